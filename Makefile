@@ -1,0 +1,47 @@
+PYTHON ?= python3
+CORES ?= 2
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+
+.PHONY: demo test lint demo-models docs lock clean
+
+demo: .venv/.base
+	$(BIN)/snakemake --cores $(CORES) results/flags.json
+
+test: .venv/.dev
+	$(BIN)/python -m pytest --numprocesses $(CORES)
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+demo-models: .venv/.base
+	$(BIN)/python -m demo.train
+
+docs: .venv/.dev
+	$(BIN)/python -m susx.config
+
+lock: .venv/.dev
+	$(PIP) pip-tools==7.6.2
+	$(BIN)/pip-compile --quiet --extra dev --allow-unsafe --strip-extras --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock
+	sed -i 's/+cpu$$//' requirements.lock
+
+clean:
+	rm -rf work cache results logs benchmarks demo/data .snakemake
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("susx needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/.base: .venv/.python pyproject.toml requirements.lock
+	$(PIP) --editable .
+	touch $@
+
+.venv/.dev: .venv/.base
+	$(PIP) --editable '.[dev]'
+	touch $@
