@@ -1,0 +1,176 @@
+"""The HDF5 embedding cache: self-describing, written whole or not at all, verified on reading."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from susx.errors import InputError
+from susx.files import atomic
+
+FORMAT = "susx-embeddings"
+VERSION = 1
+ROWS_PER_CHUNK = 4096
+NORM_TOLERANCE = {"float32": 1e-4, "float16": 2e-3}
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Unit feature rows with labels and keys.
+
+    Attributes:
+        features: (N, d) float16 or float32, L2-normalised rows.
+        labels: (N,) int32 class indices, -1 where unknown.
+        keys: N strings that identify the rows.
+        meta: encoder, class-manifest hash, input hash, counts, versions.
+    """
+
+    features: NDArray[np.floating[Any]]
+    labels: NDArray[np.int32]
+    keys: list[str]
+    meta: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def write_cache(path: str | Path, embeddings: Embeddings) -> None:
+    """Write a cache; the file appears only when it is complete.
+
+    Raises:
+        InputError: if shapes disagree or a row is not finite and of unit norm.
+    """
+    import h5py
+
+    _check(path, embeddings, "the encoder returned unusable features; check its weights")
+    meta = json.dumps(embeddings.meta, sort_keys=True)
+    shape = embeddings.features.shape
+    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+        options: dict[str, Any] = {"fletcher32": True}
+        if shape[0]:
+            options["chunks"] = (min(ROWS_PER_CHUNK, shape[0]), shape[1])
+        file.create_dataset("features", data=embeddings.features, **(options if shape[0] else {}))
+        file.create_dataset("labels", data=embeddings.labels.astype(np.int32))
+        keys = np.array(embeddings.keys, dtype=object)
+        file.create_dataset("keys", data=keys, dtype=h5py.string_dtype("utf-8"))
+        file.attrs["format"] = FORMAT
+        file.attrs["version"] = VERSION
+        file.attrs["meta"] = meta
+        file.attrs["sha256"] = _digest(embeddings, meta)
+
+
+def read_cache(
+    path: str | Path, classes_sha256: str | None = None, n_classes: int | None = None
+) -> Embeddings:
+    """Read and verify a cache.
+
+    Args:
+        path: the file.
+        classes_sha256: hash of the class manifest that the labels must refer to.
+        n_classes: number of classes; labels must lie below it.
+
+    Raises:
+        InputError: if the file is truncated, altered, foreign, or belongs to other classes.
+    """
+    import h5py
+
+    advice = "delete it and run again; the pipeline rebuilds it"
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT:
+                raise InputError(f"{path}: not an embedding cache; {advice}")
+            if file.attrs["version"] != VERSION:
+                raise InputError(
+                    f"{path}: cache version {file.attrs['version']}, expected {VERSION}; {advice}"
+                )
+            meta = str(file.attrs["meta"])
+            stored = str(file.attrs["sha256"])
+            embeddings = Embeddings(
+                features=file["features"][:],
+                labels=file["labels"][:],
+                keys=file["keys"].asstr()[:].tolist(),
+                meta=json.loads(meta),
+            )
+    except FileNotFoundError:
+        raise InputError(f"{path}: file not found; run the pipeline to build it") from None
+    except InputError:
+        raise
+    except Exception as error:  # h5py raises many kinds for broken files
+        raise InputError(f"{path}: truncated or damaged ({error}); {advice}") from None
+    owner = embeddings.meta.get("classes_sha256")
+    if classes_sha256 is not None and owner != classes_sha256:
+        raise InputError(
+            f"{path}: belongs to another class list ({str(owner)[:12]}, expected "
+            f"{classes_sha256[:12]}); {advice}"
+        )
+    _check(path, embeddings, advice)
+    if n_classes is not None and len(embeddings) and int(embeddings.labels.max()) >= n_classes:
+        raise InputError(
+            f"{path}: label {embeddings.labels.max()} with only {n_classes} classes; {advice}"
+        )
+    if _digest(embeddings, meta) != stored:
+        raise InputError(f"{path}: contents do not fit the stored checksum; {advice}")
+    return embeddings
+
+
+def class_means(embeddings: Embeddings, n_classes: int) -> NDArray[np.float32]:
+    """Average the unit rows of every class and normalise: the text classifier W.
+
+    Returns:
+        (C, d) float32 unit rows.
+
+    Raises:
+        InputError: if a class has no row.
+    """
+    dimension = embeddings.features.shape[1]
+    sums = np.zeros((n_classes, dimension))
+    np.add.at(sums, embeddings.labels, embeddings.features.astype(np.float64))
+    absent = np.setdiff1d(np.arange(n_classes), embeddings.labels)
+    if len(absent):
+        raise InputError(f"class {absent[0]} has no text embedding; rebuild the text cache")
+    means: NDArray[np.float32] = (sums / np.linalg.norm(sums, axis=1, keepdims=True)).astype(
+        np.float32
+    )
+    return means
+
+
+def _check(path: str | Path, embeddings: Embeddings, advice: str) -> None:
+    features, labels, keys = embeddings.features, embeddings.labels, embeddings.keys
+    if features.ndim != 2 or not len(features) == len(labels) == len(keys):
+        raise InputError(
+            f"{path}: features {features.shape}, labels {labels.shape} and {len(keys)} keys do "
+            f"not fit together; {advice}"
+        )
+    if str(features.dtype) not in NORM_TOLERANCE:
+        raise InputError(f"{path}: features are {features.dtype}, not float16 or 32; {advice}")
+    for start in range(0, len(features), ROWS_PER_CHUNK):
+        block = features[start : start + ROWS_PER_CHUNK].astype(np.float32)
+        norms = np.sqrt(np.einsum("nd,nd->n", block, block))
+        wrong = ~(np.abs(norms - 1) <= NORM_TOLERANCE[str(features.dtype)])
+        if wrong.any():
+            row = start + int(np.argmax(wrong))
+            kind = "not finite" if not np.isfinite(norms[wrong][0]) else "not of unit length"
+            raise InputError(f'{path}: row {row} ("{keys[row]}") is {kind}; {advice}')
+
+
+def _digest(embeddings: Embeddings, meta: str) -> str:
+    digest = hashlib.sha256(meta.encode())
+    for array in (embeddings.features, embeddings.labels.astype(np.int32)):
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    digest.update("\0".join(embeddings.keys).encode())
+    return digest.hexdigest()
+
+
+def concatenate(parts: Sequence[NDArray[Any]], dimension: int, dtype: str) -> NDArray[Any]:
+    """Join feature blocks; no block gives a (0, d) array."""
+    if not parts:
+        return np.zeros((0, dimension), dtype=dtype)
+    return np.concatenate(parts).astype(dtype)

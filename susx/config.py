@@ -1,0 +1,377 @@
+"""The schema of config.yaml: strict, described, and the source of docs/config.md.
+
+Parsing is cheap (no torch), because the Snakefile does it on every call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from susx.errors import InputError, suggestion
+from susx.methods import METHODS
+
+DEFAULT_ENSEMBLE = [
+    "itap of a {}.",
+    "a bad photo of the {}.",
+    "a origami {}.",
+    "a photo of the large {}.",
+    "a {} in a video game.",
+    "art of the {}.",
+    "a photo of the small {}.",
+]
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_.-]*$")]
+
+
+def _with_placeholder(template: str) -> str:
+    if template.count("{}") != 1:
+        raise ValueError(
+            f'template "{template}" must contain {{}} exactly once, for the class name'
+        )
+    return template
+
+
+Template = Annotated[str, AfterValidator(_with_placeholder)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values are never coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Roots(Section):
+    """Folders that the pipeline writes to; put `cache` on scratch space on a cluster."""
+
+    work: str = Field("work", description="Manifests, prompts and support sets.")
+    cache: str = Field("cache", description="HDF5 embedding caches.")
+    results: str = Field("results", description="Results, one JSON file per dataset.")
+
+
+class ClassEntry(Section):
+    """A class with more than a name."""
+
+    name: str = Field(description="Class name as it is put into prompts.")
+    aliases: list[str] = Field([], description="Other names, for matching files and descriptions.")
+    wnid: str | None = Field(None, description="WordNet identifier, for ImageNet layouts.")
+
+
+class Images(Section):
+    """Labelled images: folders with one subfolder per class, named by class name or slug."""
+
+    test: str = Field(description="Folder of the test images.")
+    validation: str | None = Field(
+        None, description="Folder of the validation images; needed by protocol `validation`."
+    )
+
+
+class Dataset(Section):
+    """What to classify. Values given here win over those of the card."""
+
+    card: str | None = Field(
+        None, description="Dataset card: a YAML file with classes, template, ensemble, title."
+    )
+    classes: list[str | ClassEntry] | str | None = Field(
+        None, description="Class names: a list, or a text file with one name per line."
+    )
+    template: Template = Field("a photo of a {}.", description="Photo template.")
+    ensemble: list[Template] = Field(
+        DEFAULT_ENSEMBLE, min_length=1, description="Templates of the prompt ensemble."
+    )
+    descriptions: str | None = Field(
+        None, description="JSON file {class name: [sentence, ...]}, as CuPL publishes."
+    )
+    images: Images = Field(description="Where the labelled images are.")
+
+    @model_validator(mode="after")
+    def _needs_classes(self) -> Dataset:
+        if self.classes is None and self.card is None:
+            raise ValueError("give `classes` (a list or a text file) or `card`")
+        return self
+
+
+class Card(Section):
+    """A dataset card: the facts of a dataset that do not depend on where its images lie."""
+
+    title: str = Field(description="Name of the dataset, for people.")
+    homepage: str | None = Field(None, description="Where it is published.")
+    licence: str | None = Field(None, description="Licence of images and names.")
+    classes: list[str | ClassEntry] = Field(description="Class names in label order.")
+    template: Template = Field("a photo of a {}.", description="Photo template.")
+    ensemble: list[Template] = Field(
+        DEFAULT_ENSEMBLE, min_length=1, description="Templates of the prompt ensemble."
+    )
+
+
+class Prompts(Section):
+    """A prompt strategy: a named way to turn a class name into texts."""
+
+    source: Literal["template", "ensemble", "descriptions", "combine"] = Field(
+        description="`template` and `ensemble` fill the dataset's templates, `descriptions` reads "
+        "its description file, `combine` joins other strategies."
+    )
+    of: list[str] = Field([], description="Strategies that `combine` joins, in order.")
+
+    @model_validator(mode="after")
+    def _parts(self) -> Prompts:
+        if (self.source == "combine") != bool(self.of):
+            raise ValueError("`of` lists strategies for source `combine`, and only for it")
+        return self
+
+
+class Pool(Section):
+    """A pool of images to retrieve support sets from."""
+
+    layout: Literal["folder", "webdataset", "parquet"] = Field(
+        description="`folder`: image files; `webdataset`: tars; `parquet`: files with image bytes."
+    )
+    path: str = Field(
+        description="The folder, or the shards: braces `{000..007}.tar` and wildcards `*` expand."
+    )
+    shards: Positive = Field(8, description="How many shards a `folder` is cut into.")
+    image_column: str = Field("image", description="Parquet column of encoded image bytes.")
+    caption_column: str = Field("caption", description="Parquet column of captions, if any.")
+
+
+class Encoder(Section):
+    """An image-text encoder."""
+
+    library: Literal["transformers"] = Field(description="Library that loads the model.")
+    model: str = Field(description="Local folder or hub identifier.")
+    revision: str | None = Field(None, description="Hub revision; pin it for reproducibility.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where it runs.")
+    precision: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32", description="Precision of the forward pass."
+    )
+    store: Literal["float32", "float16"] = Field("float32", description="Precision of the caches.")
+    batch_size: Positive = Field(256, description="Images or texts per forward pass.")
+
+
+class Support(Section):
+    """A support set (SuS): labelled images found from class names alone."""
+
+    source: Literal["retrieval"] = Field(description="`retrieval`: nearest images of a pool.")
+    pool: str = Field(description="Pool to search.")
+    encoder: str = Field(description="Encoder of queries and pool.")
+    query: str = Field("photo", description="Prompt strategy whose texts are the queries.")
+    size: Positive = Field(16, description="Images per class.")
+
+
+class Axis(Section):
+    """An arithmetic grid: `start`, `start + (stop - start) / steps`, ... (`steps` values)."""
+
+    start: float = Field(description="First value.")
+    stop: float = Field(description="Exclusive end, as in the published grids.")
+    steps: Positive = Field(description="Number of values.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        return {k: float(v) if type(v) is int and k != "steps" else v for k, v in data.items()}
+
+
+Protocol = Literal["validation", "fixed"]
+
+
+class Evaluation(Section):
+    """What is compared, and how hyper-parameters are chosen."""
+
+    methods: list[str] = Field(list(METHODS), min_length=1, description="Methods, in table order.")
+    encoders: list[str] | None = Field(None, description="Encoders; all of them if left out.")
+    supports: list[str] | None = Field(None, description="Support sets; all if left out.")
+    texts: list[str] = Field(
+        ["cupl+e"], min_length=1, description="Prompt strategies under the support-set methods."
+    )
+    protocols: list[Protocol] = Field(
+        ["validation", "fixed"],
+        min_length=1,
+        description="`validation`: the grid point with most correct validation images; `fixed`: "
+        "the values under `fixed`.",
+    )
+    grid: dict[str, dict[str, Axis]] = Field(
+        {},
+        description="Per method, grids in place of the published ones. Alpha and gamma are in "
+        "units of CLIP's logit scale of 100 and are rescaled to the encoder's.",
+    )
+    fixed: dict[str, dict[str, float]] = Field(
+        {}, description="Per method, values of protocol `fixed` in place of the defaults."
+    )
+    bootstrap: Positive = Field(10000, description="Bootstrap samples per interval.")
+
+
+class Config(Section):
+    """The whole of config.yaml."""
+
+    seed: int = Field(0, description="Seed of everything random.")
+    roots: Roots = Field(Roots(), description="Output folders.")
+    datasets: dict[Slug, Dataset] = Field(min_length=1, description="Datasets by name.")
+    prompts: dict[Slug, Prompts] = Field(
+        {
+            "photo": Prompts(source="template"),
+            "ensemble": Prompts(source="ensemble"),
+            "cupl": Prompts(source="descriptions"),
+            "cupl+e": Prompts(source="combine", of=["ensemble", "cupl"]),
+        },
+        description="Prompt strategies by name.",
+    )
+    encoders: dict[Slug, Encoder] = Field(min_length=1, description="Encoders by name.")
+    pools: dict[Slug, Pool] = Field({}, description="Image pools by name.")
+    supports: dict[Slug, Support] = Field({}, description="Support sets by name.")
+    evaluation: Evaluation = Field(Evaluation(), description="Methods and protocols.")
+
+
+def parse_config(data: Mapping[str, Any], file: str = "config.yaml") -> Config:
+    """Validate a configuration and every reference inside it.
+
+    Raises:
+        InputError: one line per problem, each naming file and key.
+    """
+    try:
+        config = Config.model_validate(dict(data))
+    except ValidationError as error:
+        problems = [_problem(item) for item in error.errors()]
+    else:
+        problems = list(_dangling_references(config))
+        if not problems:
+            return config
+    raise InputError("\n".join(f"{file}: {problem}" for problem in dict.fromkeys(problems)))
+
+
+def load_yaml(path: str | Path) -> Any:
+    """Read a YAML file safely.
+
+    Raises:
+        InputError: if the file is missing or is not YAML.
+    """
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: file not found") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid YAML: {error}") from None
+
+
+def load_card(path: str | Path) -> Card:
+    """Read a dataset card.
+
+    Raises:
+        InputError: naming the file and the key.
+    """
+    data = load_yaml(path)
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: a dataset card is a mapping with `title` and `classes`")
+    try:
+        return Card.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{path}: {_problem(item, Card)}" for item in error.errors()]
+        raise InputError("\n".join(dict.fromkeys(lines))) from None
+
+
+def with_card(dataset: Dataset) -> Dataset:
+    """Fill what the configuration leaves out with the values of the dataset's card."""
+    if dataset.card is None:
+        return dataset
+    card = load_card(dataset.card)
+    given = dataset.model_fields_set
+    taken = {key: getattr(card, key) for key in ("template", "ensemble") if key not in given}
+    return dataset.model_copy(update=taken)
+
+
+def _problem(error: Mapping[str, Any], model: type[BaseModel] = Config) -> str:
+    location = [str(part) for part in error["loc"]]
+    key = ".".join(part for part in location if not part.startswith(("function-", "list[", "str")))
+    if error["type"] == "extra_forbidden":
+        valid = _valid_keys(model, location[:-1])
+        return f"{key}: unknown key{suggestion(location[-1], valid) or _choices(valid)}"
+    if error["type"] == "missing":
+        return f"{key}: missing"
+    if error["type"] == "value_error":
+        return f"{key}: {error['ctx']['error']}"
+    return f"{key}: {error['msg']} (got {error['input']!r})"
+
+
+def _choices(valid: Iterable[str]) -> str:
+    return f"; valid keys: {', '.join(sorted(valid))}"
+
+
+def _valid_keys(model: type[BaseModel], location: Iterable[str]) -> list[str]:
+    annotation: Any = model
+    for part in location:
+        annotation = _descend(annotation, part)
+    return list(getattr(annotation, "model_fields", {}))
+
+
+def _descend(annotation: Any, part: str) -> Any:
+    """Return the type below `part` of a location, skipping the tags that unions add."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        field = annotation.model_fields.get(part)
+        return field.annotation if field else annotation
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is dict:
+        return arguments[1]
+    if origin is list:
+        return arguments[0] if part.isdigit() else annotation
+    nested = [a for a in arguments if get_origin(a) or hasattr(a, "model_fields")]
+    return _descend(nested[0], part) if nested else annotation
+
+
+def _dangling_references(config: Config) -> Iterable[str]:
+    def check(key: str, names: Iterable[str], section: str) -> Iterable[str]:
+        valid = getattr(config, section)
+        for name in names:
+            if name not in valid:
+                hint = suggestion(name, valid) or f"; defined: {', '.join(valid) or 'none'}"
+                yield f'{key}: no entry "{name}" under {section}{hint}'
+
+    for name, prompts in config.prompts.items():
+        yield from check(f"prompts.{name}.of", prompts.of, "prompts")
+        for part in prompts.of:
+            if part in config.prompts and config.prompts[part].source == "combine":
+                yield f'prompts.{name}.of: "{part}" combines others itself; list its parts instead'
+    for name, support in config.supports.items():
+        yield from check(f"supports.{name}.pool", [support.pool], "pools")
+        yield from check(f"supports.{name}.encoder", [support.encoder], "encoders")
+        yield from check(f"supports.{name}.query", [support.query], "prompts")
+    evaluation = config.evaluation
+    yield from check("evaluation.encoders", evaluation.encoders or [], "encoders")
+    yield from check("evaluation.supports", evaluation.supports or [], "supports")
+    yield from check("evaluation.texts", evaluation.texts, "prompts")
+    yield from _method_settings(config)
+
+
+def _method_settings(config: Config) -> Iterable[str]:
+    evaluation = config.evaluation
+    for name in evaluation.methods:
+        if name not in METHODS:
+            hint = suggestion(name, METHODS) or f"; valid methods: {', '.join(METHODS)}"
+            yield f'evaluation.methods: unknown method "{name}"{hint}'
+            continue
+        for text in METHODS[name].texts:
+            if text not in config.prompts:
+                yield f'evaluation.methods: {name} needs a prompt strategy named "{text}"'
+    for section in ("grid", "fixed"):
+        for name, values in getattr(evaluation, section).items():
+            if name not in METHODS:
+                yield f"evaluation.{section}.{name}: unknown method{suggestion(name, METHODS)}"
+                continue
+            valid = METHODS[name].grid
+            for key in values:
+                if key not in valid:
+                    hint = suggestion(key, valid) or _choices(valid)
+                    yield f"evaluation.{section}.{name}.{key}: unknown key{hint}"

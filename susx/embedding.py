@@ -1,0 +1,190 @@
+"""Embedding prompts, labelled images, support sets and pool shards into caches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from susx.cache import Embeddings, concatenate
+from susx.config import Encoder as Settings
+from susx.encoders import Encoder, load_encoder
+from susx.errors import InputError
+from susx.files import sha256_json
+from susx.images import UnreadableImage, decode
+from susx.manifests import ImageRecord, SupportRecord, Table
+from susx.pools import Shard, read_shard
+from susx.prompts import PromptSet
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Item:
+    """An undecoded image on its way to the encoder."""
+
+    key: str
+    label: int
+    data: bytes
+
+
+def embed_prompts(settings: Settings, prompts: PromptSet) -> Embeddings:
+    """Embed every text of a prompt set; rows are texts, labels their classes."""
+    encoder = load_encoder(settings)
+    texts = [text for row in prompts.texts for text in row]
+    labels = [index for index, row in enumerate(prompts.texts) for _ in row]
+    keys = [f"{index}/{i}" for index, row in enumerate(prompts.texts) for i in range(len(row))]
+    blocks = [
+        encoder.encode_texts(batch).numpy()
+        for batch in tqdm(list(_batches(texts, settings.batch_size)), unit=" batches of texts")
+    ]
+    meta = _meta(encoder) | {
+        "strategy": prompts.strategy,
+        "n_truncated": encoder.count_truncated(texts),
+    }
+    features = concatenate(blocks, encoder.dim, settings.store)
+    embeddings = Embeddings(features, np.array(labels, np.int32), keys, meta)
+    return _described(embeddings, prompts.classes_sha256, sha256_json(prompts.texts))
+
+
+def embed_images(settings: Settings, table: Table, threads: int) -> Embeddings:
+    """Embed the readable images of an image manifest.
+
+    Raises:
+        InputError: if a file has changed since the manifest was written.
+    """
+    records: list[ImageRecord] = [record for record in table.records if not record.reason]
+
+    def items() -> Iterator[Item]:
+        for record in records:
+            path = Path(record.path)
+            data = path.read_bytes() if path.is_file() else b""
+            if hashlib.sha256(data).hexdigest() != record.sha256:
+                raise InputError(
+                    f"{path}: changed or gone since the image manifest was written; delete the "
+                    "manifest and run again"
+                )
+            yield Item(record.key, record.label, data)
+
+    embeddings = _embed(settings, items(), len(records), threads)
+    return _described(embeddings, table.classes_sha256, _records_sha256(records))
+
+
+def embed_support(settings: Settings, table: Table, images: str | Path, threads: int) -> Embeddings:
+    """Embed the kept images of a support set; labels come from its manifest.
+
+    Args:
+        settings: encoder.
+        table: support manifest.
+        images: tar of the kept images, keyed as in the manifest.
+        threads: images preprocessed at the same time.
+
+    Raises:
+        InputError: if manifest and tar do not fit together.
+    """
+    kept: dict[str, SupportRecord] = {r.key: r for r in table.records if r.kept}
+
+    def items() -> Iterator[Item]:
+        seen = set()
+        for sample in read_shard(Shard("webdataset", str(images))):
+            record = kept.get(sample.key)
+            if record is None or hashlib.sha256(sample.image).hexdigest() != record.sha256:
+                raise InputError(
+                    f'{images}: "{sample.key}" does not fit the support manifest; delete both '
+                    "and run again"
+                )
+            seen.add(sample.key)
+            yield Item(sample.key, record.label, sample.image)
+        if len(seen) < len(kept):
+            raise InputError(
+                f"{images}: {len(kept) - len(seen)} images of the support manifest are missing; "
+                "delete both and run again"
+            )
+
+    embeddings = _embed(settings, items(), len(kept), threads)
+    return _described(embeddings, table.classes_sha256, _records_sha256(kept.values()))
+
+
+def embed_shard(settings: Settings, shard: Shard, threads: int) -> Embeddings:
+    """Embed one pool shard; labels are -1, unreadable images are left out and counted."""
+    digest = hashlib.sha256()
+
+    def items() -> Iterator[Item]:
+        for sample in read_shard(shard):
+            digest.update(hashlib.sha256(sample.image).digest())
+            yield Item(sample.key, -1, sample.image)
+
+    embeddings = _embed(settings, items(), None, threads)
+    keys = embeddings.keys
+    if len(set(keys)) < len(keys):
+        raise InputError(f"{shard.path}: two images share a key; give them different names")
+    return _described(embeddings, "", digest.hexdigest())
+
+
+def _embed(
+    settings: Settings, items: Iterable[Item], total: int | None, threads: int
+) -> Embeddings:
+    encoder = load_encoder(settings)
+    keys: list[str] = []
+    labels: list[int] = []
+    blocks: list[Any] = []
+    failed: dict[str, str] = {}
+
+    def prepare(item: Item) -> torch.Tensor | UnreadableImage:
+        try:
+            return encoder.preprocess(decode(item.data))
+        except UnreadableImage as error:
+            return error
+
+    with (
+        ThreadPoolExecutor(max(1, threads)) as pool,
+        tqdm(total=total, unit=" images", mininterval=1) as bar,
+    ):
+        for batch in _batches(items, settings.batch_size):
+            tensors = []
+            for item, result in zip(batch, pool.map(prepare, batch), strict=True):
+                if isinstance(result, UnreadableImage):
+                    failed[item.key] = str(result)
+                    continue
+                tensors.append(result)
+                keys.append(item.key)
+                labels.append(item.label)
+            if tensors:
+                features = encoder.encode_images(torch.stack(tensors)).numpy()
+                blocks.append(features.astype(settings.store))
+            bar.update(len(batch))
+    features = concatenate(blocks, encoder.dim, settings.store)
+    meta = _meta(encoder) | {"n_failed": len(failed), "failed": failed}
+    return Embeddings(features, np.array(labels, np.int32), keys, meta)
+
+
+def _described(embeddings: Embeddings, classes_sha256: str, input_sha256: str) -> Embeddings:
+    meta = {"classes_sha256": classes_sha256, "input_sha256": input_sha256}
+    return replace(embeddings, meta=embeddings.meta | meta)
+
+
+def _meta(encoder: Encoder) -> dict[str, Any]:
+    return {
+        "encoder": encoder.provenance,
+        "logit_scale": encoder.logit_scale,
+        "versions": {name: version(name) for name in ("susx", "torch", "transformers", "pillow")},
+    }
+
+
+def _records_sha256(records: Iterable[ImageRecord | SupportRecord]) -> str:
+    return sha256_json([[record.key, record.label, record.sha256] for record in records])
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,61 @@
+"""Image-text encoders: one contract, one registry entry per library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from susx.config import Encoder as Settings
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+
+class Encoder(Protocol):
+    """What every encoder offers.
+
+    Attributes:
+        name: folder or hub identifier.
+        dim: dimension d of the joint space.
+        image_size: side of the square input, in pixels.
+        logit_scale: factor on cosines that the encoder was trained with.
+        provenance: library, model, revision, weights hash, precision, preprocessing.
+    """
+
+    name: str
+    dim: int
+    image_size: int
+    logit_scale: float
+    provenance: dict[str, Any]
+
+    def preprocess(self, image: Image) -> Tensor:
+        """Turn an RGB image into the (3, H, W) float32 input, as the publisher does it."""
+        ...
+
+    def encode_images(self, batch: Tensor) -> Tensor:
+        """Embed (B, 3, H, W) inputs as (B, d) float32 unit rows on the CPU."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Embed texts as (B, d) float32 unit rows on the CPU; over-long texts are cut."""
+        ...
+
+    def count_truncated(self, texts: Sequence[str]) -> int:
+        """Count the texts that `encode_texts` cuts."""
+        ...
+
+
+LIBRARIES = {"transformers": "susx.encoders.transformers_clip:load"}
+
+
+def load_encoder(settings: Settings) -> Encoder:
+    """Load an encoder.
+
+    Raises:
+        InputError: if the model is missing or is not of the library's format.
+    """
+    module, function = LIBRARIES[settings.library].split(":")
+    load: Callable[[Settings], Encoder] = getattr(import_module(module), function)
+    return load(settings)

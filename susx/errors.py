@@ -1,0 +1,25 @@
+"""The one exception that users are meant to read."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Bad input: the message names the file, key or class, and says what to do."""
+
+
+def suggestion(name: str, valid: Iterable[str]) -> str:
+    """Return `; did you mean "x"?` for the valid name nearest to `name`, else an empty string."""
+    choices = list(valid)
+    folded = {choice.casefold(): choice for choice in choices}
+    nearest = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return f'; did you mean "{folded[nearest[0]]}"?' if nearest else ""
+
+
+def listing(items: Iterable[object], limit: int = 5) -> str:
+    """Return the first `limit` items quoted and comma-separated, and how many more there are."""
+    names = [f'"{item}"' for item in items]
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -1,0 +1,314 @@
+"""Class, image and support manifests: what every later stage takes labels from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from slugify import slugify
+
+from susx.errors import InputError, listing, suggestion
+from susx.files import atomic, sha256_json
+
+FORMAT = "susx-classes-1"
+MAX_NAME = 500
+MAX_SLUG = 80
+
+
+@dataclass(frozen=True)
+class ClassName:
+    """One class: `index` is its label everywhere, `slug` its name in paths."""
+
+    index: int
+    name: str
+    slug: str
+    aliases: tuple[str, ...] = ()
+    wnid: str | None = None
+
+    @property
+    def prompt_name(self) -> str:
+        """The name as it is put into a prompt."""
+        return self.name.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class ClassManifest:
+    """The ordered classes of a dataset."""
+
+    classes: tuple[ClassName, ...]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __iter__(self) -> Any:
+        return iter(self.classes)
+
+    @property
+    def names(self) -> list[str]:
+        """Class names in label order."""
+        return [entry.name for entry in self.classes]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the canonical form; every file with labels carries it."""
+        return sha256_json([asdict(entry) for entry in self.classes])
+
+    @cached_property
+    def _lookup(self) -> dict[str, int]:
+        lookup: dict[str, int] = {}
+        for keys in (
+            lambda c: [c.name],
+            lambda c: [c.slug, *([c.wnid] if c.wnid else [])],
+            lambda c: c.aliases,
+            lambda c: [_folded(c.name)],
+            lambda c: [_folded(alias) for alias in c.aliases],
+        ):
+            for entry in self.classes:
+                for key in keys(entry):
+                    lookup.setdefault(key, entry.index)
+        return lookup
+
+    def find(self, label: str) -> int | None:
+        """Return the index of a class by name, slug, wnid or alias, or None.
+
+        Exact spellings win; case, underscores and surrounding space are then ignored.
+        """
+        return self._lookup.get(label, self._lookup.get(_folded(label)))
+
+    def write(self, path: str | Path) -> None:
+        """Write the manifest as JSON."""
+        data = {
+            "format": FORMAT,
+            "sha256": self.sha256,
+            "classes": [asdict(entry) for entry in self.classes],
+        }
+        with atomic(path) as temporary:
+            temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+    @classmethod
+    def read(cls, path: str | Path) -> ClassManifest:
+        """Read a manifest.
+
+        Raises:
+            InputError: if the file is not a class manifest or its hash does not fit.
+        """
+        try:
+            data = json.loads(Path(path).read_text("utf-8"))
+            classes = [
+                ClassName(**{**entry, "aliases": tuple(entry["aliases"])})
+                for entry in data["classes"]
+            ]
+            stored = data["sha256"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: not a class manifest ({error}); delete it, rule class_manifest "
+                "rebuilds it"
+            ) from None
+        manifest = cls(tuple(classes))
+        if manifest.sha256 != stored:
+            raise InputError(
+                f"{path}: contents do not fit the stored hash; delete it, rule class_manifest "
+                "rebuilds it"
+            )
+        return manifest
+
+
+def class_manifest(
+    entries: Sequence[str | Mapping[str, Any]], origin: str = "classes"
+) -> ClassManifest:
+    """Build the manifest of class names in label order.
+
+    Args:
+        entries: names, or mappings with `name` and optionally `aliases` and `wnid`.
+        origin: file or key that the names come from, for error messages.
+
+    Raises:
+        InputError: for empty, over-long or duplicate names, naming both places.
+    """
+    rows = [{"name": entry} if isinstance(entry, str) else dict(entry) for entry in entries]
+    if not rows:
+        raise InputError(f"{origin}: no class names; give at least one")
+    first: dict[str, int] = {}
+    for position, row in enumerate(rows, start=1):
+        name = row["name"] = row["name"].strip()
+        if not name:
+            raise InputError(f"{origin}: entry {position} is empty; remove it or name the class")
+        if len(name) > MAX_NAME:
+            raise InputError(
+                f"{origin}: entry {position} ({name[:40]!r}...) has {len(name)} characters; "
+                f"a class name has at most {MAX_NAME}"
+            )
+        if not name.isprintable():
+            raise InputError(
+                f"{origin}: entry {position} ({name!r}) contains a control or invisible "
+                "character; remove it"
+            )
+        if name in first:
+            raise InputError(
+                f'{origin}: class "{name}" stands at entries {first[name]} and {position}; '
+                "names must be unique"
+            )
+        first[name] = position
+    slugs = _slugs([row["name"] for row in rows])
+    return ClassManifest(
+        tuple(
+            ClassName(
+                index=index,
+                name=row["name"],
+                slug=slug,
+                aliases=tuple(row.get("aliases") or ()),
+                wnid=row.get("wnid"),
+            )
+            for index, (row, slug) in enumerate(zip(rows, slugs, strict=True))
+        )
+    )
+
+
+def read_class_list(path: str | Path) -> list[str]:
+    """Read a text file with one class name per line; trailing blank lines are ignored.
+
+    Raises:
+        InputError: if the file is missing, is not UTF-8, or has an empty line between names.
+    """
+    try:
+        text = Path(path).read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: file not found") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8 text; save the class list as UTF-8") from None
+    return text.rstrip().splitlines()
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image of a manifest; `reason` says why it cannot be used, or is empty."""
+
+    key: str
+    path: str
+    label: int
+    class_name: str
+    sha256: str
+    width: int
+    height: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SupportRecord:
+    """One candidate of a support set; `label` is its class, wherever its file lies."""
+
+    key: str
+    label: int
+    class_name: str
+    rank: int
+    score: float
+    source: str
+    location: str
+    caption: str
+    sha256: str
+    width: int
+    height: int
+    kept: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Records of one type with the hash of the classes their labels refer to."""
+
+    records: list[Any]
+    classes_sha256: str
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def write_table(path: str | Path, table: Table, kind: type) -> None:
+    """Write records as Parquet; the file's metadata carries the class hash."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns_of = {column.name: str(column.type) for column in fields(kind)}
+    columns = {name: [getattr(record, name) for record in table.records] for name in columns_of}
+    types = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+    schema = pa.schema(
+        [(name, types[type_name]) for name, type_name in columns_of.items()],
+        metadata={
+            "format": f"susx-{kind.__name__}-1",
+            "classes_sha256": table.classes_sha256,
+            "meta": json.dumps(table.meta, sort_keys=True),
+        },
+    )
+    with atomic(path) as temporary:
+        pq.write_table(pa.table(columns, schema=schema), temporary, write_page_checksum=True)
+
+
+def read_table(path: str | Path, kind: type, classes_sha256: str | None = None) -> Table:
+    """Read records written by `write_table`.
+
+    Raises:
+        InputError: if the file is broken, of another kind, or belongs to another class list.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        data = pq.read_table(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: unreadable ({error}); delete it and run again") from None
+    metadata = {k.decode(): v.decode() for k, v in (data.schema.metadata or {}).items()}
+    if metadata.get("format") != f"susx-{kind.__name__}-1":
+        raise InputError(f"{path}: not a table of {kind.__name__}; delete it and run again")
+    stored = metadata["classes_sha256"]
+    if classes_sha256 is not None and stored != classes_sha256:
+        raise InputError(
+            f"{path}: belongs to another class list ({stored[:12]}, expected "
+            f"{classes_sha256[:12]}); delete it and run again"
+        )
+    records = [kind(**row) for row in data.to_pylist()]
+    return Table(records, stored, json.loads(metadata["meta"]))
+
+
+def find_all(manifest: ClassManifest, labels: Iterable[str], origin: str) -> dict[str, int]:
+    """Map labels of outside data to class indices.
+
+    Raises:
+        InputError: if a label names no class, or two labels name the same one.
+    """
+    found: dict[str, int] = {}
+    owner: dict[int, str] = {}
+    for label in labels:
+        index = manifest.find(label)
+        if index is None:
+            hint = suggestion(label, manifest.names) or (
+                f"; the classes are {listing(manifest.names)}"
+            )
+            raise InputError(f'{origin}: "{label}" names no class{hint}')
+        if index in owner:
+            raise InputError(
+                f'{origin}: "{owner[index]}" and "{label}" both name class '
+                f'"{manifest.names[index]}"; keep one'
+            )
+        found[label] = index
+        owner[index] = label
+    return found
+
+
+def _folded(label: str) -> str:
+    return " ".join(label.replace("_", " ").casefold().split())
+
+
+def _slugs(names: Sequence[str]) -> list[str]:
+    """Slugs of all names; those that are empty, cut or shared get a hash of the name."""
+    plain = [slugify(name, max_length=MAX_SLUG) for name in names]
+    uses = Counter(plain)
+    return [
+        slug
+        if slug and uses[slug] == 1 and len(slug) < MAX_SLUG
+        else f"{slug or 'class'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        for slug, name in zip(plain, names, strict=True)
+    ]

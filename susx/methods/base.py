@@ -1,0 +1,169 @@
+"""The contract of a method.
+
+A method is linear in all but one of its hyper-parameters:
+`logits = zero_shot + alpha * vote(beta) - gamma * penalty`. It supplies these terms; fitting,
+classifying and exact hyper-parameter search are the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from susx.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PUBLISHED_SCALE = 100.0
+"""CLIP's logit scale, in whose units published grids of alpha and gamma are given."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Arithmetic grid of a hyper-parameter: `steps` values from `start`, `stop` excluded.
+
+    `scaled` marks factors on cosine-sized terms, which grow with the encoder's logit scale.
+    """
+
+    start: float
+    stop: float
+    steps: int
+    scaled: bool = False
+
+    def values(self, logit_scale: float) -> list[float]:
+        """Grid values for an encoder's logit scale."""
+        factor = logit_scale / PUBLISHED_SCALE if self.scaled else 1.0
+        step = (self.stop - self.start) / self.steps
+        return [factor * (self.start + i * step) for i in range(self.steps)]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a method may know before it sees a target image.
+
+    Attributes:
+        text: (C, d) unit rows, the text classifier W.
+        logit_scale: the encoder's factor on cosines.
+        support: (M, d) unit rows F, or None.
+        support_labels: (M,) int64 class indices, or None.
+    """
+
+    text: Tensor
+    logit_scale: float
+    support: Tensor | None = None
+    support_labels: Tensor | None = None
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes C."""
+        return len(self.text)
+
+    @property
+    def required_support(self) -> Tensor:
+        """(M, d) unit rows F.
+
+        Raises:
+            InputError: if there is no support set.
+        """
+        if self.support is None:
+            raise InputError("this method needs a support set; name one under evaluation.supports")
+        return self.support
+
+    @cached_property
+    def one_hot(self) -> Tensor:
+        """(M, C) one-hot labels L of the support set."""
+        support, labels = self.required_support, self.support_labels
+        if labels is None or len(labels) != len(support):
+            raise InputError("support features and labels differ in number")
+        table = support.new_zeros(len(labels), self.n_classes)
+        return table.scatter_(1, labels[:, None], 1)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The hyper-parameter-free parts of a method's logits on given images.
+
+    Attributes:
+        zero_shot: (N, C) scaled cosines of images and text.
+        vote: function of beta giving the (N, C) cache vote, or None.
+        penalty: (N, C) term that gamma weighs, or None.
+    """
+
+    zero_shot: Tensor
+    vote: Callable[[float], Tensor] | None = None
+    penalty: Tensor | None = None
+
+    def logits(self, alpha: float = 0.0, beta: float = 0.0, gamma: float = 0.0) -> Tensor:
+        """Return (N, C) logits."""
+        logits = self.zero_shot
+        if self.vote is not None:
+            logits = logits + alpha * self.vote(beta)
+        if self.penalty is not None:
+            logits = logits - gamma * self.penalty
+        return logits
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A method with its hyper-parameters chosen."""
+
+    method: Method
+    context: Context
+    hyperparameters: Mapping[str, float]
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Classify (N, d) unit image features: (N, C) logits."""
+        return self.method.terms(self.context, features).logits(**self.hyperparameters)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A registered method.
+
+    Attributes:
+        name: its name in configuration and results.
+        paper: where it was published.
+        terms: function of context and (N, d) unit image features.
+        texts: prompt strategies it stands for; if empty, the configured ones.
+        needs_support: whether it uses a support set.
+        grid: published search grid per hyper-parameter, in the order alpha, beta, gamma.
+        fixed: values for untuned use, in published units.
+    """
+
+    name: str
+    paper: str
+    terms: Callable[[Context, Tensor], Terms]
+    texts: tuple[str, ...] = ()
+    needs_support: bool = False
+    grid: Mapping[str, Axis] = field(default_factory=dict)
+    fixed: Mapping[str, float] = field(default_factory=dict)
+
+    def fit(self, context: Context, hyperparameters: Mapping[str, float]) -> Fitted:
+        """Bind context and hyper-parameters.
+
+        Raises:
+            InputError: if a hyper-parameter is missing, or the support set is.
+        """
+        if set(self.grid) != set(hyperparameters):
+            raise InputError(
+                f"{self.name} takes {sorted(self.grid)}, not {sorted(hyperparameters)}"
+            )
+        if self.needs_support:
+            _ = context.required_support
+        return Fitted(self, context, hyperparameters)
+
+    def scaled(self, values: Mapping[str, float], logit_scale: float) -> dict[str, float]:
+        """Convert values in published units to the encoder's logit scale."""
+        factor = logit_scale / PUBLISHED_SCALE
+        return {
+            name: values[name] * (factor if axis.scaled else 1.0)
+            for name, axis in self.grid.items()
+        }
+
+
+def zero_shot_terms(context: Context, features: Tensor) -> Terms:
+    """Scaled cosines `s f W'`."""
+    return Terms(context.logit_scale * features @ context.text.T)

@@ -1,0 +1,70 @@
+"""TIP-X: Tip-Adapter plus an image-text affinity (SuS-X, Udandarao et al., ICCV 2023, eq. 5-8).
+
+Test and support images are compared through their class distributions
+`p = softmax(f W' / T)`, `q = softmax(F W' / T)` by `D_ij = KL(p_i || q_j)`. `S` is D mapped from
+its own range to that of the cosines `f F'`, and `S L` lowers the logits of distant classes.
+
+Written out, `D = h 1' - p log(q)'` with `h_i = sum_c p_ic log p_ic`, and S is affine in D. So
+`S L` needs only the sums of `log q` over each class, and the N x M matrices only their ranges,
+which are found block by block.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from susx.methods.base import Axis, Context, Method, Terms, zero_shot_terms
+from susx.methods.tip_adapter import cache_vote, row_blocks
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TEMPERATURE = 0.5
+
+
+def affinity_penalty(context: Context, features: Tensor) -> Tensor:
+    """`S L`: (N, C), the rescaled KL divergences summed over each class's support images."""
+    support, labels, text = context.required_support, context.one_hot, context.text
+    log_p = (features @ text.T / TEMPERATURE).log_softmax(dim=1)
+    log_q = (support @ text.T / TEMPERATURE).log_softmax(dim=1)
+    p = log_p.exp()
+    negentropy = (p * log_p).sum(dim=1, keepdim=True)
+
+    cosines: list[tuple[Tensor, Tensor]] = []
+    divergences: list[tuple[Tensor, Tensor]] = []
+    for rows in row_blocks(len(features), len(support)):
+        cosines.append((features[rows] @ support.T).aminmax())
+        divergences.append((negentropy[rows] - p[rows] @ log_q.T).aminmax())
+    low, high = (f(block[i] for block in cosines) for i, f in enumerate((min, max)))
+    nearest, farthest = (f(block[i] for block in divergences) for i, f in enumerate((min, max)))
+
+    # A constant D carries no information: every S is then the low end of the range.
+    spread = farthest - nearest
+    slope = (high - low) / spread if spread > 0 else spread
+    counts = labels.sum(dim=0)
+    summed = negentropy * counts - p @ (log_q.T @ labels)
+    return low * counts + slope * (summed - nearest * counts)
+
+
+def terms(context: Context, features: Tensor) -> Terms:
+    """`s f W' + alpha exp(-beta (1 - f F')) L - gamma S L`."""
+    return Terms(
+        zero_shot_terms(context, features).zero_shot,
+        vote=lambda beta: cache_vote(context, features, beta),
+        penalty=affinity_penalty(context, features),
+    )
+
+
+TIP_X = Method(
+    name="tip-x",
+    paper="Udandarao, Gupta, Albanie, SuS-X: Training-Free Name-Only Transfer of "
+    "Vision-Language Models, ICCV 2023",
+    terms=terms,
+    needs_support=True,
+    grid={
+        "alpha": Axis(0.1, 50.0, 20, scaled=True),
+        "beta": Axis(1.0, 50.0, 200),
+        "gamma": Axis(0.1, 30.0, 50, scaled=True),
+    },
+    fixed={"alpha": 3.0, "beta": 5.5, "gamma": 0.5},
+)

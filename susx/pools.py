@@ -1,0 +1,158 @@
+"""Image pools: enumerating shards and streaming their samples."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from braceexpand import braceexpand
+from slugify import slugify
+
+from susx.config import Pool
+from susx.errors import InputError, listing
+from susx.images import SUFFIXES, list_images
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard of a pool: a file, or every `count`-th image of a folder from `index` on."""
+
+    layout: str
+    path: str
+    index: int = 0
+    count: int = 1
+    image_column: str = "image"
+    caption_column: str = "caption"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An undecoded image of a pool."""
+
+    key: str
+    image: bytes
+    caption: str
+
+
+def pool_shards(pool: Pool, origin: str = "pool") -> dict[str, Shard]:
+    """Enumerate the shards of a pool by name, without opening any.
+
+    Raises:
+        InputError: if a pattern matches nothing, or two shards get the same name.
+    """
+    if pool.layout == "folder":
+        return {
+            f"{index:05d}": Shard("folder", pool.path, index, pool.shards)
+            for index in range(pool.shards)
+        }
+    paths = [
+        path
+        for pattern in braceexpand(pool.path)
+        for path in (sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern])  # noqa: PTH207
+    ]
+    if not paths:
+        raise InputError(f"{origin}.path: no file matches {pool.path}")
+    named: dict[str, Shard] = {}
+    for path in paths:
+        name = slugify(Path(path).stem) or "shard"
+        if name in named:
+            raise InputError(
+                f'{origin}.path: {named[name].path} and {path} would both be shard "{name}"; '
+                "give the files different names"
+            )
+        named[name] = Shard(
+            pool.layout,
+            path,
+            image_column=pool.image_column,
+            caption_column=pool.caption_column,
+        )
+    return named
+
+
+def read_shard(shard: Shard) -> Iterator[Sample]:
+    """Stream the samples of a shard in a fixed order.
+
+    Raises:
+        InputError: if the shard is missing, truncated or not of its layout.
+    """
+    if not Path(shard.path).exists():
+        raise InputError(f"{shard.path}: pool shard not found")
+    return READERS[shard.layout](shard)
+
+
+def _read_folder(shard: Shard) -> Iterator[Sample]:
+    root = Path(shard.path)
+    for path in list(list_images(root))[shard.index :: shard.count]:
+        caption = path.with_suffix(".txt")
+        yield Sample(
+            key=path.relative_to(root).as_posix(),
+            image=path.read_bytes(),
+            caption=caption.read_text("utf-8", "replace").strip() if caption.exists() else "",
+        )
+
+
+def _read_webdataset(shard: Shard) -> Iterator[Sample]:
+    import tarfile
+
+    from webdataset.tariterators import group_by_keys, tar_file_iterator
+
+    with Path(shard.path).open("rb") as stream:
+        members: Iterable[dict[str, object]] = (
+            {**member, "__url__": shard.path} for member in tar_file_iterator(stream)
+        )
+        try:
+            for group in group_by_keys(members):
+                images = [name for name in group if f".{name.rsplit('.', 1)[-1]}" in SUFFIXES]
+                if images:
+                    yield Sample(group["__key__"], group[images[0]], _tar_caption(group))
+        except (tarfile.TarError, EOFError, OSError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"{shard.path}: not a readable tar ({error.args[0] if error.args else error}); "
+                "fetch or write it again"
+            ) from None
+
+
+def _tar_caption(group: dict[str, bytes]) -> str:
+    if "txt" in group:
+        return group["txt"].decode("utf-8", "replace").strip()
+    try:
+        caption = json.loads(group.get("json", b"{}")).get("caption", "")
+    except (ValueError, AttributeError):
+        return ""
+    return caption if isinstance(caption, str) else ""
+
+
+def _read_parquet(shard: Shard) -> Iterator[Sample]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(shard.path) as file:
+            names = file.schema_arrow.names
+            if shard.image_column not in names:
+                raise InputError(
+                    f'{shard.path}: no column "{shard.image_column}" (has {listing(names)}); set '
+                    "image_column of the pool"
+                )
+            wanted = [n for n in (shard.image_column, shard.caption_column, "key") if n in names]
+            row = 0
+            for batch in file.iter_batches(batch_size=256, columns=wanted):
+                for record in batch.to_pylist():
+                    image = record[shard.image_column]
+                    data = image.get("bytes") if isinstance(image, dict) else image
+                    key = str(record.get("key") or f"{row:09d}")
+                    caption = record.get(shard.caption_column) or ""
+                    yield Sample(key, data or b"", str(caption))
+                    row += 1
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{shard.path}: not a readable Parquet file ({error})") from None
+
+
+READERS: dict[str, Callable[[Shard], Iterator[Sample]]] = {
+    "folder": _read_folder,
+    "webdataset": _read_webdataset,
+    "parquet": _read_parquet,
+}

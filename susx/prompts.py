@@ -1,0 +1,147 @@
+"""Prompts: the texts that stand for a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from susx.errors import InputError, listing, suggestion
+from susx.files import read_json, write_json
+from susx.manifests import ClassManifest
+
+FORMAT = "susx-prompts-1"
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """Texts per class, in label order, and where they come from."""
+
+    strategy: str
+    texts: list[list[str]]
+    classes_sha256: str
+    provenance: dict[str, Any]
+
+    def write(self, path: str | Path, classes: ClassManifest) -> None:
+        """Write {class name: [text, ...]} with its provenance as JSON."""
+        write_json(
+            path,
+            {
+                "format": FORMAT,
+                "strategy": self.strategy,
+                "classes_sha256": self.classes_sha256,
+                "provenance": self.provenance,
+                "prompts": dict(zip(classes.names, self.texts, strict=True)),
+            },
+        )
+
+    @classmethod
+    def read(cls, path: str | Path, classes: ClassManifest) -> PromptSet:
+        """Read what `write` wrote.
+
+        Raises:
+            InputError: if the file is broken or belongs to another class list.
+        """
+        data = read_json(path)
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise InputError(f"{path}: not a prompt file; delete it, rule prompts rebuilds it")
+        if data["classes_sha256"] != classes.sha256:
+            raise InputError(
+                f"{path}: belongs to another class list; delete it, rule prompts rebuilds it"
+            )
+        prompts = data["prompts"]
+        return cls(
+            strategy=data["strategy"],
+            texts=[prompts[name] for name in classes.names],
+            classes_sha256=classes.sha256,
+            provenance=data["provenance"],
+        )
+
+
+def fill(template: str, name: str) -> str:
+    """Put a class name into a template's `{}`; neither is ever format-ted."""
+    return template.replace("{}", name)
+
+
+def build_prompts(
+    strategy: str,
+    sources: Mapping[str, str],
+    classes: ClassManifest,
+    settings: Mapping[str, Any],
+) -> PromptSet:
+    """Build the texts of one strategy.
+
+    Args:
+        strategy: its name.
+        sources: what it joins, in order: strategy name -> key of `SOURCES`.
+        classes: class manifest.
+        settings: the dataset's `template`, `ensemble` and `descriptions`.
+
+    Raises:
+        InputError: from the sources.
+    """
+    parts = [SOURCES[source](classes, settings) for source in sources.values()]
+    texts = [[text for part in row for text in part] for row in zip(*parts, strict=True)]
+    used = {source: settings[source] for source in sources.values()}
+    return PromptSet(strategy, texts, classes.sha256, used)
+
+
+def read_descriptions(path: str | Path, classes: ClassManifest) -> list[list[str]]:
+    """Read a published description file {class name: [sentence, ...]} in label order.
+
+    Keys match class names, aliases and slugs, whatever their case.
+
+    Raises:
+        InputError: naming the class that is missing, unknown, given twice, or has no sentence.
+    """
+    data = read_json(path)
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: expected a mapping {{class name: [sentence, ...]}}")
+    texts: dict[int, list[str]] = {}
+    for key, sentences in data.items():
+        index = classes.find(key)
+        if index is None:
+            hint = suggestion(key, classes.names) or "; remove it or add the class"
+            raise InputError(f'{path}: "{key}" names no class{hint}')
+        name = classes.names[index]
+        if index in texts:
+            raise InputError(f'{path}: class "{name}" is described twice; merge the two entries')
+        if not isinstance(sentences, list) or not all(isinstance(s, str) for s in sentences):
+            raise InputError(f'{path}: class "{key}": expected a list of sentences')
+        kept = [sentence.strip() for sentence in sentences if sentence.strip()]
+        if not kept:
+            raise InputError(f'{path}: class "{key}" has no sentence; give at least one')
+        texts[index] = kept
+    missing = [entry.name for entry in classes if entry.index not in texts]
+    if missing:
+        raise InputError(f"{path}: no description of {listing(missing)}; add it")
+    return [texts[index] for index in range(len(classes))]
+
+
+def _template(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[str]]:
+    return [[fill(settings["template"], entry.prompt_name)] for entry in classes]
+
+
+def _ensemble(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[str]]:
+    return [
+        [fill(template, entry.prompt_name) for template in settings["ensemble"]]
+        for entry in classes
+    ]
+
+
+def _descriptions(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[str]]:
+    path = settings["descriptions"]
+    if not path:
+        raise InputError(
+            "the dataset has no `descriptions`: name a JSON file {class name: [sentence, ...]}, "
+            "or leave out the methods and texts that need descriptions"
+        )
+    return read_descriptions(path, classes)
+
+
+SOURCES: dict[str, Callable[[ClassManifest, Mapping[str, Any]], list[list[str]]]] = {
+    "template": _template,
+    "ensemble": _ensemble,
+    "descriptions": _descriptions,
+}

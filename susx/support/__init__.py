@@ -1,0 +1,1 @@
+"""Support sets: labelled images found from class names alone."""

@@ -1,0 +1,68 @@
+"""The short result table that a finished run prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from susx.results import Difference, Result, Run, read_result
+
+
+def result_table(result: Result) -> Table:
+    """Build the table of a result: one row per run, accuracies in percent."""
+    table = Table(
+        title=f"{escape(result.dataset)}: {result.n_classes} classes, {result.n_test} test images",
+        caption=_caption(result),
+        header_style="bold",
+    )
+    for column in ("encoder", "method", "text", "support", "tuned on"):
+        table.add_column(column)
+    for column in ("top-1", "95 % interval", "vs zero-shot", "vs best text"):
+        table.add_column(column, justify="right")
+    for run in result.runs:
+        table.add_row(*(escape(cell) for cell in _cells(run)))
+    return table
+
+
+def print_table(path: str | Path, console: Console | None = None) -> None:
+    """Print the table of a result file.
+
+    Raises:
+        InputError: if the file is not a result.
+    """
+    (console or Console(stderr=True)).print(result_table(read_result(path)))
+
+
+def _cells(run: Run) -> list[str]:
+    tuned_on = {"nothing": run.protocol, "test": "TEST SPLIT"}.get(run.tuned_on, run.tuned_on)
+    return [
+        run.encoder,
+        run.method,
+        run.text,
+        run.support or "-",
+        "-" if tuned_on == "none" else tuned_on,
+        f"{run.top1:.2f}",
+        f"{run.ci95[0]:.1f} to {run.ci95[1]:.1f}",
+        _difference(run.delta_vs_zero_shot),
+        _difference(run.delta_vs_best_text),
+    ]
+
+
+def _difference(difference: Difference | None) -> str:
+    if difference is None:
+        return "-"
+    low, high = difference.ci95
+    return f"{difference.mean:+.2f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _caption(result: Result) -> str:
+    unreadable = sum(counts.n_unreadable for counts in result.images.values())
+    short = {name: len(c.short_classes) for name, c in result.supports.items() if c.short_classes}
+    notes = [f"{unreadable} unreadable images left out"] if unreadable else []
+    notes += [f"{escape(name)}: {n} classes short of images" for name, n in short.items()]
+    if any(run.tuned_on == "test" for run in result.runs):
+        notes.append("TEST SPLIT: tuned on the test images, not comparable")
+    return "; ".join(notes)
