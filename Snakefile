@@ -1,0 +1,45 @@
+# susx: from class names to a training-free image classifier.
+#
+# results/{dataset}.json                              <- work/{dataset}/evaluation/{encoder}.json
+# cache/{encoder}/{dataset}/text-{strategy}.h5           texts of a prompt strategy
+# cache/{encoder}/{dataset}/images-{split}.h5            test and validation images
+# cache/{encoder}/{dataset}/support-{support}.h5         support set
+# cache/{encoder}/pools/{pool}/{shard}.h5                one shard of an image pool
+# work/{dataset}/support/{support}/manifest.parquet, images.tar, candidates/{shard}.parquet
+# work/{dataset}/prompts/{strategy}.json
+# work/{dataset}/images/{split}.parquet
+# work/{dataset}/classes.json
+# logs/{rule}/..., benchmarks/{rule}/...
+#
+# Every wildcard is a name from config.yaml; `work`, `cache` and `results` are set under `roots`.
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/inputs.smk"
+include: "rules/demo.smk"
+include: "rules/classes.smk"
+include: "rules/prompts.smk"
+include: "rules/support.smk"
+include: "rules/embeddings.smk"
+include: "rules/evaluate.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        result_files(),
+
+
+onsuccess:
+    print_results()

@@ -1,0 +1,45 @@
+"""Stage 1: class names and labelled images."""
+
+
+rule class_manifest:
+    input:
+        class_files,
+    output:
+        f"{WORK}/{{dataset}}/classes.json",
+    log:
+        "logs/class_manifest/{dataset}.log",
+    benchmark:
+        "benchmarks/class_manifest/{dataset}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        dataset=lambda w: DATASETS[w.dataset].model_dump(include={"classes", "card"}),
+        key=lambda w: f"config.yaml: datasets.{w.dataset}.classes",
+    script:
+        "../workflow_scripts/class_manifest.py"
+
+
+rule image_manifest:
+    input:
+        classes=rules.class_manifest.output[0],
+        folders=image_folders,
+    output:
+        f"{WORK}/{{dataset}}/images/{{split}}.parquet",
+    log:
+        "logs/image_manifest/{dataset}/{split}.log",
+    benchmark:
+        "benchmarks/image_manifest/{dataset}/{split}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        key=lambda w: f"config.yaml: datasets.{w.dataset}.images.{w.split}",
+    script:
+        "../workflow_scripts/image_manifest.py"

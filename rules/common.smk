@@ -1,0 +1,66 @@
+"""Configuration, wildcards and input functions shared by the rules."""
+
+import time
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from susx.config import parse_config, with_card
+from susx.errors import InputError
+from susx.methods import METHODS
+from susx.pools import pool_shards
+
+STARTED = time.time()
+ENVIRONMENT = "../envs/susx.yaml"
+DEMO_DATA = Path("demo/data")
+
+try:
+    CONFIG = parse_config(config)
+    DATASETS = {name: with_card(dataset) for name, dataset in CONFIG.datasets.items()}
+    SHARDS = {
+        name: pool_shards(pool, f"config.yaml: pools.{name}")
+        for name, pool in CONFIG.pools.items()
+    }
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+WORK = CONFIG.roots.work
+CACHE = CONFIG.roots.cache
+RESULTS = CONFIG.roots.results
+SPLITS = ("test", "validation")
+EVALUATION = CONFIG.evaluation
+EVALUATED_ENCODERS = EVALUATION.encoders or list(CONFIG.encoders)
+EVALUATED_SUPPORTS = (
+    CONFIG.supports if EVALUATION.supports is None else EVALUATION.supports
+)
+
+
+def one_of(names):
+    """Regular expression that matches exactly the given names."""
+    import re
+
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+wildcard_constraints:
+    dataset=one_of(DATASETS),
+    strategy=one_of(CONFIG.prompts),
+    support=one_of(CONFIG.supports),
+    encoder=one_of(CONFIG.encoders),
+    pool=one_of(CONFIG.pools),
+    shard=one_of({shard for shards in SHARDS.values() for shard in shards}),
+    split=one_of(SPLITS),
+
+
+def result_files():
+    """Everything that a bare `snakemake` makes."""
+    return [f"{RESULTS}/{dataset}.json" for dataset in DATASETS]
+
+
+def print_results():
+    """Print the tables of the results that this run wrote."""
+    from susx.table import print_table
+
+    for path in map(Path, result_files()):
+        if path.exists() and path.stat().st_mtime >= STARTED:
+            print_table(path)

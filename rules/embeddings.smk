@@ -1,0 +1,96 @@
+"""Stage 4: embedding caches."""
+
+
+rule embed_text:
+    input:
+        classes=rules.class_manifest.output[0],
+        prompts=rules.prompts.output[0],
+        model=lambda w: model_files(w.encoder),
+    output:
+        f"{CACHE}/{{encoder}}/{{dataset}}/text-{{strategy}}.h5",
+    log:
+        "logs/embed_text/{encoder}/{dataset}/{strategy}.log",
+    benchmark:
+        "benchmarks/embed_text/{encoder}/{dataset}/{strategy}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=60,
+        gpu=0,
+    params:
+        encoder=encoder_settings,
+    script:
+        "../workflow_scripts/embed_text.py"
+
+
+rule embed_images:
+    input:
+        manifest=rules.image_manifest.output[0],
+        model=lambda w: model_files(w.encoder),
+    output:
+        f"{CACHE}/{{encoder}}/{{dataset}}/images-{{split}}.h5",
+    log:
+        "logs/embed_images/{encoder}/{dataset}/{split}.log",
+    benchmark:
+        "benchmarks/embed_images/{encoder}/{dataset}/{split}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=lambda w, attempt: attempt * 6000,
+        runtime=720,
+        gpu=0,
+    params:
+        encoder=encoder_settings,
+    script:
+        "../workflow_scripts/embed_images.py"
+
+
+rule embed_support:
+    input:
+        manifest=rules.select_support.output.manifest,
+        images=rules.select_support.output.images,
+        model=lambda w: model_files(w.encoder),
+    output:
+        f"{CACHE}/{{encoder}}/{{dataset}}/support-{{support}}.h5",
+    log:
+        "logs/embed_support/{encoder}/{dataset}/{support}.log",
+    benchmark:
+        "benchmarks/embed_support/{encoder}/{dataset}/{support}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=lambda w, attempt: attempt * 6000,
+        runtime=720,
+        gpu=0,
+    params:
+        encoder=encoder_settings,
+    script:
+        "../workflow_scripts/embed_support.py"
+
+
+rule embed_shard:
+    input:
+        shard=lambda w: SHARDS[w.pool][w.shard].path,
+        model=lambda w: model_files(w.encoder),
+    output:
+        f"{CACHE}/{{encoder}}/pools/{{pool}}/{{shard}}.h5",
+    log:
+        "logs/embed_shard/{encoder}/{pool}/{shard}.log",
+    benchmark:
+        "benchmarks/embed_shard/{encoder}/{pool}/{shard}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=lambda w, attempt: attempt * 6000,
+        runtime=720,
+        gpu=0,
+    params:
+        encoder=encoder_settings,
+        shard=lambda w: vars(SHARDS[w.pool][w.shard]),
+    script:
+        "../workflow_scripts/embed_shard.py"

@@ -1,0 +1,54 @@
+"""Stage 5: tuning, testing and the result file."""
+
+
+rule evaluate:
+    input:
+        cache_inputs,
+    output:
+        f"{WORK}/{{dataset}}/evaluation/{{encoder}}.json",
+    log:
+        "logs/evaluate/{dataset}/{encoder}.log",
+    benchmark:
+        "benchmarks/evaluate/{dataset}/{encoder}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=lambda w, input, attempt: attempt * (2000 + 8 * int(input.size_mb)),
+        runtime=240,
+        gpu=0,
+    params:
+        files=cache_files,
+        evaluation=EVALUATION.model_dump(
+            include={"methods", "texts", "protocols", "grid", "fixed", "bootstrap"}
+        ),
+        seed=CONFIG.seed,
+        device=lambda w: CONFIG.encoders[w.encoder].device,
+    script:
+        "../workflow_scripts/evaluate.py"
+
+
+rule collate:
+    input:
+        classes=rules.class_manifest.output[0],
+        parts=lambda w: [
+            f"{WORK}/{w.dataset}/evaluation/{encoder}.json"
+            for encoder in EVALUATED_ENCODERS
+        ],
+    output:
+        f"{RESULTS}/{{dataset}}.json",
+    log:
+        "logs/collate/{dataset}.log",
+    benchmark:
+        "benchmarks/collate/{dataset}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=lambda w: CONFIG.model_dump(exclude={"roots", "datasets"})
+        | {"dataset": DATASETS[w.dataset].model_dump()},
+    script:
+        "../workflow_scripts/collate.py"

@@ -1,0 +1,55 @@
+"""Stage 3: support sets, retrieved from image pools."""
+
+
+rule search_shard:
+    input:
+        classes=rules.class_manifest.output[0],
+        queries=query_cache,
+        pool=shard_cache,
+    output:
+        f"{WORK}/{{dataset}}/support/{{support}}/candidates/{{shard}}.parquet",
+    log:
+        "logs/search_shard/{dataset}/{support}/{shard}.log",
+    benchmark:
+        "benchmarks/search_shard/{dataset}/{support}/{shard}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=lambda w, input, attempt: attempt * (2000 + 3 * int(input.size_mb)),
+        runtime=60,
+    params:
+        size=lambda w: CONFIG.supports[w.support].size,
+    script:
+        "../workflow_scripts/search_shard.py"
+
+
+rule select_support:
+    input:
+        classes=rules.class_manifest.output[0],
+        candidates=lambda w: [
+            f"{WORK}/{w.dataset}/support/{w.support}/candidates/{shard}.parquet"
+            for shard in pool_of(w.support)
+        ],
+        shards=lambda w: sorted({shard.path for shard in pool_of(w.support).values()}),
+    output:
+        manifest=f"{WORK}/{{dataset}}/support/{{support}}/manifest.parquet",
+        images=f"{WORK}/{{dataset}}/support/{{support}}/images.tar",
+    log:
+        "logs/select_support/{dataset}/{support}.log",
+    benchmark:
+        "benchmarks/select_support/{dataset}/{support}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=240,
+    params:
+        size=lambda w: CONFIG.supports[w.support].size,
+        source=lambda w: f"retrieval from {CONFIG.supports[w.support].pool}",
+        shards=lambda w: {
+            name: vars(shard) for name, shard in pool_of(w.support).items()
+        },
+    script:
+        "../workflow_scripts/select_support.py"

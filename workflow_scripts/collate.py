@@ -1,0 +1,20 @@
+"""Join the evaluations of all encoders into the result of a dataset."""
+
+from susx_job import run_job
+
+from susx.files import read_json, sha256_json
+from susx.manifests import ClassManifest
+from susx.results import collate, write_result
+
+
+def main(job):
+    """The configuration that made the result goes into it."""
+    config = job.params.config
+    provenance = {"config_sha256": sha256_json(config), "config": config}
+    parts = [read_json(path) for path in job.input.parts]
+    classes = ClassManifest.read(job.input.classes)
+    write_result(job.output[0], collate(job.wildcards.dataset, classes, parts, provenance))
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)

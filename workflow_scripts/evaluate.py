@@ -1,0 +1,27 @@
+"""Tune and test every method on one encoder's caches."""
+
+import logging
+
+from susx_job import run_job
+
+
+def main(job):
+    """All grids and values are in published units; the evaluation rescales them."""
+    from susx.compute import pick_device
+    from susx.evaluation import Plan
+    from susx.files import write_json
+    from susx.methods import Axis
+    from susx.results import CacheFiles, evaluate_caches
+
+    settings = dict(job.params.evaluation)
+    settings["grid"] = {
+        method: {name: Axis(**axis) for name, axis in axes.items()}
+        for method, axes in settings["grid"].items()
+    }
+    plan = Plan(**settings, seed=job.params.seed, device=pick_device(job.params.device))
+    files = CacheFiles(**job.params.files)
+    write_json(job.output[0], evaluate_caches(job.wildcards.encoder, files, plan, logging.info))
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)

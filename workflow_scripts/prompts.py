@@ -1,0 +1,26 @@
+"""Write the texts of a prompt strategy."""
+
+import logging
+
+from susx_job import run_job
+
+from susx.manifests import ClassManifest
+from susx.prompts import build_prompts
+
+
+def main(job):
+    """Settings of the dataset, and the description file if the strategy reads one."""
+    classes = ClassManifest.read(job.input.classes)
+    descriptions = str(job.input.descriptions) if job.input.descriptions else None
+    prompts = build_prompts(
+        job.wildcards.strategy,
+        job.params.sources,
+        classes,
+        {**job.params.settings, "descriptions": descriptions},
+    )
+    prompts.write(job.output[0], classes)
+    logging.info("%d texts for %d classes", sum(map(len, prompts.texts)), len(classes))
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)

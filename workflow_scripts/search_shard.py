@@ -1,0 +1,23 @@
+"""Find the images of a pool shard nearest to every query."""
+
+import logging
+
+from susx_job import run_job
+
+from susx.cache import read_cache
+from susx.manifests import ClassManifest, write_table
+from susx.support.retrieval import Candidate, search_shard
+
+
+def main(job):
+    """Queries are the text embeddings of a prompt strategy."""
+    classes = ClassManifest.read(job.input.classes)
+    queries = read_cache(job.input.queries, classes.sha256, len(classes))
+    pool = read_cache(job.input.pool)
+    table = search_shard(queries, pool, job.wildcards.shard, job.params.size)
+    write_table(job.output[0], table, Candidate)
+    logging.info("%d queries, %d images", len(queries), len(pool))
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)
