@@ -22,7 +22,7 @@ demo-models: .venv/.base
 	$(BIN)/python -m demo.train
 
 docs: .venv/.dev
-	$(BIN)/python -m susx.config
+	$(BIN)/python -m susx.config_docs
 
 lock: .venv/.dev
 	$(PIP) pip-tools==7.6.2

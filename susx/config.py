@@ -13,6 +13,7 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -70,6 +71,15 @@ class ClassEntry(Section):
     wnid: str | None = Field(None, description="WordNet identifier, for ImageNet layouts.")
 
 
+def _entry(value: Any) -> Any:
+    if not isinstance(value, str | dict | ClassEntry):
+        raise ValueError(f"a class is a name, or a mapping with `name`, not {value!r}")
+    return {"name": value} if isinstance(value, str) else value
+
+
+Entry = Annotated[ClassEntry, BeforeValidator(_entry, json_schema_input_type=str | ClassEntry)]
+
+
 class Images(Section):
     """Labelled images: folders with one subfolder per class, named by class name or slug."""
 
@@ -85,7 +95,7 @@ class Dataset(Section):
     card: str | None = Field(
         None, description="Dataset card: a YAML file with classes, template, ensemble, title."
     )
-    classes: list[str | ClassEntry] | str | None = Field(
+    classes: list[Entry] | str | None = Field(
         None, description="Class names: a list, or a text file with one name per line."
     )
     template: Template = Field("a photo of a {}.", description="Photo template.")
@@ -110,7 +120,7 @@ class Card(Section):
     title: str = Field(description="Name of the dataset, for people.")
     homepage: str | None = Field(None, description="Where it is published.")
     licence: str | None = Field(None, description="Licence of images and names.")
-    classes: list[str | ClassEntry] = Field(description="Class names in label order.")
+    classes: list[Entry] = Field(description="Class names in label order.")
     template: Template = Field("a photo of a {}.", description="Photo template.")
     ensemble: list[Template] = Field(
         DEFAULT_ENSEMBLE, min_length=1, description="Templates of the prompt ensemble."
@@ -178,13 +188,6 @@ class Axis(Section):
     stop: float = Field(description="Exclusive end, as in the published grids.")
     steps: Positive = Field(description="Number of values.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _numbers(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        return {k: float(v) if type(v) is int and k != "steps" else v for k, v in data.items()}
-
 
 Protocol = Literal["validation", "fixed"]
 
@@ -245,7 +248,7 @@ def parse_config(data: Mapping[str, Any], file: str = "config.yaml") -> Config:
     try:
         config = Config.model_validate(dict(data))
     except ValidationError as error:
-        problems = [_problem(item) for item in error.errors()]
+        problems = _problems(error, Config)
     else:
         problems = list(_dangling_references(config))
         if not problems:
@@ -279,8 +282,8 @@ def load_card(path: str | Path) -> Card:
     try:
         return Card.model_validate(data)
     except ValidationError as error:
-        lines = [f"{path}: {_problem(item, Card)}" for item in error.errors()]
-        raise InputError("\n".join(dict.fromkeys(lines))) from None
+        lines = [f"{path}: {problem}" for problem in _problems(error, Card)]
+        raise InputError("\n".join(lines)) from None
 
 
 def with_card(dataset: Dataset) -> Dataset:
@@ -293,9 +296,21 @@ def with_card(dataset: Dataset) -> Dataset:
     return dataset.model_copy(update=taken)
 
 
-def _problem(error: Mapping[str, Any], model: type[BaseModel] = Config) -> str:
-    location = [str(part) for part in error["loc"]]
-    key = ".".join(part for part in location if not part.startswith(("function-", "list[", "str")))
+def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """One line per error; of the alternatives of a union, only the one that was meant."""
+    items = error.errors()
+
+    def meant(item: Mapping[str, Any]) -> bool:
+        *place, tag = item["loc"]
+        others = (other["loc"] for other in items if other is not item)
+        return tag != "str" or not any(list(loc[: len(place)]) == place for loc in others)
+
+    return list(dict.fromkeys(_problem(item, model) for item in items if meant(item)))
+
+
+def _problem(error: Mapping[str, Any], model: type[BaseModel]) -> str:
+    location = [str(part) for part in error["loc"] if "[" not in str(part)]
+    key = ".".join(location)
     if error["type"] == "extra_forbidden":
         valid = _valid_keys(model, location[:-1])
         return f"{key}: unknown key{suggestion(location[-1], valid) or _choices(valid)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -11,17 +12,23 @@ from rich.table import Table
 from susx.results import Difference, Result, Run, read_result
 
 
+MIN_WIDTH = 110
+
+
 def result_table(result: Result) -> Table:
     """Build the table of a result: one row per run, accuracies in percent."""
     table = Table(
         title=f"{escape(result.dataset)}: {result.n_classes} classes, {result.n_test} test images",
         caption=_caption(result),
-        header_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        title_justify="left",
+        caption_justify="left",
     )
     for column in ("encoder", "method", "text", "support", "tuned on"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=True)
     for column in ("top-1", "95 % interval", "vs zero-shot", "vs best text"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for run in result.runs:
         table.add_row(*(escape(cell) for cell in _cells(run)))
     return table
@@ -33,7 +40,9 @@ def print_table(path: str | Path, console: Console | None = None) -> None:
     Raises:
         InputError: if the file is not a result.
     """
-    (console or Console(stderr=True)).print(result_table(read_result(path)))
+    console = console or Console(stderr=True)
+    console.width = max(console.width, MIN_WIDTH)
+    console.print(result_table(read_result(path)))
 
 
 def _cells(run: Run) -> list[str]:
@@ -52,10 +61,10 @@ def _cells(run: Run) -> list[str]:
 
 
 def _difference(difference: Difference | None) -> str:
-    if difference is None:
+    if difference is None or difference.mean == 0 == max(map(abs, difference.ci95)):
         return "-"
     low, high = difference.ci95
-    return f"{difference.mean:+.2f} [{low:+.1f}, {high:+.1f}]"
+    return f"{difference.mean:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def _caption(result: Result) -> str:
