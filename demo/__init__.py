@@ -1,0 +1,1 @@
+"""Offline demo world: synthetic national flags and a tiny CLIP trained on them."""

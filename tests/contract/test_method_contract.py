@@ -1,0 +1,218 @@
+"""What every registered method promises."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from susx.errors import InputError
+from susx.methods import METHODS, Axis, Context, Method, Terms
+from tests.helpers import Problem, make_problem
+
+ALL = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+WITH_SUPPORT = pytest.mark.parametrize(
+    "method", [m for m in METHODS.values() if m.needs_support], ids=lambda m: m.name
+)
+WITHOUT_SUPPORT = pytest.mark.parametrize(
+    "method", [m for m in METHODS.values() if not m.needs_support], ids=lambda m: m.name
+)
+PROBLEM = make_problem(0, n=101)
+
+
+def context(problem: Problem = PROBLEM, scale: float = 100.0) -> Context:
+    return Context(
+        torch.from_numpy(problem.text).double(),
+        scale,
+        torch.from_numpy(problem.support).double(),
+        torch.from_numpy(problem.support_labels),
+    )
+
+
+def images(problem: Problem = PROBLEM) -> Tensor:
+    return torch.from_numpy(problem.images).double()
+
+
+def values_of(method: Method) -> dict[str, float]:
+    """Values off the defaults, in published units."""
+    return {name: 1.5 * value + 0.25 for name, value in method.fixed.items()}
+
+
+def logits(method: Method, where: Context | None = None, features: Tensor | None = None) -> Tensor:
+    where = context() if where is None else where
+    features = images() if features is None else features
+    return method.fit(where, method.scaled(values_of(method), where.logit_scale)).logits(features)
+
+
+def close(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and bool(torch.allclose(a, b, rtol=1e-9, atol=1e-9))
+
+
+@ALL
+def test_registry_entry_is_complete(method: Method) -> None:
+    assert METHODS[method.name] is method
+    assert len(method.paper) > 10
+    assert list(method.grid) == [n for n in ("alpha", "beta", "gamma") if n in method.grid]
+    assert set(method.fixed) == set(method.grid)
+    assert bool(method.texts) != method.needs_support
+
+
+@ALL
+def test_logits_are_finite_numbers_for_every_image_and_class(method: Method) -> None:
+    made = logits(method)
+    assert made.shape == (101, 5)
+    assert made.isfinite().all()
+    assert made.std(dim=1).min() > 0
+
+
+@ALL
+def test_float32_features_give_float32_logits(method: Method) -> None:
+    where = context()
+    single = Context(
+        where.text.float(), 100.0, where.required_support.float(), where.support_labels
+    )
+    made = logits(method, single, images().float())
+    assert made.dtype == torch.float32
+    assert torch.allclose(made.double(), logits(method), atol=2e-3)
+
+
+@ALL
+def test_logits_are_the_same_every_time(method: Method) -> None:
+    assert torch.equal(logits(method), logits(method))
+
+
+@ALL
+def test_fitting_and_classifying_change_no_input(method: Method) -> None:
+    where, features = context(), images()
+    logits(method, where, features)
+    assert torch.equal(features, images())
+    assert torch.equal(where.text, context().text)
+    assert torch.equal(where.required_support, context().required_support)
+
+
+@ALL
+def test_images_are_known_by_their_content_not_their_place(method: Method) -> None:
+    order = torch.randperm(101, generator=torch.Generator().manual_seed(0))
+    assert close(logits(method, features=images()[order]), logits(method)[order])
+
+
+@ALL
+@pytest.mark.parametrize("n", [1, 99, 100, 101])
+def test_the_last_images_are_classified_like_the_first(method: Method, n: int) -> None:
+    features = images()[:n]
+    assert close(
+        logits(method, features=features.flip(0)).flip(0), logits(method, features=features)
+    )
+
+
+@ALL
+def test_classes_are_known_by_their_text_not_their_index(method: Method) -> None:
+    order = torch.tensor([3, 0, 4, 2, 1])
+    where = context()
+    assert where.support_labels is not None
+    place = torch.empty_like(order)
+    place[order] = torch.arange(5)
+    moved = Context(where.text[order], 100.0, where.required_support, place[where.support_labels])
+    assert close(logits(method, moved), logits(method)[:, order])
+
+
+@ALL
+def test_order_of_support_images_does_not_matter(method: Method) -> None:
+    where = context()
+    assert where.support_labels is not None
+    order = torch.randperm(16, generator=torch.Generator().manual_seed(0))
+    mixed = Context(where.text, 100.0, where.required_support[order], where.support_labels[order])
+    assert close(logits(method, mixed), logits(method))
+
+
+@WITH_SUPPORT
+def test_support_images_make_a_difference(method: Method) -> None:
+    other = make_problem(1)
+    moved = Context(
+        context().text,
+        100.0,
+        torch.from_numpy(other.support).double(),
+        torch.from_numpy(PROBLEM.support_labels),
+    )
+    assert not close(logits(method, moved), logits(method))
+
+
+@WITHOUT_SUPPORT
+def test_methods_without_support_are_scaled_cosines(method: Method) -> None:
+    bare = Context(context().text, 100.0)
+    expected = 100 * PROBLEM.images.astype(np.float64) @ PROBLEM.text.astype(np.float64).T
+    assert logits(method, bare).numpy() == pytest.approx(expected, abs=1e-10)
+
+
+@WITH_SUPPORT
+@pytest.mark.parametrize("support", [(1, 1, 1, 1, 1), (1, 30, 1, 1, 2), (5, 5, 5, 5, 5)])
+def test_any_number_of_support_images_per_class_works(
+    method: Method, support: tuple[int, ...]
+) -> None:
+    problem = make_problem(2, support=support)
+    assert logits(method, context(problem), images(problem)).isfinite().all()
+
+
+@WITH_SUPPORT
+def test_missing_support_set_is_refused(method: Method) -> None:
+    with pytest.raises(InputError, match=r"needs a support set; name one under evaluation\.su"):
+        method.fit(Context(context().text, 100.0), method.fixed)
+
+
+@WITH_SUPPORT
+@pytest.mark.parametrize("labels", [None, torch.zeros(3, dtype=torch.int64)])
+def test_support_labels_that_do_not_fit_are_refused(method: Method, labels: Tensor | None) -> None:
+    where = Context(context().text, 100.0, context().required_support, labels)
+    with pytest.raises(InputError, match="support features and labels differ in number"):
+        logits(method, where)
+
+
+@ALL
+def test_unknown_hyperparameter_is_refused(method: Method) -> None:
+    with pytest.raises(
+        InputError, match=rf"{method.name.replace('+', '.')} takes .* not .*'delta'"
+    ):
+        method.fit(context(), {**method.fixed, "delta": 1.0})
+
+
+@WITH_SUPPORT
+def test_missing_hyperparameter_is_refused(method: Method) -> None:
+    with pytest.raises(InputError, match=rf"{method.name} takes \['alpha', 'beta'.*, not \['beta'"):
+        method.fit(context(), {n: v for n, v in method.fixed.items() if n != "alpha"})
+
+
+@ALL
+@pytest.mark.parametrize("scale", [1.0, 14.3, 250.0])
+def test_predictions_do_not_depend_on_the_logit_scale(method: Method, scale: float) -> None:
+    published, other = logits(method), logits(method, context(scale=scale))
+    assert close(other, published * scale / 100)
+    assert torch.equal(other.argmax(dim=1), published.argmax(dim=1))
+
+
+@ALL
+@pytest.mark.parametrize("scale", [14.3, 100.0])
+def test_grids_and_fixed_values_are_scaled_alike(method: Method, scale: float) -> None:
+    for name, axis in method.grid.items():
+        value = {**dict.fromkeys(method.grid, 0.0), name: axis.start}
+        assert axis.values(scale)[0] == pytest.approx(method.scaled(value, scale)[name])
+    assert list(method.scaled(method.fixed, scale)) == list(method.grid)
+
+
+@ALL
+def test_terms_make_the_logits(method: Method) -> None:
+    values = method.scaled(values_of(method), 100.0)
+    terms = method.terms(context(), images())
+    assert (terms.vote is not None) == ("alpha" in method.grid)
+    assert (terms.penalty is not None) == ("gamma" in method.grid)
+    assert torch.equal(terms.logits(**values), logits(method))
+
+
+def test_logits_of_terms_are_linear() -> None:
+    zero_shot, vote, penalty = (torch.full((1, 2), v, dtype=torch.float64) for v in (1.0, 2.0, 4.0))
+    terms = Terms(zero_shot, lambda beta: beta * vote, penalty)
+    assert terms.logits(alpha=3.0, beta=5.0, gamma=0.5).tolist() == [[29.0, 29.0]]
+    assert Terms(zero_shot).logits(alpha=3.0, beta=5.0, gamma=0.5).tolist() == [[1.0, 1.0]]
+
+
+def test_axis_is_arithmetic_and_leaves_the_stop_out() -> None:
+    assert Axis(1.0, 3.0, 4).values(7.0) == [1.0, 1.5, 2.0, 2.5]
+    assert Axis(1.0, 3.0, 4, scaled=True).values(50.0) == [0.5, 0.75, 1.0, 1.25]

@@ -1,0 +1,297 @@
+"""The HDF5 embedding cache."""
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from susx import cache
+from susx.cache import Embeddings, class_means, concatenate, read_cache, write_cache
+from susx.errors import InputError
+from tests.helpers import unit_rows
+
+META = {"classes_sha256": "f" * 64, "encoder": {"weights_sha256": "0"}, "n_failed": 0}
+
+
+def embeddings(n: int = 6, d: int = 8, dtype: str = "float32", seed: int = 0) -> Embeddings:
+    features = unit_rows(np.random.default_rng(seed), n, d).astype(dtype)
+    labels = (np.arange(n) % 3).astype(np.int32)
+    return Embeddings(features, labels, [f"Åland/{i:03d}.png" for i in range(n)], dict(META))
+
+
+def same(a: Embeddings, b: Embeddings) -> bool:
+    return (
+        a.features.dtype == b.features.dtype
+        and a.labels.dtype == b.labels.dtype
+        and np.array_equal(a.features, b.features)
+        and np.array_equal(a.labels, b.labels)
+        and (a.keys, a.meta) == (b.keys, b.meta)
+    )
+
+
+def with_row(row: np.ndarray | float) -> Embeddings:
+    """Embeddings whose row 4 is replaced."""
+    made = embeddings()
+    made.features[4] = row
+    return made
+
+
+@given(
+    n=st.integers(0, 12),
+    d=st.integers(1, 9),
+    dtype=st.sampled_from(["float32", "float16"]),
+    keys=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), max_size=12),
+)
+def test_round_trip_keeps_everything(
+    tmp_path: Path, n: int, d: int, dtype: str, keys: list[str]
+) -> None:
+    made = embeddings(n, d, dtype)
+    made = replace(made, keys=(keys + made.keys)[:n])
+    write_cache(tmp_path / "c.h5", made)
+    read = read_cache(tmp_path / "c.h5")
+    assert same(read, made)
+    assert len(read) == n
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_file_has_the_documented_layout(tmp_path: Path, dtype: str) -> None:
+    write_cache(tmp_path / "c.h5", embeddings(6, 8, dtype))
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert set(file) == {"features", "labels", "keys"}
+        assert set(file.attrs) == {"format", "version", "meta", "sha256"}
+        features = file["features"]
+        assert (features.shape, str(features.dtype)) == ((6, 8), dtype)
+        assert features.chunks == (6, 8)
+        assert features.fletcher32
+        assert str(file["labels"].dtype) == "int32"
+        assert file["keys"].asstr()[2] == "Åland/002.png"
+        assert json.loads(file.attrs["meta"]) == META
+
+
+def test_rows_beyond_one_chunk_are_kept_and_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "ROWS_PER_CHUNK", 4)
+    write_cache(tmp_path / "c.h5", embeddings(11))
+    assert same(read_cache(tmp_path / "c.h5"), embeddings(11))
+    broken = embeddings(11)
+    broken.features[9] = 0
+    with pytest.raises(InputError, match="row 9 "):
+        write_cache(tmp_path / "d.h5", broken)
+
+
+def test_unknown_labels_are_kept(tmp_path: Path) -> None:
+    made = replace(embeddings(), labels=np.full(6, -1, np.int32))
+    write_cache(tmp_path / "c.h5", made)
+    assert read_cache(tmp_path / "c.h5", n_classes=3).labels.tolist() == [-1] * 6
+
+
+def test_only_the_cache_lies_in_the_folder(tmp_path: Path) -> None:
+    write_cache(tmp_path / "a/c.h5", embeddings())
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["c.h5"]
+
+
+UNUSABLE = [
+    (with_row(np.nan), r'row 4 \("Åland/004\.png"\) is not finite'),
+    (with_row(np.inf), r'row 4 \("Åland/004\.png"\) is not finite'),
+    (with_row(0.0), r'row 4 \("Åland/004\.png"\) is not of unit length'),
+    (with_row(0.5), r'row 4 \("Åland/004\.png"\) is not of unit length'),
+    (replace(embeddings(), labels=np.zeros(5, np.int32)), "do not fit together"),
+    (replace(embeddings(), keys=["a"]), "do not fit together"),
+    (replace(embeddings(), features=np.ones(6, np.float32)), "do not fit together"),
+    (replace(embeddings(), features=embeddings().features.astype(np.float64)), "are float64"),
+]
+IDS = ["nan", "inf", "zero", "long", "labels", "keys", "shape", "dtype"]
+
+
+@pytest.mark.parametrize(("made", "problem"), UNUSABLE, ids=IDS)
+def test_unusable_features_are_not_written(tmp_path: Path, made: Embeddings, problem: str) -> None:
+    with pytest.raises(InputError, match=rf"c\.h5: .*{problem}"):
+        write_cache(tmp_path / "c.h5", made)
+    assert list(tmp_path.iterdir()) == []
+
+
+def craft(path: Path, made: Embeddings, **attributes: Any) -> None:
+    """Write a cache by hand, with a correct checksum and whatever content."""
+    meta = json.dumps(made.meta, sort_keys=True)
+    with h5py.File(path, "w") as file:
+        file["features"] = made.features
+        file["labels"] = made.labels
+        file.create_dataset(
+            "keys", data=np.array(made.keys, object), dtype=h5py.string_dtype("utf-8")
+        )
+        defaults = {"format": cache.FORMAT, "version": cache.VERSION, "meta": meta}
+        checksum = {"sha256": cache._digest(made, meta)}
+        for name, value in {**defaults, **checksum, **attributes}.items():
+            if value is not None:
+                file.attrs[name] = value
+
+
+def test_crafted_files_are_read_when_correct(tmp_path: Path) -> None:
+    craft(tmp_path / "c.h5", embeddings())
+    assert same(read_cache(tmp_path / "c.h5"), embeddings())
+
+
+@pytest.mark.parametrize(("made", "problem"), UNUSABLE, ids=IDS)
+def test_unusable_features_are_refused_on_reading(
+    tmp_path: Path, made: Embeddings, problem: str
+) -> None:
+    craft(tmp_path / "c.h5", made)
+    with pytest.raises(InputError, match=rf"c\.h5: .*{problem}.*; delete it and run again"):
+        read_cache(tmp_path / "c.h5")
+
+
+def test_interrupted_writing_leaves_the_old_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cache(tmp_path / "c.h5", embeddings())
+
+    def fail(*_: Any) -> str:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(cache, "_digest", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_cache(tmp_path / "c.h5", embeddings(seed=1))
+    monkeypatch.undo()
+    assert [p.name for p in tmp_path.iterdir()] == ["c.h5"]
+    assert same(read_cache(tmp_path / "c.h5"), embeddings())
+
+
+def test_missing_cache_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"c\.h5: file not found; run the pipeline to build it"):
+        read_cache(tmp_path / "c.h5")
+
+
+@pytest.mark.parametrize(
+    "attributes", [{"format": None}, {"format": "other"}], ids=["no format", "other format"]
+)
+def test_foreign_hdf5_is_refused(tmp_path: Path, attributes: dict[str, Any]) -> None:
+    craft(tmp_path / "c.h5", embeddings(), **attributes)
+    with pytest.raises(InputError, match=r"c\.h5: not an embedding cache; delete it"):
+        read_cache(tmp_path / "c.h5")
+
+
+def test_other_version_is_refused(tmp_path: Path) -> None:
+    craft(tmp_path / "c.h5", embeddings(), version=2)
+    with pytest.raises(InputError, match=r"c\.h5: cache version 2, expected 1; delete it"):
+        read_cache(tmp_path / "c.h5")
+
+
+@pytest.mark.parametrize("name", ["version", "meta", "sha256"])
+def test_missing_attribute_is_refused(tmp_path: Path, name: str) -> None:
+    craft(tmp_path / "c.h5", embeddings(), **{name: None})
+    with pytest.raises(InputError, match=r"c\.h5: truncated or damaged .*delete it"):
+        read_cache(tmp_path / "c.h5")
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x89HDF\r\n\x1a\n", b"\0" * 5000])
+def test_files_that_are_no_hdf5_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "c.h5").write_bytes(content)
+    with pytest.raises(InputError, match=r"c\.h5: truncated or damaged .*delete it"):
+        read_cache(tmp_path / "c.h5")
+
+
+def test_truncated_cache_is_refused_wherever_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "c.h5"
+    write_cache(path, embeddings(300))
+    data = path.read_bytes()
+    for share in (0.01, 0.3, 0.6, 0.9, 0.99):
+        path.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(InputError, match=r"c\.h5: "):
+            read_cache(path)
+
+
+def test_a_flipped_bit_is_noticed_or_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "c.h5"
+    made = embeddings(100)
+    write_cache(path, made)
+    data = path.read_bytes()
+    source = random.Random(0)
+    refused = 0
+    for _ in range(60):
+        damaged = bytearray(data)
+        damaged[source.randrange(len(data))] ^= 1 << source.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            assert same(read_cache(path), made)
+        except InputError:
+            refused += 1
+    assert refused >= 20
+
+
+@pytest.mark.parametrize("part", ["features", "labels", "keys", "meta"])
+def test_altered_contents_do_not_fit_the_checksum(tmp_path: Path, part: str) -> None:
+    path = tmp_path / "c.h5"
+    write_cache(path, embeddings())
+    with h5py.File(path, "r+") as file:
+        if part == "features":
+            file["features"][:2] = file["features"][:2][::-1]
+        elif part == "labels":
+            file["labels"][0] = 2
+        elif part == "keys":
+            file["keys"][0] = "other"
+        else:
+            file.attrs["meta"] = json.dumps({**META, "n_failed": 1}, sort_keys=True)
+    with pytest.raises(InputError, match=r"c\.h5: contents do not fit the stored checksum"):
+        read_cache(path)
+
+
+def test_cache_of_another_class_list_is_refused(tmp_path: Path) -> None:
+    write_cache(tmp_path / "c.h5", embeddings())
+    assert len(read_cache(tmp_path / "c.h5", "f" * 64)) == 6
+    match = r"c\.h5: belongs to another class list \(ffffffffffff, expected eeeeeeeeeeee\); delete"
+    with pytest.raises(InputError, match=match):
+        read_cache(tmp_path / "c.h5", "e" * 64)
+
+
+def test_label_beyond_the_classes_is_refused(tmp_path: Path) -> None:
+    write_cache(tmp_path / "c.h5", embeddings())
+    assert len(read_cache(tmp_path / "c.h5", n_classes=3)) == 6
+    with pytest.raises(InputError, match=r"c\.h5: label 2 with only 2 classes; delete it"):
+        read_cache(tmp_path / "c.h5", n_classes=2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_class_means_average_unit_rows_and_normalise(dtype: str) -> None:
+    labels = np.array([2, 0, 0, 1, 2, 0, 1], np.int32)
+    made = replace(embeddings(7, 5, dtype), labels=labels)
+    for c, row in enumerate(class_means(made, 3)):
+        total = [0.0] * 5
+        for label, feature in zip(labels, made.features, strict=True):
+            if label == c:
+                total = [t + float(f) for t, f in zip(total, feature, strict=True)]
+        length = sum(t * t for t in total) ** 0.5
+        assert row == pytest.approx([t / length for t in total], abs=1e-6)
+
+
+def test_class_means_do_not_depend_on_row_order() -> None:
+    made = embeddings(12)
+    order = np.random.default_rng(1).permutation(12)
+    mixed = replace(made, features=made.features[order], labels=made.labels[order])
+    assert class_means(mixed, 3) == pytest.approx(class_means(made, 3), abs=1e-6)
+
+
+def test_class_means_are_float32_unit_rows() -> None:
+    means = class_means(embeddings(12), 3)
+    assert (means.dtype, means.shape) == (np.float32, (3, 8))
+    assert np.linalg.norm(means, axis=1) == pytest.approx(1, abs=1e-6)
+
+
+def test_class_without_text_is_named() -> None:
+    with pytest.raises(InputError, match="class 3 has no text embedding; rebuild the text cache"):
+        class_means(embeddings(), 5)
+
+
+def test_concatenate_joins_blocks_and_makes_an_empty_array_of_none() -> None:
+    blocks = [np.ones((2, 3)), np.zeros((1, 3))]
+    joined = concatenate(blocks, 3, "float16")
+    assert (joined.shape, joined.dtype) == ((3, 3), np.float16)
+    empty = concatenate([], 3, "float32")
+    assert (empty.shape, empty.dtype) == ((0, 3), np.float32)

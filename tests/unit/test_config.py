@@ -1,0 +1,345 @@
+"""The schema of config.yaml."""
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from susx.config import DEFAULT_ENSEMBLE, parse_config
+from susx.errors import InputError
+from susx.methods import METHODS
+
+ROOT = Path(__file__).parents[2]
+
+MINIMAL = {
+    "datasets": {"pets": {"classes": ["cat", "dog"], "images": {"test": "photos"}}},
+    "encoders": {"clip": {"library": "transformers", "model": "models/clip"}},
+}
+FULL = {
+    "seed": 3,
+    "roots": {"work": "w", "cache": "c", "results": "r"},
+    "datasets": {
+        "pets": {
+            "classes": ["cat", {"name": "dog", "aliases": ["hound"], "wnid": "n02084071"}],
+            "template": "a drawing of a {}.",
+            "ensemble": ["one {}.", "two {}."],
+            "descriptions": "texts.json",
+            "images": {"test": "photos", "validation": "more"},
+        }
+    },
+    "prompts": {
+        "photo": {"source": "template"},
+        "ensemble": {"source": "ensemble"},
+        "cupl": {"source": "descriptions"},
+        "cupl+e": {"source": "combine", "of": ["ensemble", "cupl"]},
+    },
+    "encoders": {"clip": {"library": "transformers", "model": "models/clip", "batch_size": 4}},
+    "pools": {"web": {"layout": "webdataset", "path": "{0..3}.tar", "shards": 2}},
+    "supports": {
+        "lc": {"source": "retrieval", "pool": "web", "encoder": "clip", "query": "cupl", "size": 2}
+    },
+    "evaluation": {
+        "methods": ["zero-shot", "tip-x"],
+        "encoders": ["clip"],
+        "supports": ["lc"],
+        "texts": ["photo"],
+        "protocols": ["fixed"],
+        "grid": {"tip-x": {"alpha": {"start": 1, "stop": 2.5, "steps": 3}}},
+        "fixed": {"tip-x": {"gamma": 1}},
+        "bootstrap": 10,
+    },
+}
+
+
+def edited(place: str, value: Any) -> dict[str, Any]:
+    """FULL with the value at a dotted place replaced."""
+    config = copy.deepcopy(FULL)
+    *parents, last = place.split(".")
+    section: Any = config
+    for part in parents:
+        section = section[int(part)] if isinstance(section, list) else section[part]
+    if isinstance(section, list):
+        section[int(last)] = value
+    else:
+        section[last] = value
+    return config
+
+
+def message(config: dict[str, Any]) -> str:
+    with pytest.raises(InputError) as caught:
+        parse_config(config)
+    return str(caught.value)
+
+
+def test_full_configuration_keeps_every_value() -> None:
+    config = parse_config(FULL).model_dump()
+    assert config["seed"] == 3
+    assert config["datasets"]["pets"]["classes"][1]["aliases"] == ["hound"]
+    assert config["evaluation"]["grid"]["tip-x"]["alpha"] == {
+        "start": 1.0, "stop": 2.5, "steps": 3
+    }  # fmt: skip
+    assert config["supports"]["lc"]["query"] == "cupl"
+
+
+def test_minimal_configuration_gets_the_defaults() -> None:
+    config = parse_config(MINIMAL)
+    assert list(config.prompts) == ["photo", "ensemble", "cupl", "cupl+e"]
+    assert config.prompts["cupl+e"].of == ["ensemble", "cupl"]
+    assert config.datasets["pets"].ensemble == DEFAULT_ENSEMBLE
+    assert config.evaluation.methods == list(METHODS)
+    assert config.evaluation.protocols == ["validation", "fixed"]
+    assert config.roots.model_dump() == {"work": "work", "cache": "cache", "results": "results"}
+    assert config.encoders["clip"].device == "auto"
+
+
+def test_parsing_does_not_change_its_input() -> None:
+    config = copy.deepcopy(FULL)
+    parse_config(config)
+    assert config == FULL
+
+
+@pytest.mark.parametrize(
+    ("place", "nearest"),
+    [
+        ("sead", "seed"),
+        ("dataset", "datasets"),
+        ("roots.caches", "cache"),
+        ("datasets.pets.class", "classes"),
+        ("datasets.pets.images.validaton", "validation"),
+        ("datasets.pets.classes.1.alias", "aliases"),
+        ("prompts.photo.sourcee", "source"),
+        ("encoders.clip.batchsize", "batch_size"),
+        ("pools.web.shard", "shards"),
+        ("supports.lc.querry", "query"),
+        ("evaluation.method", "methods"),
+        ("evaluation.grid.tip-x.alpha.step", "steps"),
+        ("evaluation.grid.tip-x.alhpa", "alpha"),
+        ("evaluation.fixed.tip-x.gama", "gamma"),
+        ("evaluation.grid.tip_x", "tip-x"),
+        ("evaluation.fixed.tip-adaptor", "tip-adapter"),
+    ],
+)
+def test_unknown_key_is_named_with_the_nearest_valid_one(place: str, nearest: str) -> None:
+    value: Any = {} if place.count(".") == 2 and place.startswith("evaluation") else 1
+    if place == "evaluation.grid.tip-x.alhpa":
+        value = {"start": 0.0, "stop": 1.0, "steps": 1}
+    text = message(edited(place, value))
+    assert text.startswith(f"config.yaml: {place}: unknown ")
+    assert text.endswith(f'; did you mean "{nearest}"?')
+
+
+@pytest.mark.parametrize(
+    ("place", "valid"),
+    [
+        ("zzz", "datasets, encoders, evaluation, pools, prompts, roots, seed, supports"),
+        ("roots.zzz", "cache, results, work"),
+        ("datasets.pets.classes.1.zzz", "aliases, name, wnid"),
+        ("evaluation.fixed.tip-x.zzz", "alpha, beta, gamma"),
+        ("evaluation.grid.tip-x.alpha.zzz", "start, steps, stop"),
+    ],
+)
+def test_unknown_key_unlike_any_other_lists_the_valid_ones(place: str, valid: str) -> None:
+    assert message(edited(place, 1)) == f"config.yaml: {place}: unknown key; valid keys: {valid}"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("seed", "zero"),
+        ("seed", 1.5),
+        ("roots", "work"),
+        ("roots.work", 3),
+        ("datasets", {}),
+        ("datasets", ["pets"]),
+        ("datasets.pets", None),
+        ("datasets.pets.images", "photos"),
+        ("datasets.pets.images.test", None),
+        ("datasets.pets.classes", 3),
+        ("datasets.pets.classes", []),
+        ("datasets.pets.classes.0", 5),
+        ("datasets.pets.classes.0", True),
+        ("datasets.pets.classes.1.aliases", "hound"),
+        ("datasets.pets.ensemble", []),
+        ("datasets.pets.ensemble", "a {}"),
+        ("datasets.pets.template", 3),
+        ("prompts.photo.source", "templates"),
+        ("encoders", {}),
+        ("encoders.clip.library", "tensorflow"),
+        ("encoders.clip.device", "gpu"),
+        ("encoders.clip.precision", "fp16"),
+        ("encoders.clip.batch_size", 0),
+        ("encoders.clip.batch_size", "4"),
+        ("pools.web.layout", "zip"),
+        ("pools.web.shards", 2.5),
+        ("supports.lc.size", 0),
+        ("supports.lc.size", True),
+        ("supports.lc.source", "magic"),
+        ("evaluation.bootstrap", -1),
+        ("evaluation.methods", "tip-x"),
+        ("evaluation.methods", []),
+        ("evaluation.texts", []),
+        ("evaluation.protocols", []),
+        ("evaluation.protocols.0", "test"),
+        ("evaluation.fixed.tip-x.gamma", "1"),
+        ("evaluation.grid.tip-x.alpha.steps", 0),
+        ("evaluation.grid.tip-x.alpha.start", None),
+    ],
+)
+def test_wrong_value_names_its_key(place: str, value: Any) -> None:
+    text = message(edited(place, value))
+    assert re.match(rf"config\.yaml: {re.escape(place)}: ", text)
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("place", ["datasets.pets.images", "encoders.clip.model", "encoders"])
+def test_missing_key_is_named(place: str) -> None:
+    config = copy.deepcopy(FULL)
+    *parents, last = place.split(".")
+    section = config
+    for part in parents:
+        section = section[part]
+    del section[last]
+    assert f"config.yaml: {place}: missing" in message(config)
+
+
+def test_empty_configuration_names_all_that_is_missing() -> None:
+    assert message({}).splitlines() == [
+        "config.yaml: datasets: missing",
+        "config.yaml: encoders: missing",
+    ]
+
+
+def test_a_word_that_yaml_reads_as_a_truth_value_is_no_class_name() -> None:
+    text = message(edited("datasets.pets.classes", ["cat", False]))
+    assert text.startswith("config.yaml: datasets.pets.classes.1: a class is a name")
+
+
+@pytest.mark.parametrize("name", ["a/b", "../up", ".hidden", "a b", "", "é", "a\n"])
+@pytest.mark.parametrize("section", ["datasets", "encoders", "pools", "supports", "prompts"])
+def test_names_that_become_paths_are_restricted(section: str, name: str) -> None:
+    config = copy.deepcopy(FULL)
+    config[section][name] = next(iter(config[section].values()))
+    assert message(config).startswith(f"config.yaml: {section}")
+
+
+@pytest.mark.parametrize("template", ["a photo", "a {} and a {}", "a {0}", "a {name}", ""])
+@pytest.mark.parametrize("place", ["datasets.pets.template", "datasets.pets.ensemble.1"])
+def test_template_without_exactly_one_placeholder_is_refused(place: str, template: str) -> None:
+    text = message(edited(place, template))
+    assert text.startswith(f'config.yaml: {place}: template "{template}" must contain {{}} exactly')
+
+
+def test_dataset_needs_classes_or_card() -> None:
+    config = copy.deepcopy(MINIMAL)
+    del config["datasets"]["pets"]["classes"]
+    assert message(config).startswith("config.yaml: datasets.pets: give `classes`")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "section", "hint"),
+    [
+        ("supports.lc.pool", "wed", "pools", 'did you mean "web"'),
+        ("supports.lc.encoder", "vit", "encoders", "defined: clip"),
+        ("supports.lc.query", "cuppl", "prompts", 'did you mean "cupl"'),
+        ("evaluation.encoders", ["klip"], "encoders", 'did you mean "clip"'),
+        ("evaluation.supports", ["sd"], "supports", "defined: lc"),
+        ("evaluation.texts", ["foto"], "prompts", 'did you mean "photo"'),
+        ("prompts.cupl+e.of", ["ensemble", "cupel"], "prompts", 'did you mean "cupl"'),
+    ],
+)
+def test_dangling_reference_is_named(place: str, value: Any, section: str, hint: str) -> None:
+    text = message(edited(place, value))
+    assert text.startswith(f'config.yaml: {place}: no entry "')
+    assert f"under {section}; {hint}" in text
+
+
+def test_reference_into_an_empty_section_says_so() -> None:
+    config = edited("pools", {})
+    assert 'supports.lc.pool: no entry "web" under pools; defined: none' in message(config)
+
+
+def test_every_problem_gets_a_line() -> None:
+    config = edited("supports.lc.pool", "nowhere")
+    config["evaluation"]["texts"] = ["nothing"]
+    assert [line.split(": ")[1] for line in message(config).splitlines()] == [
+        "supports.lc.pool",
+        "evaluation.texts",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [("tip_x", 'did you mean "tip-x"'), ("resnet", "valid methods: zero-shot, cupl")],
+)
+def test_unknown_method_is_named(typed: str, hint: str) -> None:
+    text = message(edited("evaluation.methods", ["zero-shot", typed]))
+    assert text.startswith(f'config.yaml: evaluation.methods: unknown method "{typed}"; {hint}')
+
+
+def test_method_without_its_prompt_strategy_is_refused() -> None:
+    config = edited("evaluation.methods", ["cupl"])
+    config["prompts"] = {"photo": {"source": "template"}}
+    config["supports"] = {}
+    config["evaluation"]["supports"] = []
+    assert message(config) == (
+        'config.yaml: evaluation.methods: cupl needs a prompt strategy named "cupl"'
+    )
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [{"source": "combine"}, {"source": "combine", "of": []}, {"source": "template", "of": ["x"]}],
+)
+def test_parts_belong_to_combined_strategies_only(prompts: dict[str, Any]) -> None:
+    text = message(edited("prompts.cupl+e", prompts))
+    assert text.startswith("config.yaml: prompts.cupl+e: `of` lists strategies")
+
+
+def test_a_combination_cannot_contain_a_combination() -> None:
+    text = message(edited("prompts.both", {"source": "combine", "of": ["photo", "cupl+e"]}))
+    assert text == (
+        'config.yaml: prompts.both.of: "cupl+e" combines others itself; list its parts instead'
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"),
+    [(50.0, 1.0), (float("nan"), 1.0), (0.0, float("inf"))],
+    ids=["falling", "nan", "infinite"],
+)
+def test_a_grid_that_cannot_be_searched_is_refused(start: float, stop: float) -> None:
+    axis = {"start": start, "stop": stop, "steps": 5}
+    assert "evaluation.grid.tip-x.alpha" in message(edited("evaluation.grid.tip-x.alpha", axis))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_fixed_value_must_be_finite(value: float) -> None:
+    text = message(edited("evaluation.fixed.tip-x.gamma", value))
+    assert "evaluation.fixed.tip-x.gamma" in text
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("evaluation.methods", ["tip-x", "tip-x"]),
+        ("evaluation.texts", ["photo", "photo"]),
+        ("evaluation.protocols", ["fixed", "fixed"]),
+        ("evaluation.supports", ["lc", "lc"]),
+        ("evaluation.encoders", ["clip", "clip"]),
+    ],
+)
+def test_a_list_that_names_something_twice_is_refused(place: str, value: list[str]) -> None:
+    assert f"config.yaml: {place}: " in message(edited(place, value))
+
+
+def test_messages_name_the_file_that_was_parsed() -> None:
+    with pytest.raises(InputError, match=r"^mine\.yaml: seed: "):
+        parse_config({**MINIMAL, "seed": "x"}, "mine.yaml")
+
+
+def test_configuration_cannot_be_changed_after_parsing() -> None:
+    config = parse_config(MINIMAL)
+    with pytest.raises(ValueError, match="frozen"):
+        config.seed = 1  # type: ignore[misc]

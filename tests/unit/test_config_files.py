@@ -1,0 +1,160 @@
+"""The shipped configuration, dataset cards and the generated reference."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from susx import config_docs
+from susx.config import Card, Config, load_card, load_yaml, parse_config, with_card
+from susx.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+CARD = {
+    "title": "Pets",
+    "classes": ["cat", "dog"],
+    "template": "a card photo of a {}.",
+    "ensemble": ["card {}."],
+}
+
+
+def write_card(folder: Path, text: str) -> Path:
+    (folder / "card.yaml").write_text(text, "utf-8")
+    return folder / "card.yaml"
+
+
+def dataset(card: Path, **given: Any) -> Any:
+    data = {"card": str(card), "images": {"test": "photos"}, **given}
+    encoders = {"clip": {"library": "transformers", "model": "m"}}
+    return parse_config({"datasets": {"pets": data}, "encoders": encoders}).datasets["pets"]
+
+
+def models(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
+    """A model and all models inside it."""
+
+    def nested(annotation: Any) -> Iterator[type[BaseModel]]:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from models(annotation, seen)
+        for argument in getattr(annotation, "__args__", ()):
+            yield from nested(argument)
+
+    if model not in seen:
+        seen.add(model)
+        yield model
+        for field in model.model_fields.values():
+            yield from nested(field.annotation)
+
+
+ALL_MODELS = list(models(Config, seen := set())) + list(models(Card, seen))
+
+
+def test_shipped_configuration_is_valid() -> None:
+    config = parse_config(load_yaml(ROOT / "config.yaml"))
+    assert list(config.datasets) == ["flags"]
+    assert {"zero-shot", "tip-x"} <= set(config.evaluation.methods)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("demo/*.yaml")), ids=lambda path: path.name)
+def test_shipped_cards_are_valid(path: Path) -> None:
+    card = load_card(path)
+    assert card.title
+    assert len({entry.name for entry in card.classes}) == len(card.classes) > 1
+
+
+def test_all_sections_are_walked() -> None:
+    assert {model.__name__ for model in ALL_MODELS} == {
+        "Config", "Roots", "Dataset", "ClassEntry", "Images", "Prompts", "Encoder", "Pool",
+        "Support", "Evaluation", "Axis", "Card",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ALL_MODELS, ids=lambda model: model.__name__)
+def test_every_key_is_described(model: type[BaseModel]) -> None:
+    assert model.__doc__
+    for name, field in model.model_fields.items():
+        assert field.description, f"{model.__name__}.{name}"
+        assert field.description.endswith((".", "?")), f"{model.__name__}.{name}"
+
+
+@pytest.mark.parametrize("model", ALL_MODELS, ids=lambda model: model.__name__)
+def test_every_key_is_in_the_reference(model: type[BaseModel]) -> None:
+    title = "Top level" if model is Config else model.__name__
+    section = config_docs.markdown().split(f"## {title}\n")[1].split("\n## ")[0]
+    assert all(f"\n| `{name}` | " in section for name in model.model_fields)
+
+
+def test_reference_is_up_to_date() -> None:
+    assert (ROOT / "docs/config.md").read_text("utf-8") == config_docs.markdown()
+
+
+def test_json_schema_is_up_to_date() -> None:
+    assert (ROOT / "docs/config.schema.json").read_text("utf-8") == config_docs.json_schema()
+
+
+def test_write_docs_writes_both_files(tmp_path: Path) -> None:
+    config_docs.write_docs(tmp_path)
+    assert {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()} == {
+        "config.md": config_docs.markdown(),
+        "config.schema.json": config_docs.json_schema(),
+    }
+
+
+def test_card_fills_what_the_configuration_leaves_out(tmp_path: Path) -> None:
+    card = write_card(
+        tmp_path, "title: Pets\nclasses: [cat]\ntemplate: card {}.\nensemble: ['card a {}.']\n"
+    )
+    filled = with_card(dataset(card))
+    assert (filled.template, filled.ensemble) == ("card {}.", ["card a {}."])
+
+
+def test_configuration_wins_over_the_card(tmp_path: Path) -> None:
+    card = write_card(
+        tmp_path, "title: Pets\nclasses: [cat]\ntemplate: card {}.\nensemble: ['card a {}.']\n"
+    )
+    filled = with_card(dataset(card, template="mine {}."))
+    assert (filled.template, filled.ensemble) == ("mine {}.", ["card a {}."])
+
+
+def test_a_value_equal_to_the_default_still_wins_over_the_card(tmp_path: Path) -> None:
+    card = write_card(tmp_path, "title: Pets\nclasses: [cat]\ntemplate: card {}.\n")
+    assert with_card(dataset(card, template="a photo of a {}.")).template == "a photo of a {}."
+
+
+def test_dataset_without_card_stays_as_it_is() -> None:
+    encoders = {"clip": {"library": "transformers", "model": "m"}}
+    data = {"classes": ["cat"], "images": {"test": "photos"}}
+    config = parse_config({"datasets": {"pets": data}, "encoders": encoders})
+    assert with_card(config.datasets["pets"]) == config.datasets["pets"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("title: Pets\n", "classes: missing"),
+        ("title: Pets\nclasses: [cat]\ntemplates: x\n", 'did you mean "template"'),
+        ("title: Pets\nclasses: [cat, 3]\n", r"classes\.1: a class is a name"),
+        ("title: Pets\nclasses: [{name: cat, alias: [x]}]\n", r"classes\.0\.alias: unknown key"),
+        ("title: Pets\nclasses: [cat]\ntemplate: a photo\n", "template: .*exactly once"),
+        ("- cat\n", "a mapping with `title` and `classes`"),
+        ("", "a mapping with `title` and `classes`"),
+        ("title: [\n", "not valid YAML"),
+        ("title: !!python/object:os.system ls\n", "not valid YAML"),
+    ],
+)
+def test_broken_card_is_named_with_its_key(tmp_path: Path, text: str, problem: str) -> None:
+    card = write_card(tmp_path, text)
+    with pytest.raises(InputError, match=rf"card\.yaml: .*{problem}"):
+        load_card(card)
+
+
+def test_missing_card_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.yaml: file not found"):
+        load_card(tmp_path / "none.yaml")
+
+
+def test_card_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "card.yaml").write_bytes("title: Åland\nclasses: [é]\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"card\.yaml: not valid YAML"):
+        load_card(tmp_path / "card.yaml")

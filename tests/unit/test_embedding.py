@@ -1,0 +1,279 @@
+"""Embedding prompts, images, support sets and pool shards."""
+
+import json
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from susx.cache import read_cache, write_cache
+from susx.config import Encoder
+from susx.embedding import embed_images, embed_prompts, embed_shard, embed_support
+from susx.encoders import load_encoder
+from susx.errors import InputError
+from susx.images import decode, image_manifest
+from susx.manifests import SupportRecord, Table, class_manifest
+from susx.pools import Shard
+from susx.prompts import build_prompts
+from susx.support.retrieval import Candidate
+from susx.support.selection import collect_support
+from tests.helpers import add_member, colour_of, image_bytes, write_class_folders, write_pool_tar
+
+CLASSES = class_manifest(["zebra", "ant", "mouse"])
+
+
+@pytest.fixture
+def settings(tiny_clip: Path) -> Encoder:
+    return Encoder(library="transformers", model=str(tiny_clip), batch_size=3, device="cpu")
+
+
+def directly(settings: Encoder, images: list[bytes]) -> np.ndarray:
+    """Features of single images, one forward pass each."""
+    encoder = load_encoder(settings)
+    rows = [encoder.encode_images(encoder.preprocess(decode(data))[None]) for data in images]
+    return torch.cat(rows).numpy()
+
+
+# Prompts
+
+
+def test_prompt_rows_are_texts_labelled_with_their_class(settings: Encoder) -> None:
+    texts = {"template": "x", "ensemble": ["a {}.", "the {}!"], "descriptions": None}
+    prompts = build_prompts("ensemble", {"ensemble": "ensemble"}, CLASSES, texts)
+    made = embed_prompts(settings, prompts)
+    assert made.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert made.keys == ["0/0", "0/1", "1/0", "1/1", "2/0", "2/1"]
+    expected = load_encoder(settings).encode_texts(
+        ["a zebra.", "the zebra!", "a ant.", "the ant!", "a mouse.", "the mouse!"]
+    )
+    assert made.features == pytest.approx(expected.numpy(), abs=1e-5)
+    assert made.meta["classes_sha256"] == CLASSES.sha256
+    assert made.meta["strategy"] == "ensemble"
+    assert made.meta["n_truncated"] == 0
+
+
+def test_truncated_prompts_are_counted(settings: Encoder) -> None:
+    texts = {"template": "{}" + "z" * 100, "ensemble": ["{}"], "descriptions": None}
+    sources = {"photo": "template", "ensemble": "ensemble"}
+    made = embed_prompts(settings, build_prompts("both", sources, CLASSES, texts))
+    assert made.meta["n_truncated"] == 3
+
+
+def test_input_hash_follows_the_texts(settings: Encoder) -> None:
+    hashes = {
+        embed_prompts(
+            settings, build_prompts("photo", {"photo": "template"}, CLASSES, {"template": template})
+        ).meta["input_sha256"]
+        for template in ("a {}.", "a {}.", "the {}.")
+    }
+    assert len(hashes) == 2
+
+
+@pytest.mark.parametrize(("store", "tolerance"), [("float32", 0), ("float16", 1e-3)])
+def test_features_are_stored_as_configured(
+    settings: Encoder, store: str, tolerance: float, tmp_path: Path
+) -> None:
+    prompts = build_prompts("photo", {"photo": "template"}, CLASSES, {"template": "a {}."})
+    exact = embed_prompts(settings, prompts).features
+    made = embed_prompts(settings.model_copy(update={"store": store}), prompts)
+    assert str(made.features.dtype) == store
+    assert np.abs(made.features.astype(np.float64) - exact).max() <= tolerance
+    write_cache(tmp_path / "c.h5", made)
+    meta = read_cache(tmp_path / "c.h5", CLASSES.sha256, 3).meta
+    assert meta == json.loads(json.dumps(made.meta))
+
+
+# Labelled images
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    write_class_folders(tmp_path / "photos", ["zebra", "ant", "mouse"], 3)
+    return tmp_path / "photos"
+
+
+def test_image_rows_are_those_of_the_manifest(settings: Encoder, photos: Path) -> None:
+    table = image_manifest(photos, CLASSES)
+    made = embed_images(settings, table, threads=2)
+    assert made.keys == [record.key for record in table.records]
+    assert made.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    images = [Path(record.path).read_bytes() for record in table.records]
+    assert made.features == pytest.approx(directly(settings, images), abs=1e-5)
+    assert made.meta["classes_sha256"] == CLASSES.sha256
+    assert made.meta["encoder"]["model"] == settings.model
+    assert made.meta["n_failed"] == 0
+
+
+def test_an_unreadable_image_shifts_no_label(settings: Encoder, photos: Path) -> None:
+    whole = embed_images(settings, image_manifest(photos, CLASSES), 1)
+    (photos / "ant/000.png").write_bytes(b"broken")
+    made = embed_images(settings, image_manifest(photos, CLASSES), 1)
+    left = [i for i, key in enumerate(whole.keys) if key != "ant/000.png"]
+    assert made.keys == [whole.keys[i] for i in left]
+    assert made.labels.tolist() == [0, 0, 0, 1, 1, 2, 2, 2]
+    assert made.features == pytest.approx(whole.features[left], abs=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 9, 100])
+def test_batch_size_changes_nothing(settings: Encoder, photos: Path, batch_size: int) -> None:
+    table = image_manifest(photos, CLASSES)
+    other = settings.model_copy(update={"batch_size": batch_size})
+    made, again = embed_images(settings, table, 1), embed_images(other, table, 3)
+    assert made.features == pytest.approx(again.features, abs=1e-5)
+    assert (made.keys, made.labels.tolist()) == (again.keys, again.labels.tolist())
+
+
+def test_embedding_twice_gives_the_same_bytes(settings: Encoder, photos: Path) -> None:
+    table = image_manifest(photos, CLASSES)
+    first, second = (embed_images(settings, table, threads) for threads in (1, 2))
+    assert np.array_equal(first.features, second.features)
+    assert first.meta == second.meta
+
+
+@pytest.mark.parametrize("change", ["edited", "gone"])
+def test_image_changed_since_the_manifest_is_named(
+    settings: Encoder, photos: Path, change: str
+) -> None:
+    table = image_manifest(photos, CLASSES)
+    path = photos / "ant/001.png"
+    if change == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(image_bytes((1, 2, 3)))
+    match = r"ant/001\.png: changed or gone since the image manifest was written; delete the man"
+    with pytest.raises(InputError, match=match):
+        embed_images(settings, table, 1)
+
+
+# Pool shards
+
+
+def test_shard_rows_have_keys_and_no_labels(settings: Encoder, tmp_path: Path) -> None:
+    write_pool_tar(tmp_path / "0.tar", 5)
+    made = embed_shard(settings, Shard("webdataset", str(tmp_path / "0.tar")), 2)
+    assert made.keys == [f"000{i:05d}" for i in range(5)]
+    assert made.labels.tolist() == [-1] * 5
+    images = [image_bytes(colour_of(i, 5), seed=i) for i in range(5)]
+    assert made.features == pytest.approx(directly(settings, images), abs=1e-5)
+
+
+def test_unreadable_images_of_a_shard_are_left_out_and_counted(
+    settings: Encoder, tmp_path: Path
+) -> None:
+    with tarfile.open(tmp_path / "0.tar", "w") as tar:
+        add_member(tar, "a.png", image_bytes((200, 0, 0)))
+        add_member(tar, "b.png", b"broken")
+        add_member(tar, "c.png", b"")
+        add_member(tar, "d.png", image_bytes((0, 0, 200)))
+    made = embed_shard(settings, Shard("webdataset", str(tmp_path / "0.tar")), 1)
+    assert made.keys == ["a", "d"]
+    assert made.meta["n_failed"] == 2
+    assert made.meta["failed"] == {"b": "not an image of a known format", "c": "empty file"}
+    images = [image_bytes((200, 0, 0)), image_bytes((0, 0, 200))]
+    assert made.features == pytest.approx(directly(settings, images), abs=1e-5)
+
+
+@pytest.mark.parametrize("readable", [True, False], ids=["no images", "only broken images"])
+def test_shard_without_usable_images_is_an_empty_cache(
+    settings: Encoder, tmp_path: Path, readable: bool
+) -> None:
+    with tarfile.open(tmp_path / "0.tar", "w") as tar:
+        if not readable:
+            add_member(tar, "a.png", b"broken")
+    made = embed_shard(settings, Shard("webdataset", str(tmp_path / "0.tar")), 1)
+    assert made.features.shape == (0, 16)
+    write_cache(tmp_path / "c.h5", made)
+    assert read_cache(tmp_path / "c.h5").features.shape == (0, 16)
+
+
+def test_two_images_of_one_key_are_refused(settings: Encoder, tmp_path: Path) -> None:
+    image = image_bytes((1, 2, 3), size=(4, 4))
+    pq.write_table(pa.table({"image": [image, image], "key": ["k", "k"]}), tmp_path / "0.parquet")
+    match = r"0\.parquet: two images share a key; give them different names"
+    with pytest.raises(InputError, match=match):
+        embed_shard(settings, Shard("parquet", str(tmp_path / "0.parquet")), 1)
+
+
+def test_input_hash_of_a_shard_follows_its_images(settings: Encoder, tmp_path: Path) -> None:
+    hashes = []
+    for seed in (0, 0, 1):
+        write_pool_tar(tmp_path / "0.tar", 2, seed=seed)
+        made = embed_shard(settings, Shard("webdataset", str(tmp_path / "0.tar")), 1)
+        hashes.append(made.meta["input_sha256"])
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+# Support sets
+
+
+@pytest.fixture
+def support(tmp_path: Path) -> tuple[Table, Path]:
+    """Two images of every class, in an order that is not that of the pool."""
+    write_pool_tar(tmp_path / "pool.tar", 6)
+    ranking = [[Candidate(c, c, 0.5, "pool", f"000{i:05d}") for i in (5 - c, c)] for c in range(3)]
+    shards = {"pool": Shard("webdataset", str(tmp_path / "pool.tar"))}
+    table = collect_support(ranking, shards, CLASSES, 2, "test", tmp_path / "images.tar")
+    return table, tmp_path / "images.tar"
+
+
+def test_support_rows_are_the_kept_images(settings: Encoder, support: tuple[Table, Path]) -> None:
+    made = embed_support(settings, *support, threads=1)
+    assert made.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    images = [image_bytes(colour_of(i, 6), seed=i) for i in (5, 0, 4, 1, 3, 2)]
+    assert made.features == pytest.approx(directly(settings, images), abs=1e-5)
+    assert made.meta["classes_sha256"] == CLASSES.sha256
+
+
+def rewritten(path: Path, order: list[int]) -> Path:
+    """The tar with its members in another order."""
+    with tarfile.open(path) as tar:
+        members = [(m.name, tar.extractfile(m).read()) for m in tar]  # type: ignore[union-attr]
+    with tarfile.open(path, "w") as tar:
+        for i in order:
+            add_member(tar, *members[i])
+    return path
+
+
+def test_support_labels_come_from_the_manifest_not_from_the_order_of_the_tar(
+    settings: Encoder, support: tuple[Table, Path]
+) -> None:
+    table, path = support
+    before = embed_support(settings, table, path, 1)
+    after = embed_support(settings, table, rewritten(path, [3, 5, 0, 4, 2, 1]), 1)
+    assert after.labels.tolist() == [1, 2, 0, 2, 1, 0]
+    rows = {key: row for key, row in zip(before.keys, before.features, strict=True)}
+    for key, row in zip(after.keys, after.features, strict=True):
+        assert row == pytest.approx(rows[key], abs=1e-5)
+
+
+def test_support_image_missing_from_the_tar_is_counted(
+    settings: Encoder, support: tuple[Table, Path]
+) -> None:
+    table, path = support
+    with pytest.raises(InputError, match=r"images\.tar: 2 images of the support manifest are miss"):
+        embed_support(settings, table, rewritten(path, [0, 1, 2, 3]), 1)
+
+
+def changed(table: Table, position: int, **changes: object) -> Table:
+    records: list[SupportRecord] = list(table.records)
+    records[position] = replace(records[position], **changes)  # type: ignore[arg-type]
+    return replace(table, records=records)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"key": "other"}, {"kept": False, "reason": "surplus"}, {"sha256": "0" * 64}],
+    ids=["other key", "not kept", "other content"],
+)
+def test_tar_that_does_not_fit_the_manifest_is_refused(
+    settings: Encoder, support: tuple[Table, Path], changes: dict[str, object]
+) -> None:
+    table, path = support
+    match = r'images\.tar: "00001-00000" does not fit the support manifest; delete both'
+    with pytest.raises(InputError, match=match):
+        embed_support(settings, changed(table, 2, **changes), path, 1)

@@ -1,0 +1,171 @@
+"""Texts that stand for a class."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from susx.errors import InputError
+from susx.manifests import class_manifest
+from susx.prompts import PromptSet, build_prompts, fill, read_descriptions
+
+CLASSES = class_manifest(["red_fox", {"name": "St. Bernard", "aliases": ["rescue dog"]}])
+SETTINGS: dict[str, Any] = {
+    "template": "a photo of a {}.",
+    "ensemble": ["one {}.", "two {} here."],
+    "descriptions": None,
+}
+
+
+def describe(folder: Path, data: Any) -> Path:
+    path = folder / "texts.json"
+    path.write_text(data if isinstance(data, str) else json.dumps(data), "utf-8")
+    return path
+
+
+def test_template_is_filled_with_the_name_and_spaces_for_underscores() -> None:
+    prompts = build_prompts("photo", {"photo": "template"}, CLASSES, SETTINGS)
+    assert prompts.texts == [["a photo of a red fox."], ["a photo of a St. Bernard."]]
+    assert prompts.strategy == "photo"
+    assert prompts.classes_sha256 == CLASSES.sha256
+    assert prompts.provenance == {"template": "a photo of a {}."}
+
+
+def test_ensemble_gives_one_text_per_template_in_order() -> None:
+    prompts = build_prompts("ensemble", {"ensemble": "ensemble"}, CLASSES, SETTINGS)
+    assert prompts.texts[0] == ["one red fox.", "two red fox here."]
+
+
+def test_descriptions_come_in_label_order_not_file_order(tmp_path: Path) -> None:
+    path = describe(tmp_path, {"St. Bernard": ["large", "kind"], "red_fox": ["red"]})
+    settings = {**SETTINGS, "descriptions": str(path)}
+    prompts = build_prompts("cupl", {"cupl": "descriptions"}, CLASSES, settings)
+    assert prompts.texts == [["red"], ["large", "kind"]]
+    assert prompts.provenance == {"descriptions": str(path)}
+
+
+@pytest.mark.parametrize("order", [["ensemble", "cupl"], ["cupl", "ensemble"]])
+def test_combination_keeps_the_order_of_its_parts(tmp_path: Path, order: list[str]) -> None:
+    path = describe(tmp_path, {"St. Bernard": ["large", "kind"], "red_fox": ["red"]})
+    source = {"ensemble": "ensemble", "cupl": "descriptions"}
+    texts = {"ensemble": ["one St. Bernard.", "two St. Bernard here."], "cupl": ["large", "kind"]}
+    settings = {**SETTINGS, "descriptions": str(path)}
+    prompts = build_prompts("both", {name: source[name] for name in order}, CLASSES, settings)
+    assert prompts.texts[1] == texts[order[0]] + texts[order[1]]
+    assert set(prompts.provenance) == {"ensemble", "descriptions"}
+
+
+def test_missing_description_file_setting_says_what_to_do() -> None:
+    with pytest.raises(InputError, match="the dataset has no `descriptions`: name a JSON file"):
+        build_prompts("cupl", {"cupl": "descriptions"}, CLASSES, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "name", ["{0.__class__}", "{}", "{{}}", "{name!r}", "%s", "$x", "\\1", "100 %"]
+)
+def test_class_names_are_data(name: str) -> None:
+    manifest = class_manifest([name])
+    prompts = build_prompts("photo", {"photo": "template"}, manifest, SETTINGS)
+    assert prompts.texts == [[f"a photo of a {name.replace('_', ' ')}."]]
+
+
+@given(st.text(), st.text(), st.text())
+def test_filling_is_concatenation(before: str, name: str, after: str) -> None:
+    template = before.replace("{}", "") + "{}" + after.replace("{}", "")
+    assume(template.count("{}") == 1)
+    left, right = template.split("{}")
+    assert fill(template, name) == left + name + right
+
+
+def test_braces_in_sentences_stay_as_they_are(tmp_path: Path) -> None:
+    path = describe(tmp_path, {"red_fox": ["a {} in {0}"], "St. Bernard": ["{x}"]})
+    assert read_descriptions(path, CLASSES) == [["a {} in {0}"], ["{x}"]]
+
+
+@pytest.mark.parametrize("key", ["red_fox", "red fox", "Red Fox", "red-fox", "RED_FOX"])
+def test_published_keys_match_after_cleaning(tmp_path: Path, key: str) -> None:
+    path = describe(tmp_path, {key: [" red \n"], "rescue dog": ["large"]})
+    assert read_descriptions(path, CLASSES) == [["red"], ["large"]]
+
+
+def test_empty_sentences_are_left_out(tmp_path: Path) -> None:
+    path = describe(tmp_path, {"red_fox": ["", "red", "  "], "St. Bernard": ["large"]})
+    assert read_descriptions(path, CLASSES)[0] == ["red"]
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ({"red_fox": ["red"]}, 'no description of "St. Bernard"; add it'),
+        ({}, 'no description of "red_fox", "St. Bernard"; add it'),
+        (
+            {"red_fox": ["r"], "St. Bernard": ["s"], "St. Bernhard": ["t"]},
+            '"St. Bernhard" names no class; did you mean "St. Bernard"',
+        ),
+        ({"zebra": ["z"]}, '"zebra" names no class; remove it or add the class'),
+        ({"red_fox": ["a"], "Red Fox": ["b"]}, 'class "red_fox" is described twice; merge'),
+        ('{"red_fox": ["a"], "red_fox": ["b"], "St. Bernard": ["c"]}', "described twice; merge"),
+        ({"red_fox": []}, 'class "red_fox" has no sentence; give at least one'),
+        ({"red_fox": ["", " "]}, 'class "red_fox" has no sentence; give at least one'),
+        ({"red_fox": "red"}, 'class "red_fox": expected a list of sentences'),
+        ({"red_fox": [1]}, 'class "red_fox": expected a list of sentences'),
+        ({"red_fox": None}, 'class "red_fox": expected a list of sentences'),
+        ([["red_fox", "red"]], "expected a mapping"),
+        ("{", "not valid JSON"),
+    ],
+)
+def test_unusable_descriptions_are_named(tmp_path: Path, data: Any, problem: str) -> None:
+    path = describe(tmp_path, data)
+    with pytest.raises(InputError, match=rf"texts\.json: .*{problem}"):
+        read_descriptions(path, CLASSES)
+
+
+def test_missing_descriptions_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"texts\.json: file not found"):
+        read_descriptions(tmp_path / "texts.json", CLASSES)
+
+
+def test_file_round_trip(tmp_path: Path) -> None:
+    prompts = build_prompts("ensemble", {"ensemble": "ensemble"}, CLASSES, SETTINGS)
+    prompts.write(tmp_path / "p.json", CLASSES)
+    assert PromptSet.read(tmp_path / "p.json", CLASSES) == prompts
+    data = json.loads((tmp_path / "p.json").read_text("utf-8"))
+    assert data["prompts"]["St. Bernard"] == ["one St. Bernard.", "two St. Bernard here."]
+
+
+def written(folder: Path, **changes: Any) -> Path:
+    """A prompt file with some of its entries replaced, or left out where None."""
+    prompts = build_prompts("photo", {"photo": "template"}, CLASSES, SETTINGS)
+    prompts.write(folder / "p.json", CLASSES)
+    data = {**json.loads((folder / "p.json").read_text("utf-8")), **changes}
+    kept = {key: value for key, value in data.items() if value is not None}
+    (folder / "p.json").write_text(json.dumps(kept), "utf-8")
+    return folder / "p.json"
+
+
+@pytest.mark.parametrize(
+    "content", ['{"red_fox": ["red"]}', "[]", '"text"', '{"format": "susx-classes-1"}']
+)
+def test_foreign_file_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "p.json").write_text(content)
+    with pytest.raises(InputError, match=r"p\.json: not a prompt file; .*rule prompts rebuilds"):
+        PromptSet.read(tmp_path / "p.json", CLASSES)
+
+
+def test_prompts_of_another_class_list_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    with pytest.raises(InputError, match=r"p\.json: belongs to another class list; delete it"):
+        PromptSet.read(path, class_manifest(["red_fox"]))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"prompts": {"red_fox": ["x"]}}, {"prompts": None}, {"strategy": None}, {"provenance": None}],
+    ids=["class missing", "no prompts", "no strategy", "no provenance"],
+)
+def test_incomplete_prompt_file_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"p\.json: "):
+        PromptSet.read(written(tmp_path, **changes), CLASSES)

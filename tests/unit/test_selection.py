@@ -1,0 +1,157 @@
+"""From ranked candidates to a support set."""
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from susx.errors import InputError
+from susx.images import FORMATS
+from susx.manifests import SupportRecord, Table, class_manifest, read_table, write_table
+from susx.pools import Shard, read_shard
+from susx.support.retrieval import Candidate
+from susx.support.selection import collect_support
+from tests.helpers import add_member, colour_of, image_bytes
+
+CLASSES = class_manifest(["zebra", "ant"])
+IMAGES = {f"i{i}": image_bytes(colour_of(i, 8), seed=i) for i in range(8)}
+
+
+def write_pool(path: Path, images: dict[str, bytes], suffix: str = "png") -> dict[str, Shard]:
+    with tarfile.open(path, "w") as tar:
+        for key, data in images.items():
+            add_member(tar, f"{key}.{suffix}", data)
+            add_member(tar, f"{key}.txt", f"caption of {key}".encode())
+    return {"s": Shard("webdataset", str(path))}
+
+
+def ranked(*keys: str, label: int = 0, shard: str = "s") -> list[Candidate]:
+    return [Candidate(label, label, 1 - i / 10, shard, key) for i, key in enumerate(keys)]
+
+
+def collect(
+    folder: Path, images: dict[str, bytes], *ranking: list[Candidate], size: int = 2
+) -> tuple[Table, dict[str, bytes]]:
+    """The manifest, and the images of the tar by key."""
+    shards = write_pool(folder / "pool.tar", images)
+    table = collect_support(ranking, shards, CLASSES, size, "test", folder / "images.tar")
+    samples = read_shard(Shard("webdataset", str(folder / "images.tar")))
+    return table, {sample.key: sample.image for sample in samples}
+
+
+def outcome(table: Table, label: int) -> list[str]:
+    return [record.reason or "kept" for record in table.records if record.label == label]
+
+
+def test_best_images_of_every_class_are_kept(tmp_path: Path) -> None:
+    rankings = ranked("i3", "i1", "i0"), ranked("i5", "i3", "i6", label=1)
+    table, images = collect(tmp_path, IMAGES, *rankings)
+    assert outcome(table, 0) == outcome(table, 1) == ["kept", "kept", "surplus"]
+    assert images == {
+        "00000-00000": IMAGES["i3"],
+        "00000-00001": IMAGES["i1"],
+        "00001-00000": IMAGES["i5"],
+        "00001-00001": IMAGES["i3"],
+    }
+    assert table.meta == {
+        "size": 2, "n_kept": 4, "n_duplicates": 0, "n_unreadable": 0, "short_classes": {}
+    }  # fmt: skip
+    assert table.classes_sha256 == CLASSES.sha256
+
+
+def test_records_tell_where_an_image_comes_from(tmp_path: Path) -> None:
+    table, _ = collect(tmp_path, IMAGES, ranked("i3"), ranked("i5", label=1))
+    assert table.records[1] == SupportRecord(
+        key="00001-00000",
+        label=1,
+        class_name="ant",
+        rank=0,
+        score=1.0,
+        source="test",
+        location=f"{tmp_path}/pool.tar#i5",
+        caption="caption of i5",
+        sha256=hashlib.sha256(IMAGES["i5"]).hexdigest(),
+        width=40,
+        height=30,
+        kept=True,
+    )
+
+
+def test_copies_of_an_image_count_once_per_class(tmp_path: Path) -> None:
+    images = {**IMAGES, "copy": IMAGES["i3"]}
+    rankings = ranked("i3", "copy", "i1"), ranked("copy", "i5", label=1)
+    table, kept = collect(tmp_path, images, *rankings)
+    assert outcome(table, 0) == ["kept", "duplicate", "kept"]
+    assert outcome(table, 1) == ["kept", "kept"]
+    assert [kept["00000-00000"], kept["00000-00002"]] == [IMAGES["i3"], IMAGES["i1"]]
+    assert table.meta["n_duplicates"] == 1
+    assert [r.rank for r in table.records if r.label == 0] == [0, 1, 2]
+
+
+def test_unreadable_images_are_replaced_by_the_next_and_counted(tmp_path: Path) -> None:
+    images = {**IMAGES, "bad": b"broken", "half": IMAGES["i0"][:600]}
+    rankings = ranked("bad", "i1", "half", "i0"), ranked("i5", "i6", label=1)
+    table, kept = collect(tmp_path, images, *rankings)
+    assert [r.kept for r in table.records if r.label == 0] == [False, True, False, True]
+    assert table.records[0].reason == "not an image of a known format"
+    assert (table.records[0].width, table.records[0].height) == (0, 0)
+    assert set(kept) == {"00000-00001", "00000-00003", "00001-00000", "00001-00001"}
+    assert table.meta["n_unreadable"] == 2
+
+
+def test_classes_with_too_few_images_are_reported(tmp_path: Path) -> None:
+    images = {**IMAGES, "bad": b"broken"}
+    rankings = ranked("i0", "i1", "i2"), ranked("bad", "i5", label=1)
+    table, _ = collect(tmp_path, images, *rankings, size=3)
+    assert table.meta["short_classes"] == {"ant": 1}
+    assert table.meta["n_kept"] == 4
+
+
+def test_image_that_vanished_from_its_shard_is_named(tmp_path: Path) -> None:
+    match = r"pool\.tar: image gone is gone since the shard was embedded; delete the shard's cache"
+    with pytest.raises(InputError, match=match):
+        collect(tmp_path, IMAGES, ranked("i0", "gone"), ranked("i1", label=1))
+    assert not (tmp_path / "images.tar").exists()
+
+
+def test_images_are_fetched_from_every_shard(tmp_path: Path) -> None:
+    shards = {
+        "a": write_pool(tmp_path / "a.tar", {"x": IMAGES["i0"]})["s"],
+        "b": write_pool(tmp_path / "b.tar", {"x": IMAGES["i1"]})["s"],
+    }
+    ranking = [ranked("x", shard="b"), ranked("x", label=1, shard="a")]
+    table = collect_support(ranking, shards, CLASSES, 1, "test", tmp_path / "images.tar")
+    expected = [hashlib.sha256(IMAGES[key]).hexdigest() for key in ("i1", "i0")]
+    assert [record.sha256 for record in table.records] == expected
+
+
+def test_tar_is_the_same_every_time(tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        collect(tmp_path / name, IMAGES, ranked("i3", "i1"), ranked("i5", label=1))
+        made.append((tmp_path / name / "images.tar").read_bytes())
+    assert made[0] == made[1]
+
+
+def multi_picture() -> bytes:
+    image, stream = Image.new("RGB", (16, 16), (200, 30, 60)), io.BytesIO()
+    image.save(stream, "MPO", save_all=True, append_images=[image])
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("format", [*FORMATS, "MPO"])
+def test_images_of_every_format_come_back_from_the_tar(tmp_path: Path, format: str) -> None:
+    data = multi_picture() if format == "MPO" else image_bytes((200, 30, 60), format=format)
+    images = {**IMAGES, "x": data}
+    _, kept = collect(tmp_path, images, ranked("x"), ranked("i0", label=1), size=1)
+    assert kept == {"00000-00000": data, "00001-00000": IMAGES["i0"]}
+
+
+def test_manifest_can_be_written_and_read(tmp_path: Path) -> None:
+    table, _ = collect(tmp_path, IMAGES, ranked("i3", "i1"), ranked("i5", label=1))
+    write_table(tmp_path / "m.parquet", table, SupportRecord)
+    assert read_table(tmp_path / "m.parquet", SupportRecord, CLASSES.sha256) == table

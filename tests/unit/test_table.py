@@ -1,0 +1,176 @@
+"""The printed result table."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from susx.errors import InputError
+from susx.results import Result
+from susx.table import print_table
+
+
+def difference(mean: float, low: float, high: float) -> dict[str, Any]:
+    return {"reference": "zero-shot", "mean": mean, "ci95": [low, high]}
+
+
+def run(**changes: Any) -> dict[str, Any]:
+    defaults = {
+        "encoder": "clip",
+        "method": "zero-shot",
+        "text": "ensemble",
+        "support": None,
+        "protocol": "none",
+        "tuned_on": "nothing",
+        "top1": 61.24,
+        "correct": 61,
+        "top5": 90.0,
+        "mean_per_class": 60.0,
+        "ci95": [55.04, 67.46],
+        "hyperparameters": {},
+        "validation_correct": None,
+        "support_size": 0,
+        "per_class": [60.0, None],
+        "seconds": 0.1,
+        "peak_mib": 10.0,
+    }
+    return defaults | changes
+
+
+def result(*runs: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    defaults = {
+        "schema": "susx-result-1",
+        "dataset": "pets",
+        "n_classes": 37,
+        "n_test": 3669,
+        "n_validation": 0,
+        "images": {"test": {"n_read": 3669, "n_unreadable": 0, "unreadable": {}}},
+        "supports": {},
+        "provenance": {},
+        "runs": list(runs or [run()]),
+    }
+    made = defaults | changes
+    Result.model_validate(made)
+    return made
+
+
+def printed(folder: Path, made: dict[str, Any], width: int = 200) -> str:
+    (folder / "pets.json").write_text(json.dumps(made), "utf-8")
+    stream = io.StringIO()
+    print_table(folder / "pets.json", Console(file=stream, width=width))
+    return "\n".join(line.strip() for line in stream.getvalue().splitlines())
+
+
+def cells(line: str) -> list[str]:
+    return [cell for cell in line.split("  ") if cell.strip()]
+
+
+def test_table_names_dataset_columns_and_runs(tmp_path: Path) -> None:
+    tuned = run(
+        method="tip-x",
+        text="cupl+e",
+        support="lc-photo",
+        protocol="validation",
+        tuned_on="validation",
+        delta_vs_zero_shot=difference(3.21, 1.04, -5.06),
+        delta_vs_best_text=difference(-0.5, -2.0, 1.0),
+    )
+    lines = printed(tmp_path, result(run(), tuned)).splitlines()
+    assert "pets: 37 classes, 3669 test images" in lines[0]
+    head = next(line for line in lines if "top-1" in line)
+    assert [cell.strip() for cell in cells(head)] == [
+        "encoder", "method", "text", "support", "tuned on", "top-1", "95 % interval",
+        "vs zero-shot", "vs best text",
+    ]  # fmt: skip
+    first, second = (line for line in lines if line.startswith("clip"))
+    assert [cell.strip() for cell in cells(first)] == [
+        "clip", "zero-shot", "ensemble", "-", "-", "61.24", "55.0 to 67.5", "-", "-",
+    ]  # fmt: skip
+    assert [cell.strip() for cell in cells(second)] == [
+        "clip", "tip-x", "cupl+e", "lc-photo", "validation", "61.24", "55.0 to 67.5",
+        "+3.2 (+1.0 to -5.1)", "-0.5 (-2.0 to +1.0)",
+    ]  # fmt: skip
+
+
+def test_untuned_support_methods_say_fixed(tmp_path: Path) -> None:
+    made = result(run(method="tip-x", support="lc", protocol="fixed"))
+    assert " fixed " in printed(tmp_path, made)
+
+
+def test_no_difference_is_a_dash_and_an_even_one_is_not(tmp_path: Path) -> None:
+    same = run(delta_vs_zero_shot=difference(0.0, 0.0, 0.0), text="same")
+    even = run(delta_vs_zero_shot=difference(0.0, -1.0, 1.0), text="even")
+    text = printed(tmp_path, result(same, even))
+    lines = {line.split()[2]: line for line in text.splitlines() if line.startswith("clip")}
+    assert lines["same"].endswith("-")
+    assert "+0.0 (-1.0 to +1.0)" in lines["even"]
+
+
+@pytest.mark.parametrize("name", ["[bold]x[/bold]", "[/nothing]", "[link=http://x]y", "a[b]c"])
+def test_names_are_printed_as_they_are(tmp_path: Path, name: str) -> None:
+    short = {"size": 2, "n_kept": 0, "n_duplicates": 0, "n_unreadable": 0}
+    made = result(
+        run(encoder=f"e{name}", method=f"m{name}", text=f"t{name}", support=f"s{name}"),
+        dataset=f"d{name}",
+        supports={f"s{name}": {**short, "short_classes": {"ant": 1}}},
+    )
+    text = printed(tmp_path, made, width=400)
+    for letter in "demts":
+        assert f"{letter}{name}" in text
+    assert f"s{name}: 1 classes short of images" in text
+
+
+def test_unreadable_images_of_all_splits_are_counted(tmp_path: Path) -> None:
+    broken = {"n_read": 5, "n_unreadable": 2, "unreadable": {"a": "x", "b": "y"}}
+    text = printed(tmp_path, result(images={"test": broken, "validation": broken}))
+    assert "4 unreadable images left out" in text
+    assert "unreadable" not in printed(tmp_path, result())
+
+
+def test_short_classes_are_told_only_where_there_are_any(tmp_path: Path) -> None:
+    counts = {"size": 2, "n_kept": 3, "n_duplicates": 0, "n_unreadable": 0}
+    supports = {
+        "lc": {**counts, "short_classes": {"ant": 1, "bee": 0}},
+        "sd": {**counts, "short_classes": {}},
+    }
+    text = printed(tmp_path, result(supports=supports))
+    assert "lc: 2 classes short of images" in text
+    assert "sd" not in text
+
+
+def test_tuning_on_the_test_split_is_flagged(tmp_path: Path) -> None:
+    text = printed(tmp_path, result(run(tuned_on="test", protocol="validation", support="lc")))
+    assert " TEST SPLIT " in text
+    assert "TEST SPLIT: tuned on the test images, not comparable" in text
+    assert "TEST SPLIT" not in printed(tmp_path, result())
+
+
+@pytest.mark.parametrize("width", [20, 60, 80])
+def test_rows_are_never_cut_or_wrapped(tmp_path: Path, width: int) -> None:
+    made = result(
+        run(
+            method="tip-adapter",
+            support="a-support-set-with-a-long-name",
+            delta_vs_zero_shot=difference(-10.0, -20.0, -30.0),
+            delta_vs_best_text=difference(-11.0, -21.0, -31.0),
+        )
+    )
+    (line,) = [x for x in printed(tmp_path, made, width).splitlines() if x.startswith("clip")]
+    assert "a-support-set-with-a-long-name" in line
+    assert line.endswith("-11.0 (-21.0 to -31.0)")
+
+
+def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pets.json").write_text("{}")
+    with pytest.raises(InputError, match=r"pets\.json: not a susx-result-1 file"):
+        print_table(tmp_path / "pets.json")
+
+
+def test_table_goes_to_the_error_stream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pets.json").write_text(json.dumps(result()))
+    print_table(tmp_path / "pets.json")
+    out, err = capsys.readouterr()
+    assert (out, "pets" in err) == ("", True)

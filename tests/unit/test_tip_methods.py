@@ -1,0 +1,179 @@
+"""Tip-Adapter and TIP-X against plain loops."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from susx.methods import METHODS, Context
+from susx.methods.tip_adapter import row_blocks
+from susx.methods.tip_x import TEMPERATURE, affinity_penalty
+from tests.helpers import Problem, make_problem
+
+Matrix = list[list[float]]
+BALANCED, UNBALANCED = (3, 3, 3, 3), (4, 1, 3, 2, 6)
+
+
+def products(a: np.ndarray, b: np.ndarray) -> Matrix:
+    """Dot products of all rows."""
+    return [
+        [math.fsum(float(x) * float(y) for x, y in zip(r, s, strict=True)) for s in b] for r in a
+    ]
+
+
+def softmax(row: list[float]) -> list[float]:
+    powers = [math.exp(value) for value in row]
+    return [power / math.fsum(powers) for power in powers]
+
+
+def affinities(problem: Problem) -> Matrix:
+    """S: divergences of class distributions, mapped to the range of the cosines."""
+
+    def distributions(features: np.ndarray) -> Matrix:
+        return [softmax([x / 0.5 for x in row]) for row in products(features, problem.text)]
+
+    def divergence(p: list[float], q: list[float]) -> float:
+        return math.fsum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+
+    support = distributions(problem.support)
+    divergences = [[divergence(p, q) for q in support] for p in distributions(problem.images)]
+    cosines = [value for row in products(problem.images, problem.support) for value in row]
+    flat = [value for row in divergences for value in row]
+    low, high, nearest, farthest = min(cosines), max(cosines), min(flat), max(flat)
+    return [
+        [low + (value - nearest) / (farthest - nearest) * (high - low) for value in row]
+        for row in divergences
+    ]
+
+
+def expected_logits(
+    problem: Problem, scale: float, alpha: float, beta: float, gamma: float = 0.0
+) -> Matrix:
+    logits = [[scale * value for value in row] for row in products(problem.images, problem.text)]
+    cosines = products(problem.images, problem.support)
+    penalties = affinities(problem)
+    for i, row in enumerate(logits):
+        for j, label in enumerate(problem.support_labels):
+            row[label] += alpha * math.exp(-beta * (1 - cosines[i][j])) - gamma * penalties[i][j]
+    return logits
+
+
+def context(problem: Problem, scale: float = 100.0, dtype: torch.dtype = torch.float64) -> Context:
+    return Context(
+        torch.from_numpy(problem.text).to(dtype),
+        scale,
+        torch.from_numpy(problem.support).to(dtype),
+        torch.from_numpy(problem.support_labels),
+    )
+
+
+def images(problem: Problem, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return torch.from_numpy(problem.images).to(dtype)
+
+
+PRECISIONS = pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-3)], ids=["f64", "f32"]
+)
+SUPPORTS = pytest.mark.parametrize("support", [BALANCED, UNBALANCED], ids=["equal", "unequal"])
+
+
+@SUPPORTS
+@PRECISIONS
+@pytest.mark.parametrize("scale", [100.0, 17.5])
+def test_tip_adapter_equals_plain_loops(
+    support: tuple[int, ...], dtype: torch.dtype, tolerance: float, scale: float
+) -> None:
+    problem = make_problem(1, support=support)
+    values = {"alpha": 2.5, "beta": 5.5}
+    made = METHODS["tip-adapter"].fit(context(problem, scale, dtype), values)
+    assert made.logits(images(problem, dtype)).numpy() == pytest.approx(
+        np.array(expected_logits(problem, scale, **values)), abs=tolerance
+    )
+
+
+@SUPPORTS
+@PRECISIONS
+@pytest.mark.parametrize("scale", [100.0, 17.5])
+def test_tip_x_equals_plain_loops(
+    support: tuple[int, ...], dtype: torch.dtype, tolerance: float, scale: float
+) -> None:
+    problem = make_problem(2, support=support)
+    values = {"alpha": 2.5, "beta": 5.5, "gamma": 3.0}
+    made = METHODS["tip-x"].fit(context(problem, scale, dtype), values)
+    assert made.logits(images(problem, dtype)).numpy() == pytest.approx(
+        np.array(expected_logits(problem, scale, **values)), abs=tolerance
+    )
+
+
+@SUPPORTS
+def test_affinity_penalty_sums_the_affinities_of_every_class(support: tuple[int, ...]) -> None:
+    problem = make_problem(3, support=support)
+    expected = np.zeros((len(problem.images), len(support)))
+    for j, label in enumerate(problem.support_labels):
+        for i, row in enumerate(affinities(problem)):
+            expected[i, label] += row[j]
+    penalty = affinity_penalty(context(problem), images(problem))
+    assert penalty.numpy() == pytest.approx(expected, abs=1e-9)
+
+
+def test_temperature_is_the_published_one() -> None:
+    assert TEMPERATURE == 0.5
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(0, 7), slice(7, 23)])
+def test_affinities_are_mapped_with_the_range_of_their_own_matrix(rows: slice) -> None:
+    problem = make_problem(4, support=(1, 1, 1, 1, 1))
+    features = images(problem)[rows]
+    penalty = affinity_penalty(context(problem), features)
+    cosines = features @ context(problem).required_support.T
+    assert penalty.min().item() == pytest.approx(cosines.min().item(), abs=1e-12)
+    assert penalty.max().item() == pytest.approx(cosines.max().item(), abs=1e-12)
+
+
+def test_a_support_image_nearer_in_class_distribution_is_penalised_less() -> None:
+    problem = make_problem(5, support=(1, 1, 1))
+    features = context(problem).required_support[:1]
+    penalty = affinity_penalty(context(problem), features)[0]
+    assert penalty.argmin().item() == problem.support_labels[0]
+
+
+def test_equal_divergences_carry_no_information() -> None:
+    text = torch.eye(3, dtype=torch.float64)
+    support = text[[0, 0, 0]]
+    made = affinity_penalty(Context(text, 100.0, support, torch.tensor([0, 1, 2])), text[[1]])
+    assert made.tolist() == [[0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("method", ["tip-adapter", "tip-x"])
+@pytest.mark.parametrize("elements", [1, 16, 40, 10**9])
+def test_block_size_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, method: str, elements: int
+) -> None:
+    problem = make_problem(6)
+    made = METHODS[method].fit(context(problem), METHODS[method].fixed)
+    whole = made.logits(images(problem))
+    monkeypatch.setattr("susx.methods.tip_adapter.BLOCK_ELEMENTS", elements)
+    assert made.logits(images(problem)).numpy() == pytest.approx(whole.numpy(), abs=1e-10)
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 5, 6, 7])
+def test_row_blocks_cover_every_row_once(monkeypatch: pytest.MonkeyPatch, n_rows: int) -> None:
+    monkeypatch.setattr("susx.methods.tip_adapter.BLOCK_ELEMENTS", 10)
+    covered = [row for block in row_blocks(n_rows, 4) for row in range(n_rows)[block]]
+    assert covered == list(range(n_rows))
+    assert all(block.stop - block.start <= 2 for block in row_blocks(n_rows, 4))
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "values"),
+    [
+        ("tip-adapter", "alpha", [0.1 + i * 49.9 / 20 for i in range(20)]),
+        ("tip-adapter", "beta", [1 + i * 49 / 200 for i in range(200)]),
+        ("tip-x", "alpha", [0.1 + i * 49.9 / 20 for i in range(20)]),
+        ("tip-x", "beta", [1 + i * 49 / 200 for i in range(200)]),
+        ("tip-x", "gamma", [0.1 + i * 29.9 / 50 for i in range(50)]),
+    ],
+)
+def test_grids_are_the_published_ones(method: str, name: str, values: list[float]) -> None:
+    assert METHODS[method].grid[name].values(100.0) == pytest.approx(values)
