@@ -45,8 +45,17 @@ def _with_placeholder(template: str) -> str:
     return template
 
 
+def _without_repeats(names: list[str]) -> list[str]:
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            raise ValueError(f'"{name}" is listed twice; remove one')
+    return names
+
+
 Template = Annotated[str, AfterValidator(_with_placeholder)]
 Positive = Annotated[int, Field(gt=0)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Names = Annotated[list[str], AfterValidator(_without_repeats)]
 
 
 class Section(BaseModel):
@@ -95,7 +104,7 @@ class Dataset(Section):
     card: str | None = Field(
         None, description="Dataset card: a YAML file with classes, template, ensemble, title."
     )
-    classes: list[Entry] | str | None = Field(
+    classes: Annotated[list[Entry], Field(min_length=1)] | str | None = Field(
         None, description="Class names: a list, or a text file with one name per line."
     )
     template: Template = Field("a photo of a {}.", description="Photo template.")
@@ -184,9 +193,15 @@ class Support(Section):
 class Axis(Section):
     """An arithmetic grid: `start`, `start + (stop - start) / steps`, ... (`steps` values)."""
 
-    start: float = Field(description="First value.")
-    stop: float = Field(description="Exclusive end, as in the published grids.")
+    start: Finite = Field(description="First value.")
+    stop: Finite = Field(description="Exclusive end, as in the published grids.")
     steps: Positive = Field(description="Number of values.")
+
+    @model_validator(mode="after")
+    def _rises(self) -> Axis:
+        if self.stop <= self.start:
+            raise ValueError("`stop` must be greater than `start`")
+        return self
 
 
 Protocol = Literal["validation", "fixed"]
@@ -195,13 +210,13 @@ Protocol = Literal["validation", "fixed"]
 class Evaluation(Section):
     """What is compared, and how hyper-parameters are chosen."""
 
-    methods: list[str] = Field(list(METHODS), min_length=1, description="Methods, in table order.")
-    encoders: list[str] | None = Field(None, description="Encoders; all of them if left out.")
-    supports: list[str] | None = Field(None, description="Support sets; all if left out.")
-    texts: list[str] = Field(
+    methods: Names = Field(list(METHODS), min_length=1, description="Methods, in table order.")
+    encoders: Names | None = Field(None, description="Encoders; all of them if left out.")
+    supports: Names | None = Field(None, description="Support sets; all if left out.")
+    texts: Names = Field(
         ["cupl+e"], min_length=1, description="Prompt strategies under the support-set methods."
     )
-    protocols: list[Protocol] = Field(
+    protocols: Annotated[list[Protocol], AfterValidator(_without_repeats)] = Field(
         ["validation", "fixed"],
         min_length=1,
         description="`validation`: the grid point with most correct validation images; `fixed`: "
@@ -212,7 +227,7 @@ class Evaluation(Section):
         description="Per method, grids in place of the published ones. Alpha and gamma are in "
         "units of CLIP's logit scale of 100 and are rescaled to the encoder's.",
     )
-    fixed: dict[str, dict[str, float]] = Field(
+    fixed: dict[str, dict[str, Finite]] = Field(
         {}, description="Per method, values of protocol `fixed` in place of the defaults."
     )
     bootstrap: Positive = Field(10000, description="Bootstrap samples per interval.")

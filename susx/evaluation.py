@@ -148,9 +148,8 @@ def run_case(
     context = _context(data, case, plan.device)
     tuned = _tune(method, context, data, plan, case)
     test, labels = _tensors(data.test, plan.device)
-    ranks = (
-        method.fit(context, tuned.hyperparameters).logits(test).topk(min(TOP, n_classes)).indices
-    )
+    logits = method.fit(context, tuned.hyperparameters).logits(test)
+    ranks = logits.argsort(dim=1, descending=True, stable=True)[:, :TOP]
     hits = (ranks == labels[:, None]).cpu().numpy()
     correct = hits[:, 0]
     per_class = per_class_accuracy(correct, labels.cpu().numpy(), n_classes)
@@ -195,6 +194,11 @@ def check_data(data: EncoderData) -> None:
             raise InputError(
                 f"{data.name}: {name} features are {part.features.shape[1:]}-dimensional, texts "
                 f"{dimension}; both must come from the same encoder"
+            )
+        if len(part.features) != len(part.labels):
+            raise InputError(
+                f"{data.name}: {name} has {len(part.features)} features and {len(part.labels)} "
+                "labels; rebuild its cache"
             )
         if not len(part.labels):
             raise InputError(f"{data.name}: {name} has no images")

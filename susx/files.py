@@ -58,15 +58,17 @@ def write_json(path: str | Path, value: Any) -> None:
         )
 
 
-def read_json(path: str | Path) -> Any:
+def read_json(path: str | Path, pairs_hook: Any = None) -> Any:
     """Read JSON.
 
     Raises:
         InputError: if the file is missing or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text("utf-8"))
+        return json.loads(Path(path).read_text("utf-8"), object_pairs_hook=pairs_hook)
     except FileNotFoundError:
         raise InputError(f"{path}: file not found") from None
+    except InputError:
+        raise
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid JSON: {error}") from None

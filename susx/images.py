@@ -41,17 +41,18 @@ def decode(data: bytes) -> Image:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise UnreadableImage(f"more than {MAX_PIXELS} pixels")
                 image.load()
+                if image.mode.startswith("I;16"):
+                    return image.point(lambda value: value / 256).convert("L").convert("RGB")
                 opaque = image.convert("RGBA") if image.mode == "P" else image
                 return opaque.convert("RGB")
     except UnidentifiedImageError:
         raise UnreadableImage("not an image of a known format" if data else "empty file") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
         raise UnreadableImage(f"more than {MAX_PIXELS} pixels") from None
     except UnreadableImage:
         raise
@@ -63,7 +64,8 @@ def list_images(folder: Path) -> Iterator[Path]:
     """Yield the image files below `folder`, sorted, hidden ones left out."""
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder).parts
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in relative):
+        hidden = any(part.startswith(".") for part in relative)
+        if path.suffix.lower() in SUFFIXES and not hidden and not path.is_dir():
             yield path
 
 
@@ -103,9 +105,12 @@ def image_manifest(
 
     def record(job: tuple[Path, ClassName]) -> ImageRecord:
         path, entry = job
-        data = path.read_bytes()
+        data = b""
         try:
+            data = path.read_bytes()
             size, reason = decode(data).size, ""
+        except OSError as error:
+            size, reason = (0, 0), error.strerror or type(error).__name__
         except UnreadableImage as error:
             size, reason = (0, 0), str(error)
         return ImageRecord(

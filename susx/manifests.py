@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
@@ -60,26 +61,31 @@ class ClassManifest:
         return sha256_json([asdict(entry) for entry in self.classes])
 
     @cached_property
-    def _lookup(self) -> dict[str, int]:
-        lookup: dict[str, int] = {}
+    def _lookups(self) -> tuple[dict[str, int | None], dict[str, int | None]]:
+        """Index by exact and by folded spelling, None where two classes share one."""
+        exact: dict[str, int | None] = {}
+        folded: dict[str, int | None] = {}
         for keys in (
             lambda c: [c.name],
             lambda c: [c.slug, *([c.wnid] if c.wnid else [])],
             lambda c: c.aliases,
-            lambda c: [_folded(c.name)],
-            lambda c: [_folded(alias) for alias in c.aliases],
         ):
-            for entry in self.classes:
-                for key in keys(entry):
-                    lookup.setdefault(key, entry.index)
-        return lookup
+            for lookup, spell in ((exact, str), (folded, _folded)):
+                owners: dict[str, set[int]] = defaultdict(set)
+                for entry in self.classes:
+                    for key in keys(entry):
+                        owners[spell(key)].add(entry.index)
+                for key, indices in owners.items():
+                    lookup.setdefault(key, indices.pop() if len(indices) == 1 else None)
+        return exact, folded
 
     def find(self, label: str) -> int | None:
         """Return the index of a class by name, slug, wnid or alias, or None.
 
         Exact spellings win; case, underscores and surrounding space are then ignored.
         """
-        return self._lookup.get(label, self._lookup.get(_folded(label)))
+        exact, folded = self._lookups
+        return exact[label] if label in exact else folded.get(_folded(label))
 
     def write(self, path: str | Path) -> None:
         """Write the manifest as JSON."""
@@ -180,9 +186,11 @@ def read_class_list(path: str | Path) -> list[str]:
         text = Path(path).read_text("utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: file not found") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: a folder; name a text file with one class per line") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8 text; save the class list as UTF-8") from None
-    return text.rstrip().splitlines()
+    return text.rstrip().split("\n") if text.strip() else []
 
 
 @dataclass(frozen=True)
@@ -299,16 +307,26 @@ def find_all(manifest: ClassManifest, labels: Iterable[str], origin: str) -> dic
 
 
 def _folded(label: str) -> str:
-    return " ".join(label.replace("_", " ").casefold().split())
+    text = unicodedata.normalize("NFC", label.replace("_", " ").casefold())
+    return " ".join(text.split())
 
 
 def _slugs(names: Sequence[str]) -> list[str]:
     """Slugs of all names; those that are empty, cut or shared get a hash of the name."""
     plain = [slugify(name, max_length=MAX_SLUG) for name in names]
     uses = Counter(plain)
+
+    def hashed(slug: str, name: str) -> str:
+        return f"{slug or 'class'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+    taken = {
+        hashed(slug, name)
+        for slug, name in zip(plain, names, strict=True)
+        if not slug or uses[slug] > 1 or len(slug) >= MAX_SLUG
+    }
     return [
         slug
-        if slug and uses[slug] == 1 and len(slug) < MAX_SLUG
+        if slug and uses[slug] == 1 and len(slug) < MAX_SLUG and slug not in taken
         else f"{slug or 'class'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
         for slug, name in zip(plain, names, strict=True)
     ]

@@ -78,8 +78,12 @@ def read_shard(shard: Shard) -> Iterator[Sample]:
     Raises:
         InputError: if the shard is missing, truncated or not of its layout.
     """
-    if not Path(shard.path).exists():
-        raise InputError(f"{shard.path}: pool shard not found")
+    path = Path(shard.path)
+    if not path.exists():
+        raise InputError(f"{path}: pool shard not found")
+    if path.is_dir() != (shard.layout == "folder"):
+        kind = "a folder" if path.is_dir() else "a file"
+        raise InputError(f"{path}: {kind}, which does not fit layout `{shard.layout}` of the pool")
     return READERS[shard.layout](shard)
 
 
@@ -108,11 +112,23 @@ def _read_webdataset(shard: Shard) -> Iterator[Sample]:
                 images = [name for name in group if f".{name.rsplit('.', 1)[-1]}" in SUFFIXES]
                 if images:
                     yield Sample(group["__key__"], group[images[0]], _tar_caption(group))
+            if not _ends(shard.path):
+                raise tarfile.ReadError("no end-of-archive mark: truncated")
         except (tarfile.TarError, EOFError, OSError, ValueError, AttributeError) as error:
             raise InputError(
                 f"{shard.path}: not a readable tar ({error.args[0] if error.args else error}); "
                 "fetch or write it again"
             ) from None
+
+
+def _ends(path: str) -> bool:
+    """Whether a tar has its end mark, a block of zeros; compressed ones check themselves."""
+    with Path(path).open("rb") as stream:
+        stream.seek(257)
+        if stream.read(5) != b"ustar":
+            return True
+        stream.seek(-512, 2)
+        return not any(stream.read(512))
 
 
 def _tar_caption(group: dict[str, bytes]) -> str:
@@ -138,6 +154,14 @@ def _read_parquet(shard: Shard) -> Iterator[Sample]:
                     "image_column of the pool"
                 )
             wanted = [n for n in (shard.image_column, shard.caption_column, "key") if n in names]
+            kind = file.schema_arrow.field(shard.image_column).type
+            if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+                kind = kind.field("bytes").type
+            if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+                raise InputError(
+                    f'{shard.path}: column "{shard.image_column}" holds {kind}, not image bytes; '
+                    "set image_column of the pool"
+                )
             row = 0
             for batch in file.iter_batches(batch_size=256, columns=wanted):
                 for record in batch.to_pylist():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,13 +51,15 @@ class PromptSet:
             raise InputError(
                 f"{path}: belongs to another class list; delete it, rule prompts rebuilds it"
             )
-        prompts = data["prompts"]
-        return cls(
-            strategy=data["strategy"],
-            texts=[prompts[name] for name in classes.names],
-            classes_sha256=classes.sha256,
-            provenance=data["provenance"],
-        )
+        try:
+            return cls(
+                strategy=data["strategy"],
+                texts=[data["prompts"][name] for name in classes.names],
+                classes_sha256=classes.sha256,
+                provenance=data["provenance"],
+            )
+        except (KeyError, TypeError):
+            raise InputError(f"{path}: incomplete; delete it, rule prompts rebuilds it") from None
 
 
 def fill(template: str, name: str) -> str:
@@ -95,7 +98,14 @@ def read_descriptions(path: str | Path, classes: ClassManifest) -> list[list[str
     Raises:
         InputError: naming the class that is missing, unknown, given twice, or has no sentence.
     """
-    data = read_json(path)
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for key, count in Counter(key for key, _ in pairs).items():
+            if count > 1:
+                raise InputError(f'{path}: class "{key}" is described twice; merge the two entries')
+        return dict(pairs)
+
+    data = read_json(path, unique)
     if not isinstance(data, dict):
         raise InputError(f"{path}: expected a mapping {{class name: [sentence, ...]}}")
     texts: dict[int, list[str]] = {}

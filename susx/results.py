@@ -211,8 +211,10 @@ def read_result(path: str | Path) -> Result:
 
 def git_commit() -> str | None:
     """Commit of the working tree that this package lies in, `+` if it was edited, else None."""
-    import git
-
+    try:
+        import git
+    except ImportError:  # raised where the git program is missing
+        return None
     try:
         repository = git.Repo(Path(__file__).parent, search_parent_directories=True)
         return repository.head.commit.hexsha + ("+" if repository.is_dirty() else "")

@@ -89,15 +89,18 @@ def correct_counts(
     rise = slope - slope.gather(1, truth)
     ratio = lead / rise
     infinity = float("inf")
-    lower = torch.where(rise > 0, ratio, -infinity).amax(dim=1)
-    upper = torch.where(rise < 0, ratio, infinity).amin(dim=1)
-    lower_index = torch.arange(base.shape[1], device=base.device) < truth
-    never = (rise == 0) & ((lead > 0) | ((lead == 0) & lower_index))
+    earlier = torch.arange(base.shape[1], device=base.device) < truth
+    # A class of higher index loses ties: its bounds belong to the interval, so move them outwards.
+    lower = torch.where(earlier, ratio, ratio.nextafter(ratio.new_tensor(-infinity)))
+    upper = torch.where(earlier, ratio, ratio.nextafter(ratio.new_tensor(infinity)))
+    lower = torch.where(rise > 0, lower, -infinity).amax(dim=1)
+    upper = torch.where(rise < 0, upper, infinity).amin(dim=1)
+    never = (rise == 0) & ((lead > 0) | ((lead == 0) & earlier))
     upper = torch.where(never.any(dim=1), -infinity, upper)
 
     points = torch.tensor(list(values), dtype=base.dtype, device=base.device)
-    first = torch.searchsorted(points, lower.contiguous(), right=True)
-    last = torch.searchsorted(points, upper.contiguous(), right=False)
+    first = torch.searchsorted(points, lower, right=True)
+    last = torch.searchsorted(points, upper, right=False)
     valid = last > first
     starts = torch.bincount(first[valid], minlength=len(values) + 1)
     stops = torch.bincount(last[valid], minlength=len(values) + 1)

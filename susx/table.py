@@ -12,9 +12,6 @@ from rich.table import Table
 from susx.results import Difference, Result, Run, read_result
 
 
-MIN_WIDTH = 110
-
-
 def result_table(result: Result) -> Table:
     """Build the table of a result: one row per run, accuracies in percent."""
     table = Table(
@@ -41,8 +38,9 @@ def print_table(path: str | Path, console: Console | None = None) -> None:
         InputError: if the file is not a result.
     """
     console = console or Console(stderr=True)
-    console.width = max(console.width, MIN_WIDTH)
-    console.print(result_table(read_result(path)))
+    table = result_table(read_result(path))
+    console.width = max(console.width, Console(width=1000).measure(table).maximum)
+    console.print(table)
 
 
 def _cells(run: Run) -> list[str]:

@@ -126,7 +126,8 @@ def _suffix(data: bytes) -> str:
     from PIL import Image
 
     with Image.open(io.BytesIO(data)) as image:
-        return {"JPEG": "jpg", "TIFF": "tif"}.get(str(image.format), str(image.format).lower())
+        name = str(image.format)
+    return {"JPEG": "jpg", "MPO": "jpg", "TIFF": "tif"}.get(name, name.lower())
 
 
 def _summary(
