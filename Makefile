@@ -3,7 +3,9 @@ CORES ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: demo test lint demo-models docs lock clean
+.PHONY: install demo test lint demo-models docs lock clean
+
+install: .venv/.base
 
 demo: .venv/.base
 	$(BIN)/snakemake --cores $(CORES) results/flags.json
@@ -20,6 +22,8 @@ lint: .venv/.dev
 
 demo-models: .venv/.base
 	$(BIN)/python -m demo.train
+	$(BIN)/python -m demo.evaluate_model
+	$(BIN)/python -m demo.card
 
 docs: .venv/.dev
 	$(BIN)/python -m susx.config_docs

@@ -1,17 +1,17 @@
 """Render one shard of the flag world's web pool."""
 
-from pathlib import Path
-
 from susx_job import run_job
+
+from susx.files import atomic
 
 
 def main(job):
     """A webdataset tar of captioned images."""
     from demo.world import write_pool_shard
 
-    params = job.params
-    shard = int(job.wildcards.tar)
-    write_pool_shard(Path(job.output[0]), shard, params.size, params.seed)
+    shard, params = int(job.wildcards.tar), job.params
+    with atomic(job.output[0]) as temporary:
+        write_pool_shard(temporary, shard, params.size, params.seed)
 
 
 if "snakemake" in globals():
