@@ -7,9 +7,8 @@ classifying and exact hyper-parameter search are the same for all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from susx.errors import InputError
@@ -19,6 +18,10 @@ if TYPE_CHECKING:
 
 PUBLISHED_SCALE = 100.0
 """CLIP's logit scale, in whose units published grids of alpha and gamma are given."""
+
+
+BLOCK_ELEMENTS = 2**22
+"""Entries of a matrix with one row per image that are held at once."""
 
 
 @dataclass(frozen=True)
@@ -72,38 +75,53 @@ class Context:
             raise InputError("this method needs a support set; name one under evaluation.supports")
         return self.support
 
-    @cached_property
-    def one_hot(self) -> Tensor:
-        """(M, C) one-hot labels L of the support set."""
-        support, labels = self.required_support, self.support_labels
-        if labels is None or len(labels) != len(support):
+    @property
+    def required_labels(self) -> Tensor:
+        """(M,) classes of the support images.
+
+        Raises:
+            InputError: if there are not as many as support images.
+        """
+        labels = self.support_labels
+        if labels is None or len(labels) != len(self.required_support):
             raise InputError("support features and labels differ in number")
-        table = support.new_zeros(len(labels), self.n_classes)
-        return table.scatter_(1, labels[:, None], 1)
+        return labels
 
 
 @dataclass(frozen=True)
 class Terms:
-    """The hyper-parameter-free parts of a method's logits on given images.
+    """The parts of a method's logits on N given images.
 
     Attributes:
         zero_shot: (N, C) scaled cosines of images and text.
-        vote: function of beta giving the (N, C) cache vote, or None.
+        votes: function of a slice of rows and P points of the nonlinear hyper-parameters, giving
+            the (P, n, C) term that alpha weighs; or None.
+        nonlinear: the hyper-parameters that the votes depend on.
         penalty: (N, C) term that gamma weighs, or None.
     """
 
     zero_shot: Tensor
-    vote: Callable[[float], Tensor] | None = None
+    votes: Callable[[slice, Sequence[tuple[float, ...]]], Tensor] | None = None
+    nonlinear: tuple[str, ...] = ()
     penalty: Tensor | None = None
 
-    def logits(self, alpha: float = 0.0, beta: float = 0.0, gamma: float = 0.0) -> Tensor:
+    def logits(self, alpha: float = 0.0, gamma: float = 0.0, **nonlinear: float) -> Tensor:
         """Return (N, C) logits."""
-        logits = self.zero_shot
-        if self.vote is not None:
-            logits = logits + alpha * self.vote(beta)
+        logits = self.zero_shot.clone()
+        if self.votes is not None:
+            point = tuple(nonlinear[name] for name in self.nonlinear)
+            for rows in row_blocks(*logits.shape):
+                logits[rows] += alpha * self.votes(rows, [point])[0]
         if self.penalty is not None:
-            logits = logits - gamma * self.penalty
+            logits -= gamma * self.penalty
         return logits
+
+
+def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Cut rows so that a block of a matrix with `n_columns` has at most `BLOCK_ELEMENTS`."""
+    size = max(1, BLOCK_ELEMENTS // max(1, n_columns))
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))
 
 
 @dataclass(frozen=True)

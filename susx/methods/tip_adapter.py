@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from susx.methods.base import Axis, Context, Method, Terms, zero_shot_terms
@@ -10,33 +10,27 @@ from susx.methods.base import Axis, Context, Method, Terms, zero_shot_terms
 if TYPE_CHECKING:
     from torch import Tensor
 
-BLOCK_ELEMENTS = 2**24
-"""Entries of the N x M affinity matrix held at once."""
 
+def cache_votes(
+    context: Context, features: Tensor
+) -> Callable[[slice, Sequence[tuple[float, ...]]], Tensor]:
+    """Votes `exp(-beta (1 - f F')) L` as a function of rows and (beta,) points."""
+    from susx.methods.votes import group_by_class, sweep
 
-def row_blocks(n_rows: int, n_support: int) -> Iterator[slice]:
-    """Cut test rows so that a block of the affinity matrix has `BLOCK_ELEMENTS` entries."""
-    size = max(1, BLOCK_ELEMENTS // max(1, n_support))
-    for start in range(0, n_rows, size):
-        yield slice(start, min(start + size, n_rows))
+    support, labels = context.required_support, context.required_labels
+    groups = group_by_class(support, labels, context.n_classes)
 
+    def votes(rows: slice, points: Sequence[tuple[float, ...]]) -> Tensor:
+        betas = [beta for (beta,) in points]
+        return sweep(features[rows], groups, context.n_classes, betas)
 
-def cache_vote(context: Context, features: Tensor, beta: float) -> Tensor:
-    """`exp(-beta (1 - f F')) L`: (N, C) votes of the support images."""
-    support, labels = context.required_support, context.one_hot
-    votes = features.new_empty(len(features), context.n_classes)
-    for rows in row_blocks(len(features), len(support)):
-        affinity = features[rows] @ support.T
-        votes[rows] = affinity.sub_(1).mul_(beta).exp_() @ labels
     return votes
 
 
 def terms(context: Context, features: Tensor) -> Terms:
     """`s f W' + alpha exp(-beta (1 - f F')) L`."""
-    return Terms(
-        zero_shot_terms(context, features).zero_shot,
-        vote=lambda beta: cache_vote(context, features, beta),
-    )
+    zero_shot = zero_shot_terms(context, features).zero_shot
+    return Terms(zero_shot, cache_votes(context, features), ("beta",))
 
 
 TIP_ADAPTER = Method(

@@ -11,10 +11,11 @@ which are found block by block.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Axis, Context, Method, Terms, zero_shot_terms
-from susx.methods.tip_adapter import cache_vote, row_blocks
+from susx.methods.base import Axis, Context, Method, Terms, row_blocks, zero_shot_terms
+from susx.methods.tip_adapter import cache_votes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,11 +25,13 @@ TEMPERATURE = 0.5
 
 def affinity_penalty(context: Context, features: Tensor) -> Tensor:
     """`S L`: (N, C), the rescaled KL divergences summed over each class's support images."""
-    support, labels, text = context.required_support, context.one_hot, context.text
+    support, labels, text = context.required_support, context.required_labels, context.text
+    # Adding log C to both logarithms changes no divergence and keeps them near 0: less rounding.
+    shift = math.log(context.n_classes)
     log_p = (features @ text.T / TEMPERATURE).log_softmax(dim=1)
-    log_q = (support @ text.T / TEMPERATURE).log_softmax(dim=1)
+    log_q = (support @ text.T / TEMPERATURE).log_softmax(dim=1).add_(shift)
     p = log_p.exp()
-    negentropy = (p * log_p).sum(dim=1, keepdim=True)
+    negentropy = (p * log_p.add_(shift)).sum(dim=1, keepdim=True)
 
     cosines: list[tuple[Tensor, Tensor]] = []
     divergences: list[tuple[Tensor, Tensor]] = []
@@ -41,8 +44,9 @@ def affinity_penalty(context: Context, features: Tensor) -> Tensor:
     # A constant D carries no information: every S is then the low end of the range.
     spread = farthest - nearest
     slope = (high - low) / spread if spread > 0 else spread
-    counts = labels.sum(dim=0)
-    summed = negentropy * counts - p @ (log_q.T @ labels)
+    counts = labels.bincount(minlength=context.n_classes).to(p.dtype)
+    class_sums = log_q.new_zeros(context.n_classes, len(text)).index_add_(0, labels, log_q)
+    summed = negentropy * counts - p @ class_sums.T
     return low * counts + slope * (summed - nearest * counts)
 
 
@@ -50,8 +54,9 @@ def terms(context: Context, features: Tensor) -> Terms:
     """`s f W' + alpha exp(-beta (1 - f F')) L - gamma S L`."""
     return Terms(
         zero_shot_terms(context, features).zero_shot,
-        vote=lambda beta: cache_vote(context, features, beta),
-        penalty=affinity_penalty(context, features),
+        cache_votes(context, features),
+        ("beta",),
+        affinity_penalty(context, features),
     )
 
 

@@ -201,16 +201,17 @@ def test_grids_and_fixed_values_are_scaled_alike(method: Method, scale: float) -
 def test_terms_make_the_logits(method: Method) -> None:
     values = method.scaled(values_of(method), 100.0)
     terms = method.terms(context(), images())
-    assert (terms.vote is not None) == ("alpha" in method.grid)
+    assert (terms.votes is not None) == ("alpha" in method.grid)
     assert (terms.penalty is not None) == ("gamma" in method.grid)
     assert torch.equal(terms.logits(**values), logits(method))
 
 
 def test_logits_of_terms_are_linear() -> None:
     zero_shot, vote, penalty = (torch.full((1, 2), v, dtype=torch.float64) for v in (1.0, 2.0, 4.0))
-    terms = Terms(zero_shot, lambda beta: beta * vote, penalty)
+    votes = lambda rows, points: torch.stack([beta * vote[rows] for (beta,) in points])  # noqa: E731
+    terms = Terms(zero_shot, votes, ("beta",), penalty)
     assert terms.logits(alpha=3.0, beta=5.0, gamma=0.5).tolist() == [[29.0, 29.0]]
-    assert Terms(zero_shot).logits(alpha=3.0, beta=5.0, gamma=0.5).tolist() == [[1.0, 1.0]]
+    assert Terms(zero_shot).logits(alpha=3.0, gamma=0.5).tolist() == [[1.0, 1.0]]
 
 
 def test_axis_is_arithmetic_and_leaves_the_stop_out() -> None:

@@ -10,10 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from susx.methods import METHODS, Context, Terms
-from susx.search import correct_counts, search
+from susx.search import search
 from tests.helpers import make_problem
 
 AXES = ("alpha", "beta", "gamma")
+
+
+def correct_counts(
+    base: torch.Tensor, slope: torch.Tensor, labels: torch.Tensor, values: Sequence[float]
+) -> np.ndarray:
+    """Counts over values of gamma alone, in float64, where ties are exact."""
+    terms = Terms(base.double(), penalty=slope.double())
+    return search(terms, labels, {"gamma": list(values)}).counts
 
 
 class Made:
@@ -27,9 +35,13 @@ class Made:
     def terms(self) -> Terms:
         return Terms(
             torch.from_numpy(self.zero_shot),
-            (lambda beta: torch.from_numpy(self.votes[beta])) if self.votes else None,
+            self._rows if self.votes else None,
+            ("beta",) if self.votes else (),
             None if self.penalty is None else torch.from_numpy(self.penalty),
         )
+
+    def _rows(self, rows: slice, points: Sequence[tuple[float, ...]]) -> torch.Tensor:
+        return torch.from_numpy(np.stack([self.votes[beta][rows] for (beta,) in points]))
 
     def correct(self, labels: np.ndarray, point: Mapping[str, float]) -> int:
         """How many rows have their first largest logit at their label."""

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from susx.methods import METHODS, Context
-from susx.methods.tip_adapter import row_blocks
+from susx.methods.base import row_blocks
 from susx.methods.tip_x import TEMPERATURE, affinity_penalty
+from susx.methods.votes import BLOCK_ELEMENTS
 from tests.helpers import Problem, make_problem
 
 Matrix = list[list[float]]
@@ -153,13 +154,14 @@ def test_block_size_changes_nothing(
     problem = make_problem(6)
     made = METHODS[method].fit(context(problem), METHODS[method].fixed)
     whole = made.logits(images(problem))
-    monkeypatch.setattr("susx.methods.tip_adapter.BLOCK_ELEMENTS", elements)
+    monkeypatch.setattr("susx.methods.base.BLOCK_ELEMENTS", elements)
+    monkeypatch.setitem(BLOCK_ELEMENTS, "cpu", elements)
     assert made.logits(images(problem)).numpy() == pytest.approx(whole.numpy(), abs=1e-10)
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 5, 6, 7])
 def test_row_blocks_cover_every_row_once(monkeypatch: pytest.MonkeyPatch, n_rows: int) -> None:
-    monkeypatch.setattr("susx.methods.tip_adapter.BLOCK_ELEMENTS", 10)
+    monkeypatch.setattr("susx.methods.base.BLOCK_ELEMENTS", 10)
     covered = [row for block in row_blocks(n_rows, 4) for row in range(n_rows)[block]]
     assert covered == list(range(n_rows))
     assert all(block.stop - block.start <= 2 for block in row_blocks(n_rows, 4))

@@ -1,0 +1,69 @@
+"""The sweep of cache votes over beta against plain float64 sums."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from susx.methods.votes import BLOCK_ELEMENTS, RESTART, group_by_class, sweep
+
+N_CLASSES = 7
+UNBALANCED = [0] * 40 + [1] + [2] * 3 + [3] * 8 + [4] * 9 + [6] * 2  # class 5 has none
+
+
+def expected(features: np.ndarray, support: np.ndarray, labels: Sequence[int], beta: float) -> list:
+    votes = np.zeros((len(features), N_CLASSES))
+    for n, f in enumerate(features):
+        for m, label in enumerate(labels):
+            votes[n, label] += np.exp(-beta * (1 - f @ support[m]))
+    return votes.tolist()
+
+
+def problem(labels: Sequence[int], seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    order = np.random.default_rng(seed).permutation(len(labels))
+    support = np.random.default_rng(seed + 1).normal(size=(len(labels), 6))
+    features = np.random.default_rng(seed + 2).normal(size=(5, 6))
+    support /= np.linalg.norm(support, axis=1, keepdims=True)
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    return features, support, [labels[i] for i in order]
+
+
+def votes_of(features, support, labels, betas, dtype=torch.float64) -> np.ndarray:  # type: ignore[no-untyped-def]
+    f, s = torch.from_numpy(features).to(dtype), torch.from_numpy(support).to(dtype)
+    groups = group_by_class(s, torch.tensor(labels), N_CLASSES)
+    return sweep(f, groups, N_CLASSES, betas).numpy()
+
+
+@pytest.mark.parametrize("labels", [UNBALANCED, [c for c in range(N_CLASSES) for _ in range(3)]])
+@pytest.mark.parametrize(
+    "betas",
+    [[5.5], [1 + i * 0.245 for i in range(2 * RESTART + 5)], [0.1, 0.2, 0.3, 1.0, 2.0, 50.0]],
+    ids=["one", "even", "uneven"],
+)
+def test_votes_are_the_sums_of_each_class(labels: list[int], betas: list[float]) -> None:
+    made = problem(labels)
+    found = votes_of(*made, betas)
+    for beta, votes in zip(betas, found, strict=True):
+        assert votes == pytest.approx(np.array(expected(*made, beta)), rel=1e-11, abs=1e-300)
+
+
+@pytest.mark.parametrize("elements", [1, 7, 64, 10**8])
+def test_block_size_changes_nothing(monkeypatch: pytest.MonkeyPatch, elements: int) -> None:
+    made, betas = problem(UNBALANCED), [1.0, 2.0, 3.0]
+    whole = votes_of(*made, betas)
+    monkeypatch.setitem(BLOCK_ELEMENTS, "cpu", elements)
+    assert votes_of(*made, betas) == pytest.approx(whole, rel=1e-12)
+
+
+def test_rounding_does_not_pile_up_along_the_published_grid() -> None:
+    made, betas = problem(UNBALANCED), [1 + i * 49 / 200 for i in range(200)]
+    single, double = votes_of(*made, betas, dtype=torch.float32), votes_of(*made, betas)
+    present = [c for c in range(N_CLASSES) if c != 5]
+    assert single[..., present] == pytest.approx(double[..., present], rel=5e-5)
+
+
+def test_padding_is_bounded_however_unbalanced_the_support_is() -> None:
+    groups = group_by_class(torch.ones(len(UNBALANCED), 1), torch.tensor(UNBALANCED), N_CLASSES)
+    assert sum(group.padding.numel() for group in groups) <= 2 * len(UNBALANCED)
+    assert sorted(c for g in groups for c in g.classes.tolist()) == [0, 1, 2, 3, 4, 6]
