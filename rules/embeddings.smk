@@ -74,7 +74,7 @@ rule embed_support:
 
 rule embed_shard:
     input:
-        shard=lambda w: SHARDS[w.pool][w.shard].path,
+        shard=shard_file,
         model=lambda w: model_files(w.encoder),
     output:
         f"{CACHE}/{{encoder}}/pools/{{pool}}/{{shard}}.h5",

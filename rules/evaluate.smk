@@ -31,10 +31,7 @@ rule evaluate:
 rule collate:
     input:
         classes=rules.class_manifest.output[0],
-        parts=lambda w: [
-            f"{WORK}/{w.dataset}/evaluation/{encoder}.json"
-            for encoder in EVALUATED_ENCODERS
-        ],
+        parts=evaluation_files,
     output:
         f"{RESULTS}/{{dataset}}.json",
     log:

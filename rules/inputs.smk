@@ -79,6 +79,18 @@ def shard_cache(wildcards):
     return f"{CACHE}/{support.encoder}/pools/{support.pool}/{wildcards.shard}.h5"
 
 
+def shard_file(wildcards):
+    """File or folder of a pool shard."""
+    path = SHARDS[wildcards.pool][wildcards.shard].path
+    return existing(path, f"pools.{wildcards.pool}.path")
+
+
+def candidate_files(wildcards):
+    """Candidates of a support set, one file per shard."""
+    folder = f"{WORK}/{wildcards.dataset}/support/{wildcards.support}/candidates"
+    return [f"{folder}/{shard}.parquet" for shard in pool_of(wildcards.support)]
+
+
 def encoder_settings(wildcards):
     """Settings of the encoder that a cache is made with."""
     return CONFIG.encoders[wildcards.encoder].model_dump()
@@ -125,5 +137,43 @@ def cache_files(wildcards):
 
 def cache_inputs(wildcards):
     """The files of `cache_files` as one list."""
+    force_lost(wildcards)
     classes, *kinds = cache_files(wildcards).values()
     return [classes, *(path for kind in kinds for path in kind.values())]
+
+
+def intermediate_files(wildcards):
+    """Every file between a dataset's inputs and one encoder's evaluation."""
+    dataset, files = wildcards.dataset, cache_files(wildcards)
+    for kind in ("texts", "images", "image_manifests", "supports", "support_manifests"):
+        yield from files[kind].values()
+    yield files["classes"]
+    yield from (
+        f"{WORK}/{dataset}/prompts/{strategy}.json" for strategy in files["texts"]
+    )
+    for support in files["supports"]:
+        names = SimpleNamespace(dataset=dataset, support=support)
+        yield query_cache(names)
+        yield f"{WORK}/{dataset}/support/{support}/images.tar"
+        yield from candidate_files(names)
+        for names.shard in pool_of(support):
+            yield shard_cache(names)
+
+
+def force_lost(wildcards):
+    """Make intermediate files again that are gone although an evaluation was made from them.
+
+    Without this, Snakemake takes the evaluation for up to date and leaves the gap. The effect is
+    that of naming the files after `--forcerun`.
+    """
+    if Path(f"{WORK}/{wildcards.dataset}/evaluation/{wildcards.encoder}.json").exists():
+        lost = (
+            path for path in intermediate_files(wildcards) if not Path(path).exists()
+        )
+        workflow.dag.forcefiles.update(lost)
+
+
+def evaluation_files(wildcards):
+    """Evaluations of a dataset, one file per encoder."""
+    folder = f"{WORK}/{wildcards.dataset}/evaluation"
+    return [f"{folder}/{encoder}.json" for encoder in EVALUATED_ENCODERS]

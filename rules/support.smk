@@ -27,10 +27,7 @@ rule search_shard:
 rule select_support:
     input:
         classes=rules.class_manifest.output[0],
-        candidates=lambda w: [
-            f"{WORK}/{w.dataset}/support/{w.support}/candidates/{shard}.parquet"
-            for shard in pool_of(w.support)
-        ],
+        candidates=candidate_files,
         shards=lambda w: sorted({shard.path for shard in pool_of(w.support).values()}),
     output:
         manifest=f"{WORK}/{{dataset}}/support/{{support}}/manifest.parquet",

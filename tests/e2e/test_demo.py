@@ -1,0 +1,79 @@
+"""The demo as shipped: from class names to a table, offline, in the expected order."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from susx.results import Result, Run, read_result
+from tests.e2e.demo_project import RESULT, copy_demo, demo_command
+from tests.e2e.offline import Offline
+from tests.workflow.project import clean_environment
+
+MIN_GAIN = 2.0
+
+pytestmark = pytest.mark.pipeline
+
+
+def run_of(result: Result, method: str, protocol: str) -> Run:
+    """Return the one run of a method."""
+    (run,) = [r for r in result.runs if (r.method, r.protocol) == (method, protocol)]
+    return run
+
+
+def test_demo(tmp_path: Path, offline: Offline) -> None:
+    """One test, because the run takes minutes."""
+    copy_demo(tmp_path)
+    done = subprocess.run(
+        demo_command(tmp_path),
+        cwd=tmp_path,
+        env={**clean_environment(), **offline.env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1200,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert offline.attempts == []
+    assert any(".evaluate.py" in process for process in offline.processes)
+    result = read_result(tmp_path / RESULT)
+    check_counts(result)
+    check_order(result)
+    check_table(result, done.stdout)
+
+
+def check_counts(result: Result) -> None:
+    """All images of all classes are evaluated."""
+    assert (result.n_classes, result.n_test, result.n_validation) == (50, 2000, 500)
+    assert result.supports["lc-photo"].n_kept == 50 * 16
+    assert all(counts.n_unreadable == 0 for counts in result.images.values())
+    assert all(len(run.per_class) == 50 for run in result.runs)
+
+
+def check_order(result: Result) -> None:
+    """Descriptions beat names, and a support set beats the best texts."""
+    zero_shot, cupl, both = (
+        run_of(result, method, "none").top1 for method in ("zero-shot", "cupl", "cupl+e")
+    )
+    assert zero_shot < cupl <= both
+    tip_adapter, tip_x = (
+        run_of(result, method, "validation").delta_vs_best_text
+        for method in ("tip-adapter", "tip-x")
+    )
+    assert tip_adapter is not None
+    assert tip_adapter.ci95[0] > 0
+    assert tip_x is not None
+    assert tip_x.ci95[0] > 0
+    assert tip_x.mean >= MIN_GAIN
+
+
+def check_table(result: Result, output: str) -> None:
+    """The output ends with a row per run."""
+    lines = output.splitlines()
+    title = "flags: 50 classes, 2000 test images"
+    start = next(i for i, line in enumerate(lines) if line.startswith(title))
+    table = [line.split() for line in lines[start:]]
+    for run in result.runs:
+        row = [run.encoder, run.method, run.text, run.support or "-"]
+        assert any(cells[:4] == row and f"{run.top1:.2f}" in cells for cells in table), row

@@ -1,0 +1,251 @@
+"""Bad input ends in one message that helps, and leaves nothing half-written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import h5py
+import pytest
+
+from susx.cache import read_cache, write_cache
+from tests.workflow.project import NAMES, RESULT, Outcome, Project
+
+CLASSES = "work/tiny/classes.json"
+CUPL = "work/tiny/prompts/cupl.json"
+
+pytestmark = pytest.mark.pipeline
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something to break, the file then asked for, and what the message must contain."""
+
+    name: str
+    breaks: Callable[[Project], object]
+    target: str
+    says: tuple[str, ...]
+
+
+def describe(project: Project, drop: str = "", **extra: list[str]) -> None:
+    """Write the descriptions without one class, and with others."""
+    descriptions = {**project.read_descriptions(), **extra}
+    descriptions.pop(drop, None)
+    project.write_descriptions(descriptions)
+
+
+def classes(text: str) -> Callable[[Project], object]:
+    """Write the class list."""
+    return lambda project: project.path("classes.txt").write_text(text, "utf-8")
+
+
+IN_CONFIG = [
+    Case(
+        "unknown key",
+        lambda p: p.change_config(lambda c: c["evaluation"].update(boostrap=10)),
+        CLASSES,
+        ("config.yaml: evaluation.boostrap: unknown key", 'did you mean "bootstrap"?'),
+    ),
+    Case(
+        "wrong type",
+        lambda p: p.change_config(lambda c: c["encoders"]["clip"].update(batch_size="many")),
+        CLASSES,
+        ("config.yaml: encoders.clip.batch_size: ", "integer", "'many'"),
+    ),
+    Case(
+        "unknown pool",
+        lambda p: p.change_config(lambda c: c["supports"]["lc"].update(pool="wep")),
+        CLASSES,
+        ("config.yaml: supports.lc.pool: ", '"wep"', 'did you mean "web"?'),
+    ),
+    Case(
+        "missing class list",
+        lambda p: p.path("classes.txt").unlink(),
+        CLASSES,
+        ("config.yaml: datasets.tiny.classes: not found: classes.txt",),
+    ),
+    Case(
+        "missing image folder",
+        lambda p: p.change_config(
+            lambda c: c["datasets"]["tiny"]["images"].update(test="images/tset")
+        ),
+        "work/tiny/images/test.parquet",
+        ("config.yaml: datasets.tiny.images.test: not found: images/tset",),
+    ),
+    Case(
+        "missing descriptions",
+        lambda p: p.change_config(lambda c: c["datasets"]["tiny"].pop("descriptions")),
+        CUPL,
+        ("config.yaml: datasets.tiny.descriptions: not set",),
+    ),
+    Case(
+        "missing pool shard",
+        lambda p: p.path("pool/001.tar").unlink(),
+        "cache/clip/pools/web/001.h5",
+        ("config.yaml: pools.web", "pool/001.tar"),
+    ),
+]
+
+IN_JOBS = [
+    Case(
+        "empty class list",
+        classes(""),
+        CLASSES,
+        ("classes.txt: no class names", "give at least one"),
+    ),
+    Case(
+        "duplicate class",
+        classes("zebra\napple\nzebra\n"),
+        CLASSES,
+        ('classes.txt: class "zebra"', "entries 1 and 3", "must be unique"),
+    ),
+    Case(
+        "class without description",
+        lambda p: describe(p, drop="café"),
+        CUPL,
+        ('descriptions.json: no description of "café"', "add it"),
+    ),
+    Case(
+        "description of an unknown class",
+        lambda p: describe(p, zebre=["striped."]),
+        CUPL,
+        ('descriptions.json: "zebre" names no class', 'did you mean "zebra"?'),
+    ),
+    Case(
+        "folder of an unknown class",
+        lambda p: p.path("images/test/zebre").mkdir(),
+        "work/tiny/images/test.parquet",
+        ("datasets.tiny.images.test", '"zebre" names no class', 'did you mean "zebra"?'),
+    ),
+    Case(
+        "missing model folder",
+        lambda p: p.change_config(lambda c: c["encoders"]["clip"].update(model="models/nowhere")),
+        "cache/clip/tiny/text-photo.h5",
+        ("models/nowhere", "give a folder"),
+    ),
+    Case(
+        "truncated pool shard",
+        lambda p: truncate(p.path("pool/001.tar")),
+        "cache/clip/pools/web/001.h5",
+        ("pool/001.tar: not a readable tar", "fetch or write it again"),
+    ),
+]
+
+
+def truncate(path: Path) -> None:
+    """Cut a file in the middle."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 + 100])
+
+
+def assert_nothing_half_written(project: Project, target: str) -> None:
+    """Expect neither the target nor a temporary file."""
+    assert not project.path(target).exists()
+    assert project.hidden_files() == set()
+
+
+def assert_one_error(project: Project, outcome: Outcome, says: tuple[str, ...]) -> None:
+    """Expect one error message in one log, shown in the output, and no traceback."""
+    logs = [project.path(path).read_text("utf-8") for path in project.files("logs")]
+    failed = [log for log in logs if " ERROR " in log]
+    assert len(failed) == 1
+    assert failed[0].count(" ERROR ") == 1
+    message = failed[0][failed[0].index(" ERROR ") :]
+    assert message.strip() in outcome.output
+    for part in says:
+        assert part in message
+    assert "Traceback" not in outcome.output + "".join(logs)
+
+
+@pytest.mark.parametrize("case", IN_CONFIG, ids=lambda case: case.name)
+def test_configuration_errors_name_the_key(case: Case, fresh_project: Project) -> None:
+    case.breaks(fresh_project)
+
+    outcome = fresh_project.attempt(case.target)
+
+    assert outcome.returncode != 0
+    lines = [line for line in outcome.output.splitlines() if "config.yaml: " in line]
+    assert len(lines) == 1, outcome.output
+    for part in case.says:
+        assert part in lines[0]
+    assert "Traceback (most recent call last)" not in outcome.output
+    assert fresh_project.files("logs") == set()
+    assert_nothing_half_written(fresh_project, case.target)
+
+
+@pytest.mark.parametrize("case", IN_JOBS, ids=lambda case: case.name)
+def test_errors_of_jobs_are_one_message(case: Case, fresh_project: Project) -> None:
+    case.breaks(fresh_project)
+
+    outcome = fresh_project.attempt(case.target)
+
+    assert outcome.returncode != 0
+    assert_one_error(fresh_project, outcome, case.says)
+    assert_nothing_half_written(fresh_project, case.target)
+
+
+def of_other_classes(path: Path) -> None:
+    """Write the same cache as if for another class list."""
+    cache = read_cache(path)
+    write_cache(path, replace(cache, meta={**cache.meta, "classes_sha256": "0" * 64}))
+
+
+def with_nan(path: Path) -> None:
+    """Put a NaN into the first row."""
+    with h5py.File(path, "r+") as file:
+        file["features"][0, 0] = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("breaks", "says"),
+    [
+        (of_other_classes, "belongs to another class list"),
+        (truncate, "truncated or damaged"),
+        (with_nan, "is not finite"),
+    ],
+    ids=["other classes", "truncated", "nan"],
+)
+def test_a_bad_cache_is_refused(
+    breaks: Callable[[Path], None], says: str, project: Project
+) -> None:
+    cache, target = "cache/clip/tiny/text-photo.h5", "work/tiny/support/lc/candidates/001.parquet"
+    breaks(project.path(cache))
+
+    outcome = project.attempt(target)
+
+    assert outcome.returncode != 0
+    assert_one_error(project, outcome, (cache, says, "delete it and run again"))
+    assert_nothing_half_written(project, target)
+    project.path(cache).unlink()
+    assert project.plan(target).made == {cache, target}
+
+
+def test_caches_of_two_models_are_refused(project: Project) -> None:
+    path = project.path("cache/clip/tiny/text-cupl.h5")
+    cache = read_cache(path)
+    encoder = {**cache.meta["encoder"], "weights_sha256": "0" * 64}
+    write_cache(path, replace(cache, meta={**cache.meta, "encoder": encoder}))
+
+    outcome = project.attempt(RESULT)
+
+    assert outcome.returncode != 0
+    assert_one_error(project, outcome, ("clip: ", "different weights", "delete them"))
+    assert_nothing_half_written(project, "work/tiny/evaluation/clip.json")
+
+
+def test_other_jobs_go_on_when_one_fails(fresh_project: Project) -> None:
+    describe(fresh_project, drop="café")
+
+    outcome = fresh_project.attempt(CUPL, "work/tiny/prompts/photo.json")
+
+    assert outcome.returncode != 0
+    assert fresh_project.path("work/tiny/prompts/photo.json").exists()
+
+
+def test_a_corrected_input_is_all_that_a_rerun_needs(fresh_project: Project) -> None:
+    describe(fresh_project, drop="café")
+    assert fresh_project.attempt(CUPL).returncode != 0
+    describe(fresh_project, café=["a place with tables."])
+
+    outcome = fresh_project.run(CUPL)
+
+    assert outcome.made == {CUPL}
+    assert list(fresh_project.read_json(CUPL)["prompts"]) == NAMES

@@ -1,0 +1,173 @@
+"""Shape of the workflow: what every rule and script promises."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.project import REPO, RESULT, Project, clean_environment
+
+HEAVY = {"torch", "transformers", "pyarrow", "h5py", "webdataset", "tokenizers"}
+MAX_SNAKEFILE, MAX_SCRIPT = 60, 40
+
+RULES = {
+    match[1]: match[2]
+    for path in sorted((REPO / "rules").glob("*.smk"))
+    for match in re.finditer(
+        r"^rule (\w+):\n((?:(?: .*)?\n)+)", path.read_text("utf-8"), re.MULTILINE
+    )
+}
+SCRIPTS = sorted(path for path in (REPO / "workflow_scripts").glob("*.py"))
+ADAPTERS = [path for path in SCRIPTS if path.stem != "susx_job"]
+
+pytestmark = pytest.mark.pipeline
+
+
+def test_snakefile_is_a_table_of_contents() -> None:
+    lines = (REPO / "Snakefile").read_text("utf-8").splitlines()
+
+    assert len(lines) <= MAX_SNAKEFILE
+    included = {line.split('"')[1] for line in lines if line.startswith("include:")}
+    assert included == {f"rules/{path.name}" for path in (REPO / "rules").glob("*.smk")}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rule_declares_what_a_scheduler_needs(rule: str) -> None:
+    body = RULES[rule]
+
+    for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "script"):
+        assert re.search(rf"^    {directive}:", body, re.MULTILINE), directive
+    for resource in ("mem_mb", "runtime"):
+        assert re.search(rf"^        {resource}=", body, re.MULTILINE), resource
+    assert f'"../workflow_scripts/{rule}.py"' in body
+    assert f'"logs/{rule}/' in body
+    assert f'"benchmarks/{rule}/' in body
+
+
+def test_every_script_has_a_rule() -> None:
+    assert {path.stem for path in ADAPTERS} == set(RULES)
+
+
+@pytest.mark.parametrize("script", ADAPTERS, ids=lambda path: path.stem)
+def test_scripts_are_adapters(script: Path) -> None:
+    assert len(script.read_text("utf-8").splitlines()) <= MAX_SCRIPT
+
+
+def test_importing_scripts_has_no_side_effects(tmp_path: Path) -> None:
+    program = """
+import importlib, json, logging, os, sys
+sys.path.insert(0, sys.argv[1])
+before = dict(os.environ), sys.stderr, list(logging.root.handlers), logging.root.level
+mains = {name: callable(getattr(importlib.import_module(name), "main")) for name in sys.argv[2:]}
+after = dict(os.environ), sys.stderr, list(logging.root.handlers), logging.root.level
+print(json.dumps({"mains": mains, "same": before == after}))
+"""
+    names = [path.stem for path in ADAPTERS]
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", program, str(REPO / "workflow_scripts"), *names],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    report = json.loads(done.stdout)
+    assert report["mains"] == dict.fromkeys(names, True)
+    assert report["same"]
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_plans_every_rule_without_heavy_imports(fresh_project: Project) -> None:
+    command = fresh_project.command("--dry-run")
+    done = subprocess.run(
+        [command[0], "-X", "importtime", *command[1:]],
+        cwd=fresh_project.root,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    imported = {
+        line.rsplit("|", 1)[1].strip().split(".")[0]
+        for line in done.stderr.splitlines()
+        if line.startswith("import time:")
+    }
+    assert "susx" in imported
+    assert not imported & HEAVY
+    assert not fresh_project.files("work", "cache", "results", "logs")
+
+
+def test_dry_run_plans_every_output_once(fresh_project: Project) -> None:
+    plan = fresh_project.plan(RESULT)
+
+    assert plan.rules == set(RULES) - {"demo_images", "demo_pool"}
+    assert sorted(path for job in plan.jobs for path in job.outputs) == sorted(plan.made)
+    assert plan.made == {
+        "work/tiny/classes.json",
+        *(f"work/tiny/images/{split}.parquet" for split in ("test", "validation")),
+        *(f"work/tiny/prompts/{name}.json" for name in ("photo", "ensemble", "cupl", "cupl+e")),
+        *(f"cache/clip/tiny/text-{name}.h5" for name in ("photo", "ensemble", "cupl", "cupl+e")),
+        *(f"cache/clip/tiny/images-{split}.h5" for split in ("test", "validation")),
+        *(f"cache/clip/pools/web/{shard}.h5" for shard in ("000", "001")),
+        *(f"work/tiny/support/lc/candidates/{shard}.parquet" for shard in ("000", "001")),
+        *(f"work/tiny/support/lc/{name}" for name in ("manifest.parquet", "images.tar")),
+        "cache/clip/tiny/support-lc.h5",
+        "work/tiny/evaluation/clip.json",
+        RESULT,
+    }
+
+
+def test_default_profile_is_picked_up(fresh_project: Project) -> None:
+    assert "profiles/default" in fresh_project.plan().output
+
+
+def test_lint_finds_nothing(fresh_project: Project) -> None:
+    done = fresh_project.run("--lint")
+
+    assert "your workflow is in a good condition" in done.output
+
+
+def test_workflow_is_formatted() -> None:
+    subprocess.run(
+        [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "rules"],
+        cwd=REPO,
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.mark.parametrize("imported_before", ["sys", "numpy, torch"])
+def test_a_job_keeps_within_its_threads(imported_before: str, tmp_path: Path) -> None:
+    program = (
+        f"import {imported_before}"
+        + """
+import sys
+from types import SimpleNamespace
+sys.path.insert(0, sys.argv[1])
+from susx_job import run_job
+
+def main(job):
+    import numpy, torch
+    from threadpoolctl import threadpool_info
+    pools = [pool["num_threads"] for pool in threadpool_info()]
+    print(max([torch.get_num_threads(), *pools]))
+
+run_job(main, SimpleNamespace(threads=1, log=["job.log"]))
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(REPO / "workflow_scripts")],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.split() == ["1"]

@@ -1,0 +1,276 @@
+"""What a second call runs again, and what it leaves alone. The longest tests come first."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from susx.results import Result, read_result
+from tests.helpers import image_bytes, save_tiny_clip
+from tests.workflow.project import NAMES, RESULT, SHARDS, Project, cache_contents
+
+EVALUATION = {"work/tiny/evaluation/clip.json", RESULT}
+TEXTS = {f"cache/clip/tiny/text-{name}.h5" for name in ("photo", "ensemble", "cupl", "cupl+e")}
+PROMPTS = {f"work/tiny/prompts/{name}.json" for name in ("photo", "ensemble", "cupl", "cupl+e")}
+POOL = {f"cache/clip/pools/web/{shard}.h5" for shard in SHARDS}
+IMAGES = {f"cache/clip/tiny/images-{split}.h5" for split in ("test", "validation")}
+IMAGE_MANIFESTS = {f"work/tiny/images/{split}.parquet" for split in ("test", "validation")}
+SUPPORT = {
+    "work/tiny/support/lc/manifest.parquet",
+    "work/tiny/support/lc/images.tar",
+    "cache/clip/tiny/support-lc.h5",
+}
+CANDIDATES = {f"work/tiny/support/lc/candidates/{shard}.parquet" for shard in SHARDS}
+
+pytestmark = pytest.mark.pipeline
+
+
+def result_of(project: Project) -> Result:
+    """Result of the project, checked against its schema."""
+    return read_result(project.path(RESULT))
+
+
+def input_hashes(project: Project) -> dict[str, Any]:
+    """Hashes of everything that was embedded, by name."""
+    hashes: dict[str, Any] = result_of(project).provenance["encoders"]["clip"]["inputs"]
+    return hashes
+
+
+def test_a_new_class_rebuilds_all_but_the_pool(project: Project) -> None:
+    before = project.read_json("work/tiny/classes.json")
+    pool = {name: project.path(name).read_bytes() for name in POOL}
+    names = [NAMES[0], "new class", *NAMES[1:]]
+    project.path("classes.txt").write_text("\n".join(names), "utf-8")
+    project.write_descriptions({**project.read_descriptions(), "new class": ["it is new."]})
+    for split in ("test", "validation"):
+        folder = project.path(f"images/{split}/new_class")
+        folder.mkdir()
+        (folder / "0.png").write_bytes(image_bytes((128, 128, 128)))
+
+    outcome = project.run(RESULT)
+
+    everything = project.files("work", "cache", "results")
+    assert outcome.made == everything - POOL
+    assert {name: project.path(name).read_bytes() for name in POOL} == pool
+    after = project.read_json("work/tiny/classes.json")
+    assert after["sha256"] != before["sha256"]
+    result = result_of(project)
+    assert result.n_classes == len(names)
+    assert all(len(run.per_class) == len(names) for run in result.runs)
+    assert result.provenance["classes_sha256"] == after["sha256"]
+
+
+def test_editing_descriptions_reruns_only_what_reads_them(project: Project) -> None:
+    before = input_hashes(project)
+    descriptions = project.read_descriptions()
+    descriptions["zebra"].append("stripes from nose to tail.")
+    project.write_descriptions(descriptions)
+
+    outcome = project.run(RESULT)
+
+    changed = {
+        *(f"work/tiny/prompts/{name}.json" for name in ("cupl", "cupl+e")),
+        *(f"cache/clip/tiny/text-{name}.h5" for name in ("cupl", "cupl+e")),
+    }
+    assert outcome.made == changed | EVALUATION
+    after = input_hashes(project)
+    assert {name for name in before if before[name] != after[name]} == {"cupl", "cupl+e"}
+    assert project.run(RESULT).jobs == []
+
+
+def test_odd_images_are_used_and_broken_ones_counted(project: Project) -> None:
+    folder = project.path("images/test/zebra")
+    for mode, format in {"CMYK": "JPEG", "L": "PNG", "P": "GIF", "LA": "PNG"}.items():
+        data = image_bytes((200, 100, 50), mode=mode, format=format)
+        (folder / f"{mode}.{format.lower()}").write_bytes(data)
+    (folder / "dot.png").write_bytes(image_bytes((0, 0, 255), size=(1, 1)))
+    (folder / "truncated.jpg").write_bytes(image_bytes((9, 9, 9), format="JPEG")[:300])
+    (folder / "text.jpg").write_text("not an image")
+    before = result_of(project)
+
+    project.run(RESULT)
+
+    after = result_of(project)
+    assert after.n_test == before.n_test + 5
+    assert after.images["test"].n_read == after.n_test
+    assert after.images["test"].n_unreadable == 2
+    assert set(after.images["test"].unreadable) == {"zebra/truncated.jpg", "zebra/text.jpg"}
+    assert all(after.images["test"].unreadable.values())
+    assert after.images["validation"] == before.images["validation"]
+
+
+def test_a_deleted_cache_is_rebuilt(project: Project) -> None:
+    cache = project.path("cache/clip/tiny/text-cupl.h5")
+    original = cache_contents(cache)
+    cache.unlink()
+
+    outcome = project.run(RESULT)
+
+    assert outcome.made == {"cache/clip/tiny/text-cupl.h5", *EVALUATION}
+    assert cache_contents(cache) == original
+    assert project.run(RESULT).jobs == []
+
+
+def test_second_call_does_nothing(finished: Project) -> None:
+    outcome = finished.run(RESULT)
+
+    assert outcome.jobs == []
+    assert "Nothing to be done" in outcome.output
+
+
+def test_changing_the_grid_reruns_the_evaluation(project: Project) -> None:
+    project.change_config(lambda c: c["evaluation"]["grid"]["tip-x"]["alpha"].update(steps=4))
+
+    assert project.plan(RESULT).made == EVALUATION
+
+
+def test_changing_the_seed_reruns_the_evaluation(project: Project) -> None:
+    project.change_config(lambda c: c.update(seed=1))
+
+    assert project.plan(RESULT).made == EVALUATION
+
+
+def test_changing_the_template_reruns_photo_texts_and_retrieval(project: Project) -> None:
+    project.change_config(lambda c: c["datasets"]["tiny"].update(template="a sketch of a {}."))
+
+    planned = project.plan(RESULT).made
+
+    assert {"work/tiny/prompts/photo.json", *SUPPORT, *CANDIDATES, *EVALUATION} <= planned
+    assert not planned & (POOL | IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("deleted", "downstream"),
+    [
+        ("cache/clip/tiny/images-test.h5", set()),
+        ("cache/clip/tiny/support-lc.h5", set()),
+        ("cache/clip/tiny/text-photo.h5", CANDIDATES | SUPPORT),
+        (
+            "cache/clip/pools/web/000.h5",
+            {"work/tiny/support/lc/candidates/000.parquet", *SUPPORT},
+        ),
+        ("work/tiny/prompts/cupl.json", {"cache/clip/tiny/text-cupl.h5"}),
+        (
+            "work/tiny/prompts/photo.json",
+            {"cache/clip/tiny/text-photo.h5", *CANDIDATES, *SUPPORT},
+        ),
+        ("work/tiny/support/lc/images.tar", SUPPORT),
+        ("work/tiny/images/validation.parquet", {"cache/clip/tiny/images-validation.h5"}),
+    ],
+    ids=[
+        *("images", "support set", "queries", "pool shard"),
+        *("prompts", "query prompts", "support images", "image manifest"),
+    ],
+)
+def test_a_deleted_intermediate_file_is_planned(
+    deleted: str, downstream: set[str], project: Project
+) -> None:
+    project.path(deleted).unlink()
+
+    assert project.plan(RESULT).made == {deleted} | downstream | EVALUATION
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_a_new_image_reruns_its_split(split: str, project: Project) -> None:
+    added = project.path(f"images/{split}/café/new.png")
+    added.write_bytes(image_bytes((10, 200, 30)))
+
+    planned = project.plan(RESULT).made
+
+    assert planned == {
+        f"work/tiny/images/{split}.parquet",
+        f"cache/clip/tiny/images-{split}.h5",
+        *EVALUATION,
+    }
+
+
+def test_a_removed_class_folder_reruns_its_split(project: Project) -> None:
+    for path in project.path("images/test/apple").iterdir():
+        path.unlink()
+    project.path("images/test/apple").rmdir()
+
+    planned = project.plan(RESULT).made
+
+    assert planned == {"work/tiny/images/test.parquet", "cache/clip/tiny/images-test.h5"} | (
+        EVALUATION
+    )
+
+
+def test_changing_the_batch_size_embeds_again(project: Project) -> None:
+    project.change_config(lambda c: c["encoders"]["clip"].update(batch_size=16))
+
+    planned = project.plan(RESULT).made
+
+    assert TEXTS | IMAGES | POOL | {"cache/clip/tiny/support-lc.h5"} | EVALUATION <= planned
+    assert not planned & (PROMPTS | IMAGE_MANIFESTS | {"work/tiny/classes.json"})
+
+
+@pytest.mark.parametrize("in_place", [False, True], ids=["other folder", "same folder"])
+def test_changing_the_model_embeds_again(in_place: bool, project: Project) -> None:
+    save_tiny_clip(project.path("model" if in_place else "other"), seed=1)
+    if not in_place:
+        project.change_config(lambda c: c["encoders"]["clip"].update(model="other"))
+
+    planned = project.plan(RESULT).made
+
+    assert TEXTS | IMAGES | POOL | {"cache/clip/tiny/support-lc.h5"} | EVALUATION <= planned
+    assert not planned & (PROMPTS | IMAGE_MANIFESTS | {"work/tiny/classes.json"})
+
+
+def test_touching_inputs_without_changing_them_runs_nothing(project: Project) -> None:
+    for name in ("classes.txt", "descriptions.json", "config.yaml", "model/config.json"):
+        path = project.path(name)
+        path.write_bytes(path.read_bytes())
+
+    assert project.plan(RESULT).jobs == []
+
+
+def test_a_new_support_set_reuses_the_pool(project: Project) -> None:
+    project.change_config(
+        lambda c: c["supports"].update({"lc-cupl": {**c["supports"]["lc"], "query": "cupl"}})
+    )
+
+    planned = project.plan(RESULT).made
+
+    assert planned == EVALUATION | {
+        *(name.replace("/lc/", "/lc-cupl/") for name in CANDIDATES),
+        *(name.replace("/lc/", "/lc-cupl/").replace("-lc.", "-lc-cupl.") for name in SUPPORT),
+    }
+
+
+def test_labels_are_class_indices_everywhere(finished: Project) -> None:
+    from susx.manifests import ClassManifest, ImageRecord, SupportRecord, read_table
+
+    classes = ClassManifest.read(finished.path("work/tiny/classes.json"))
+    support = read_table(finished.path("work/tiny/support/lc/manifest.parquet"), SupportRecord)
+    images = read_table(finished.path("work/tiny/images/test.parquet"), ImageRecord)
+
+    assert classes.names == NAMES
+    for records, cache in (
+        ([record for record in support.records if record.kept], "support-lc"),
+        (images.records, "images-test"),
+    ):
+        assert {record.class_name for record in records} == set(NAMES)
+        assert all(record.class_name == NAMES[record.label] for record in records)
+        with h5py.File(finished.path(f"cache/clip/tiny/{cache}.h5")) as file:
+            stored = dict(zip(file["keys"].asstr()[:], file["labels"][:].tolist(), strict=True))
+            assert np.bincount(file["labels"][:]).tolist() == [len(records) // 4] * 4
+        assert stored == {record.key: record.label for record in records}
+
+
+def test_paths_hold_slugs_only(finished: Project) -> None:
+    paths = finished.files("work", "cache", "results", "logs", "benchmarks")
+
+    assert paths
+    for path in paths:
+        for part in Path(path).parts:
+            assert set(part) <= set("abcdefghijklmnopqrstuvwxyz0123456789+-_."), path
+    assert not {path for path in paths if "zebra" in path or "apple" in path}
+
+
+def test_every_job_leaves_a_log_and_a_benchmark(finished: Project) -> None:
+    jobs = finished.plan("--forceall", RESULT).jobs
+
+    assert len(finished.files("logs")) == len(finished.files("benchmarks")) == len(jobs)
