@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from susx.compute import peak_mib
 from susx.errors import InputError
-from susx.methods import METHODS, Axis, Context, Method
+from susx.methods import METHODS, Axis, Context, Method, Points
 from susx.search import SearchResult, search
 from susx.statistics import accuracy_interval, paired_difference, per_class_accuracy
 
@@ -64,7 +64,7 @@ class Plan:
     methods: Sequence[str]
     texts: Sequence[str]
     protocols: Sequence[str]
-    grid: Mapping[str, Mapping[str, Axis]] = field(default_factory=dict)
+    grid: Mapping[str, Mapping[str, Axis | Points]] = field(default_factory=dict)
     fixed: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     bootstrap: int = 10000
     seed: int = 0
@@ -114,11 +114,9 @@ def cases(data: EncoderData, plan: Plan) -> Iterator[Case]:
     for name in plan.methods:
         method = METHODS[name]
         for text in method.texts or plan.texts:
-            if not method.needs_support:
-                yield Case(name, text, None, "none")
-                continue
-            for support in data.supports:
-                for protocol in plan.protocols:
+            protocols = plan.protocols if method.grid else ["none"]
+            for support in data.supports if method.needs_support else [None]:
+                for protocol in protocols:
                     yield Case(name, text, support, protocol)
 
 
@@ -128,7 +126,7 @@ def references(outcomes: Mapping[Case, NDArray[np.bool_]]) -> dict[str, Case]:
     `zero_shot`, and `best_text`: the text-only classifier with most correct test images. Choosing
     the latter by its test result favours it, so differences to it are conservative.
     """
-    text_only = [case for case in outcomes if case.support is None]
+    text_only = [case for case in outcomes if METHODS[case.method].texts]
     zero_shot = [case for case in text_only if case.method == "zero-shot"]
     best = sorted(text_only, key=lambda case: int(outcomes[case].sum()), reverse=True)
     named = {"zero_shot": zero_shot, "best_text": best}
@@ -162,6 +160,7 @@ def run_case(
         "support": case.support,
         "protocol": case.protocol,
         "tuned_on": tuned.split,
+        "transductive": method.transductive,
         "top1": round(100 * float(correct.mean()), 3),
         "correct": int(correct.sum()),
         "top5": round(100 * float(hits.any(axis=1).mean()), 3),

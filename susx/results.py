@@ -45,6 +45,7 @@ class Run(_Strict):
     support: str | None
     protocol: Literal["none", "fixed", "validation"]
     tuned_on: Literal["nothing", "validation", "test"]
+    transductive: bool
     top1: Percent
     correct: int
     top5: Percent

@@ -70,6 +70,9 @@ def _caption(result: Result) -> str:
     short = {name: len(c.short_classes) for name, c in result.supports.items() if c.short_classes}
     notes = [f"{unreadable} unreadable images left out"] if unreadable else []
     notes += [f"{escape(name)}: {n} classes short of images" for name, n in short.items()]
+    together = dict.fromkeys(run.method for run in result.runs if run.transductive)
+    if together:
+        notes.append(f"{', '.join(together)}: learns from all test images at once, without labels")
     if any(run.tuned_on == "test" for run in result.runs):
         notes.append("TEST SPLIT: tuned on the test images, not comparable")
     return "; ".join(notes)

@@ -44,6 +44,19 @@ class Axis:
 
 
 @dataclass(frozen=True)
+class Points:
+    """Listed grid values of a hyper-parameter, rising; `scaled` as for `Axis`."""
+
+    points: tuple[float, ...]
+    scaled: bool = False
+
+    def values(self, logit_scale: float) -> list[float]:
+        """Grid values for an encoder's logit scale."""
+        factor = logit_scale / PUBLISHED_SCALE if self.scaled else 1.0
+        return [factor * point for point in self.points]
+
+
+@dataclass(frozen=True)
 class Context:
     """What a method may know before it sees a target image.
 
@@ -147,6 +160,7 @@ class Method:
         terms: function of context and (N, d) unit image features.
         texts: prompt strategies it stands for; if empty, the configured ones.
         needs_support: whether it uses a support set.
+        transductive: whether it learns from the unlabelled images that it classifies together.
         grid: published search grid per hyper-parameter, in the order alpha, beta, gamma.
         fixed: values for untuned use, in published units.
     """
@@ -156,7 +170,8 @@ class Method:
     terms: Callable[[Context, Tensor], Terms]
     texts: tuple[str, ...] = ()
     needs_support: bool = False
-    grid: Mapping[str, Axis] = field(default_factory=dict)
+    transductive: bool = False
+    grid: Mapping[str, Axis | Points] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
 
     def fit(self, context: Context, hyperparameters: Mapping[str, float]) -> Fitted:

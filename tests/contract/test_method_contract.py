@@ -13,8 +13,21 @@ ALL = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 WITH_SUPPORT = pytest.mark.parametrize(
     "method", [m for m in METHODS.values() if m.needs_support], ids=lambda m: m.name
 )
-WITHOUT_SUPPORT = pytest.mark.parametrize(
-    "method", [m for m in METHODS.values() if not m.needs_support], ids=lambda m: m.name
+TEXT_ONLY = pytest.mark.parametrize(
+    "method", [m for m in METHODS.values() if m.texts], ids=lambda m: m.name
+)
+TUNED = pytest.mark.parametrize(
+    "method", [m for m in METHODS.values() if m.grid], ids=lambda m: m.name
+)
+# The published affinity of TIP-X is scaled by its range over all test images.
+ONE_BY_ONE = pytest.mark.parametrize(
+    "method",
+    [m for m in METHODS.values() if not m.transductive and "gamma" not in m.grid],
+    ids=lambda m: m.name,
+)
+# TransCLIP starts from softmax probabilities, which sharpen with the scale.
+SCALE_FREE = pytest.mark.parametrize(
+    "method", [m for m in METHODS.values() if m.name != "transclip"], ids=lambda m: m.name
 )
 PROBLEM = make_problem(0, n=101)
 
@@ -53,7 +66,7 @@ def test_registry_entry_is_complete(method: Method) -> None:
     assert len(method.paper) > 10
     assert list(method.grid) == [n for n in ("alpha", "beta", "gamma") if n in method.grid]
     assert set(method.fixed) == set(method.grid)
-    assert bool(method.texts) != method.needs_support
+    assert not (method.texts and (method.needs_support or method.transductive))
 
 
 @ALL
@@ -136,8 +149,8 @@ def test_support_images_make_a_difference(method: Method) -> None:
     assert not close(logits(method, moved), logits(method))
 
 
-@WITHOUT_SUPPORT
-def test_methods_without_support_are_scaled_cosines(method: Method) -> None:
+@TEXT_ONLY
+def test_text_only_methods_are_scaled_cosines(method: Method) -> None:
     bare = Context(context().text, 100.0)
     expected = 100 * PROBLEM.images.astype(np.float64) @ PROBLEM.text.astype(np.float64).T
     assert logits(method, bare).numpy() == pytest.approx(expected, abs=1e-10)
@@ -174,13 +187,19 @@ def test_unknown_hyperparameter_is_refused(method: Method) -> None:
         method.fit(context(), {**method.fixed, "delta": 1.0})
 
 
-@WITH_SUPPORT
+@TUNED
 def test_missing_hyperparameter_is_refused(method: Method) -> None:
-    with pytest.raises(InputError, match=rf"{method.name} takes \['alpha', 'beta'.*, not \['beta'"):
+    with pytest.raises(InputError, match=rf"{method.name} takes \['alpha'.*, not \["):
         method.fit(context(), {n: v for n, v in method.fixed.items() if n != "alpha"})
 
 
-@ALL
+@ONE_BY_ONE
+def test_an_image_is_classified_alone_as_among_others(method: Method) -> None:
+    together = logits(method)
+    assert close(logits(method, features=images()[7:8]), together[7:8])
+
+
+@SCALE_FREE
 @pytest.mark.parametrize("scale", [1.0, 14.3, 250.0])
 def test_predictions_do_not_depend_on_the_logit_scale(method: Method, scale: float) -> None:
     published, other = logits(method), logits(method, context(scale=scale))
@@ -192,7 +211,7 @@ def test_predictions_do_not_depend_on_the_logit_scale(method: Method, scale: flo
 @pytest.mark.parametrize("scale", [14.3, 100.0])
 def test_grids_and_fixed_values_are_scaled_alike(method: Method, scale: float) -> None:
     for name, axis in method.grid.items():
-        value = {**dict.fromkeys(method.grid, 0.0), name: axis.start}
+        value = {**dict.fromkeys(method.grid, 0.0), name: axis.values(100.0)[0]}
         assert axis.values(scale)[0] == pytest.approx(method.scaled(value, scale)[name])
     assert list(method.scaled(method.fixed, scale)) == list(method.grid)
 

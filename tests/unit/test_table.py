@@ -25,6 +25,7 @@ def run(**changes: Any) -> dict[str, Any]:
         "support": None,
         "protocol": "none",
         "tuned_on": "nothing",
+        "transductive": False,
         "top1": 61.24,
         "correct": 61,
         "top5": 90.0,

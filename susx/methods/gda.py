@@ -1,0 +1,57 @@
+"""Gaussian discriminant analysis on the support set, added to zero-shot logits.
+
+Wang et al., A Hard-to-Beat Baseline for Training-free CLIP-based Adaptation, ICLR 2024: classes
+are Gaussians with own means and one covariance, whose inverse is estimated with the empirical
+Bayes ridge `d ((M - 1) Sigma + tr(Sigma) I)^-1`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from susx.methods.base import Context, Method, Points, Terms, zero_shot_terms
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def discriminant(context: Context, features: Tensor) -> Tensor:
+    """Linear discriminant scores `f P mu_c - mu_c' P mu_c / 2`: (N, C), in the features' type.
+
+    Works in float64. Without any spread inside the classes, as with one image per class, P is
+    the identity: the nearest class mean wins.
+    """
+    support, labels = context.required_support.double(), context.required_labels
+    m, d = support.shape
+    counts = labels.bincount(minlength=context.n_classes).clamp(min=1)[:, None]
+    means = support.new_zeros(context.n_classes, d).index_add_(0, labels, support) / counts
+    centred = support - means[labels]
+    scatter = centred.T @ centred
+    trace = scatter.trace() / max(1, m - 1)
+    weights = means
+    if trace > 1e-12:
+        scatter.diagonal().add_(trace)
+        weights = d * means @ scatter.inverse()
+    bias = (weights * means).sum(dim=1) / 2
+    return (features.double() @ weights.T - bias).to(features.dtype)
+
+
+def terms(context: Context, features: Tensor) -> Terms:
+    """`s f W' + alpha g`, with the discriminant scores g."""
+    scores = discriminant(context, features)
+
+    def votes(rows: slice, points: Sequence[tuple[float, ...]]) -> Tensor:
+        return scores[rows].expand(len(points), -1, -1)
+
+    return Terms(zero_shot_terms(context, features).zero_shot, votes)
+
+
+GDA = Method(
+    name="gda",
+    paper="Wang et al., A Hard-to-Beat Baseline for Training-free CLIP-based Adaptation, ICLR 2024",
+    terms=terms,
+    needs_support=True,
+    grid={"alpha": Points((1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0), scaled=True)},
+    fixed={"alpha": 1.0},
+)
