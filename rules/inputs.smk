@@ -154,6 +154,7 @@ def intermediate_files(wildcards):
     for support in files["supports"]:
         names = SimpleNamespace(dataset=dataset, support=support)
         yield query_cache(names)
+        yield f"{WORK}/{dataset}/prompts/{CONFIG.supports[support].query}.json"
         yield f"{WORK}/{dataset}/support/{support}/images.tar"
         yield from candidate_files(names)
         for names.shard in pool_of(support):
