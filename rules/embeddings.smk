@@ -14,7 +14,7 @@ rule embed_text:
         "benchmarks/embed_text/{encoder}/{dataset}/{strategy}.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: encoder_threads
     resources:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=60,
@@ -37,7 +37,7 @@ rule embed_images:
         "benchmarks/embed_images/{encoder}/{dataset}/{split}.tsv"
     conda:
         ENVIRONMENT
-    threads: 4
+    threads: encoder_threads
     resources:
         mem_mb=lambda w, attempt: attempt * 6000,
         runtime=720,
@@ -61,7 +61,7 @@ rule embed_support:
         "benchmarks/embed_support/{encoder}/{dataset}/{support}.tsv"
     conda:
         ENVIRONMENT
-    threads: 4
+    threads: encoder_threads
     resources:
         mem_mb=lambda w, attempt: attempt * 6000,
         runtime=720,
@@ -84,7 +84,7 @@ rule embed_shard:
         "benchmarks/embed_shard/{encoder}/{pool}/{shard}.tsv"
     conda:
         ENVIRONMENT
-    threads: 4
+    threads: encoder_threads
     resources:
         mem_mb=lambda w, attempt: attempt * 6000,
         runtime=720,

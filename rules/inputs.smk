@@ -93,7 +93,12 @@ def candidate_files(wildcards):
 
 def encoder_settings(wildcards):
     """Settings of the encoder that a cache is made with."""
-    return CONFIG.encoders[wildcards.encoder].model_dump()
+    return CONFIG.encoders[wildcards.encoder].model_dump(exclude={"threads"})
+
+
+def encoder_threads(wildcards):
+    """CPU threads of an embedding job."""
+    return CONFIG.encoders[wildcards.encoder].threads
 
 
 def evaluated_texts():

@@ -178,6 +178,7 @@ class Encoder(Section):
     )
     store: Literal["float32", "float16"] = Field("float32", description="Precision of the caches.")
     batch_size: Positive = Field(256, description="Images or texts per forward pass.")
+    threads: Positive = Field(4, description="CPU threads of an embedding job, at most `--cores`.")
 
 
 class Support(Section):
