@@ -124,7 +124,8 @@ def evaluate_caches(
         }
 
     texts, images, supports = read(files.texts), read(files.images), read(files.supports)
-    caches = {**texts, **images, **supports}
+    kinds = {"text": texts, "images": images, "support": supports}
+    caches = {f"{kind}-{name}": c for kind, named in kinds.items() for name, c in named.items()}
     weights = {name: cache.meta["encoder"]["weights_sha256"] for name, cache in caches.items()}
     if len(set(weights.values())) > 1:
         raise InputError(

@@ -117,7 +117,8 @@ def test_provenance_says_what_was_embedded_with_what(files: CacheFiles) -> None:
     assert provenance["logit_scale"] == 50.0
     assert provenance["device"] == "cpu"
     assert set(provenance["inputs"]) == {
-        "ensemble", "cupl", "cupl+e", "test", "validation", "lc"
+        "text-ensemble", "text-cupl", "text-cupl+e",
+        "images-test", "images-validation", "support-lc",
     }  # fmt: skip
     assert provenance["texts_truncated"] == {"ensemble": 1, "cupl": 1, "cupl+e": 1}
 

@@ -242,6 +242,19 @@ def without_times(value: Any) -> Any:
     return [without_times(item) for item in value] if isinstance(value, list) else value
 
 
+def input_hashes(provenance: Any) -> set[str]:
+    """Hashes under key `inputs` of an encoder's provenance, however they are grouped."""
+
+    def leaves(value: Any) -> list[str]:
+        return (
+            [leaf for v in value.values() for leaf in leaves(v)]
+            if isinstance(value, dict)
+            else [value]
+        )
+
+    return set(leaves(provenance["inputs"]))
+
+
 def cache_contents(path: Path) -> dict[str, Any]:
     """Datasets and attributes of a cache as plain values."""
     with h5py.File(path) as file:
