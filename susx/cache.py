@@ -53,10 +53,10 @@ def write_cache(path: str | Path, embeddings: Embeddings) -> None:
     meta = json.dumps(embeddings.meta, sort_keys=True)
     shape = embeddings.features.shape
     with atomic(path) as temporary, h5py.File(temporary, "w") as file:
-        options: dict[str, Any] = {"fletcher32": True}
+        options: dict[str, Any] = {}
         if shape[0]:
-            options["chunks"] = (min(ROWS_PER_CHUNK, shape[0]), shape[1])
-        file.create_dataset("features", data=embeddings.features, **(options if shape[0] else {}))
+            options = {"fletcher32": True, "chunks": (min(ROWS_PER_CHUNK, shape[0]), shape[1])}
+        file.create_dataset("features", data=embeddings.features, **options)
         file.create_dataset("labels", data=embeddings.labels.astype(np.int32))
         keys = np.array(embeddings.keys, dtype=object)
         file.create_dataset("keys", data=keys, dtype=h5py.string_dtype("utf-8"))
@@ -173,4 +173,4 @@ def concatenate(parts: Sequence[NDArray[Any]], dimension: int, dtype: str) -> ND
     """Join feature blocks; no block gives a (0, d) array."""
     if not parts:
         return np.zeros((0, dimension), dtype=dtype)
-    return np.concatenate(parts).astype(dtype)
+    return np.concatenate(parts).astype(dtype, copy=False)

@@ -15,7 +15,7 @@ from typing import Any
 from slugify import slugify
 
 from susx.errors import InputError, listing, suggestion
-from susx.files import atomic, sha256_json
+from susx.files import atomic, sha256_json, write_json
 
 FORMAT = "susx-classes-1"
 MAX_NAME = 500
@@ -94,8 +94,7 @@ class ClassManifest:
             "sha256": self.sha256,
             "classes": [asdict(entry) for entry in self.classes],
         }
-        with atomic(path) as temporary:
-            temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        write_json(path, data)
 
     @classmethod
     def read(cls, path: str | Path) -> ClassManifest:
@@ -314,19 +313,14 @@ def _folded(label: str) -> str:
 def _slugs(names: Sequence[str]) -> list[str]:
     """Slugs of all names; those that are empty, cut or shared get a hash of the name."""
     plain = [slugify(name, max_length=MAX_SLUG) for name in names]
+    hashed = [
+        f"{slug or 'class'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        for slug, name in zip(plain, names, strict=True)
+    ]
     uses = Counter(plain)
-
-    def hashed(slug: str, name: str) -> str:
-        return f"{slug or 'class'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-    taken = {
-        hashed(slug, name)
-        for slug, name in zip(plain, names, strict=True)
-        if not slug or uses[slug] > 1 or len(slug) >= MAX_SLUG
-    }
+    unclear = [not slug or uses[slug] > 1 or len(slug) >= MAX_SLUG for slug in plain]
+    taken = {slug for slug, unfit in zip(hashed, unclear, strict=True) if unfit}
     return [
-        slug
-        if slug and uses[slug] == 1 and len(slug) < MAX_SLUG and slug not in taken
-        else f"{slug or 'class'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-        for slug, name in zip(plain, names, strict=True)
+        long if unfit or slug in taken else slug
+        for slug, long, unfit in zip(plain, hashed, unclear, strict=True)
     ]

@@ -58,18 +58,20 @@ def search(terms: Terms, labels: Tensor, grid: Grid) -> SearchResult:
     alphas, gammas = grid.get("alpha", [0.0]), grid.get("gamma", [0.0])
     n, n_classes = terms.zero_shot.shape
     size = max(1, BLOCK_ELEMENTS[terms.zero_shot.device.type] // (len(points) * n_classes))
-    threads = torch.get_num_threads() if terms.zero_shot.device.type == "cpu" else 1
-    size = max(1, min(size, -(-n // threads)))
+    threads = torch.get_num_threads()
+    workers = threads if terms.zero_shot.device.type == "cpu" else 1
+    size = max(1, min(size, -(-n // workers)))
     blocks = [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
     def count(rows: slice) -> Counts:
-        torch.set_num_threads(1 if threads > 1 else torch.get_num_threads())
         with torch.inference_mode():
             return _count_block(terms, rows, labels[rows], points, alphas, gammas)
 
-    with ThreadPoolExecutor(threads) as pool:
-        total = sum(pool.map(count, blocks), np.zeros((), np.int64))
-    torch.set_num_threads(threads)
+    try:
+        with ThreadPoolExecutor(workers, "search", torch.set_num_threads, (1,)) as pool:
+            total = sum(pool.map(count, blocks), np.zeros((), np.int64))
+    finally:
+        torch.set_num_threads(threads)
     counts = np.asarray(total).reshape([len(v) for v in grid.values()] or [1])
     best = np.unravel_index(int(counts.argmax()), counts.shape)
     chosen = {name: float(grid[name][int(i)]) for name, i in zip(grid, best, strict=False)}

@@ -43,12 +43,9 @@ def nearest_beta(context: Context, features: Tensor) -> float:
 def experts(context: Context, features: Tensor) -> dict[str, Tensor]:
     """The three experts' standardised (N, C) scores."""
     counts = context.required_labels.bincount(minlength=context.n_classes).clamp(min=1)
-    vote = cache_votes(context, features)
-    beta = nearest_beta(context, features)
     zero_shot = zero_shot_terms(context, features).zero_shot
-    votes = features.new_empty(zero_shot.shape)
-    for rows in row_blocks(*zero_shot.shape):
-        votes[rows] = vote(rows, [(beta,)])[0] / counts
+    cache = Terms(zero_shot.new_zeros(zero_shot.shape), cache_votes(context, features), ("beta",))
+    votes = cache.logits(alpha=1.0, beta=nearest_beta(context, features)) / counts
     scores = {"zero-shot": zero_shot, "cache": votes, "gda": discriminant(context, features)}
     return {name: standardised(values) for name, values in scores.items()}
 
