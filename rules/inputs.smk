@@ -1,5 +1,7 @@
 """Input functions: which files a job reads, by its wildcards."""
 
+TEXT_FILES = ("descriptions", "descriptors")
+
 
 def existing(path, key):
     """Return `path`, or stop with an error that names the configuration key.
@@ -37,17 +39,29 @@ def strategy_sources(strategy):
     return {name: CONFIG.prompts[name].source for name in prompts.of or [strategy]}
 
 
-def description_files(wildcards):
-    """Description file of a dataset, if the strategy reads it."""
-    dataset = DATASETS[wildcards.dataset]
-    if "descriptions" not in strategy_sources(wildcards.strategy).values():
-        return []
-    key = f"datasets.{wildcards.dataset}.descriptions"
-    if dataset.descriptions is None:
-        raise WorkflowError(
-            f"config.yaml: {key}: not set, but prompt strategy {wildcards.strategy} reads it"
-        )
-    return existing(dataset.descriptions, key)
+def lacking_texts(dataset, strategy):
+    """Key of a file that a prompt strategy reads but the dataset does not name, or None."""
+    for source in strategy_sources(strategy).values():
+        if source in TEXT_FILES and getattr(DATASETS[dataset], source) is None:
+            return f"datasets.{dataset}.{source}"
+
+
+def text_file(source):
+    """Input function: the dataset's file of a prompt source, if the strategy reads it."""
+
+    def path(wildcards):
+        if source not in strategy_sources(wildcards.strategy).values():
+            return []
+        lacking = lacking_texts(wildcards.dataset, wildcards.strategy)
+        if lacking:
+            raise WorkflowError(
+                f"config.yaml: {lacking}: not set, but prompt strategy "
+                f"{wildcards.strategy} reads it"
+            )
+        key = f"datasets.{wildcards.dataset}.{source}"
+        return existing(getattr(DATASETS[wildcards.dataset], source), key)
+
+    return path
 
 
 def model_files(encoder):
@@ -71,6 +85,11 @@ def query_cache(wildcards):
     """Cache of the texts that a support set is retrieved with."""
     support = CONFIG.supports[wildcards.support]
     return f"{CACHE}/{support.encoder}/{wildcards.dataset}/text-{support.query}.h5"
+
+
+def few_shot(wildcards):
+    """Settings of a few-shot support set."""
+    return CONFIG.supports[SEEDS[wildcards.support][0]]
 
 
 def shard_cache(wildcards):
@@ -101,19 +120,57 @@ def encoder_threads(wildcards):
     return CONFIG.encoders[wildcards.encoder].threads
 
 
-def evaluated_texts():
+def configured_texts(dataset):
+    """Prompt strategies under the methods that do not name their own."""
+    described = "cupl+e" in CONFIG.prompts and not lacking_texts(dataset, "cupl+e")
+    return EVALUATION.texts or ["cupl+e" if described else "ensemble"]
+
+
+def evaluated_texts(dataset):
     """Prompt strategies that the evaluated methods use, in order."""
     texts = [
         t
         for name in EVALUATION.methods
-        for t in METHODS[name].texts or EVALUATION.texts
+        for t in METHODS[name].texts or configured_texts(dataset)
     ]
     return list(dict.fromkeys(texts))
 
 
+def unavailable_texts(dataset):
+    """Evaluated prompt strategies that the dataset cannot have, with the reason."""
+    lacking = {text: lacking_texts(dataset, text) for text in evaluated_texts(dataset)}
+    return {text: f"{key} is not set" for text, key in lacking.items() if key}
+
+
+def evaluated_supports(dataset):
+    """Support sets that are compared, few-shot ones once per seed."""
+    if not any(METHODS[method].needs_support for method in EVALUATION.methods):
+        return []
+    wanted, unavailable = wanted_supports(), unavailable_supports(dataset)
+    return [name for name in RETRIEVED if name in wanted] + [
+        name
+        for name, (entry, _) in SEEDS.items()
+        if entry in wanted and entry not in unavailable
+    ]
+
+
+def wanted_supports():
+    """Entries of `supports` that are compared."""
+    return CONFIG.supports if EVALUATION.supports is None else EVALUATION.supports
+
+
+def unavailable_supports(dataset):
+    """Few-shot support sets that the dataset cannot have, with the reason."""
+    if DATASETS[dataset].images.train is not None:
+        return {}
+    reason = f"datasets.{dataset}.images.train is not set"
+    return {name: reason for name in wanted_supports() if name not in RETRIEVED}
+
+
 def evaluated_splits(dataset):
     """Splits of a dataset that have images."""
-    return [split for split in SPLITS if getattr(DATASETS[dataset].images, split)]
+    images = DATASETS[dataset].images
+    return [split for split in ("test", "validation") if getattr(images, split)]
 
 
 def cache_files(wildcards):
@@ -123,20 +180,20 @@ def cache_files(wildcards):
         f"{CACHE}/{wildcards.encoder}/{wildcards.dataset}",
     )
     splits = evaluated_splits(wildcards.dataset)
-    supports = (
-        EVALUATED_SUPPORTS
-        if any(METHODS[m].needs_support for m in EVALUATION.methods)
-        else []
-    )
+    supports = evaluated_supports(wildcards.dataset)
+    unavailable = unavailable_texts(wildcards.dataset)
+    texts = [t for t in evaluated_texts(wildcards.dataset) if t not in unavailable]
+    patches = any("patches" in METHODS[method].needs for method in EVALUATION.methods)
     return {
         "classes": f"{work}/classes.json",
-        "texts": {name: f"{cache}/text-{name}.h5" for name in evaluated_texts()},
+        "texts": {name: f"{cache}/text-{name}.h5" for name in texts},
         "images": {name: f"{cache}/images-{name}.h5" for name in splits},
         "image_manifests": {name: f"{work}/images/{name}.parquet" for name in splits},
         "supports": {name: f"{cache}/support-{name}.h5" for name in supports},
         "support_manifests": {
             name: f"{work}/support/{name}/manifest.parquet" for name in supports
         },
+        "patches": {name: f"{cache}/patches-{name}.h5" for name in splits if patches},
     }
 
 
@@ -150,17 +207,21 @@ def cache_inputs(wildcards):
 def intermediate_files(wildcards):
     """Every file between a dataset's inputs and one encoder's evaluation."""
     dataset, files = wildcards.dataset, cache_files(wildcards)
-    for kind in ("texts", "images", "image_manifests", "supports", "support_manifests"):
-        yield from files[kind].values()
-    yield files["classes"]
+    classes, *kinds = files.values()
+    yield classes
+    for kind in kinds:
+        yield from kind.values()
     yield from (
         f"{WORK}/{dataset}/prompts/{strategy}.json" for strategy in files["texts"]
     )
     for support in files["supports"]:
         names = SimpleNamespace(dataset=dataset, support=support)
+        yield f"{WORK}/{dataset}/support/{support}/images.tar"
+        if support in SEEDS:
+            yield f"{WORK}/{dataset}/images/train.parquet"
+            continue
         yield query_cache(names)
         yield f"{WORK}/{dataset}/prompts/{CONFIG.supports[support].query}.json"
-        yield f"{WORK}/{dataset}/support/{support}/images.tar"
         yield from candidate_files(names)
         for names.shard in pool_of(support):
             yield shard_cache(names)

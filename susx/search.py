@@ -43,7 +43,7 @@ class SearchResult:
     counts: Counts
 
 
-def search(terms: Terms, labels: Tensor, grid: Grid) -> SearchResult:
+def search(terms: Terms, labels: Tensor, grid: Grid, continuous: bool = False) -> SearchResult:
     """Search a grid exhaustively, in memory that depends on `BLOCK_ELEMENTS` and N x C only.
 
     In float64 the counts are those of evaluating every point, ties included. In float32 they may
@@ -72,7 +72,11 @@ def search(terms: Terms, labels: Tensor, grid: Grid) -> SearchResult:
             total = sum(pool.map(count, blocks), np.zeros((), np.int64))
     finally:
         torch.set_num_threads(threads)
-    counts = np.asarray(total).reshape([len(v) for v in grid.values()] or [1])
+    return choose(np.asarray(total).reshape([len(v) for v in grid.values()] or [1]), grid)
+
+
+def choose(counts: Counts, grid: Grid) -> SearchResult:
+    """The best point of a grid, given its counts; ties go to the smallest values."""
     best = np.unravel_index(int(counts.argmax()), counts.shape)
     chosen = {name: float(grid[name][int(i)]) for name, i in zip(grid, best, strict=False)}
     return SearchResult(chosen, int(counts.max()), counts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Axis, Context, Method, Terms, zero_shot_terms
+from susx.methods.base import Axis, Context, Images, Method, Terms, zero_shot_logits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,17 +27,17 @@ def cache_votes(
     return votes
 
 
-def terms(context: Context, features: Tensor) -> Terms:
+def terms(context: Context, images: Images) -> Terms:
     """`s f W' + alpha exp(-beta (1 - f F')) L`."""
-    zero_shot = zero_shot_terms(context, features).zero_shot
-    return Terms(zero_shot, cache_votes(context, features), ("beta",))
+    f = images.features
+    return Terms(zero_shot_logits(context, f), cache_votes(context, f), ("beta",))
 
 
 TIP_ADAPTER = Method(
     name="tip-adapter",
     paper="Zhang et al., Tip-Adapter, ECCV 2022",
     terms=terms,
-    needs_support=True,
+    needs=("support",),
     grid={
         "alpha": Axis(0.1, 50.0, 20, scaled=True),
         "beta": Axis(1.0, 50.0, 200),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Axis, Context, Method, Terms, row_blocks, zero_shot_terms
+from susx.methods.base import Axis, Context, Images, Method, Terms, row_blocks, zero_shot_logits
 from susx.methods.tip_adapter import cache_votes
 
 if TYPE_CHECKING:
@@ -50,13 +50,14 @@ def affinity_penalty(context: Context, features: Tensor) -> Tensor:
     return low * counts + slope * (summed - nearest * counts)
 
 
-def terms(context: Context, features: Tensor) -> Terms:
+def terms(context: Context, images: Images) -> Terms:
     """`s f W' + alpha exp(-beta (1 - f F')) L - gamma S L`."""
+    f = images.features
     return Terms(
-        zero_shot_terms(context, features).zero_shot,
-        cache_votes(context, features),
+        zero_shot_logits(context, f),
+        cache_votes(context, f),
         ("beta",),
-        affinity_penalty(context, features),
+        affinity_penalty(context, f),
     )
 
 
@@ -65,7 +66,7 @@ TIP_X = Method(
     paper="Udandarao, Gupta, Albanie, SuS-X: Training-Free Name-Only Transfer of "
     "Vision-Language Models, ICCV 2023",
     terms=terms,
-    needs_support=True,
+    needs=("support",),
     grid={
         "alpha": Axis(0.1, 50.0, 20, scaled=True),
         "beta": Axis(1.0, 50.0, 200),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from susx.methods import METHODS, Context
+from susx.methods import METHODS, Context, Images
 from susx.methods.base import row_blocks
 from susx.methods.tip_x import TEMPERATURE, affinity_penalty
 from susx.methods.votes import BLOCK_ELEMENTS
@@ -88,7 +88,7 @@ def test_tip_adapter_equals_plain_loops(
     problem = make_problem(1, support=support)
     values = {"alpha": 2.5, "beta": 5.5}
     made = METHODS["tip-adapter"].fit(context(problem, scale, dtype), values)
-    assert made.logits(images(problem, dtype)).numpy() == pytest.approx(
+    assert made.logits(Images(images(problem, dtype))).numpy() == pytest.approx(
         np.array(expected_logits(problem, scale, **values)), abs=tolerance
     )
 
@@ -102,7 +102,7 @@ def test_tip_x_equals_plain_loops(
     problem = make_problem(2, support=support)
     values = {"alpha": 2.5, "beta": 5.5, "gamma": 3.0}
     made = METHODS["tip-x"].fit(context(problem, scale, dtype), values)
-    assert made.logits(images(problem, dtype)).numpy() == pytest.approx(
+    assert made.logits(Images(images(problem, dtype))).numpy() == pytest.approx(
         np.array(expected_logits(problem, scale, **values)), abs=tolerance
     )
 
@@ -153,10 +153,10 @@ def test_block_size_changes_nothing(
 ) -> None:
     problem = make_problem(6)
     made = METHODS[method].fit(context(problem), METHODS[method].fixed)
-    whole = made.logits(images(problem))
+    whole = made.logits(Images(images(problem)))
     monkeypatch.setattr("susx.methods.base.BLOCK_ELEMENTS", elements)
     monkeypatch.setitem(BLOCK_ELEMENTS, "cpu", elements)
-    assert made.logits(images(problem)).numpy() == pytest.approx(whole.numpy(), abs=1e-10)
+    assert made.logits(Images(images(problem))).numpy() == pytest.approx(whole.numpy(), abs=1e-10)
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 5, 6, 7])
