@@ -122,7 +122,8 @@ class Terms:
         """Return (N, C) logits."""
         logits = self.zero_shot.clone()
         if self.votes is not None:
-            point = tuple(nonlinear[name] for name in self.nonlinear)
+            values = {**nonlinear, "gamma": gamma}
+            point = tuple(values[name] for name in self.nonlinear)
             for rows in row_blocks(*logits.shape):
                 logits[rows] += alpha * self.votes(rows, [point])[0]
         if self.penalty is not None:
