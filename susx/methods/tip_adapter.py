@@ -12,17 +12,23 @@ if TYPE_CHECKING:
 
 
 def cache_votes(
-    context: Context, features: Tensor
+    context: Context, features: Tensor, scores: Tensor | None = None
 ) -> Callable[[slice, Sequence[tuple[float, ...]]], Tensor]:
-    """Votes `exp(-beta (1 - f F')) L` as a function of rows and (beta,) points."""
-    from susx.methods.votes import group_by_class, sweep
+    """Votes `exp(-beta (1 - f F')) diag(exp(scale s)) L` as a function of rows and points.
+
+    Args:
+        context: text, support set and its labels.
+        features: (N, d) unit rows.
+        scores: (M,) scores s of the support images; then points are (beta, scale), otherwise
+            (beta,) and all images weigh the same.
+    """
+    from susx.methods.votes import group_by_class, votes_at
 
     support, labels = context.required_support, context.required_labels
-    groups = group_by_class(support, labels, context.n_classes)
+    groups = group_by_class(support, labels, context.n_classes, scores)
 
     def votes(rows: slice, points: Sequence[tuple[float, ...]]) -> Tensor:
-        betas = [beta for (beta,) in points]
-        return sweep(features[rows], groups, context.n_classes, betas)
+        return votes_at(features[rows], groups, context.n_classes, points)
 
     return votes
 

@@ -21,23 +21,32 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TEMPERATURE = 0.5
+MIN_WIDTH = 2048
+"""Blocks of a matrix product that are about square are the fastest."""
 
 
 def affinity_penalty(context: Context, features: Tensor) -> Tensor:
     """`S L`: (N, C), the rescaled KL divergences summed over each class's support images."""
+    import torch
+
     support, labels, text = context.required_support, context.required_labels, context.text
     # Adding log C to both logarithms changes no divergence and keeps them near 0: less rounding.
     shift = math.log(context.n_classes)
     log_p = (features @ text.T / TEMPERATURE).log_softmax(dim=1)
-    log_q = (support @ text.T / TEMPERATURE).log_softmax(dim=1).add_(shift)
     p = log_p.exp()
-    negentropy = (p * log_p.add_(shift)).sum(dim=1, keepdim=True)
+    negentropy = log_p.add_(shift).mul_(p).sum(dim=1, keepdim=True)
+    del log_p
 
+    class_sums = p.new_zeros(context.n_classes, len(text))
     cosines: list[tuple[Tensor, Tensor]] = []
     divergences: list[tuple[Tensor, Tensor]] = []
-    for rows in row_blocks(len(features), len(support)):
-        cosines.append((features[rows] @ support.T).aminmax())
-        divergences.append((negentropy[rows] - p[rows] @ log_q.T).aminmax())
+    for part in row_blocks(len(support), max(len(text), MIN_WIDTH)):
+        log_q = (support[part] @ text.T / TEMPERATURE).log_softmax(dim=1).add_(shift)
+        class_sums.index_add_(0, labels[part], log_q)
+        for rows in row_blocks(len(features), len(log_q)):
+            cosines.append((features[rows] @ support[part].T).aminmax())
+            block = torch.addmm(negentropy[rows], p[rows], log_q.T, alpha=-1)
+            divergences.append(block.aminmax())
     low, high = (f(block[i] for block in cosines) for i, f in enumerate((min, max)))
     nearest, farthest = (f(block[i] for block in divergences) for i, f in enumerate((min, max)))
 
@@ -45,9 +54,8 @@ def affinity_penalty(context: Context, features: Tensor) -> Tensor:
     spread = farthest - nearest
     slope = (high - low) / spread if spread > 0 else spread
     counts = labels.bincount(minlength=context.n_classes).to(p.dtype)
-    class_sums = log_q.new_zeros(context.n_classes, len(text)).index_add_(0, labels, log_q)
-    summed = negentropy * counts - p @ class_sums.T
-    return low * counts + slope * (summed - nearest * counts)
+    summed = torch.addcmul(-(p @ class_sums.T), negentropy, counts)
+    return summed.sub_(nearest * counts).mul_(slope).add_(low * counts)
 
 
 def terms(context: Context, images: Images) -> Terms:

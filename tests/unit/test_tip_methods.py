@@ -9,7 +9,7 @@ import torch
 from susx.methods import METHODS, Context, Images
 from susx.methods.base import row_blocks
 from susx.methods.tip_x import TEMPERATURE, affinity_penalty
-from susx.methods.votes import BLOCK_ELEMENTS
+from susx.methods.votes import TILE_ELEMENTS
 from tests.helpers import Problem, make_problem
 
 Matrix = list[list[float]]
@@ -155,7 +155,7 @@ def test_block_size_changes_nothing(
     made = METHODS[method].fit(context(problem), METHODS[method].fixed)
     whole = made.logits(Images(images(problem)))
     monkeypatch.setattr("susx.methods.base.BLOCK_ELEMENTS", elements)
-    monkeypatch.setitem(BLOCK_ELEMENTS, "cpu", elements)
+    monkeypatch.setitem(TILE_ELEMENTS, "cpu", elements)
     assert made.logits(Images(images(problem))).numpy() == pytest.approx(whole.numpy(), abs=1e-10)
 
 
