@@ -26,7 +26,7 @@ demo-models: .venv/.base
 	$(BIN)/python -m demo.card
 
 docs: .venv/.dev
-	$(BIN)/python -m susx.config_docs
+	$(BIN)/python -m susx.reference
 
 lock: .venv/.dev
 	$(PIP) pip-tools==7.6.2

@@ -125,6 +125,9 @@ class Case:
     support: str | None
     protocol: str
 
+    def __str__(self) -> str:
+        return f"{self.method} {self.text} {self.support} {self.protocol}"
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -153,11 +156,11 @@ def evaluate(
         reason = lacking(data, plan, case)
         if reason:
             skipped.append({**named, "reason": reason})
-            notify(f"{case}: skipped: {reason}")
+            notify(f"{case} left out: {reason}")
             continue
         row, predictions[case] = run_case(data, plan, case)
         rows.append(named | row)
-        notify(f"{case}: {row['top1']} %")
+        notify(f"{case}: {row['top1']}")
     _compare(rows, predictions, data, plan)
     return Evaluation(rows, skipped, seed_spread(rows))
 

@@ -113,19 +113,19 @@ class SeedSpread(Case):
 class ImageCounts(_Strict):
     """Images of a split that were read, and those that were not, with reasons."""
 
-    n_read: int
-    n_unreadable: int
-    unreadable: dict[str, str]
+    n_read: int = Field(description="Images that were embedded.")
+    n_unreadable: int = Field(description="Images that were left out.")
+    unreadable: dict[str, str] = Field(description="The latter, with reasons.")
 
 
 class SupportCounts(_Strict):
     """What became of the candidates of a support set."""
 
-    size: int
-    n_kept: int
-    n_duplicates: int
-    n_unreadable: int
-    short_classes: dict[str, int]
+    size: int = Field(description="Images wanted per class.")
+    n_kept: int = Field(description="Images of all classes together.")
+    n_duplicates: int = Field(description="Candidates left out as copies of others.")
+    n_unreadable: int = Field(description="Candidates left out as unreadable.")
+    short_classes: dict[str, int] = Field(description="Classes with fewer images than wanted.")
 
 
 class Result(_Strict):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Axis, Context, Images, Method, Terms, zero_shot_logits
+from susx.methods.base import Axis, Context, Images, Method, Terms, in_double, zero_shot_logits
 from susx.methods.tip_adapter import cache_votes
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ EPSILON = 1e-6
 
 def channel_criterion(context: Context) -> Tensor:
     """J of every channel, (d,); larger is better."""
-    text, support = context.text.double(), context.required_support.double()
-    labels = context.required_labels
+    text, support = in_double(context.text), in_double(context.required_support)
+    labels = context.required_labels.to(support.device)
     sums = text.index_add(0, labels, support)
     counts = 1 + labels.bincount(minlength=context.n_classes).double()
     pairs = counts.sum().square() - counts.square().sum()
@@ -47,7 +47,7 @@ def refined(rows: Tensor, channels: Tensor) -> Tensor:
 def terms(context: Context, images: Images) -> Terms:
     """`s f W' + alpha exp(-beta (1 - f' F'^T)) diag(exp(gamma KL)) L`."""
     n_kept = max(1, round(KEPT * context.text.shape[1]))
-    channels = channel_criterion(context).topk(n_kept).indices
+    channels = channel_criterion(context).topk(n_kept).indices.to(context.text.device)
     text = refined(context.text, channels)
     support = refined(context.required_support, channels)
     labels = context.required_labels

@@ -190,6 +190,11 @@ class Terms:
         return logits
 
 
+def in_double(tensor: Tensor) -> Tensor:
+    """Convert to float64, on the CPU if the device has none (MPS)."""
+    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
+
+
 def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
     """Cut rows so that a block of a matrix with `n_columns` has at most `BLOCK_ELEMENTS`."""
     size = max(1, BLOCK_ELEMENTS // max(1, n_columns))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Context, Images, Method, Points, Terms, zero_shot_logits
+from susx.methods.base import Context, Images, Method, Points, Terms, in_double, zero_shot_logits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +22,8 @@ def discriminant(context: Context, features: Tensor) -> Tensor:
     Works in float64. Without any spread inside the classes, as with one image per class, P is
     the identity: the nearest class mean wins.
     """
-    support, labels = context.required_support.double(), context.required_labels
+    support = in_double(context.required_support)
+    labels = context.required_labels.to(support.device)
     m, d = support.shape
     counts = labels.bincount(minlength=context.n_classes).clamp(min=1)[:, None]
     means = support.new_zeros(context.n_classes, d).index_add_(0, labels, support) / counts
@@ -34,7 +35,7 @@ def discriminant(context: Context, features: Tensor) -> Tensor:
         scatter.diagonal().add_(trace)
         weights = d * means @ scatter.inverse()
     bias = (weights * means).sum(dim=1) / 2
-    return (features.double() @ weights.T - bias).to(features.dtype)
+    return (in_double(features) @ weights.T - bias).to(features)
 
 
 def terms(context: Context, images: Images) -> Terms:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from susx.results import Result, Run, read_result
+from susx.methods import METHODS
+from susx.schema import Result, Run, read_result
 from tests.e2e.demo_project import RESULT, copy_demo, demo_command
 from tests.e2e.offline import Offline
 from tests.workflow.project import clean_environment
@@ -49,6 +50,8 @@ def check_counts(result: Result) -> None:
     assert result.supports["lc-photo"].n_kept == 50 * 16
     assert all(counts.n_unreadable == 0 for counts in result.images.values())
     assert all(len(run.per_class) == 50 for run in result.runs)
+    assert {run.method for run in result.runs} == set(METHODS)
+    assert result.skipped == [] or {s.method for s in result.skipped} == {"calip"}
 
 
 def check_order(result: Result) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from susx import cache
-from susx.cache import Embeddings, class_means, concatenate, read_cache, write_cache
+from susx.cache import Embeddings, concatenate, normalised, read_cache, write_cache
 from susx.errors import InputError
 from tests.helpers import unit_rows
 
@@ -26,14 +26,23 @@ def embeddings(n: int = 6, d: int = 8, dtype: str = "float32", seed: int = 0) ->
     return Embeddings(features, labels, [f"Åland/{i:03d}.png" for i in range(n)], dict(META))
 
 
+def with_norms(n: int = 6) -> Embeddings:
+    return replace(embeddings(n), norms=np.linspace(8, 12, n, dtype=np.float32))
+
+
+def of_patches(n: int = 6, patches: int = 5, dtype: str = "float32") -> Embeddings:
+    rows = unit_rows(np.random.default_rng(1), n * patches, 8).reshape(n, patches, 8)
+    return replace(embeddings(n), features=rows.astype(dtype))
+
+
 def same(a: Embeddings, b: Embeddings) -> bool:
-    return (
-        a.features.dtype == b.features.dtype
-        and a.labels.dtype == b.labels.dtype
-        and np.array_equal(a.features, b.features)
-        and np.array_equal(a.labels, b.labels)
-        and (a.keys, a.meta) == (b.keys, b.meta)
-    )
+    def equal(first: np.ndarray | None, second: np.ndarray | None) -> bool:
+        if first is None or second is None:
+            return first is second
+        return first.dtype == second.dtype and np.array_equal(first, second)
+
+    arrays = ((a.features, b.features), (a.labels, b.labels), (a.norms, b.norms))
+    return all(equal(*pair) for pair in arrays) and (a.keys, a.meta) == (b.keys, b.meta)
 
 
 def with_row(row: np.ndarray | float) -> Embeddings:
@@ -48,16 +57,35 @@ def with_row(row: np.ndarray | float) -> Embeddings:
     d=st.integers(1, 9),
     dtype=st.sampled_from(["float32", "float16"]),
     keys=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), max_size=12),
+    norms=st.booleans(),
 )
 def test_round_trip_keeps_everything(
-    tmp_path: Path, n: int, d: int, dtype: str, keys: list[str]
+    tmp_path: Path, n: int, d: int, dtype: str, keys: list[str], norms: bool
 ) -> None:
     made = embeddings(n, d, dtype)
-    made = replace(made, keys=(keys + made.keys)[:n])
+    lengths = np.linspace(0.5, 20, n, dtype=np.float32) if norms else None
+    made = replace(made, keys=(keys + made.keys)[:n], norms=lengths)
     write_cache(tmp_path / "c.h5", made)
     read = read_cache(tmp_path / "c.h5")
     assert same(read, made)
     assert len(read) == n
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("n", [0, 1, 7])
+def test_patches_make_the_round_trip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n: int, dtype: str
+) -> None:
+    made = of_patches(n, 5, dtype)
+    for rows in (4096, 11, 3):  # images per block: all, two, one
+        monkeypatch.setattr(cache, "ROWS_PER_CHUNK", rows)
+        write_cache(tmp_path / "c.h5", made)
+        read = read_cache(tmp_path / "c.h5")
+        assert same(read, made)
+        assert read.features.shape == (n, 5, 8)
+        with h5py.File(tmp_path / "c.h5") as file:
+            chunks = (min(n, max(1, rows // 5)), 5, 8) if n else None
+            assert file["features"].chunks == chunks
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -73,6 +101,11 @@ def test_file_has_the_documented_layout(tmp_path: Path, dtype: str) -> None:
         assert str(file["labels"].dtype) == "int32"
         assert file["keys"].asstr()[2] == "Åland/002.png"
         assert json.loads(file.attrs["meta"]) == META
+        assert file.attrs["version"] == 2
+    write_cache(tmp_path / "c.h5", with_norms())
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert set(file) == {"features", "labels", "keys", "norms"}
+        assert (file["norms"].shape, str(file["norms"].dtype)) == ((6,), "float32")
 
 
 def test_rows_beyond_one_chunk_are_kept_and_checked(
@@ -98,6 +131,13 @@ def test_only_the_cache_lies_in_the_folder(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["c.h5"]
 
 
+def with_patch(row: int, patch: int, value: float) -> Embeddings:
+    """Embeddings of patches one of which is replaced."""
+    made = of_patches()
+    made.features[row, patch] = value
+    return made
+
+
 UNUSABLE = [
     (with_row(np.nan), r'row 4 \("Åland/004\.png"\) is not finite'),
     (with_row(np.inf), r'row 4 \("Åland/004\.png"\) is not finite'),
@@ -105,10 +145,17 @@ UNUSABLE = [
     (with_row(0.5), r'row 4 \("Åland/004\.png"\) is not of unit length'),
     (replace(embeddings(), labels=np.zeros(5, np.int32)), "do not fit together"),
     (replace(embeddings(), keys=["a"]), "do not fit together"),
+    (replace(with_norms(), norms=np.ones(5, np.float32)), "do not fit together"),
     (replace(embeddings(), features=np.ones(6, np.float32)), "do not fit together"),
+    (replace(embeddings(), features=np.ones((6, 2, 2, 2), np.float32)), "do not fit together"),
     (replace(embeddings(), features=embeddings().features.astype(np.float64)), "are float64"),
+    (with_patch(3, 4, np.nan), r'row 3 \("Åland/003\.png"\) is not finite'),
+    (with_patch(5, 0, 0.7), r'row 5 \("Åland/005\.png"\) is not of unit length'),
 ]
-IDS = ["nan", "inf", "zero", "long", "labels", "keys", "shape", "dtype"]
+IDS = [
+    "nan", "inf", "zero", "long", "labels", "keys", "norms", "1-D", "4-D", "dtype", "patch nan",
+    "patch long",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("made", "problem"), UNUSABLE, ids=IDS)
@@ -124,6 +171,8 @@ def craft(path: Path, made: Embeddings, **attributes: Any) -> None:
     with h5py.File(path, "w") as file:
         file["features"] = made.features
         file["labels"] = made.labels
+        if made.norms is not None:
+            file["norms"] = made.norms
         file.create_dataset(
             "keys", data=np.array(made.keys, object), dtype=h5py.string_dtype("utf-8")
         )
@@ -134,9 +183,10 @@ def craft(path: Path, made: Embeddings, **attributes: Any) -> None:
                 file.attrs[name] = value
 
 
-def test_crafted_files_are_read_when_correct(tmp_path: Path) -> None:
-    craft(tmp_path / "c.h5", embeddings())
-    assert same(read_cache(tmp_path / "c.h5"), embeddings())
+@pytest.mark.parametrize("made", [embeddings(), with_norms(), of_patches()])
+def test_crafted_files_are_read_when_correct(tmp_path: Path, made: Embeddings) -> None:
+    craft(tmp_path / "c.h5", made)
+    assert same(read_cache(tmp_path / "c.h5"), made)
 
 
 @pytest.mark.parametrize(("made", "problem"), UNUSABLE, ids=IDS)
@@ -178,9 +228,11 @@ def test_foreign_hdf5_is_refused(tmp_path: Path, attributes: dict[str, Any]) -> 
         read_cache(tmp_path / "c.h5")
 
 
-def test_other_version_is_refused(tmp_path: Path) -> None:
-    craft(tmp_path / "c.h5", embeddings(), version=2)
-    with pytest.raises(InputError, match=r"c\.h5: cache version 2, expected 1; delete it"):
+@pytest.mark.parametrize("version", [1, 3])
+def test_other_version_is_refused(tmp_path: Path, version: int) -> None:
+    craft(tmp_path / "c.h5", embeddings(), version=version)
+    match = rf"c\.h5: cache version {version}, expected 2; delete it and run again"
+    with pytest.raises(InputError, match=match):
         read_cache(tmp_path / "c.h5")
 
 
@@ -210,7 +262,7 @@ def test_truncated_cache_is_refused_wherever_it_ends(tmp_path: Path) -> None:
 
 def test_a_flipped_bit_is_noticed_or_harmless(tmp_path: Path) -> None:
     path = tmp_path / "c.h5"
-    made = embeddings(100)
+    made = with_norms(100)
     write_cache(path, made)
     data = path.read_bytes()
     source = random.Random(0)
@@ -226,15 +278,19 @@ def test_a_flipped_bit_is_noticed_or_harmless(tmp_path: Path) -> None:
     assert refused >= 20
 
 
-@pytest.mark.parametrize("part", ["features", "labels", "keys", "meta"])
+@pytest.mark.parametrize("part", ["features", "labels", "norms", "no norms", "keys", "meta"])
 def test_altered_contents_do_not_fit_the_checksum(tmp_path: Path, part: str) -> None:
     path = tmp_path / "c.h5"
-    write_cache(path, embeddings())
+    write_cache(path, with_norms())
     with h5py.File(path, "r+") as file:
         if part == "features":
             file["features"][:2] = file["features"][:2][::-1]
         elif part == "labels":
             file["labels"][0] = 2
+        elif part == "norms":
+            file["norms"][5] += 1
+        elif part == "no norms":
+            del file["norms"]
         elif part == "keys":
             file["keys"][0] = "other"
         else:
@@ -258,40 +314,33 @@ def test_label_beyond_the_classes_is_refused(tmp_path: Path) -> None:
         read_cache(tmp_path / "c.h5", n_classes=2)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_class_means_average_unit_rows_and_normalise(dtype: str) -> None:
-    labels = np.array([2, 0, 0, 1, 2, 0, 1], np.int32)
-    made = replace(embeddings(7, 5, dtype), labels=labels)
-    for c, row in enumerate(class_means(made, 3)):
-        total = [0.0] * 5
-        for label, feature in zip(labels, made.features, strict=True):
-            if label == c:
-                total = [t + float(f) for t, f in zip(total, feature, strict=True)]
-        length = sum(t * t for t in total) ** 0.5
-        assert row == pytest.approx([t / length for t in total], abs=1e-6)
-
-
-def test_class_means_do_not_depend_on_row_order() -> None:
-    made = embeddings(12)
-    order = np.random.default_rng(1).permutation(12)
-    mixed = replace(made, features=made.features[order], labels=made.labels[order])
-    assert class_means(mixed, 3) == pytest.approx(class_means(made, 3), abs=1e-6)
-
-
-def test_class_means_are_float32_unit_rows() -> None:
-    means = class_means(embeddings(12), 3)
-    assert (means.dtype, means.shape) == (np.float32, (3, 8))
-    assert np.linalg.norm(means, axis=1) == pytest.approx(1, abs=1e-6)
-
-
-def test_class_without_text_is_named() -> None:
-    with pytest.raises(InputError, match="class 3 has no text embedding; rebuild the text cache"):
-        class_means(embeddings(), 5)
-
-
 def test_concatenate_joins_blocks_and_makes_an_empty_array_of_none() -> None:
     blocks = [np.ones((2, 3)), np.zeros((1, 3))]
     joined = concatenate(blocks, 3, "float16")
     assert (joined.shape, joined.dtype) == ((3, 3), np.float16)
     empty = concatenate([], 3, "float32")
     assert (empty.shape, empty.dtype) == ((0, 3), np.float32)
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (3, 4, 5)])
+def test_normalised_splits_directions_and_lengths(shape: tuple[int, ...]) -> None:
+    raw = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    directions, norms = normalised(raw)
+    assert (directions.dtype, norms.dtype) == (np.float32, np.float32)
+    assert norms.shape == shape[:-1]
+    for place in np.ndindex(*shape[:-1]):
+        length = sum(float(x) ** 2 for x in raw[place]) ** 0.5
+        assert norms[place] == pytest.approx(length, rel=1e-6)
+        assert directions[place] == pytest.approx(raw[place] / length, abs=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
+def test_a_row_without_direction_becomes_one_that_no_cache_takes(
+    tmp_path: Path, value: float
+) -> None:
+    raw = 3 * embeddings().features
+    raw[4] = value
+    features, norms = normalised(raw)
+    with pytest.raises(InputError, match=r'row 4 \("Åland/004\.png"\) is not finite'):
+        write_cache(tmp_path / "c.h5", replace(embeddings(), features=features, norms=norms))

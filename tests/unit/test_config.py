@@ -10,67 +10,9 @@ import pytest
 from susx.config import DEFAULT_ENSEMBLE, parse_config
 from susx.errors import InputError
 from susx.methods import METHODS
+from tests.unit.made_config import FULL, MINIMAL, edited, message
 
 ROOT = Path(__file__).parents[2]
-
-MINIMAL = {
-    "datasets": {"pets": {"classes": ["cat", "dog"], "images": {"test": "photos"}}},
-    "encoders": {"clip": {"library": "transformers", "model": "models/clip"}},
-}
-FULL = {
-    "seed": 3,
-    "roots": {"work": "w", "cache": "c", "results": "r"},
-    "datasets": {
-        "pets": {
-            "classes": ["cat", {"name": "dog", "aliases": ["hound"], "wnid": "n02084071"}],
-            "template": "a drawing of a {}.",
-            "ensemble": ["one {}.", "two {}."],
-            "descriptions": "texts.json",
-            "images": {"test": "photos", "validation": "more"},
-        }
-    },
-    "prompts": {
-        "photo": {"source": "template"},
-        "ensemble": {"source": "ensemble"},
-        "cupl": {"source": "descriptions"},
-        "cupl+e": {"source": "combine", "of": ["ensemble", "cupl"]},
-    },
-    "encoders": {"clip": {"library": "transformers", "model": "models/clip", "batch_size": 4}},
-    "pools": {"web": {"layout": "webdataset", "path": "{0..3}.tar", "shards": 2}},
-    "supports": {
-        "lc": {"source": "retrieval", "pool": "web", "encoder": "clip", "query": "cupl", "size": 2}
-    },
-    "evaluation": {
-        "methods": ["zero-shot", "tip-x"],
-        "encoders": ["clip"],
-        "supports": ["lc"],
-        "texts": ["photo"],
-        "protocols": ["fixed"],
-        "grid": {"tip-x": {"alpha": {"start": 1, "stop": 2.5, "steps": 3}}},
-        "fixed": {"tip-x": {"gamma": 1}},
-        "bootstrap": 10,
-    },
-}
-
-
-def edited(place: str, value: Any) -> dict[str, Any]:
-    """FULL with the value at a dotted place replaced."""
-    config = copy.deepcopy(FULL)
-    *parents, last = place.split(".")
-    section: Any = config
-    for part in parents:
-        section = section[int(part)] if isinstance(section, list) else section[part]
-    if isinstance(section, list):
-        section[int(last)] = value
-    else:
-        section[last] = value
-    return config
-
-
-def message(config: dict[str, Any]) -> str:
-    with pytest.raises(InputError) as caught:
-        parse_config(config)
-    return str(caught.value)
 
 
 def test_full_configuration_keeps_every_value() -> None:
@@ -80,16 +22,25 @@ def test_full_configuration_keeps_every_value() -> None:
     assert config["evaluation"]["grid"]["tip-x"]["alpha"] == {
         "start": 1.0, "stop": 2.5, "steps": 3
     }  # fmt: skip
-    assert config["supports"]["lc"]["query"] == "cupl"
+    assert config["supports"] == FULL["supports"]
+    assert config["evaluation"]["protocols"] == ["fixed", "support"]
+    assert config["evaluation"]["search"] == "continuous"
+    assert config["datasets"]["pets"]["images"] == FULL["datasets"]["pets"]["images"]
 
 
 def test_minimal_configuration_gets_the_defaults() -> None:
     config = parse_config(MINIMAL)
-    assert list(config.prompts) == ["photo", "ensemble", "cupl", "cupl+e"]
+    assert list(config.prompts) == ["photo", "ensemble", "cupl", "cupl+e", "visdesc"]
+    assert config.prompts["visdesc"].source == "descriptors"
     assert config.prompts["cupl+e"].of == ["ensemble", "cupl"]
     assert config.datasets["pets"].ensemble == DEFAULT_ENSEMBLE
     assert config.evaluation.methods == list(METHODS)
     assert config.evaluation.protocols == ["validation", "fixed"]
+    assert config.evaluation.search == "grid"
+    assert (config.evaluation.texts, config.evaluation.supports) == (None, None)
+    assert config.datasets["pets"].images.model_dump() == {
+        "test": "photos", "validation": None, "train": None
+    }  # fmt: skip
     assert config.roots.model_dump() == {"work": "work", "cache": "cache", "results": "results"}
     assert config.encoders["clip"].device == "auto"
 
@@ -112,7 +63,8 @@ def test_parsing_does_not_change_its_input() -> None:
         ("prompts.photo.sourcee", "source"),
         ("encoders.clip.batchsize", "batch_size"),
         ("pools.web.shard", "shards"),
-        ("supports.lc.querry", "query"),
+        ("datasets.pets.images.trian", "train"),
+        ("datasets.pets.descriptor", "descriptors"),
         ("evaluation.method", "methods"),
         ("evaluation.grid.tip-x.alpha.step", "steps"),
         ("evaluation.grid.tip-x.alhpa", "alpha"),
@@ -173,15 +125,14 @@ def test_unknown_key_unlike_any_other_lists_the_valid_ones(place: str, valid: st
         ("encoders.clip.batch_size", "4"),
         ("pools.web.layout", "zip"),
         ("pools.web.shards", 2.5),
-        ("supports.lc.size", 0),
-        ("supports.lc.size", True),
-        ("supports.lc.source", "magic"),
         ("evaluation.bootstrap", -1),
         ("evaluation.methods", "tip-x"),
         ("evaluation.methods", []),
         ("evaluation.texts", []),
         ("evaluation.protocols", []),
         ("evaluation.protocols.0", "test"),
+        ("evaluation.protocols.0", "none"),
+        ("evaluation.search", "random"),
         ("evaluation.fixed.tip-x.gamma", "1"),
         ("evaluation.grid.tip-x.alpha.steps", 0),
         ("evaluation.grid.tip-x.alpha.start", None),
@@ -201,7 +152,15 @@ def test_missing_key_is_named(place: str) -> None:
     for part in parents:
         section = section[part]
     del section[last]
-    assert f"config.yaml: {place}: missing" in message(config)
+    assert message(config) == f"config.yaml: {place}: missing"
+
+
+def test_validation_images_are_not_the_test_images() -> None:
+    text = message(edited("datasets.pets.images.validation", "photos"))
+    assert text.startswith(
+        "config.yaml: datasets.pets.images: `validation` is the folder of `test`"
+    )
+    assert "`validation: test` in the dataset card" in text
 
 
 def test_empty_configuration_names_all_that_is_missing() -> None:
@@ -244,7 +203,7 @@ def test_dataset_needs_classes_or_card() -> None:
         ("supports.lc.encoder", "vit", "encoders", "defined: clip"),
         ("supports.lc.query", "cuppl", "prompts", 'did you mean "cupl"'),
         ("evaluation.encoders", ["klip"], "encoders", 'did you mean "clip"'),
-        ("evaluation.supports", ["sd"], "supports", "defined: lc"),
+        ("evaluation.supports", ["sd"], "supports", "defined: lc, few"),
         ("evaluation.texts", ["foto"], "prompts", 'did you mean "photo"'),
         ("prompts.cupl+e.of", ["ensemble", "cupel"], "prompts", 'did you mean "cupl"'),
     ],

@@ -1,4 +1,4 @@
-"""The shipped configuration, dataset cards and the generated reference."""
+"""The shipped configuration and dataset cards."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,17 +7,19 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from susx import config_docs
-from susx.config import Card, Config, load_card, load_yaml, parse_config, with_card
+from susx.config import (
+    Card,
+    Config,
+    load_card,
+    load_yaml,
+    parse_config,
+    tuning_split,
+    with_card,
+)
 from susx.errors import InputError
 
 ROOT = Path(__file__).parents[2]
-CARD = {
-    "title": "Pets",
-    "classes": ["cat", "dog"],
-    "template": "a card photo of a {}.",
-    "ensemble": ["card {}."],
-}
+CARD = "title: Pets\nclasses: [cat]\ntemplate: card {}.\nensemble: ['card a {}.']\n"
 
 
 def write_card(folder: Path, text: str) -> Path:
@@ -66,7 +68,7 @@ def test_shipped_cards_are_valid(path: Path) -> None:
 def test_all_sections_are_walked() -> None:
     assert {model.__name__ for model in ALL_MODELS} == {
         "Config", "Roots", "Dataset", "ClassEntry", "Images", "Prompts", "Encoder", "Pool",
-        "Support", "Evaluation", "Axis", "Card",
+        "Retrieval", "FewShot", "Evaluation", "Axis", "Card",
     }  # fmt: skip
 
 
@@ -78,47 +80,20 @@ def test_every_key_is_described(model: type[BaseModel]) -> None:
         assert field.description.endswith((".", "?")), f"{model.__name__}.{name}"
 
 
-@pytest.mark.parametrize("model", ALL_MODELS, ids=lambda model: model.__name__)
-def test_every_key_is_in_the_reference(model: type[BaseModel]) -> None:
-    title = "Top level" if model is Config else model.__name__
-    section = config_docs.markdown().split(f"## {title}\n")[1].split("\n## ")[0]
-    assert all(f"\n| `{name}` | " in section for name in model.model_fields)
-
-
-def test_reference_is_up_to_date() -> None:
-    assert (ROOT / "docs/config.md").read_text("utf-8") == config_docs.markdown()
-
-
-def test_json_schema_is_up_to_date() -> None:
-    assert (ROOT / "docs/config.schema.json").read_text("utf-8") == config_docs.json_schema()
-
-
-def test_write_docs_writes_both_files(tmp_path: Path) -> None:
-    config_docs.write_docs(tmp_path)
-    assert {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()} == {
-        "config.md": config_docs.markdown(),
-        "config.schema.json": config_docs.json_schema(),
-    }
-
-
 def test_card_fills_what_the_configuration_leaves_out(tmp_path: Path) -> None:
-    card = write_card(
-        tmp_path, "title: Pets\nclasses: [cat]\ntemplate: card {}.\nensemble: ['card a {}.']\n"
-    )
+    card = write_card(tmp_path, CARD)
     filled = with_card(dataset(card))
     assert (filled.template, filled.ensemble) == ("card {}.", ["card a {}."])
 
 
 def test_configuration_wins_over_the_card(tmp_path: Path) -> None:
-    card = write_card(
-        tmp_path, "title: Pets\nclasses: [cat]\ntemplate: card {}.\nensemble: ['card a {}.']\n"
-    )
+    card = write_card(tmp_path, CARD)
     filled = with_card(dataset(card, template="mine {}."))
     assert (filled.template, filled.ensemble) == ("mine {}.", ["card a {}."])
 
 
 def test_a_value_equal_to_the_default_still_wins_over_the_card(tmp_path: Path) -> None:
-    card = write_card(tmp_path, "title: Pets\nclasses: [cat]\ntemplate: card {}.\n")
+    card = write_card(tmp_path, CARD)
     assert with_card(dataset(card, template="a photo of a {}.")).template == "a photo of a {}."
 
 
@@ -127,6 +102,33 @@ def test_dataset_without_card_stays_as_it_is() -> None:
     data = {"classes": ["cat"], "images": {"test": "photos"}}
     config = parse_config({"datasets": {"pets": data}, "encoders": encoders})
     assert with_card(config.datasets["pets"]) == config.datasets["pets"]
+    assert tuning_split(config.datasets["pets"]) == "validation"
+
+
+@pytest.mark.parametrize(
+    ("line", "split"),
+    [
+        ("", "validation"),
+        ("validation: validation\n", "validation"),
+        ("validation: test\n", "test"),
+    ],
+)
+def test_card_says_what_published_results_are_tuned_on(
+    tmp_path: Path, line: str, split: str
+) -> None:
+    made = dataset(write_card(tmp_path, CARD + line))
+    assert tuning_split(made) == split
+    assert with_card(made).images == made.images
+
+
+def test_card_that_tunes_on_the_test_images_allows_no_validation_images(tmp_path: Path) -> None:
+    images = {"test": "photos", "validation": "more"}
+    card = write_card(tmp_path, f"{CARD}validation: test\n")
+    match = r"card\.yaml: says `validation: test`, but the configuration names validation images"
+    with pytest.raises(InputError, match=match):
+        with_card(dataset(card, images=images))
+    card = write_card(tmp_path, f"{CARD}validation: validation\n")
+    assert with_card(dataset(card, images=images)).images.validation == "more"
 
 
 @pytest.mark.parametrize(
@@ -137,6 +139,7 @@ def test_dataset_without_card_stays_as_it_is() -> None:
         ("title: Pets\nclasses: [cat, 3]\n", r"classes\.1: a class is a name"),
         ("title: Pets\nclasses: [{name: cat, alias: [x]}]\n", r"classes\.0\.alias: unknown key"),
         ("title: Pets\nclasses: [cat]\ntemplate: a photo\n", "template: .*exactly once"),
+        ("title: Pets\nclasses: [cat]\nvalidation: train\n", "validation: .*'test'"),
         ("- cat\n", "a mapping with `title` and `classes`"),
         ("", "a mapping with `title` and `classes`"),
         ("title: [\n", "not valid YAML"),

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from susx.cache import read_cache, write_cache
+from susx.cache import Embeddings, read_cache, write_cache
 from susx.config import Encoder
 from susx.embedding import embed_images, embed_prompts, embed_shard, embed_support
 from susx.encoders import load_encoder
@@ -33,10 +33,21 @@ def settings(tiny_clip: Path) -> Encoder:
 
 
 def directly(settings: Encoder, images: list[bytes]) -> np.ndarray:
-    """Features of single images, one forward pass each."""
+    """Raw features of single images, one forward pass each."""
     encoder = load_encoder(settings)
     rows = [encoder.encode_images(encoder.preprocess(decode(data))[None]) for data in images]
     return torch.cat(rows).numpy()
+
+
+def has_rows(made: Embeddings, raw: np.ndarray) -> bool:
+    """Whether features are the directions of raw rows, and norms their lengths."""
+    lengths = np.sqrt((raw.astype(np.float64) ** 2).sum(axis=1))
+    assert lengths.min() > 0
+    assert made.norms is not None
+    assert (made.norms.dtype, made.norms.shape) == (np.float32, (len(raw),))
+    assert made.norms == pytest.approx(lengths, rel=1e-5)
+    assert made.features == pytest.approx(raw / lengths[:, None], abs=1e-5)
+    return True
 
 
 # Prompts
@@ -51,7 +62,8 @@ def test_prompt_rows_are_texts_labelled_with_their_class(settings: Encoder) -> N
     expected = load_encoder(settings).encode_texts(
         ["a zebra.", "the zebra!", "a ant.", "the ant!", "a mouse.", "the mouse!"]
     )
-    assert made.features == pytest.approx(expected.numpy(), abs=1e-5)
+    assert has_rows(made, expected.numpy())
+    assert np.ptp(expected.norm(dim=1).numpy()) > 0.01
     assert made.meta["classes_sha256"] == CLASSES.sha256
     assert made.meta["strategy"] == "ensemble"
     assert made.meta["n_truncated"] == 0
@@ -79,10 +91,11 @@ def test_features_are_stored_as_configured(
     settings: Encoder, store: str, tolerance: float, tmp_path: Path
 ) -> None:
     prompts = build_prompts("photo", {"photo": "template"}, CLASSES, {"template": "a {}."})
-    exact = embed_prompts(settings, prompts).features
+    exact = embed_prompts(settings, prompts)
     made = embed_prompts(settings.model_copy(update={"store": store}), prompts)
     assert str(made.features.dtype) == store
-    assert np.abs(made.features.astype(np.float64) - exact).max() <= tolerance
+    assert np.abs(made.features.astype(np.float64) - exact.features).max() <= tolerance
+    assert np.array_equal(made.norms, exact.norms)
     write_cache(tmp_path / "c.h5", made)
     meta = read_cache(tmp_path / "c.h5", CLASSES.sha256, 3).meta
     assert meta == json.loads(json.dumps(made.meta))
@@ -103,7 +116,7 @@ def test_image_rows_are_those_of_the_manifest(settings: Encoder, photos: Path) -
     assert made.keys == [record.key for record in table.records]
     assert made.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     images = [Path(record.path).read_bytes() for record in table.records]
-    assert made.features == pytest.approx(directly(settings, images), abs=1e-5)
+    assert has_rows(made, directly(settings, images))
     assert made.meta["classes_sha256"] == CLASSES.sha256
     assert made.meta["encoder"]["model"] == settings.model
     assert made.meta["n_failed"] == 0
@@ -117,6 +130,7 @@ def test_an_unreadable_image_shifts_no_label(settings: Encoder, photos: Path) ->
     assert made.keys == [whole.keys[i] for i in left]
     assert made.labels.tolist() == [0, 0, 0, 1, 1, 2, 2, 2]
     assert made.features == pytest.approx(whole.features[left], abs=1e-5)
+    assert made.norms == pytest.approx(whole.norms[left], rel=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 9, 100])
@@ -132,7 +146,31 @@ def test_embedding_twice_gives_the_same_bytes(settings: Encoder, photos: Path) -
     table = image_manifest(photos, CLASSES)
     first, second = (embed_images(settings, table, threads) for threads in (1, 2))
     assert np.array_equal(first.features, second.features)
+    assert np.array_equal(first.norms, second.norms)
     assert first.meta == second.meta
+
+
+@pytest.mark.parametrize(("store", "tolerance"), [("float32", 1e-5), ("float16", 1e-3)])
+def test_patch_rows_are_those_of_the_encoder(
+    settings: Encoder, photos: Path, store: str, tolerance: float, tmp_path: Path
+) -> None:
+    (photos / "ant/000.png").write_bytes(b"broken")
+    table = image_manifest(photos, CLASSES)
+    stored = settings.model_copy(update={"store": store})
+    made = embed_images(stored, table, threads=2, patches=True)
+    encoder = load_encoder(settings)
+    for row, key in zip(made.features, made.keys, strict=True):
+        pixels = encoder.preprocess(decode((photos / key).read_bytes()))
+        raw = encoder.encode_patches(pixels[None])[0].numpy().astype(np.float64)
+        expected = raw / np.sqrt((raw**2).sum(axis=1, keepdims=True))
+        assert row.astype(np.float64) == pytest.approx(expected, abs=tolerance)
+    assert (made.features.shape, str(made.features.dtype)) == ((8, 16, 16), store)
+    assert made.norms is None
+    whole = embed_images(settings, table, threads=1)
+    assert (made.keys, made.labels.tolist()) == (whole.keys, whole.labels.tolist())
+    assert made.meta == whole.meta
+    write_cache(tmp_path / "c.h5", made)
+    assert np.array_equal(read_cache(tmp_path / "c.h5").features, made.features)
 
 
 @pytest.mark.parametrize("change", ["edited", "gone"])
@@ -159,7 +197,7 @@ def test_shard_rows_have_keys_and_no_labels(settings: Encoder, tmp_path: Path) -
     assert made.keys == [f"000{i:05d}" for i in range(5)]
     assert made.labels.tolist() == [-1] * 5
     images = [image_bytes(colour_of(i, 5), seed=i) for i in range(5)]
-    assert made.features == pytest.approx(directly(settings, images), abs=1e-5)
+    assert has_rows(made, directly(settings, images))
 
 
 def test_unreadable_images_of_a_shard_are_left_out_and_counted(
@@ -175,7 +213,7 @@ def test_unreadable_images_of_a_shard_are_left_out_and_counted(
     assert made.meta["n_failed"] == 2
     assert made.meta["failed"] == {"b": "not an image of a known format", "c": "empty file"}
     images = [image_bytes((200, 0, 0)), image_bytes((0, 0, 200))]
-    assert made.features == pytest.approx(directly(settings, images), abs=1e-5)
+    assert has_rows(made, directly(settings, images))
 
 
 @pytest.mark.parametrize("readable", [True, False], ids=["no images", "only broken images"])
@@ -188,7 +226,10 @@ def test_shard_without_usable_images_is_an_empty_cache(
     made = embed_shard(settings, Shard("webdataset", str(tmp_path / "0.tar")), 1)
     assert made.features.shape == (0, 16)
     write_cache(tmp_path / "c.h5", made)
-    assert read_cache(tmp_path / "c.h5").features.shape == (0, 16)
+    read = read_cache(tmp_path / "c.h5")
+    assert read.features.shape == (0, 16)
+    assert read.norms is not None
+    assert read.norms.shape == (0,)
 
 
 def test_two_images_of_one_key_are_refused(settings: Encoder, tmp_path: Path) -> None:
@@ -225,7 +266,7 @@ def test_support_rows_are_the_kept_images(settings: Encoder, support: tuple[Tabl
     made = embed_support(settings, *support, threads=1)
     assert made.labels.tolist() == [0, 0, 1, 1, 2, 2]
     images = [image_bytes(colour_of(i, 6), seed=i) for i in (5, 0, 4, 1, 3, 2)]
-    assert made.features == pytest.approx(directly(settings, images), abs=1e-5)
+    assert has_rows(made, directly(settings, images))
     assert made.meta["classes_sha256"] == CLASSES.sha256
 
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 LOCK_TEXT = (ROOT / "requirements.lock").read_text("utf-8")
 LOCK = [line for line in LOCK_TEXT.splitlines() if line and not line.startswith("#")]
 PIN = re.compile(r"([a-z0-9][a-z0-9._-]*)==([0-9][0-9a-z.!]*)")
+FILES = r"susx\.(cache|manifests|files|results|schema|encoders|support)|h5py|pathlib"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
@@ -70,8 +71,9 @@ def test_an_environment_has_every_dependency() -> None:
 def test_configuration_is_parsed_without_heavy_libraries() -> None:
     code = (
         "import sys, susx.config, susx.pools, susx.methods, susx.manifests, susx.prompts, "
-        "susx.images, susx.compute, susx.encoders\n"
-        "heavy = {'torch', 'transformers', 'h5py', 'pyarrow', 'PIL', 'snakemake', 'webdataset'}\n"
+        "susx.images, susx.compute, susx.encoders, susx.schema, susx.statistics\n"
+        "heavy = {'torch', 'transformers', 'h5py', 'pyarrow', 'PIL', 'scipy', 'snakemake', "
+        "'webdataset'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
@@ -93,12 +95,15 @@ def imported(path: Path) -> set[str]:
     ("files", "forbidden"),
     [
         ("**/*.py", r"snakemake"),
-        ("methods/*.py", r"susx\.(cache|manifests|files|results|encoders|support)|h5py|pathlib"),
-        ("search.py", r"susx\.(cache|manifests|files|results|encoders|support)|h5py|pathlib"),
+        ("methods/*.py", rf"{FILES}|susx\.(search|tuning|evaluation|statistics)"),
+        ("search.py", rf"{FILES}|susx\.(tuning|evaluation|statistics)"),
+        ("tuning.py", rf"{FILES}|susx\.(evaluation|statistics)"),
         ("statistics.py", r"susx|torch|h5py|pathlib"),
-        ("evaluation.py", r"susx\.(cache|manifests|files|results|encoders|support)|h5py|pathlib"),
-        ("encoders/*.py", r"susx\.(methods|search|evaluation|results|support)"),
-        ("support/*.py", r"susx\.(methods|search|evaluation|results)"),
+        ("evaluation.py", FILES),
+        ("schema.py", r"susx\.(?!errors\b|files\b)\w+|torch|h5py|numpy"),
+        ("cache.py", r"susx\.(?!errors\b|files\b)\w+|torch"),
+        ("encoders/*.py", r"susx\.(methods|search|tuning|evaluation|results|support)"),
+        ("support/*.py", r"susx\.(methods|search|tuning|evaluation|results)"),
     ],
 )
 def test_dependencies_point_one_way(files: str, forbidden: str) -> None:

@@ -10,13 +10,20 @@ from hypothesis import strategies as st
 
 from susx.errors import InputError
 from susx.manifests import class_manifest
-from susx.prompts import PromptSet, build_prompts, fill, read_descriptions
+from susx.prompts import (
+    PromptSet,
+    build_prompts,
+    fill,
+    read_descriptions,
+    with_descriptor,
+)
 
 CLASSES = class_manifest(["red_fox", {"name": "St. Bernard", "aliases": ["rescue dog"]}])
 SETTINGS: dict[str, Any] = {
     "template": "a photo of a {}.",
     "ensemble": ["one {}.", "two {} here."],
     "descriptions": None,
+    "descriptors": None,
 }
 
 
@@ -58,9 +65,61 @@ def test_combination_keeps_the_order_of_its_parts(tmp_path: Path, order: list[st
     assert set(prompts.provenance) == {"ensemble", "descriptions"}
 
 
-def test_missing_description_file_setting_says_what_to_do() -> None:
-    with pytest.raises(InputError, match="the dataset has no `descriptions`: name a JSON file"):
-        build_prompts("cupl", {"cupl": "descriptions"}, CLASSES, SETTINGS)
+@pytest.mark.parametrize("source", ["descriptions", "descriptors"])
+def test_missing_setting_of_a_text_file_says_what_to_do(source: str) -> None:
+    with pytest.raises(InputError, match=f"the dataset has no `{source}`: name a JSON file"):
+        build_prompts("cupl", {"cupl": source}, CLASSES, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "text"),
+    [
+        ("two legs", "hen, which has two legs"),
+        ("red, brown or white feathers", "hen, which has red, brown or white feathers"),
+        ("a small bird", "hen, which is a small bird"),
+        ("an egg layer", "hen, which is an egg layer"),
+        ("used for eggs", "hen, which is used for eggs"),
+        ("antlers", "hen, which has antlers"),
+        ("has two legs", "hen, which has two legs"),
+        ("often kept in flocks", "hen, which often kept in flocks"),
+        ("typically brown", "hen, which typically brown"),
+        ("may be white", "hen, which may be white"),
+        ("can fly a little", "hen, which can fly a little"),
+        ("canine teeth", "hen, which has canine teeth"),
+        ("a", "hen, which is a"),
+        ("", "hen"),
+    ],
+)
+def test_descriptor_joins_the_class_name_in_a_clause(descriptor: str, text: str) -> None:
+    assert with_descriptor("hen", descriptor) == text
+
+
+def test_descriptors_become_clauses_in_label_order(tmp_path: Path) -> None:
+    path = describe(tmp_path, {"St. Bernard": ["a large dog.", "can swim"], "red_fox": ["fur"]})
+    settings = {**SETTINGS, "descriptors": str(path)}
+    prompts = build_prompts("visdesc", {"visdesc": "descriptors"}, CLASSES, settings)
+    assert prompts.texts == [
+        ["red fox, which has fur"],
+        ["St. Bernard, which is a large dog", "St. Bernard, which can swim"],
+    ]
+    assert prompts.provenance == {"descriptors": str(path)}
+
+
+@pytest.mark.parametrize("empty", [[], [""], [" ", "\n"]])
+def test_class_without_descriptors_is_its_name(tmp_path: Path, empty: list[str]) -> None:
+    path = describe(tmp_path, {"red_fox": empty, "St. Bernard": ["fur"]})
+    settings = {**SETTINGS, "descriptors": str(path)}
+    prompts = build_prompts("visdesc", {"visdesc": "descriptors"}, CLASSES, settings)
+    assert prompts.texts == [["red fox"], ["St. Bernard, which has fur"]]
+    assert read_descriptions(path, CLASSES, allow_empty=True) == [[], ["fur"]]
+    with pytest.raises(InputError, match='class "red_fox" has no sentence; give at least one'):
+        read_descriptions(path, CLASSES)
+
+
+def test_class_that_is_absent_is_no_class_without_descriptors(tmp_path: Path) -> None:
+    path = describe(tmp_path, {"red_fox": []})
+    with pytest.raises(InputError, match=r'texts\.json: no description of "St\. Bernard"; add it'):
+        read_descriptions(path, CLASSES, allow_empty=True)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,20 @@
 """Accuracies and their uncertainty."""
 
+import json
+from math import comb, sqrt
+from typing import Any
+
 import numpy as np
 import pytest
 
-from susx.statistics import accuracy_interval, paired_difference, per_class_accuracy
+from susx.statistics import (
+    ChangedPair,
+    accuracy_interval,
+    changed_pairs,
+    paired_difference,
+    per_class_accuracy,
+    seed_spread,
+)
 
 SAMPLES = 4000
 
@@ -39,7 +50,7 @@ def test_pairing_makes_the_interval_of_similar_classifiers_narrow() -> None:
     a = outcomes(3, 0.6)
     b = a.copy()
     b[:8] = ~b[:8]
-    low, high = paired_difference(a, b, SAMPLES, 0)["ci95"]  # type: ignore[misc]
+    low, high = paired_difference(a, b, SAMPLES, 0)["ci95"]
     alone = accuracy_interval(a, SAMPLES, 0)
     assert high - low < (alone[1] - alone[0]) / 2
 
@@ -61,12 +72,44 @@ def test_interval_of_unanimous_outcomes_is_a_point(value: bool, interval: list[f
 
 def test_difference_of_a_classifier_to_itself_is_exactly_zero() -> None:
     correct = outcomes(5, 0.5)
-    assert paired_difference(correct, correct, SAMPLES, 0) == {"mean": 0.0, "ci95": [0.0, 0.0]}
+    assert paired_difference(correct, correct, SAMPLES, 0) == {
+        "mean": 0.0, "ci95": [0.0, 0.0], "corrected": 0, "broken": 0, "mcnemar_p": 1.0
+    }  # fmt: skip
 
 
 def test_difference_changes_sign_with_its_order() -> None:
     a, b = outcomes(6, 0.8), outcomes(7, 0.5)
-    assert paired_difference(a, b, 9, 0)["mean"] == -paired_difference(b, a, 9, 0)["mean"]  # type: ignore[operator]
+    one, other = paired_difference(a, b, 9, 0), paired_difference(b, a, 9, 0)
+    assert one["mean"] == -other["mean"]
+    assert (one["corrected"], one["broken"]) == (other["broken"], other["corrected"])
+    assert one["mcnemar_p"] == other["mcnemar_p"]
+
+
+def pair(corrected: int, broken: int, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """Two classifiers, the rest right and wrong alike, in mixed order."""
+    rest = n - corrected - broken
+    run = [True] * corrected + [False] * broken + [i % 3 > 0 for i in range(rest)]
+    reference = [False] * corrected + [True] * broken + [i % 3 > 0 for i in range(rest)]
+    order = np.random.default_rng(0).permutation(n)
+    return np.array(run)[order], np.array(reference)[order]
+
+
+@pytest.mark.parametrize(
+    ("corrected", "broken"), [(1, 0), (0, 1), (5, 5), (9, 2), (2, 9), (20, 0), (31, 12), (0, 0)]
+)
+def test_mcnemar_is_the_two_sided_binomial_test_of_the_changed_images(
+    corrected: int, broken: int
+) -> None:
+    made = paired_difference(*pair(corrected, broken), 10, 0)
+    assert (made["corrected"], made["broken"]) == (corrected, broken)
+    n, least = corrected + broken, min(corrected, broken)
+    tail = sum(comb(n, k) for k in range(least + 1)) / 2**n
+    assert made["mcnemar_p"] == pytest.approx(min(1.0, 2 * tail), rel=1e-9)
+
+
+def test_differences_can_be_written_as_json() -> None:
+    made = paired_difference(*pair(9, 2), 10, 0)
+    assert json.loads(json.dumps(made)) == made
 
 
 def test_intervals_are_the_same_for_a_seed_and_for_any_order_of_images() -> None:
@@ -86,3 +129,86 @@ def test_per_class_accuracy_counts_every_class_and_skips_absent_ones() -> None:
 def test_per_class_accuracy_can_be_written_as_json() -> None:
     made = per_class_accuracy(np.array([True]), np.array([0]), 2)
     assert [type(value) for value in made] == [float, type(None)]
+
+
+# Confusions
+
+
+def counted(
+    labels: np.ndarray, predicted: np.ndarray, before: np.ndarray
+) -> dict[tuple[int, int], tuple[int, int]]:
+    """Confusions whose number changed, counted image by image."""
+    found = {}
+    for true in range(9):
+        for other in range(9):
+            then = sum(1 for y, p in zip(labels, before, strict=True) if (y, p) == (true, other))
+            now = sum(1 for y, p in zip(labels, predicted, strict=True) if (y, p) == (true, other))
+            if true != other and then != now:
+                found[true, other] = (then, now)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_changed_pairs_are_those_of_a_plain_count(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    labels, predicted, before = (random.integers(0, 4 + seed, 120) for _ in range(3))
+    expected = counted(labels, predicted, before)
+    made = changed_pairs(labels, predicted, before, 1000)
+    assert {(p.true, p.predicted): (p.before, p.now) for p in made} == expected
+    assert len(made) == len(expected) > 5
+    order = [(-abs(p.now - p.before), p.true, p.predicted) for p in made]
+    assert order == sorted(order)
+    assert changed_pairs(labels, predicted, before, 3) == made[:3]
+
+
+def test_right_images_and_unchanged_confusions_are_no_changed_pairs() -> None:
+    labels, before = np.array([0, 0, 1, 1, 2]), np.array([1, 0, 0, 1, 2])
+    assert changed_pairs(labels, before, before, 10) == []
+    assert changed_pairs(labels, labels, before, 10) == [
+        ChangedPair(0, 1, 1, 0), ChangedPair(1, 0, 1, 0)
+    ]  # fmt: skip
+
+
+def test_changed_pairs_of_nothing_are_none() -> None:
+    none = np.zeros(0, np.int64)
+    assert changed_pairs(none, none, none, 10) == []
+
+
+# Seeds
+
+
+def row(seed: int | None, top1: float, **changes: Any) -> dict[str, Any]:
+    names = {
+        "encoder": "clip", "method": "tip-x", "text": "photo", "support": "few",
+        "protocol": "fixed", "tuned_on": "nothing", "support_size": 12,
+    }  # fmt: skip
+    return {**names, "seed": seed, "top1": top1, "correct": 3, **changes}
+
+
+def test_spread_is_mean_and_sample_deviation_over_the_seeds() -> None:
+    values = [61.2, 58.0, 64.75, 60.1]
+    (made,) = seed_spread([row(seed, top1) for seed, top1 in enumerate(values)])
+    centre = sum(values) / 4
+    deviation = sqrt(sum((value - centre) ** 2 for value in values) / 3)
+    assert made.pop("top1_mean") == pytest.approx(centre, abs=6e-4)
+    assert made.pop("top1_std") == pytest.approx(deviation, abs=6e-4)
+    assert made.pop("n_seeds") == 4
+    assert made == {name: row(0, 0)[name] for name in made}
+    assert len(made) == 7
+
+
+def test_a_single_seed_has_no_deviation() -> None:
+    (made,) = seed_spread([row(7, 50.0)])
+    assert (made["n_seeds"], made["top1_mean"], made["top1_std"]) == (1, 50.0, None)
+
+
+@pytest.mark.parametrize("name", ["encoder", "method", "text", "support", "protocol", "tuned_on"])
+def test_rows_are_grouped_by_all_that_names_them_but_the_seed(name: str) -> None:
+    rows = [row(0, 10.0), row(0, 20.0, **{name: "other"}), row(1, 30.0)]
+    made = seed_spread(rows)
+    assert [(spread["n_seeds"], spread["top1_mean"]) for spread in made] == [(2, 20.0), (1, 20.0)]
+    assert made[1][name] == "other"
+
+
+def test_rows_without_a_seed_have_no_spread() -> None:
+    assert seed_spread([row(None, 50.0), row(None, 60.0)]) == []

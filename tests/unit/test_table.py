@@ -9,56 +9,13 @@ import pytest
 from rich.console import Console
 
 from susx.errors import InputError
-from susx.results import Result
+from susx.schema import Result
 from susx.table import print_table
-
-
-def difference(mean: float, low: float, high: float) -> dict[str, Any]:
-    return {"reference": "zero-shot", "mean": mean, "ci95": [low, high]}
-
-
-def run(**changes: Any) -> dict[str, Any]:
-    defaults = {
-        "encoder": "clip",
-        "method": "zero-shot",
-        "text": "ensemble",
-        "support": None,
-        "protocol": "none",
-        "tuned_on": "nothing",
-        "transductive": False,
-        "top1": 61.24,
-        "correct": 61,
-        "top5": 90.0,
-        "mean_per_class": 60.0,
-        "ci95": [55.04, 67.46],
-        "hyperparameters": {},
-        "validation_correct": None,
-        "support_size": 0,
-        "per_class": [60.0, None],
-        "seconds": 0.1,
-        "peak_mib": 10.0,
-    }
-    return defaults | changes
-
-
-def result(*runs: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    defaults = {
-        "schema": "susx-result-1",
-        "dataset": "pets",
-        "n_classes": 37,
-        "n_test": 3669,
-        "n_validation": 0,
-        "images": {"test": {"n_read": 3669, "n_unreadable": 0, "unreadable": {}}},
-        "supports": {},
-        "provenance": {},
-        "runs": list(runs or [run()]),
-    }
-    made = defaults | changes
-    Result.model_validate(made)
-    return made
+from tests.unit.made_result import difference, result, run, spread
 
 
 def printed(folder: Path, made: dict[str, Any], width: int = 200) -> str:
+    Result.model_validate(made)
     (folder / "pets.json").write_text(json.dumps(made), "utf-8")
     stream = io.StringIO()
     print_table(folder / "pets.json", Console(file=stream, width=width))
@@ -96,9 +53,41 @@ def test_table_names_dataset_columns_and_runs(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_untuned_support_methods_say_fixed(tmp_path: Path) -> None:
-    made = result(run(method="tip-x", support="lc", protocol="fixed"))
-    assert " fixed " in printed(tmp_path, made)
+@pytest.mark.parametrize(
+    ("protocol", "tuned_on", "said"),
+    [
+        ("none", "nothing", "-"),
+        ("fixed", "nothing", "fixed"),
+        ("validation", "validation", "validation"),
+        ("support", "support", "support"),
+        ("validation", "test", "TEST SPLIT"),
+    ],
+)
+def test_table_says_what_a_run_was_tuned_on(
+    tmp_path: Path, protocol: str, tuned_on: str, said: str
+) -> None:
+    made = result(run(method="tip-x", support="lc", protocol=protocol, tuned_on=tuned_on))
+    (line,) = [x for x in printed(tmp_path, made).splitlines() if x.startswith("clip")]
+    assert cells(line)[4].strip() == said
+
+
+@pytest.mark.parametrize(("deviation", "said"), [(0.613, "0.61"), (None, "one seed")])
+def test_runs_that_differ_in_their_seed_share_a_row(
+    tmp_path: Path, deviation: float | None, said: str
+) -> None:
+    few = {"method": "tip-x", "support": "few", "protocol": "fixed"}
+    runs = [run(**few, seed=seed, top1=70.0 + seed) for seed in range(3)]
+    made = result(run(), *runs, seeds=[spread(top1_std=deviation)])
+    lines = [x for x in printed(tmp_path, made).splitlines() if x.startswith("clip")]
+    assert [cells(line)[1].strip() for line in lines] == ["zero-shot", "tip-x"]
+    assert "71.50" in lines[1]
+    assert said in lines[1]
+
+
+def test_runs_that_learn_from_the_test_images_are_named_once(tmp_path: Path) -> None:
+    runs = [run(method="dn", transductive=True, encoder=name) for name in ("a", "b")]
+    assert printed(tmp_path, result(*runs)).count("dn: learns from all test images at once") == 1
+    assert "learns from" not in printed(tmp_path, result())
 
 
 def test_no_difference_is_a_dash_and_an_even_one_is_not(tmp_path: Path) -> None:
@@ -166,7 +155,7 @@ def test_rows_are_never_cut_or_wrapped(tmp_path: Path, width: int) -> None:
 
 def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
     (tmp_path / "pets.json").write_text("{}")
-    with pytest.raises(InputError, match=r"pets\.json: not a susx-result-1 file"):
+    with pytest.raises(InputError, match=r"pets\.json: not a susx-result-2 file"):
         print_table(tmp_path / "pets.json")
 
 

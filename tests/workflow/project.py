@@ -26,7 +26,7 @@ SHARDS = ["000", "001"]
 AXIS = {"start": 0.1, "stop": 10.0, "steps": 3}
 
 # The tiny model gains nothing from threads, but jobs of one thread run side by side.
-ONE_THREAD = [f"embed_{thing}=1" for thing in ("text", "images", "support", "shard")] + [
+ONE_THREAD = [f"embed_{thing}=1" for thing in ("text", "images", "patches", "support", "shard")] + [
     "image_manifest=1",
     "search_shard=1",
     "evaluate=1",

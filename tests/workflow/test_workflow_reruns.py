@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from susx.cache import read_cache
-from susx.results import Result, read_result
+from susx.schema import Result, read_result
 from tests.helpers import image_bytes, save_tiny_clip
 from tests.workflow.project import (
     NAMES,
@@ -22,7 +22,11 @@ EVALUATION = {"work/tiny/evaluation/clip.json", RESULT}
 TEXTS = {f"cache/clip/tiny/text-{name}.h5" for name in ("photo", "ensemble", "cupl", "cupl+e")}
 PROMPTS = {f"work/tiny/prompts/{name}.json" for name in ("photo", "ensemble", "cupl", "cupl+e")}
 POOL = {f"cache/clip/pools/web/{shard}.h5" for shard in SHARDS}
-IMAGES = {f"cache/clip/tiny/images-{split}.h5" for split in ("test", "validation")}
+IMAGES = {
+    f"cache/clip/tiny/{kind}-{split}.h5"
+    for kind in ("images", "patches")
+    for split in ("test", "validation")
+}
 IMAGE_MANIFESTS = {f"work/tiny/images/{split}.parquet" for split in ("test", "validation")}
 SUPPORT = {
     "work/tiny/support/lc/manifest.parquet",

@@ -1,0 +1,90 @@
+"""A small result file, made by hand."""
+
+from typing import Any
+
+from susx.schema import SCHEMA
+
+
+def difference(mean: float = 0.5, low: float = -1.0, high: float = 2.0) -> dict[str, Any]:
+    return {
+        "reference": "zero-shot",
+        "protocol": "none",
+        "mean": mean,
+        "ci95": [low, high],
+        "corrected": 5,
+        "broken": 2,
+        "mcnemar_p": 0.4531,
+    }
+
+
+def case(**changes: Any) -> dict[str, Any]:
+    names = {"encoder": "clip", "method": "zero-shot", "text": "ensemble", "support": None}
+    return {**names, "protocol": "none", **changes}
+
+
+def run(**changes: Any) -> dict[str, Any]:
+    values = {
+        "seed": None,
+        "tuned_on": "nothing",
+        "transductive": False,
+        "top1": 61.24,
+        "correct": 61,
+        "top5": 90.0,
+        "mean_per_class": 60.0,
+        "ci95": [55.04, 67.46],
+        "hyperparameters": {},
+        "tuning_correct": None,
+        "support_size": 0,
+        "per_class": [60.0, None],
+        "seconds": 0.1,
+        "peak_mib": 10.0,
+    }
+    return case(**values) | changes
+
+
+def spread(**changes: Any) -> dict[str, Any]:
+    values = {"tuned_on": "nothing", "n_seeds": 3, "support_size": 592, "top1_mean": 71.5}
+    names = {"method": "tip-x", "support": "few", "protocol": "fixed"}
+    return case(**names, **values, top1_std=0.613) | changes
+
+
+def result(*runs: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    values = {
+        "schema": SCHEMA,
+        "dataset": "pets",
+        "n_classes": 37,
+        "n_test": 3669,
+        "n_validation": 0,
+        "images": {"test": {"n_read": 3669, "n_unreadable": 0, "unreadable": {}}},
+        "supports": {},
+        "provenance": {},
+        "runs": list(runs or [run()]),
+    }
+    return values | changes
+
+
+def full_result() -> dict[str, Any]:
+    """A result that uses every part of the schema."""
+    compared = {f"delta_vs_{name}": difference() for name in ("zero_shot", "best_text")}
+    pair = {"true": "Pug", "predicted": "Boxer", "zero_shot": 9, "now": 2}
+    few = run(
+        method="tip-x",
+        support="few",
+        protocol="support",
+        seed=1,
+        tuned_on="support",
+        hyperparameters={"alpha": 1.5, "beta": 5.5, "gamma": 0.25},
+        tuning_correct=31,
+        support_size=592,
+        changed_pairs=[pair],
+        delta_vs_tip_adapter=difference() | {"reference": "tip-adapter", "protocol": "fixed"},
+        **compared,
+    )
+    counts = {"size": 16, "n_kept": 590, "n_duplicates": 2, "n_unreadable": 1}
+    return result(
+        run(),
+        few,
+        supports={"few-seed1": {**counts, "short_classes": {"Pug": 14}}},
+        skipped=[{**case(method="calip"), "seed": None, "reason": "needs patch embeddings"}],
+        seeds=[spread()],
+    )

@@ -1,0 +1,61 @@
+"""The generated reference pages and schemas."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from susx.config import Card, Config
+from susx.reference import pages, write_pages
+from susx.schema import Result
+
+ROOT = Path(__file__).parents[2]
+SCHEMAS = {"config.md": Config, "results.md": Result}
+
+
+def sections() -> list[tuple[str, str, list[str], list[str]]]:
+    """Page, title, keys and undescribed keys of every section."""
+    found = []
+    for page, model in (*SCHEMAS.items(), ("config.md", Card)):
+        schema = model.model_json_schema()
+        title = model.__name__ if model is Card else "Top level"
+        for name, part in {title: schema, **(schema["$defs"] if title != "Card" else {})}.items():
+            keys = list(part["properties"])
+            bare = [key for key in keys if not part["properties"][key].get("description")]
+            found.append((page, name, keys, bare))
+    return found
+
+
+@pytest.mark.parametrize(("page", "title", "keys", "bare"), sections())
+def test_every_key_is_described_in_the_reference(
+    page: str, title: str, keys: list[str], bare: list[str]
+) -> None:
+    section = pages()[page].split(f"## {title}\n")[1].split("\n## ")[0]
+    assert bare == []
+    assert keys
+    assert all(f"\n| `{key}` | " in section for key in keys)
+
+
+@pytest.mark.parametrize("name", list(pages()))
+def test_reference_is_up_to_date(name: str) -> None:
+    assert (ROOT / "docs" / name).read_text("utf-8") == pages()[name]
+
+
+@pytest.mark.parametrize("model", [Config, Result])
+def test_schema_files_are_those_of_the_models(model: type[BaseModel]) -> None:
+    name = {Config: "config", Result: "results"}[model]
+    assert json.loads(pages()[f"{name}.schema.json"]) == model.model_json_schema()
+
+
+def test_pages_tell_what_may_be_null_and_what_is_listed() -> None:
+    page = pages()["results.md"]
+    assert "| `support` | string or null | required |" in page
+    assert "| `per_class` | list of number or null | required |" in page
+    assert "| `runs` | list of [Run](#run) | required |" in page
+
+
+def test_all_files_are_written(tmp_path: Path) -> None:
+    write_pages(tmp_path)
+    written = {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()}
+    assert written == pages()
