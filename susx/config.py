@@ -10,17 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
+from susx.config_features import Features
+from susx.config_types import Finite, Names, Positive, Section, Slug, Template, WithoutRepeats
 from susx.errors import InputError, suggestion
 from susx.methods import METHODS
 
@@ -33,35 +26,6 @@ DEFAULT_ENSEMBLE = [
     "art of the {}.",
     "a photo of the small {}.",
 ]
-
-Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_.-]*$")]
-
-
-def _with_placeholder(template: str) -> str:
-    if template.count("{}") != 1:
-        raise ValueError(
-            f'template "{template}" must contain {{}} exactly once, for the class name'
-        )
-    return template
-
-
-def _without_repeats(names: list[str]) -> list[str]:
-    for position, name in enumerate(names):
-        if name in names[:position]:
-            raise ValueError(f'"{name}" is listed twice; remove one')
-    return names
-
-
-Template = Annotated[str, AfterValidator(_with_placeholder)]
-Positive = Annotated[int, Field(gt=0)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Names = Annotated[list[str], AfterValidator(_without_repeats)]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values are never coerced."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Roots(Section):
@@ -114,11 +78,19 @@ class Dataset(Section):
     descriptions: str | None = Field(
         None, description="JSON file {class name: [sentence, ...]}, as CuPL publishes."
     )
-    images: Images = Field(description="Where the labelled images are.")
+    images: Images | None = Field(None, description="Where the labelled images are.")
+    features: Features | None = Field(None, description="Published features, in place of images.")
+
+    @property
+    def named(self) -> bool:
+        """Whether the classes have names; published features may do without."""
+        return self.classes is not None or self.card is not None
 
     @model_validator(mode="after")
-    def _needs_classes(self) -> Dataset:
-        if self.classes is None and self.card is None:
+    def _complete(self) -> Dataset:
+        if (self.images is None) == (self.features is None):
+            raise ValueError("give `images` or `features`, one of the two")
+        if not self.named and (self.features is None or self.features.encoder):
             raise ValueError("give `classes` (a list or a text file) or `card`")
         return self
 
@@ -217,7 +189,7 @@ class Evaluation(Section):
     texts: Names = Field(
         ["cupl+e"], min_length=1, description="Prompt strategies under the support-set methods."
     )
-    protocols: Annotated[list[Protocol], AfterValidator(_without_repeats)] = Field(
+    protocols: Annotated[list[Protocol], WithoutRepeats] = Field(
         ["validation", "fixed"],
         min_length=1,
         description="`validation`: the grid point with most correct validation images; `fixed`: "
@@ -249,7 +221,9 @@ class Config(Section):
         },
         description="Prompt strategies by name.",
     )
-    encoders: dict[Slug, Encoder] = Field(min_length=1, description="Encoders by name.")
+    encoders: dict[Slug, Encoder] = Field(
+        {}, description="Encoders by name; datasets of published features need none."
+    )
     pools: dict[Slug, Pool] = Field({}, description="Image pools by name.")
     supports: dict[Slug, Support] = Field({}, description="Support sets by name.")
     evaluation: Evaluation = Field(Evaluation(), description="Methods and protocols.")
@@ -345,7 +319,8 @@ def _valid_keys(model: type[BaseModel], location: Iterable[str]) -> list[str]:
     annotation: Any = model
     for part in location:
         annotation = _descend(annotation, part)
-    return list(getattr(annotation, "model_fields", {}))
+    options = (annotation, *get_args(annotation))
+    return list(dict.fromkeys(key for o in options for key in getattr(o, "model_fields", {})))
 
 
 def _descend(annotation: Any, part: str) -> Any:
@@ -363,6 +338,10 @@ def _descend(annotation: Any, part: str) -> Any:
 
 
 def _dangling_references(config: Config) -> Iterable[str]:
+    if not config.encoders and any(dataset.images for dataset in config.datasets.values()):
+        yield "encoders: missing"
+        return
+
     def check(key: str, names: Iterable[str], section: str) -> Iterable[str]:
         valid = getattr(config, section)
         for name in names:
@@ -370,6 +349,16 @@ def _dangling_references(config: Config) -> Iterable[str]:
                 hint = suggestion(name, valid) or f"; defined: {', '.join(valid) or 'none'}"
                 yield f'{key}: no entry "{name}" under {section}{hint}'
 
+    for name, dataset in config.datasets.items():
+        if features := dataset.features:
+            key = f"datasets.{name}.features"
+            yield from check(f"{key}.encoder", filter(None, [features.encoder]), "encoders")
+            yield from check(f"{key}.text_files", features.text_files, "prompts")
+            if features.backbone in config.encoders:
+                yield (
+                    f'{key}.backbone: "{features.backbone}" is also the name of an encoder, whose '
+                    "caches it would share; rename the encoder"
+                )
     for name, prompts in config.prompts.items():
         yield from check(f"prompts.{name}.of", prompts.of, "prompts")
         for part in prompts.of:
