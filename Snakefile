@@ -28,6 +28,7 @@ include: "rules/classes.smk"
 include: "rules/prompts.smk"
 include: "rules/support.smk"
 include: "rules/embeddings.smk"
+include: "rules/features.smk"
 include: "rules/evaluate.smk"
 
 

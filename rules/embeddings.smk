@@ -35,6 +35,8 @@ rule embed_images:
         "logs/embed_images/{encoder}/{dataset}/{split}.log",
     benchmark:
         "benchmarks/embed_images/{encoder}/{dataset}/{split}.tsv"
+    wildcard_constraints:
+        dataset=one_of(IMAGES),
     conda:
         ENVIRONMENT
     threads: encoder_threads
@@ -59,6 +61,8 @@ rule embed_support:
         "logs/embed_support/{encoder}/{dataset}/{support}.log",
     benchmark:
         "benchmarks/embed_support/{encoder}/{dataset}/{support}.tsv"
+    wildcard_constraints:
+        dataset=one_of(IMAGES),
     conda:
         ENVIRONMENT
     threads: encoder_threads

@@ -10,6 +10,8 @@ rule evaluate:
         "logs/evaluate/{dataset}/{encoder}.log",
     benchmark:
         "benchmarks/evaluate/{dataset}/{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of([*CONFIG.encoders, *BACKBONES]),
     conda:
         ENVIRONMENT
     threads: 4
@@ -23,7 +25,7 @@ rule evaluate:
             include={"methods", "texts", "protocols", "grid", "fixed", "bootstrap"}
         ),
         seed=CONFIG.seed,
-        device=lambda w: CONFIG.encoders[w.encoder].device,
+        device=evaluation_device,
     script:
         "../workflow_scripts/evaluate.py"
 

@@ -112,8 +112,16 @@ def evaluated_texts():
 
 
 def evaluated_splits(dataset):
-    """Splits of a dataset that have images."""
-    return [split for split in SPLITS if getattr(DATASETS[dataset].images, split)]
+    """Splits of a dataset that have images, or whose features were published.
+
+    If hyper-parameters are tuned, validation features are expected, and missed where not found.
+    """
+    if dataset in IMAGES:
+        return [split for split in SPLITS if getattr(IMAGES[dataset], split)]
+    tuned = "validation" in EVALUATION.protocols
+    tunable = any(METHODS[name].grid for name in EVALUATION.methods)
+    validation = FEATURE_FILES[dataset].has_split("validation") or (tuned and tunable)
+    return ["test", "validation"] if validation else ["test"]
 
 
 def cache_files(wildcards):
@@ -128,7 +136,7 @@ def cache_files(wildcards):
         if any(METHODS[m].needs_support for m in EVALUATION.methods)
         else []
     )
-    return {
+    files = {
         "classes": f"{work}/classes.json",
         "texts": {name: f"{cache}/text-{name}.h5" for name in evaluated_texts()},
         "images": {name: f"{cache}/images-{name}.h5" for name in splits},
@@ -138,6 +146,7 @@ def cache_files(wildcards):
             name: f"{work}/support/{name}/manifest.parquet" for name in supports
         },
     }
+    return files | feature_caches(wildcards) if wildcards.dataset in FEATURES else files
 
 
 def cache_inputs(wildcards):
@@ -153,10 +162,11 @@ def intermediate_files(wildcards):
     for kind in ("texts", "images", "image_manifests", "supports", "support_manifests"):
         yield from files[kind].values()
     yield files["classes"]
-    yield from (
-        f"{WORK}/{dataset}/prompts/{strategy}.json" for strategy in files["texts"]
-    )
-    for support in files["supports"]:
+    if dataset not in FEATURES or FEATURES[dataset].encoder:
+        yield from (
+            f"{WORK}/{dataset}/prompts/{strategy}.json" for strategy in files["texts"]
+        )
+    for support in files["support_manifests"]:
         names = SimpleNamespace(dataset=dataset, support=support)
         yield query_cache(names)
         yield f"{WORK}/{dataset}/prompts/{CONFIG.supports[support].query}.json"
@@ -179,7 +189,23 @@ def force_lost(wildcards):
         workflow.dag.forcefiles.update(lost)
 
 
+def evaluated_encoders(dataset):
+    """Encoders of a dataset's evaluation; published features have one, their backbone."""
+    if dataset in FEATURES:
+        return [FEATURES[dataset].backbone]
+    return EVALUATED_ENCODERS
+
+
 def evaluation_files(wildcards):
     """Evaluations of a dataset, one file per encoder."""
     folder = f"{WORK}/{wildcards.dataset}/evaluation"
-    return [f"{folder}/{encoder}.json" for encoder in EVALUATED_ENCODERS]
+    return [
+        f"{folder}/{encoder}.json" for encoder in evaluated_encoders(wildcards.dataset)
+    ]
+
+
+def evaluation_device(wildcards):
+    """Device of an evaluation: that of the encoder."""
+    if wildcards.dataset in FEATURES:
+        return "auto"
+    return CONFIG.encoders[wildcards.encoder].device

@@ -203,12 +203,23 @@ def check_data(data: EncoderData) -> None:
             raise InputError(f"{data.name}: {name} has no images")
         if part.labels.min() < 0 or part.labels.max() >= n_classes:
             raise InputError(f"{data.name}: {name} has labels outside 0..{n_classes - 1}")
+    if data.validation is not None and same_images(data.test, data.validation):
+        raise InputError(
+            f"{data.name}: validation and test are the same images, so that tuning would see the "
+            "labels of the test; give other validation images, or declare it in the dataset's "
+            "card (`validation: test`)"
+        )
     for name, support in data.supports.items():
         absent = np.setdiff1d(np.arange(n_classes), support.labels)
         if len(absent):
             raise InputError(
                 f"{data.name}: support {name} has no image of class {absent[0]}; enlarge the pool"
             )
+
+
+def same_images(first: LabelledFeatures, second: LabelledFeatures) -> bool:
+    """Whether two splits have the same features in the same order."""
+    return np.array_equal(first.features, second.features)
 
 
 @dataclass(frozen=True)
@@ -237,7 +248,8 @@ def _tune(method: Method, context: Context, data: EncoderData, plan: Plan, case:
     if found is None:
         raise InputError(
             "protocol `validation` needs validation images; set images.validation of the "
-            "dataset, or leave the protocol out of evaluation.protocols"
+            "dataset (published features: theirs are empty), or leave the protocol out of "
+            "evaluation.protocols"
         )
     return _Tuned(found.hyperparameters, "validation", found.correct)
 

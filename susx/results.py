@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from susx.cache import Embeddings, class_means, read_cache
@@ -95,7 +96,10 @@ class Result(_Strict):
 
 @dataclass(frozen=True)
 class CacheFiles:
-    """Files of one encoder: caches by strategy, split and support; manifests by split, support."""
+    """Files of one encoder: caches by strategy, split and support; manifests by split, support.
+
+    Published features have no manifests.
+    """
 
     classes: str
     texts: Mapping[str, str]
@@ -127,7 +131,7 @@ def evaluate_caches(
     kinds = {"text": texts, "images": images, "support": supports}
     caches = {f"{kind}-{name}": c for kind, named in kinds.items() for name, c in named.items()}
     weights = {name: cache.meta["encoder"]["weights_sha256"] for name, cache in caches.items()}
-    if len(set(weights.values())) > 1:
+    if len(set(weights.values()) - {None}) > 1:  # those of published features are unknown
         raise InputError(
             f"{encoder}: the caches of {', '.join(sorted(weights))} were embedded with different "
             "weights; delete them and run again"
@@ -138,21 +142,22 @@ def evaluate_caches(
         texts={name: class_means(cache, len(classes)) for name, cache in texts.items()},
         supports={name: _labelled(cache) for name, cache in supports.items()},
         test=_labelled(images["test"]),
-        validation=_labelled(images["validation"]) if "validation" in images else None,
+        validation=_labelled(images["validation"]) if images.get("validation") else None,
     )
     return {
         "encoder": encoder,
         "runs": evaluate(data, plan, notify),
         "images": {
-            name: _image_counts(cache, files.image_manifests[name], classes)
+            name: _image_counts(cache, files.image_manifests.get(name), classes)
             for name, cache in images.items()
         },
         "supports": {
-            name: read_table(path, SupportRecord, classes.sha256).meta
-            for name, path in files.support_manifests.items()
+            name: _support_counts(cache, files.support_manifests.get(name), classes)
+            for name, cache in supports.items()
         },
         "provenance": {
-            **next(iter(texts.values())).meta["encoder"],
+            **images["test"].meta["encoder"],
+            **_text_encoder(images["test"], next(iter(texts.values()))),
             "logit_scale": data.logit_scale,
             "device": plan.device,
             "inputs": {name: cache.meta["input_sha256"] for name, cache in caches.items()},
@@ -228,12 +233,39 @@ def _labelled(cache: Embeddings) -> LabelledFeatures:
     return LabelledFeatures(cache.features, cache.labels)
 
 
-def _image_counts(cache: Embeddings, manifest: str, classes: ClassManifest) -> dict[str, Any]:
-    table = read_table(manifest, ImageRecord, classes.sha256)
-    listed = {record.key: record.reason for record in table.records if record.reason}
+def _image_counts(
+    cache: Embeddings, manifest: str | None, classes: ClassManifest
+) -> dict[str, Any]:
+    records = read_table(manifest, ImageRecord, classes.sha256).records if manifest else []
+    listed = {record.key: record.reason for record in records if record.reason}
     unreadable = {**listed, **cache.meta["failed"]}
     return {
         "n_read": len(cache),
         "n_unreadable": len(unreadable),
         "unreadable": unreadable,
     }
+
+
+def _support_counts(
+    cache: Embeddings, manifest: str | None, classes: ClassManifest
+) -> dict[str, Any]:
+    """Counts of a support set; those of a published one are all that its features tell."""
+    if manifest:
+        return read_table(manifest, SupportRecord, classes.sha256).meta
+    counts = np.bincount(cache.labels, minlength=len(classes)).tolist()
+    size = max(counts)
+    return {
+        "size": size,
+        "n_kept": len(cache),
+        "n_duplicates": 0,
+        "n_unreadable": 0,
+        "short_classes": {
+            name: count for name, count in zip(classes.names, counts, strict=True) if count < size
+        },
+    }
+
+
+def _text_encoder(images: Embeddings, texts: Embeddings) -> dict[str, Any]:
+    """Say so if texts were embedded by what is only believed to have embedded the images."""
+    encoder = texts.meta["encoder"]
+    return {} if encoder == images.meta["encoder"] else {"text_encoder": encoder}
