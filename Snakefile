@@ -23,6 +23,7 @@ configfile: "config.yaml"
 
 include: "rules/common.smk"
 include: "rules/inputs.smk"
+include: "rules/feature_inputs.smk"
 include: "rules/demo.smk"
 include: "rules/classes.smk"
 include: "rules/prompts.smk"
