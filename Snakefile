@@ -3,6 +3,7 @@
 # results/{dataset}.json                              <- work/{dataset}/evaluation/{encoder}.json
 # cache/{encoder}/{dataset}/text-{strategy}.h5           texts of a prompt strategy
 # cache/{encoder}/{dataset}/images-{split}.h5            test and validation images
+# cache/{encoder}/{dataset}/patches-{split}.h5           their patches, for CALIP
 # cache/{encoder}/{dataset}/support-{support}.h5         support set
 # cache/{encoder}/pools/{pool}/{shard}.h5                one shard of an image pool
 # work/{dataset}/support/{support}/manifest.parquet, images.tar, candidates/{shard}.parquet

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 
-from susx.config import parse_config, with_card
+from susx.config import FewShot, parse_config, tuning_split, with_card
 from susx.errors import InputError
 from susx.feature_files import feature_files, require
 from susx.methods import METHODS
@@ -29,16 +29,24 @@ except InputError as error:
 WORK = CONFIG.roots.work
 CACHE = CONFIG.roots.cache
 RESULTS = CONFIG.roots.results
-SPLITS = ("test", "validation")
+SPLITS = ("test", "validation", "train")
 IMAGES = {name: d.images for name, d in DATASETS.items() if d.images}
 FEATURES = {name: d.features for name, d in DATASETS.items() if d.features}
 FEATURE_FILES = {name: feature_files(name, f) for name, f in FEATURES.items()}
 BACKBONES = {features.backbone for features in FEATURES.values()}
 EVALUATION = CONFIG.evaluation
 EVALUATED_ENCODERS = EVALUATION.encoders or list(CONFIG.encoders)
-EVALUATED_SUPPORTS = (
-    CONFIG.supports if EVALUATION.supports is None else EVALUATION.supports
-)
+SEEDS = {
+    f"{name}-seed{seed}": (name, seed)
+    for name, support in CONFIG.supports.items()
+    if isinstance(support, FewShot)
+    for seed in support.seeds
+}
+RETRIEVED = [
+    name
+    for name, support in CONFIG.supports.items()
+    if not isinstance(support, FewShot)
+]
 
 
 def one_of(names):
@@ -51,7 +59,7 @@ def one_of(names):
 wildcard_constraints:
     dataset=one_of(DATASETS),
     strategy=one_of(CONFIG.prompts),
-    support=one_of(CONFIG.supports),
+    support=one_of([*RETRIEVED, *SEEDS]),
     encoder=one_of(CONFIG.encoders),
     pool=one_of(CONFIG.pools),
     shard=one_of({shard for shards in SHARDS.values() for shard in shards}),

@@ -50,10 +50,35 @@ rule embed_images:
         "../workflow_scripts/embed_images.py"
 
 
+rule embed_patches:
+    input:
+        manifest=rules.image_manifest.output[0],
+        model=lambda w: model_files(w.encoder),
+    output:
+        f"{CACHE}/{{encoder}}/{{dataset}}/patches-{{split}}.h5",
+    log:
+        "logs/embed_patches/{encoder}/{dataset}/{split}.log",
+    benchmark:
+        "benchmarks/embed_patches/{encoder}/{dataset}/{split}.tsv"
+    wildcard_constraints:
+        dataset=one_of(IMAGES),
+    conda:
+        ENVIRONMENT
+    threads: encoder_threads
+    resources:
+        mem_mb=lambda w, attempt: attempt * 16000,
+        runtime=720,
+        gpu=0,
+    params:
+        encoder=lambda w: encoder_settings(w) | {"store": "float16"},
+    script:
+        "../workflow_scripts/embed_patches.py"
+
+
 rule embed_support:
     input:
-        manifest=rules.select_support.output.manifest,
-        images=rules.select_support.output.images,
+        manifest=f"{WORK}/{{dataset}}/support/{{support}}/manifest.parquet",
+        images=f"{WORK}/{{dataset}}/support/{{support}}/images.tar",
         model=lambda w: model_files(w.encoder),
     output:
         f"{CACHE}/{{encoder}}/{{dataset}}/support-{{support}}.h5",

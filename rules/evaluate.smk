@@ -21,10 +21,25 @@ rule evaluate:
         gpu=0,
     params:
         files=cache_files,
-        evaluation=EVALUATION.model_dump(
-            include={"methods", "texts", "protocols", "grid", "fixed", "bootstrap"}
-        ),
-        seed=CONFIG.seed,
+        plan=lambda w: EVALUATION.model_dump(
+            include={"methods", "protocols", "bootstrap"}
+        )
+        | {
+            "texts": configured_texts(w.dataset),
+            "unavailable_texts": unavailable_texts(w.dataset),
+            "unavailable_supports": unavailable_supports(w.dataset),
+            "seeds": {
+                name: SEEDS[name]
+                for name in evaluated_supports(w.dataset)
+                if name in SEEDS
+            },
+            "seed": CONFIG.seed,
+        },
+        tuning=lambda w: EVALUATION.model_dump(include={"grid", "fixed"})
+        | {
+            "continuous": EVALUATION.search == "continuous",
+            "validation_split": tuning_split(DATASETS[w.dataset]),
+        },
         device=evaluation_device,
     script:
         "../workflow_scripts/evaluate.py"

@@ -16,31 +16,24 @@ def published(wildcards, kind, name):
 
 
 def feature_caches(wildcards):
-    """What an evaluation of published features reads in place of what embedding makes.
-
-    Without an encoder there are only the published texts.
-    """
+    """What an evaluation of published features reads in place of what embedding makes."""
     dataset, features = wildcards.dataset, FEATURES[wildcards.dataset]
-    files = FEATURE_FILES[dataset]
     cache, text_cache = (
         f"{CACHE}/{encoder}/{dataset}"
         for encoder in (features.backbone, features.encoder or features.backbone)
     )
-    wanted = evaluated_texts()
-    texts = wanted if features.encoder else [t for t in wanted if t in files.texts]
+    wanted, unavailable = evaluated_texts(dataset), unavailable_texts(dataset)
+    texts = [name for name in wanted if name not in unavailable]
     if not texts:
         raise WorkflowError(
-            f"config.yaml: datasets.{dataset}.features: has texts {', '.join(files.texts)}, but "
-            f"the evaluation uses {', '.join(wanted)}"
+            f"config.yaml: datasets.{dataset}.features: has texts "
+            f"{', '.join(FEATURE_FILES[dataset].texts)}, but the evaluation uses {', '.join(wanted)}"
         )
-    supported = any(METHODS[name].needs_support for name in EVALUATION.methods)
     return {
         "texts": {name: f"{text_cache}/text-{name}.h5" for name in texts},
         "image_manifests": {},
-        "supports": {
-            name: f"{cache}/support-{name}.h5" for name in files.supports if supported
-        },
         "support_manifests": {},
+        "patches": {},
     }
 
 

@@ -1,5 +1,7 @@
 """Input functions: which files a job reads, by its wildcards."""
 
+TEXT_FILES = ("descriptions", "descriptors")
+
 
 def existing(path, key):
     """Return `path`, or stop with an error that names the configuration key.
@@ -37,17 +39,32 @@ def strategy_sources(strategy):
     return {name: CONFIG.prompts[name].source for name in prompts.of or [strategy]}
 
 
-def description_files(wildcards):
-    """Description file of a dataset, if the strategy reads it."""
-    dataset = DATASETS[wildcards.dataset]
-    if "descriptions" not in strategy_sources(wildcards.strategy).values():
-        return []
-    key = f"datasets.{wildcards.dataset}.descriptions"
-    if dataset.descriptions is None:
-        raise WorkflowError(
-            f"config.yaml: {key}: not set, but prompt strategy {wildcards.strategy} reads it"
-        )
-    return existing(dataset.descriptions, key)
+def lacking_texts(dataset, strategy):
+    """Key of a file that a prompt strategy reads but the dataset does not name, or None."""
+    if dataset in FEATURES and not FEATURES[dataset].encoder:
+        there = strategy in FEATURE_FILES[dataset].texts
+        return None if there else f"text {strategy} of datasets.{dataset}.features"
+    for source in strategy_sources(strategy).values():
+        if source in TEXT_FILES and getattr(DATASETS[dataset], source) is None:
+            return f"datasets.{dataset}.{source}"
+
+
+def text_file(source):
+    """Input function: the dataset's file of a prompt source, if the strategy reads it."""
+
+    def path(wildcards):
+        if source not in strategy_sources(wildcards.strategy).values():
+            return []
+        lacking = lacking_texts(wildcards.dataset, wildcards.strategy)
+        if lacking:
+            raise WorkflowError(
+                f"config.yaml: {lacking}: not set, but prompt strategy "
+                f"{wildcards.strategy} reads it"
+            )
+        key = f"datasets.{wildcards.dataset}.{source}"
+        return existing(getattr(DATASETS[wildcards.dataset], source), key)
+
+    return path
 
 
 def model_files(encoder):
@@ -71,6 +88,11 @@ def query_cache(wildcards):
     """Cache of the texts that a support set is retrieved with."""
     support = CONFIG.supports[wildcards.support]
     return f"{CACHE}/{support.encoder}/{wildcards.dataset}/text-{support.query}.h5"
+
+
+def few_shot(wildcards):
+    """Settings of a few-shot support set."""
+    return CONFIG.supports[SEEDS[wildcards.support][0]]
 
 
 def shard_cache(wildcards):
@@ -101,27 +123,66 @@ def encoder_threads(wildcards):
     return CONFIG.encoders[wildcards.encoder].threads
 
 
-def evaluated_texts():
+def configured_texts(dataset):
+    """Prompt strategies under the methods that do not name their own."""
+    described = "cupl+e" in CONFIG.prompts and not lacking_texts(dataset, "cupl+e")
+    return EVALUATION.texts or ["cupl+e" if described else "ensemble"]
+
+
+def evaluated_texts(dataset):
     """Prompt strategies that the evaluated methods use, in order."""
     texts = [
         t
         for name in EVALUATION.methods
-        for t in METHODS[name].texts or EVALUATION.texts
+        for t in METHODS[name].texts or configured_texts(dataset)
     ]
     return list(dict.fromkeys(texts))
 
 
-def evaluated_splits(dataset):
-    """Splits of a dataset that have images, or whose features were published.
+def unavailable_texts(dataset):
+    """Evaluated prompt strategies that the dataset cannot have, with the reason."""
+    lacking = {text: lacking_texts(dataset, text) for text in evaluated_texts(dataset)}
+    return {text: f"{key} is not set" for text, key in lacking.items() if key}
 
-    If hyper-parameters are tuned, validation features are expected, and missed where not found.
+
+def evaluated_supports(dataset):
+    """Support sets that are compared, few-shot ones once per seed."""
+    if not any(METHODS[method].needs_support for method in EVALUATION.methods):
+        return []
+    if dataset in FEATURES:
+        return list(FEATURE_FILES[dataset].supports)
+    wanted, unavailable = wanted_supports(), unavailable_supports(dataset)
+    return [name for name in RETRIEVED if name in wanted] + [
+        name
+        for name, (entry, _) in SEEDS.items()
+        if entry in wanted and entry not in unavailable
+    ]
+
+
+def wanted_supports():
+    """Entries of `supports` that are compared."""
+    return CONFIG.supports if EVALUATION.supports is None else EVALUATION.supports
+
+
+def unavailable_supports(dataset):
+    """Few-shot support sets that the dataset cannot have, with the reason."""
+    if dataset in FEATURES or IMAGES[dataset].train is not None:
+        return {}
+    reason = f"datasets.{dataset}.images.train is not set"
+    return {name: reason for name in wanted_supports() if name not in RETRIEVED}
+
+
+def evaluated_splits(dataset):
+    """Splits of a dataset that have images, or whose features are published.
+
+    Published validation features of a dataset that is tuned on its test are those of the test.
     """
     if dataset in IMAGES:
-        return [split for split in SPLITS if getattr(IMAGES[dataset], split)]
-    tuned = "validation" in EVALUATION.protocols
-    tunable = any(METHODS[name].grid for name in EVALUATION.methods)
-    validation = FEATURE_FILES[dataset].has_split("validation") or (tuned and tunable)
-    return ["test", "validation"] if validation else ["test"]
+        splits = ("test", "validation")
+        return [split for split in splits if getattr(IMAGES[dataset], split)]
+    own = tuning_split(DATASETS[dataset]) == "validation"
+    there = FEATURE_FILES[dataset].has_split("validation")
+    return ["test", "validation"] if own and there else ["test"]
 
 
 def cache_files(wildcards):
@@ -131,20 +192,20 @@ def cache_files(wildcards):
         f"{CACHE}/{wildcards.encoder}/{wildcards.dataset}",
     )
     splits = evaluated_splits(wildcards.dataset)
-    supports = (
-        EVALUATED_SUPPORTS
-        if any(METHODS[m].needs_support for m in EVALUATION.methods)
-        else []
-    )
+    supports = evaluated_supports(wildcards.dataset)
+    unavailable = unavailable_texts(wildcards.dataset)
+    texts = [t for t in evaluated_texts(wildcards.dataset) if t not in unavailable]
+    patches = any("patches" in METHODS[method].needs for method in EVALUATION.methods)
     files = {
         "classes": f"{work}/classes.json",
-        "texts": {name: f"{cache}/text-{name}.h5" for name in evaluated_texts()},
+        "texts": {name: f"{cache}/text-{name}.h5" for name in texts},
         "images": {name: f"{cache}/images-{name}.h5" for name in splits},
         "image_manifests": {name: f"{work}/images/{name}.parquet" for name in splits},
         "supports": {name: f"{cache}/support-{name}.h5" for name in supports},
         "support_manifests": {
             name: f"{work}/support/{name}/manifest.parquet" for name in supports
         },
+        "patches": {name: f"{cache}/patches-{name}.h5" for name in splits if patches},
     }
     return files | feature_caches(wildcards) if wildcards.dataset in FEATURES else files
 
@@ -159,18 +220,22 @@ def cache_inputs(wildcards):
 def intermediate_files(wildcards):
     """Every file between a dataset's inputs and one encoder's evaluation."""
     dataset, files = wildcards.dataset, cache_files(wildcards)
-    for kind in ("texts", "images", "image_manifests", "supports", "support_manifests"):
-        yield from files[kind].values()
-    yield files["classes"]
-    if dataset not in FEATURES or FEATURES[dataset].encoder:
+    classes, *kinds = files.values()
+    yield classes
+    for kind in kinds:
+        yield from kind.values()
+    if dataset in IMAGES or FEATURES[dataset].encoder:
         yield from (
             f"{WORK}/{dataset}/prompts/{strategy}.json" for strategy in files["texts"]
         )
     for support in files["support_manifests"]:
         names = SimpleNamespace(dataset=dataset, support=support)
+        yield f"{WORK}/{dataset}/support/{support}/images.tar"
+        if support in SEEDS:
+            yield f"{WORK}/{dataset}/images/train.parquet"
+            continue
         yield query_cache(names)
         yield f"{WORK}/{dataset}/prompts/{CONFIG.supports[support].query}.json"
-        yield f"{WORK}/{dataset}/support/{support}/images.tar"
         yield from candidate_files(names)
         for names.shard in pool_of(support):
             yield shard_cache(names)
@@ -191,17 +256,16 @@ def force_lost(wildcards):
 
 def evaluated_encoders(dataset):
     """Encoders of a dataset's evaluation; published features have one, their backbone."""
-    if dataset in FEATURES:
-        return [FEATURES[dataset].backbone]
-    return EVALUATED_ENCODERS
+    return [FEATURES[dataset].backbone] if dataset in FEATURES else EVALUATED_ENCODERS
 
 
 def evaluation_files(wildcards):
     """Evaluations of a dataset, one file per encoder."""
-    folder = f"{WORK}/{wildcards.dataset}/evaluation"
-    return [
-        f"{folder}/{encoder}.json" for encoder in evaluated_encoders(wildcards.dataset)
-    ]
+    folder, encoders = (
+        f"{WORK}/{wildcards.dataset}/evaluation",
+        evaluated_encoders(wildcards.dataset),
+    )
+    return [f"{folder}/{encoder}.json" for encoder in encoders]
 
 
 def evaluation_device(wildcards):

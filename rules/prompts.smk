@@ -4,7 +4,8 @@
 rule prompts:
     input:
         classes=rules.class_manifest.output[0],
-        descriptions=description_files,
+        descriptions=text_file("descriptions"),
+        descriptors=text_file("descriptors"),
     output:
         f"{WORK}/{{dataset}}/prompts/{{strategy}}.json",
     log:

@@ -1,4 +1,4 @@
-"""Stage 3: support sets, retrieved from image pools."""
+"""Stage 3: support sets, retrieved from image pools or drawn from training images."""
 
 
 rule search_shard:
@@ -24,6 +24,32 @@ rule search_shard:
         "../workflow_scripts/search_shard.py"
 
 
+rule draw_support:
+    input:
+        classes=rules.class_manifest.output[0],
+        train=f"{WORK}/{{dataset}}/images/train.parquet",
+    output:
+        manifest=f"{WORK}/{{dataset}}/support/{{support}}/manifest.parquet",
+        images=f"{WORK}/{{dataset}}/support/{{support}}/images.tar",
+    log:
+        "logs/draw_support/{dataset}/{support}.log",
+    benchmark:
+        "benchmarks/draw_support/{dataset}/{support}.tsv"
+    wildcard_constraints:
+        support=one_of(SEEDS),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=60,
+    params:
+        size=lambda w: few_shot(w).size,
+        seed=lambda w: SEEDS[w.support][1],
+    script:
+        "../workflow_scripts/draw_support.py"
+
+
 rule select_support:
     input:
         classes=rules.class_manifest.output[0],
@@ -36,6 +62,8 @@ rule select_support:
         "logs/select_support/{dataset}/{support}.log",
     benchmark:
         "benchmarks/select_support/{dataset}/{support}.tsv"
+    wildcard_constraints:
+        support=one_of(RETRIEVED),
     conda:
         ENVIRONMENT
     threads: 1

@@ -16,7 +16,7 @@ from susx.errors import InputError
 from susx.files import atomic
 
 FORMAT = "susx-embeddings"
-VERSION = 1
+VERSION = 2
 ROWS_PER_CHUNK = 4096
 NORM_TOLERANCE = {"float32": 1e-4, "float16": 2e-3}
 
@@ -26,16 +26,19 @@ class Embeddings:
     """Unit feature rows with labels and keys.
 
     Attributes:
-        features: (N, d) float16 or float32, L2-normalised rows.
+        features: (N, d), or (N, P, d) for the patches of images; float16 or float32 rows of unit
+            length.
         labels: (N,) int32 class indices, -1 where unknown.
         keys: N strings that identify the rows.
         meta: encoder, class-manifest hash, input hash, counts, versions.
+        norms: (N,) float32 lengths of the rows before normalisation, where they are known.
     """
 
     features: NDArray[np.floating[Any]]
     labels: NDArray[np.int32]
     keys: list[str]
     meta: dict[str, Any]
+    norms: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -55,9 +58,12 @@ def write_cache(path: str | Path, embeddings: Embeddings) -> None:
     with atomic(path) as temporary, h5py.File(temporary, "w") as file:
         options: dict[str, Any] = {}
         if shape[0]:
-            options = {"fletcher32": True, "chunks": (min(ROWS_PER_CHUNK, shape[0]), shape[1])}
+            rows = min(_block_rows(embeddings.features), shape[0])
+            options = {"fletcher32": True, "chunks": (rows, *shape[1:])}
         file.create_dataset("features", data=embeddings.features, **options)
         file.create_dataset("labels", data=embeddings.labels.astype(np.int32))
+        if embeddings.norms is not None:
+            file.create_dataset("norms", data=embeddings.norms)
         keys = np.array(embeddings.keys, dtype=object)
         file.create_dataset("keys", data=keys, dtype=h5py.string_dtype("utf-8"))
         file.attrs["format"] = FORMAT
@@ -97,6 +103,7 @@ def read_cache(
                 labels=file["labels"][:],
                 keys=file["keys"].asstr()[:].tolist(),
                 meta=json.loads(meta),
+                norms=file["norms"][:] if "norms" in file else None,
             )
     except FileNotFoundError:
         raise InputError(f"{path}: file not found; run the pipeline to build it") from None
@@ -120,53 +127,47 @@ def read_cache(
     return embeddings
 
 
-def class_means(embeddings: Embeddings, n_classes: int) -> NDArray[np.float32]:
-    """Average the unit rows of every class and normalise: the text classifier W.
-
-    Returns:
-        (C, d) float32 unit rows.
-
-    Raises:
-        InputError: if a class has no row.
-    """
-    dimension = embeddings.features.shape[1]
-    sums = np.zeros((n_classes, dimension))
-    np.add.at(sums, embeddings.labels, embeddings.features.astype(np.float64))
-    absent = np.setdiff1d(np.arange(n_classes), embeddings.labels)
-    if len(absent):
-        raise InputError(f"class {absent[0]} has no text embedding; rebuild the text cache")
-    means: NDArray[np.float32] = (sums / np.linalg.norm(sums, axis=1, keepdims=True)).astype(
-        np.float32
-    )
-    return means
-
-
 def _check(path: str | Path, embeddings: Embeddings, advice: str) -> None:
     features, labels, keys = embeddings.features, embeddings.labels, embeddings.keys
-    if features.ndim != 2 or not len(features) == len(labels) == len(keys):
+    sizes = {len(part) for part in (features, labels, keys, embeddings.norms) if part is not None}
+    if features.ndim not in (2, 3) or len(sizes) > 1:
         raise InputError(
             f"{path}: features {features.shape}, labels {labels.shape} and {len(keys)} keys do "
             f"not fit together; {advice}"
         )
     if str(features.dtype) not in NORM_TOLERANCE:
         raise InputError(f"{path}: features are {features.dtype}, not float16 or 32; {advice}")
-    for start in range(0, len(features), ROWS_PER_CHUNK):
-        block = features[start : start + ROWS_PER_CHUNK].astype(np.float32)
-        norms = np.sqrt(np.einsum("nd,nd->n", block, block))
+    size = _block_rows(features)
+    for start in range(0, len(features), size):
+        block = features[start : start + size].astype(np.float32)
+        norms = np.sqrt(np.einsum("...d,...d->...", block, block))
         wrong = ~(np.abs(norms - 1) <= NORM_TOLERANCE[str(features.dtype)])
         if wrong.any():
-            row = start + int(np.argmax(wrong))
+            row = start + int(np.argwhere(wrong)[0, 0])
             kind = "not finite" if not np.isfinite(norms[wrong][0]) else "not of unit length"
             raise InputError(f'{path}: row {row} ("{keys[row]}") is {kind}; {advice}')
 
 
 def _digest(embeddings: Embeddings, meta: str) -> str:
     digest = hashlib.sha256(meta.encode())
-    for array in (embeddings.features, embeddings.labels.astype(np.int32)):
+    arrays: list[NDArray[Any]] = [embeddings.features, embeddings.labels.astype(np.int32)]
+    for array in arrays if embeddings.norms is None else [*arrays, embeddings.norms]:
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     digest.update("\0".join(embeddings.keys).encode())
     return digest.hexdigest()
+
+
+def _block_rows(features: NDArray[Any]) -> int:
+    """Rows that are stored and checked at once: fewer where a row holds many patches."""
+    return max(1, ROWS_PER_CHUNK // (features.shape[1] if features.ndim == 3 else 1))
+
+
+def normalised(raw: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Split (..., d) embeddings into rows of unit length and their (...) lengths."""
+    norms = np.linalg.norm(raw, axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return raw / norms[..., None], norms
 
 
 def concatenate(parts: Sequence[NDArray[Any]], dimension: int, dtype: str) -> NDArray[Any]:

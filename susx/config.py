@@ -13,7 +13,16 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from susx.config_features import Features
-from susx.config_types import Finite, Names, Positive, Section, Slug, Template, WithoutRepeats
+from susx.config_types import (
+    Count,
+    Finite,
+    Names,
+    Positive,
+    Section,
+    Slug,
+    Template,
+    WithoutRepeats,
+)
 from susx.errors import InputError, suggestion
 from susx.methods import METHODS
 
@@ -60,6 +69,19 @@ class Images(Section):
     validation: str | None = Field(
         None, description="Folder of the validation images; needed by protocol `validation`."
     )
+    train: str | None = Field(
+        None, description="Folder of the training images, which few-shot supports are drawn from."
+    )
+
+    @model_validator(mode="after")
+    def _splits_differ(self) -> Images:
+        if self.validation == self.test:
+            raise ValueError(
+                "`validation` is the folder of `test`, so that tuning on the one is tuning on the "
+                "other; where that is meant, leave it out and say `validation: test` in the "
+                "dataset card"
+            )
+        return self
 
 
 class Dataset(Section):
@@ -77,6 +99,9 @@ class Dataset(Section):
     )
     descriptions: str | None = Field(
         None, description="JSON file {class name: [sentence, ...]}, as CuPL publishes."
+    )
+    descriptors: str | None = Field(
+        None, description="JSON file {class name: [descriptor, ...]}, as VisDesc publishes."
     )
     images: Images | None = Field(None, description="Where the labelled images are.")
     features: Features | None = Field(None, description="Published features, in place of images.")
@@ -106,14 +131,20 @@ class Card(Section):
     ensemble: list[Template] = Field(
         DEFAULT_ENSEMBLE, min_length=1, description="Templates of the prompt ensemble."
     )
+    validation: Literal["validation", "test"] = Field(
+        "validation",
+        description="`test` if published results are tuned on the test images, as on ImageNet: "
+        "protocol `validation` then does the same, and every number says so.",
+    )
 
 
 class Prompts(Section):
     """A prompt strategy: a named way to turn a class name into texts."""
 
-    source: Literal["template", "ensemble", "descriptions", "combine"] = Field(
+    source: Literal["template", "ensemble", "descriptions", "descriptors", "combine"] = Field(
         description="`template` and `ensemble` fill the dataset's templates, `descriptions` reads "
-        "its description file, `combine` joins other strategies."
+        "its description file, `descriptors` its descriptor file, `combine` joins other "
+        "strategies."
     )
     of: list[str] = Field([], description="Strategies that `combine` joins, in order.")
 
@@ -153,14 +184,27 @@ class Encoder(Section):
     threads: Positive = Field(4, description="CPU threads of an embedding job, at most `--cores`.")
 
 
-class Support(Section):
-    """A support set (SuS): labelled images found from class names alone."""
+class Retrieval(Section):
+    """A support set (SuS) found from class names alone: the nearest images of a pool."""
 
-    source: Literal["retrieval"] = Field(description="`retrieval`: nearest images of a pool.")
+    source: Literal["retrieval"] = Field(description="Kind of support set.")
     pool: str = Field(description="Pool to search.")
     encoder: str = Field(description="Encoder of queries and pool.")
     query: str = Field("photo", description="Prompt strategy whose texts are the queries.")
     size: Positive = Field(16, description="Images per class.")
+
+
+class FewShot(Section):
+    """A support set of labelled training images, for comparison: not from class names alone."""
+
+    source: Literal["few-shot"] = Field(description="Kind of support set.")
+    size: Positive = Field(16, description="Images per class (K).")
+    seeds: Annotated[list[Count], WithoutRepeats] = Field(
+        [0, 1, 2], min_length=1, description="One draw per seed; results give mean and deviation."
+    )
+
+
+Support = Annotated[Retrieval | FewShot, Field(discriminator="source")]
 
 
 class Axis(Section):
@@ -177,7 +221,7 @@ class Axis(Section):
         return self
 
 
-Protocol = Literal["validation", "fixed"]
+Protocol = Literal["validation", "support", "fixed"]
 
 
 class Evaluation(Section):
@@ -186,14 +230,22 @@ class Evaluation(Section):
     methods: Names = Field(list(METHODS), min_length=1, description="Methods, in table order.")
     encoders: Names | None = Field(None, description="Encoders; all of them if left out.")
     supports: Names | None = Field(None, description="Support sets; all if left out.")
-    texts: Names = Field(
-        ["cupl+e"], min_length=1, description="Prompt strategies under the support-set methods."
+    texts: Annotated[Names, Field(min_length=1)] | None = Field(
+        None,
+        description="Prompt strategies under the methods that do not name their own; if left out, "
+        "`cupl+e` for datasets with descriptions, else `ensemble`.",
     )
     protocols: Annotated[list[Protocol], WithoutRepeats] = Field(
         ["validation", "fixed"],
         min_length=1,
-        description="`validation`: the grid point with most correct validation images; `fixed`: "
-        "the values under `fixed`.",
+        description="`validation`: the grid point with most correct validation images; `support`: "
+        "the same on held-out support images, without any label of the target; `fixed`: the "
+        "values under `fixed`.",
+    )
+    search: Literal["grid", "continuous"] = Field(
+        "grid",
+        description="`continuous`: protocol `validation` optimises gamma, or alpha for methods "
+        "without gamma, over the whole range of its grid.",
     )
     grid: dict[str, dict[str, Axis]] = Field(
         {},
@@ -218,6 +270,7 @@ class Config(Section):
             "ensemble": Prompts(source="ensemble"),
             "cupl": Prompts(source="descriptions"),
             "cupl+e": Prompts(source="combine", of=["ensemble", "cupl"]),
+            "visdesc": Prompts(source="descriptors"),
         },
         description="Prompt strategies by name.",
     )
@@ -283,7 +336,17 @@ def with_card(dataset: Dataset) -> Dataset:
     card = load_card(dataset.card)
     given = dataset.model_fields_set
     taken = {key: getattr(card, key) for key in ("template", "ensemble") if key not in given}
+    if card.validation == "test" and dataset.images and dataset.images.validation:
+        raise InputError(
+            f"{dataset.card}: says `validation: test`, but the configuration names validation "
+            "images; remove one of the two"
+        )
     return dataset.model_copy(update=taken)
+
+
+def tuning_split(dataset: Dataset) -> str:
+    """What protocol `validation` tunes on: `validation`, or `test` if the card says so."""
+    return load_card(dataset.card).validation if dataset.card else "validation"
 
 
 def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -365,13 +428,15 @@ def _dangling_references(config: Config) -> Iterable[str]:
             if part in config.prompts and config.prompts[part].source == "combine":
                 yield f'prompts.{name}.of: "{part}" combines others itself; list its parts instead'
     for name, support in config.supports.items():
+        if isinstance(support, FewShot):
+            continue
         yield from check(f"supports.{name}.pool", [support.pool], "pools")
         yield from check(f"supports.{name}.encoder", [support.encoder], "encoders")
         yield from check(f"supports.{name}.query", [support.query], "prompts")
     evaluation = config.evaluation
     yield from check("evaluation.encoders", evaluation.encoders or [], "encoders")
     yield from check("evaluation.supports", evaluation.supports or [], "supports")
-    yield from check("evaluation.texts", evaluation.texts, "prompts")
+    yield from check("evaluation.texts", evaluation.texts or [], "prompts")
     yield from _method_settings(config)
 
 

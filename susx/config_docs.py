@@ -64,8 +64,9 @@ def _type(field: dict[str, Any]) -> str:
         return " or ".join(f"`{value}`" for value in field["enum"])
     if "const" in field:
         return f"`{field['const']}`"
-    if "anyOf" in field:
-        kinds = [_type(kind) for kind in field["anyOf"] if kind.get("type") != "null"]
+    options = field.get("anyOf") or field.get("oneOf")
+    if options:
+        kinds = [_type(kind) for kind in options if kind.get("type") != "null"]
         return " or ".join(kinds)
     if field["type"] == "array":
         return f"list of {_type(field['items'])}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+T = TypeVar("T")
 
 
 def _with_placeholder(template: str) -> str:
@@ -15,7 +17,7 @@ def _with_placeholder(template: str) -> str:
     return template
 
 
-def _without_repeats(names: list[str]) -> list[str]:
+def _without_repeats(names: list[T]) -> list[T]:
     for position, name in enumerate(names):
         if name in names[:position]:
             raise ValueError(f'"{name}" is listed twice; remove one')
@@ -26,6 +28,7 @@ WithoutRepeats = AfterValidator(_without_repeats)
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_.-]*$")]
 Template = Annotated[str, AfterValidator(_with_placeholder)]
 Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Names = Annotated[list[str], WithoutRepeats]
 

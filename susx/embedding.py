@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from susx.cache import Embeddings, concatenate
+from susx.cache import Embeddings, concatenate, normalised
 from susx.config import Encoder as Settings
 from susx.encoders import Encoder, load_encoder
 from susx.errors import InputError
 from susx.files import sha256_json
-from susx.images import UnreadableImage, decode
+from susx.images import UnreadableImage, decode, read_listed
 from susx.manifests import ImageRecord, SupportRecord, Table
 from susx.pools import Shard, read_shard
 from susx.prompts import PromptSet
@@ -51,13 +51,22 @@ def embed_prompts(settings: Settings, prompts: PromptSet) -> Embeddings:
         "strategy": prompts.strategy,
         "n_truncated": encoder.count_truncated(texts),
     }
-    features = concatenate(blocks, encoder.dim, settings.store)
-    embeddings = Embeddings(features, np.array(labels, np.int32), keys, meta)
+    features, norms = normalised(concatenate(blocks, encoder.dim, "float32"))
+    features = features.astype(settings.store)
+    embeddings = Embeddings(features, np.array(labels, np.int32), keys, meta, norms)
     return _described(embeddings, prompts.classes_sha256, sha256_json(prompts.texts))
 
 
-def embed_images(settings: Settings, table: Table, threads: int) -> Embeddings:
-    """Embed the readable images of an image manifest.
+def embed_images(
+    settings: Settings, table: Table, threads: int, patches: bool = False
+) -> Embeddings:
+    """Embed the readable images of an image manifest, or their patches.
+
+    Args:
+        settings: encoder.
+        table: image manifest.
+        threads: images preprocessed at the same time.
+        patches: whether to embed the patches of every image, as (N, P, d) without lengths.
 
     Raises:
         InputError: if a file has changed since the manifest was written.
@@ -66,16 +75,9 @@ def embed_images(settings: Settings, table: Table, threads: int) -> Embeddings:
 
     def items() -> Iterator[Item]:
         for record in records:
-            path = Path(record.path)
-            data = path.read_bytes() if path.is_file() else b""
-            if hashlib.sha256(data).hexdigest() != record.sha256:
-                raise InputError(
-                    f"{path}: changed or gone since the image manifest was written; delete the "
-                    "manifest and run again"
-                )
-            yield Item(record.key, record.label, data)
+            yield Item(record.key, record.label, read_listed(record))
 
-    embeddings = _embed(settings, items(), len(records), threads)
+    embeddings = _embed(settings, items(), len(records), threads, patches)
     return _described(embeddings, table.classes_sha256, _records_sha256(records))
 
 
@@ -131,12 +133,18 @@ def embed_shard(settings: Settings, shard: Shard, threads: int) -> Embeddings:
 
 
 def _embed(
-    settings: Settings, items: Iterable[Item], total: int | None, threads: int
+    settings: Settings,
+    items: Iterable[Item],
+    total: int | None,
+    threads: int,
+    patches: bool = False,
 ) -> Embeddings:
     encoder = load_encoder(settings)
+    encode = encoder.encode_patches if patches else encoder.encode_images
     keys: list[str] = []
     labels: list[int] = []
     blocks: list[Any] = []
+    lengths: list[Any] = []
     failed: dict[str, str] = {}
 
     def prepare(item: Item) -> torch.Tensor | UnreadableImage:
@@ -159,12 +167,14 @@ def _embed(
                 keys.append(item.key)
                 labels.append(item.label)
             if tensors:
-                features = encoder.encode_images(torch.stack(tensors)).numpy()
+                features, norms = normalised(encode(torch.stack(tensors)).numpy())
                 blocks.append(features.astype(settings.store))
+                lengths.append(norms)
             bar.update(len(batch))
     features = concatenate(blocks, encoder.dim, settings.store)
     meta = _meta(encoder) | {"n_failed": len(failed), "failed": failed}
-    return Embeddings(features, np.array(labels, np.int32), keys, meta)
+    joined = None if patches else concatenate(lengths, 1, "float32").reshape(-1)
+    return Embeddings(features, np.array(labels, np.int32), keys, meta, joined)
 
 
 def _described(embeddings: Embeddings, classes_sha256: str, input_sha256: str) -> Embeddings:

@@ -1,4 +1,4 @@
-"""The evaluation protocol: which method, with which text, support and tuning, gets what right.
+"""The evaluation: which method, with which text, support and tuning, gets what right.
 
 Works on arrays; `susx.results` reads and writes the files.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,21 +16,52 @@ from numpy.typing import NDArray
 
 from susx.compute import peak_mib
 from susx.errors import InputError
-from susx.methods import METHODS, Axis, Context, Method, Points
-from susx.search import SearchResult, search
-from susx.statistics import accuracy_interval, paired_difference, per_class_accuracy
+from susx.methods import METHODS, NEEDS, Context, Images
+from susx.statistics import (
+    accuracy_interval,
+    changed_pairs,
+    paired_difference,
+    per_class_accuracy,
+    seed_spread,
+)
+from susx.tuning import Labelled, Settings, tune
 
 Features = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]]
 TOP = 5
+MAX_CHANGED = 10
+
+
+@dataclass(frozen=True)
+class TextClassifier:
+    """The texts of a prompt strategy, averaged over each class.
+
+    Attributes:
+        weights: (C, d) float32 unit rows W, the normalised means of unit rows.
+        means: (C, d) float32 means of unit rows.
+        raw: (C, d) float32 means of the embeddings before normalisation, where they are known.
+    """
+
+    weights: NDArray[np.float32]
+    means: NDArray[np.float32]
+    raw: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
 class LabelledFeatures:
-    """(N, d) unit rows and their (N,) classes."""
+    """Embedded images and their (N,) classes.
+
+    Attributes:
+        features: (N, d) unit rows.
+        labels: (N,) class indices.
+        norms: (N,) lengths before normalisation, where they are known.
+        patches: (N, P, d) unit rows, where they were embedded.
+    """
 
     features: Features
     labels: Labels
+    norms: Features | None = None
+    patches: Features | None = None
 
 
 @dataclass(frozen=True)
@@ -39,16 +70,18 @@ class EncoderData:
 
     Attributes:
         name: encoder.
+        classes: class names in label order.
         logit_scale: its factor on cosines.
-        texts: prompt strategy -> (C, d) unit rows.
+        texts: classifiers by prompt strategy.
         supports: support set -> features and labels.
         test: test images.
         validation: validation images, if there are any.
     """
 
     name: str
+    classes: Sequence[str]
     logit_scale: float
-    texts: Mapping[str, Features]
+    texts: Mapping[str, TextClassifier]
     supports: Mapping[str, LabelledFeatures]
     test: LabelledFeatures
     validation: LabelledFeatures | None = None
@@ -58,14 +91,26 @@ class EncoderData:
 class Plan:
     """What to run, as in section `evaluation` of config.yaml.
 
-    `grid` and `fixed` replace a method's own values, in published units.
+    Attributes:
+        methods: names of methods, in table order.
+        texts: prompt strategies under the methods that do not name their own.
+        protocols: tuning protocols of methods with hyper-parameters.
+        tuning: grids, values and kind of search.
+        unavailable_texts: prompt strategies that the dataset cannot have, and why.
+        unavailable_supports: support sets that it cannot have, and why.
+        seeds: few-shot support set -> its name without the seed, and the seed.
+        bootstrap: samples per interval.
+        seed: of the bootstrap.
+        device: where tensors are kept.
     """
 
     methods: Sequence[str]
     texts: Sequence[str]
     protocols: Sequence[str]
-    grid: Mapping[str, Mapping[str, Axis | Points]] = field(default_factory=dict)
-    fixed: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    tuning: Settings = field(default_factory=Settings)
+    unavailable_texts: Mapping[str, str] = field(default_factory=dict)
+    unavailable_supports: Mapping[str, str] = field(default_factory=dict)
+    seeds: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     bootstrap: int = 10000
     seed: int = 0
     device: str = "cpu"
@@ -81,84 +126,126 @@ class Case:
     protocol: str
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """Rows of the result file: what was run, what could not be, and spread over seeds."""
+
+    runs: list[dict[str, Any]]
+    skipped: list[dict[str, Any]]
+    seeds: list[dict[str, Any]]
+
+
 def evaluate(
     data: EncoderData, plan: Plan, notify: Callable[[str], None] = lambda _: None
-) -> list[dict[str, Any]]:
+) -> Evaluation:
     """Run every case of a plan on one encoder's features.
 
-    Returns:
-        One dictionary per (method, text, support, protocol): a `run` of the result file.
+    A case that lacks what it needs is skipped and listed with the reason.
 
     Raises:
-        InputError: if features, labels and classes do not fit together, or protocol `validation`
-            has no validation images.
+        InputError: if features, labels and classes do not fit together.
     """
-    check_data(data)
-    n_classes = len(next(iter(data.texts.values())))
-    rows = []
-    outcomes: dict[Case, NDArray[np.bool_]] = {}
+    check_data(data, plan)
+    rows, skipped = [], []
+    predictions: dict[Case, NDArray[np.int64]] = {}
     for case in cases(data, plan):
-        row, correct = run_case(data, plan, case, n_classes)
-        rows.append(row)
-        outcomes[case] = correct
-        notify(f"{row['method']} {row['text']} {row['support']} {row['protocol']}: {row['top1']}")
-    for name, reference in references(outcomes).items():
-        for row, correct in zip(rows, outcomes.values(), strict=True):
-            difference = paired_difference(correct, outcomes[reference], plan.bootstrap, plan.seed)
-            row[f"delta_vs_{name}"] = {"reference": reference.method, **difference}
-    return rows
+        named = {"encoder": data.name, **_named(case, plan)}
+        reason = lacking(data, plan, case)
+        if reason:
+            skipped.append({**named, "reason": reason})
+            notify(f"{case}: skipped: {reason}")
+            continue
+        row, predictions[case] = run_case(data, plan, case)
+        rows.append(named | row)
+        notify(f"{case}: {row['top1']} %")
+    _compare(rows, predictions, data, plan)
+    return Evaluation(rows, skipped, seed_spread(rows))
 
 
 def cases(data: EncoderData, plan: Plan) -> Iterator[Case]:
     """List the cases of a plan in table order."""
+    supports: list[str | None] = [*data.supports, *plan.unavailable_supports]
     for name in plan.methods:
         method = METHODS[name]
         for text in method.texts or plan.texts:
-            protocols = plan.protocols if method.grid else ["none"]
-            for support in data.supports if method.needs_support else [None]:
-                for protocol in protocols:
+            for support in (supports or [None]) if method.needs_support else [None]:
+                for protocol in plan.protocols if method.grid else ["none"]:
                     yield Case(name, text, support, protocol)
 
 
-def references(outcomes: Mapping[Case, NDArray[np.bool_]]) -> dict[str, Case]:
-    """Classifiers that the others are compared with.
+def lacking(data: EncoderData, plan: Plan, case: Case) -> str:
+    """What a case needs and does not have, in one line; empty if it can be run."""
+    method = METHODS[case.method]
+    present = {
+        "support": case.support is not None,
+        "norms": data.test.norms is not None,
+        "patches": data.test.patches is not None,
+    }
+    if case.text in plan.unavailable_texts:
+        return f'needs prompt strategy "{case.text}": {plan.unavailable_texts[case.text]}'
+    if case.support and case.support in plan.unavailable_supports:
+        return f'needs support set "{case.support}": {plan.unavailable_supports[case.support]}'
+    for need in method.needs:
+        if not present[need]:
+            return f"needs {NEEDS[need]}"
+    if case.protocol == "validation" and data.validation is None:
+        return "under protocol validation needs validation images; name them under the dataset"
+    if case.protocol == "support":
+        if case.support is None:
+            return "under protocol support needs a support set, which it does not use"
+        if np.bincount(data.supports[case.support].labels).min() < 2:
+            return "under protocol support needs two support images of every class"
+    return ""
 
-    `zero_shot`, and `best_text`: the text-only classifier with most correct test images. Choosing
-    the latter by its test result favours it, so differences to it are conservative.
+
+def references(predictions: Mapping[Case, NDArray[np.int64]], labels: Labels) -> dict[str, Case]:
+    """Text-only classifiers that the others are compared with.
+
+    `zero_shot`, and `best_text`: the one with most correct test images. Choosing the latter by
+    its test result favours it, so differences to it are conservative.
     """
-    text_only = [case for case in outcomes if METHODS[case.method].texts]
+    text_only = [
+        case
+        for case in predictions
+        if METHODS[case.method].texts and not METHODS[case.method].transductive
+    ]
     zero_shot = [case for case in text_only if case.method == "zero-shot"]
-    best = sorted(text_only, key=lambda case: int(outcomes[case].sum()), reverse=True)
+    best = sorted(text_only, key=lambda c: int((predictions[c] == labels).sum()), reverse=True)
     named = {"zero_shot": zero_shot, "best_text": best}
     return {name: candidates[0] for name, candidates in named.items() if candidates}
 
 
-def run_case(
-    data: EncoderData, plan: Plan, case: Case, n_classes: int
-) -> tuple[dict[str, Any], NDArray[np.bool_]]:
+def tip_adapter_of(case: Case, predictions: Mapping[Case, NDArray[np.int64]]) -> Case | None:
+    """The Tip-Adapter run on the same text and support, under the same protocol if there is one."""
+    peers = [
+        other
+        for other in predictions
+        if other.method == "tip-adapter"
+        and (other.text, other.support) == (case.text, case.support)
+    ]
+    same = [other for other in peers if other.protocol == case.protocol]
+    return next(iter(same or peers), None)
+
+
+def run_case(data: EncoderData, plan: Plan, case: Case) -> tuple[dict[str, Any], NDArray[np.int64]]:
     """Tune and test one case.
 
     Returns:
-        The row without differences, and for every test image whether it was right.
+        The row without names and differences, and the (N,) predicted classes of the test images.
     """
     started = time.perf_counter()
     method = METHODS[case.method]
     context = _context(data, case, plan.device)
-    tuned = _tune(method, context, data, plan, case)
-    test, labels = _tensors(data.test, plan.device)
-    logits = method.fit(context, tuned.hyperparameters).logits(test)
-    ranks = logits.argsort(dim=1, descending=True, stable=True)[:, :TOP]
-    hits = (ranks == labels[:, None]).cpu().numpy()
+    validation = _tensors(data.validation, plan.device) if data.validation else None
+    tuned = tune(method, context, case.protocol, plan.tuning, validation)
+    test = _tensors(data.test, plan.device)
+    logits = method.fit(context, tuned.hyperparameters).logits(test.images)
+    ranks = logits.argsort(dim=1, descending=True, stable=True)[:, :TOP].cpu().numpy()
+    hits = ranks == data.test.labels[:, None]
     correct = hits[:, 0]
-    per_class = per_class_accuracy(correct, labels.cpu().numpy(), n_classes)
+    per_class = per_class_accuracy(correct, data.test.labels, len(data.classes))
     present = [value for value in per_class if value is not None]
-    support = data.supports.get(case.support) if case.support else None
     row = {
-        "encoder": data.name,
-        "method": case.method,
-        "text": case.text,
-        "support": case.support,
-        "protocol": case.protocol,
         "tuned_on": tuned.split,
         "transductive": method.transductive,
         "top1": round(100 * float(correct.mean()), 3),
@@ -167,24 +254,28 @@ def run_case(
         "mean_per_class": round(sum(present) / len(present), 3),
         "ci95": accuracy_interval(correct, plan.bootstrap, plan.seed),
         "hyperparameters": tuned.hyperparameters,
-        "validation_correct": tuned.validation_correct,
-        "support_size": len(support.labels) if support else 0,
+        "tuning_correct": tuned.correct,
+        "support_size": len(data.supports[case.support].labels) if case.support else 0,
         "per_class": per_class,
         "seconds": round(time.perf_counter() - started, 3),
         "peak_mib": round(peak_mib(plan.device), 1),
     }
-    return row, correct
+    return row, ranks[:, 0]
 
 
-def check_data(data: EncoderData) -> None:
+def check_data(data: EncoderData, plan: Plan) -> None:
     """Check that features, labels and classes fit together.
 
     Raises:
         InputError: naming the encoder and the part.
     """
-    (n_classes, dimension), *others = {text.shape for text in data.texts.values()}
-    if others:
-        raise InputError(f"{data.name}: text classifiers have different shapes; rebuild the caches")
+    shapes = {text.weights.shape for text in data.texts.values()}
+    if len(shapes) != 1 or next(iter(shapes))[0] != len(data.classes):
+        raise InputError(
+            f"{data.name}: text classifiers have shapes {sorted(shapes)} for {len(data.classes)} "
+            "classes; rebuild the caches"
+        )
+    ((n_classes, dimension),) = shapes
     parts = {"test": data.test, "validation": data.validation, **data.supports}
     for name, part in parts.items():
         if part is None:
@@ -203,78 +294,76 @@ def check_data(data: EncoderData) -> None:
             raise InputError(f"{data.name}: {name} has no images")
         if part.labels.min() < 0 or part.labels.max() >= n_classes:
             raise InputError(f"{data.name}: {name} has labels outside 0..{n_classes - 1}")
-    if data.validation is not None and same_images(data.test, data.validation):
-        raise InputError(
-            f"{data.name}: validation and test are the same images, so that tuning would see the "
-            "labels of the test; give other validation images, or declare it in the dataset's "
-            "card (`validation: test`)"
-        )
     for name, support in data.supports.items():
         absent = np.setdiff1d(np.arange(n_classes), support.labels)
         if len(absent):
             raise InputError(
-                f"{data.name}: support {name} has no image of class {absent[0]}; enlarge the pool"
+                f'{data.name}: support {name} has no image of class "{data.classes[absent[0]]}"; '
+                "enlarge the pool"
             )
-
-
-def same_images(first: LabelledFeatures, second: LabelledFeatures) -> bool:
-    """Whether two splits have the same features in the same order."""
-    return np.array_equal(first.features, second.features)
-
-
-@dataclass(frozen=True)
-class _Tuned:
-    hyperparameters: dict[str, float]
-    split: str
-    validation_correct: int | None
-
-
-def _tune(method: Method, context: Context, data: EncoderData, plan: Plan, case: Case) -> _Tuned:
-    scale = data.logit_scale
-    if case.protocol == "fixed":
-        values = {**method.fixed, **plan.fixed.get(method.name, {})}
-        chosen = method.scaled(values, scale)
-        found = _on_validation(method, context, data, plan, {k: [v] for k, v in chosen.items()})
-        return _Tuned(chosen, "nothing", found.correct if found else None)
-    if case.protocol == "none":
-        found = _on_validation(method, context, data, plan, {})
-        return _Tuned({}, "nothing", found.correct if found else None)
-    axes = {**method.grid, **plan.grid.get(method.name, {})}
-    grid = {
-        name: replace(axes[name], scaled=axis.scaled).values(scale)
-        for name, axis in method.grid.items()
-    }
-    found = _on_validation(method, context, data, plan, grid)
-    if found is None:
+    if data.validation is None or plan.tuning.validation_split == "test":
+        return
+    if np.array_equal(data.validation.features, data.test.features):
         raise InputError(
-            "protocol `validation` needs validation images; set images.validation of the "
-            "dataset (published features: theirs are empty), or leave the protocol out of "
-            "evaluation.protocols"
+            f"{data.name}: validation and test images are the same, so that tuning on the one is "
+            "tuning on the other; where that is meant, the dataset card says `validation: test`"
         )
-    return _Tuned(found.hyperparameters, "validation", found.correct)
 
 
-def _on_validation(
-    method: Method,
-    context: Context,
+def _compare(
+    rows: Sequence[dict[str, Any]],
+    predictions: Mapping[Case, NDArray[np.int64]],
     data: EncoderData,
     plan: Plan,
-    grid: Mapping[str, Sequence[float]],
-) -> SearchResult | None:
-    if data.validation is None:
-        return None
-    features, labels = _tensors(data.validation, plan.device)
-    return search(method.terms(context, features), labels, grid)
+) -> None:
+    """Add to every row its differences to the references, and the class pairs that changed."""
+    labels = data.test.labels
+    shared = references(predictions, labels)
+    for row, (case, predicted) in zip(rows, predictions.items(), strict=True):
+        peers = shared | {"tip_adapter": tip_adapter_of(case, predictions)}
+        for name, reference in peers.items():
+            if reference is not None and reference != case:
+                correct, other = predicted == labels, predictions[reference] == labels
+                difference = paired_difference(correct, other, plan.bootstrap, plan.seed)
+                named = {"reference": reference.method, "protocol": reference.protocol}
+                row[f"delta_vs_{name}"] = named | difference
+        if "zero_shot" in shared:
+            pairs = changed_pairs(labels, predicted, predictions[shared["zero_shot"]], MAX_CHANGED)
+            row["changed_pairs"] = [
+                {
+                    "true": data.classes[pair.true],
+                    "predicted": data.classes[pair.predicted],
+                    "zero_shot": pair.before,
+                    "now": pair.now,
+                }
+                for pair in pairs
+            ]
+
+
+def _named(case: Case, plan: Plan) -> dict[str, Any]:
+    support, seed = plan.seeds.get(case.support or "", (case.support, None))
+    return {
+        "method": case.method,
+        "text": case.text,
+        "support": support,
+        "seed": seed,
+        "protocol": case.protocol,
+    }
 
 
 def _context(data: EncoderData, case: Case, device: str) -> Context:
-    text = torch.from_numpy(data.texts[case.text]).float().to(device)
+    text = data.texts[case.text]
+    weights, means = (torch.from_numpy(part).to(device) for part in (text.weights, text.means))
+    raw = None if text.raw is None else torch.from_numpy(text.raw).to(device)
     if case.support is None:
-        return Context(text, data.logit_scale)
-    features, labels = _tensors(data.supports[case.support], device)
-    return Context(text, data.logit_scale, features, labels)
+        return Context(weights, data.logit_scale, text_means=means, text_raw=raw)
+    support = _tensors(data.supports[case.support], device)
+    return Context(weights, data.logit_scale, support.images.features, support.labels, means, raw)
 
 
-def _tensors(part: LabelledFeatures, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+def _tensors(part: LabelledFeatures, device: str) -> Labelled:
     features = torch.from_numpy(part.features).float().to(device)
-    return features, torch.from_numpy(part.labels.astype(np.int64)).to(device)
+    norms = None if part.norms is None else torch.from_numpy(part.norms).to(device)
+    patches = None if part.patches is None else torch.from_numpy(part.patches)
+    labels = torch.from_numpy(part.labels.astype(np.int64)).to(device)
+    return Labelled(Images(features, norms, patches), labels)

@@ -151,3 +151,19 @@ def describe(table: Table) -> str:
     if meta["classes_without_folder"]:
         text += f"; no folder for {listing(meta['classes_without_folder'])}"
     return text
+
+
+def read_listed(record: ImageRecord) -> bytes:
+    """Read the file of an image manifest's record.
+
+    Raises:
+        InputError: if it has changed since the manifest was written.
+    """
+    path = Path(record.path)
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != record.sha256:
+        raise InputError(
+            f"{path}: changed or gone since the image manifest was written; delete the manifest "
+            "and run again"
+        )
+    return data

@@ -13,6 +13,8 @@ from susx.files import read_json, write_json
 from susx.manifests import ClassManifest
 
 FORMAT = "susx-prompts-1"
+ARTICLES = ("a", "an", "used")
+VERBS = ("has", "often", "typically", "may", "can")
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def build_prompts(
         strategy: its name.
         sources: what it joins, in order: strategy name -> key of `SOURCES`.
         classes: class manifest.
-        settings: the dataset's `template`, `ensemble` and `descriptions`.
+        settings: the dataset's `template`, `ensemble`, `descriptions` and `descriptors`.
 
     Raises:
         InputError: from the sources.
@@ -90,13 +92,27 @@ def build_prompts(
     return PromptSet(strategy, texts, classes.sha256, used)
 
 
-def read_descriptions(path: str | Path, classes: ClassManifest) -> list[list[str]]:
+def with_descriptor(name: str, descriptor: str) -> str:
+    """Join a class name and a descriptor: `hen, which has two legs`, `hen, which is a bird`.
+
+    VisDesc (Menon and Vondrick, ICLR 2023, section 3); theirs takes every descriptor that begins
+    with the letter a for one that begins with an article.
+    """
+    first, _, _ = descriptor.partition(" ")
+    verb = " is" if first in ARTICLES else "" if first in VERBS else " has"
+    return f"{name}, which{verb} {descriptor}" if descriptor else name
+
+
+def read_descriptions(
+    path: str | Path, classes: ClassManifest, allow_empty: bool = False
+) -> list[list[str]]:
     """Read a published description file {class name: [sentence, ...]} in label order.
 
     Keys match class names, aliases and slugs, whatever their case.
 
     Raises:
-        InputError: naming the class that is missing, unknown, given twice, or has no sentence.
+        InputError: naming the class that is missing, unknown, given twice, or has no sentence
+            (unless `allow_empty`).
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -120,7 +136,7 @@ def read_descriptions(path: str | Path, classes: ClassManifest) -> list[list[str
         if not isinstance(sentences, list) or not all(isinstance(s, str) for s in sentences):
             raise InputError(f'{path}: class "{key}": expected a list of sentences')
         kept = [sentence.strip() for sentence in sentences if sentence.strip()]
-        if not kept:
+        if not kept and not allow_empty:
             raise InputError(f'{path}: class "{key}" has no sentence; give at least one')
         texts[index] = kept
     missing = [entry.name for entry in classes if entry.index not in texts]
@@ -150,8 +166,23 @@ def _descriptions(classes: ClassManifest, settings: Mapping[str, Any]) -> list[l
     return read_descriptions(path, classes)
 
 
+def _descriptors(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[str]]:
+    path = settings["descriptors"]
+    if not path:
+        raise InputError(
+            "the dataset has no `descriptors`: name a JSON file {class name: [descriptor, ...]}, "
+            "or leave out the method visdesc"
+        )
+    rows = read_descriptions(path, classes, allow_empty=True)
+    return [
+        [with_descriptor(entry.prompt_name, text.rstrip(".")) for text in row or [""]]
+        for entry, row in zip(classes, rows, strict=True)
+    ]
+
+
 SOURCES: dict[str, Callable[[ClassManifest, Mapping[str, Any]], list[list[str]]]] = {
     "template": _template,
     "ensemble": _ensemble,
     "descriptions": _descriptions,
+    "descriptors": _descriptors,
 }

@@ -1,104 +1,32 @@
-"""From caches to results/{dataset}.json: reading, evaluating, collating, and the result schema."""
+"""From caches to results/{dataset}.json: reading, evaluating and collating."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from numpy.typing import NDArray
 
-from susx.cache import Embeddings, class_means, read_cache
+from susx.cache import Embeddings, read_cache
 from susx.errors import InputError
-from susx.evaluation import EncoderData, LabelledFeatures, Plan, evaluate
-from susx.files import read_json, write_json
+from susx.evaluation import EncoderData, LabelledFeatures, Plan, TextClassifier, evaluate
 from susx.manifests import ClassManifest, ImageRecord, SupportRecord, read_table
+from susx.schema import SCHEMA, Result
 
-SCHEMA = "susx-result-1"
 PACKAGES = ("susx", "torch", "transformers", "numpy", "h5py", "pillow", "snakemake")
-
-Percent = Annotated[float, Field(ge=0, le=100)]
-Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Difference(_Strict):
-    """Paired difference of accuracies, in points."""
-
-    reference: str
-    mean: float
-    ci95: Interval
-
-
-class Run(_Strict):
-    """One (encoder, method, text, support, protocol); accuracies in percent."""
-
-    encoder: str
-    method: str
-    text: str
-    support: str | None
-    protocol: Literal["none", "fixed", "validation"]
-    tuned_on: Literal["nothing", "validation", "test"]
-    transductive: bool
-    top1: Percent
-    correct: int
-    top5: Percent
-    mean_per_class: Percent
-    ci95: Interval
-    delta_vs_zero_shot: Difference | None = None
-    delta_vs_best_text: Difference | None = None
-    hyperparameters: dict[str, float]
-    validation_correct: int | None
-    support_size: int
-    per_class: list[Percent | None]
-    seconds: float
-    peak_mib: float
-
-
-class ImageCounts(_Strict):
-    """Images of a split that were read, and those that were not, with reasons."""
-
-    n_read: int
-    n_unreadable: int
-    unreadable: dict[str, str]
-
-
-class SupportCounts(_Strict):
-    """What became of the candidates of a support set."""
-
-    size: int
-    n_kept: int
-    n_duplicates: int
-    n_unreadable: int
-    short_classes: dict[str, int]
-
-
-class Result(_Strict):
-    """results/{dataset}.json."""
-
-    schema_: Literal["susx-result-1"] = Field(alias="schema")
-    dataset: str
-    n_classes: int
-    n_test: int
-    n_validation: int
-    images: dict[str, ImageCounts]
-    supports: dict[str, SupportCounts]
-    provenance: dict[str, Any]
-    runs: list[Run]
 
 
 @dataclass(frozen=True)
 class CacheFiles:
     """Files of one encoder: caches by strategy, split and support; manifests by split, support.
 
-    Published features have no manifests.
+    `patches` are caches by split, for methods that need them. Published features have neither
+    patches nor manifests.
     """
 
     classes: str
@@ -107,6 +35,7 @@ class CacheFiles:
     image_manifests: Mapping[str, str]
     supports: Mapping[str, str]
     support_manifests: Mapping[str, str]
+    patches: Mapping[str, str] = field(default_factory=dict)
 
 
 def evaluate_caches(
@@ -128,7 +57,8 @@ def evaluate_caches(
         }
 
     texts, images, supports = read(files.texts), read(files.images), read(files.supports)
-    kinds = {"text": texts, "images": images, "support": supports}
+    patches = read(files.patches)
+    kinds = {"text": texts, "images": images, "patches": patches, "support": supports}
     caches = {f"{kind}-{name}": c for kind, named in kinds.items() for name, c in named.items()}
     weights = {name: cache.meta["encoder"]["weights_sha256"] for name, cache in caches.items()}
     if len(set(weights.values()) - {None}) > 1:  # those of published features are unknown
@@ -136,17 +66,23 @@ def evaluate_caches(
             f"{encoder}: the caches of {', '.join(sorted(weights))} were embedded with different "
             "weights; delete them and run again"
         )
+    labelled = {
+        name: _labelled(cache, patches.get(name))
+        for name, cache in images.items()
+        if len(cache) or name == "test"
+    }
     data = EncoderData(
         name=encoder,
+        classes=classes.names,
         logit_scale=next(iter(texts.values())).meta["logit_scale"],
-        texts={name: class_means(cache, len(classes)) for name, cache in texts.items()},
+        texts={name: text_classifier(cache, len(classes)) for name, cache in texts.items()},
         supports={name: _labelled(cache) for name, cache in supports.items()},
-        test=_labelled(images["test"]),
-        validation=_labelled(images["validation"]) if images.get("validation") else None,
+        test=labelled["test"],
+        validation=labelled.get(plan.tuning.validation_split),
     )
     return {
         "encoder": encoder,
-        "runs": evaluate(data, plan, notify),
+        **asdict(evaluate(data, plan, notify)),
         "images": {
             name: _image_counts(cache, files.image_manifests.get(name), classes)
             for name, cache in images.items()
@@ -164,6 +100,34 @@ def evaluate_caches(
             "texts_truncated": {name: cache.meta["n_truncated"] for name, cache in texts.items()},
         },
     }
+
+
+def text_classifier(embeddings: Embeddings, n_classes: int) -> TextClassifier:
+    """Average the texts of every class.
+
+    Raises:
+        InputError: if a class has no row.
+    """
+    absent = np.setdiff1d(np.arange(n_classes), embeddings.labels)
+    if len(absent):
+        raise InputError(f"class {absent[0]} has no text embedding; rebuild the text cache")
+    rows = embeddings.features.astype(np.float64)
+    means = _class_means(rows, embeddings.labels, n_classes)
+    weights = means / np.linalg.norm(means, axis=1, keepdims=True)
+    raw: NDArray[np.float32] | None = None
+    if embeddings.norms is not None:
+        lengths = embeddings.norms[:, None]
+        raw = _class_means(rows * lengths, embeddings.labels, n_classes).astype(np.float32)
+    return TextClassifier(weights.astype(np.float32), means.astype(np.float32), raw)
+
+
+def _class_means(
+    rows: NDArray[np.float64], labels: NDArray[np.int32], n_classes: int
+) -> NDArray[np.float64]:
+    sums = np.zeros((n_classes, rows.shape[1]))
+    np.add.at(sums, labels, rows)
+    means: NDArray[np.float64] = sums / np.bincount(labels, minlength=n_classes)[:, None]
+    return means
 
 
 def collate(
@@ -191,29 +155,13 @@ def collate(
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",
         },
-        "runs": [run for part in parts for run in part["runs"]],
+        **{
+            kind: [row for part in parts for row in part[kind]]
+            for kind in ("runs", "skipped", "seeds")
+        },
     }
     Result.model_validate(result)
     return result
-
-
-def write_result(path: str | Path, result: Mapping[str, Any]) -> None:
-    """Write a result; the file appears only when it is complete."""
-    write_json(path, result)
-
-
-def read_result(path: str | Path) -> Result:
-    """Read and validate a result.
-
-    Raises:
-        InputError: if the file does not follow the schema, naming the first key that does not.
-    """
-    try:
-        return Result.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: not a {SCHEMA} file: {key}: {first['msg']}") from None
 
 
 def git_commit() -> str | None:
@@ -229,8 +177,15 @@ def git_commit() -> str | None:
         return None
 
 
-def _labelled(cache: Embeddings) -> LabelledFeatures:
-    return LabelledFeatures(cache.features, cache.labels)
+def _labelled(cache: Embeddings, patches: Embeddings | None = None) -> LabelledFeatures:
+    if patches is None:
+        return LabelledFeatures(cache.features, cache.labels, cache.norms)
+    if patches.keys != cache.keys:
+        raise InputError(
+            "images and patches were embedded from different images; delete both caches and run "
+            "again"
+        )
+    return LabelledFeatures(cache.features, cache.labels, cache.norms, patches.features)
 
 
 def _image_counts(

@@ -1,14 +1,15 @@
 """Exact hyper-parameter search: the number of correct images at every point of a grid.
 
 All logits here have the form `base + alpha * vote - gamma * penalty`, where only the vote depends
-on further hyper-parameters. For given alpha and vote an image is classified correctly exactly for
-an interval of gamma. One pass over the classes finds it; counting intervals replaces evaluating
-the grid point by point. Without a penalty the same holds for alpha.
+on further hyper-parameters. For given alpha and vote an image is classified correctly exactly on
+an interval of gamma, and without a penalty on one of alpha. Counting intervals replaces
+evaluating the grid point by point.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
@@ -18,13 +19,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from susx.intervals import Points, Problem, intervals
 from susx.methods import Terms
 
 Grid = Mapping[str, Sequence[float]]
 Counts = NDArray[np.int64]
 
-BLOCK_ELEMENTS = {"cpu": 2**25, "cuda": 2**29, "mps": 2**26}
-"""Votes (points x rows x classes) held at once per thread, by kind of device."""
+MEMORY_MIB = {"cpu": 2048, "cuda": 16384, "mps": 4096}
+"""Default working memory of a search, by kind of device."""
+BLOCK_ROWS = {"cpu": 128, "cuda": 2048, "mps": 512}
+"""Images handled at once, by kind of device, if memory allows."""
+SLICE_ELEMENTS = {"cpu": 2**22, "cuda": 2**28, "mps": 2**25}
+"""Votes handled at once, by kind of device, if memory allows."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,15 @@ class SearchResult:
     counts: Counts
 
 
-def search(terms: Terms, labels: Tensor, grid: Grid) -> SearchResult:
-    """Search a grid exhaustively, in memory that depends on `BLOCK_ELEMENTS` and N x C only.
+def search(
+    terms: Terms,
+    labels: Tensor,
+    grid: Grid,
+    *,
+    continuous: bool = False,
+    memory_mib: int | None = None,
+) -> SearchResult:
+    """Search a grid exhaustively.
 
     In float64 the counts are those of evaluating every point, ties included. In float32 they may
     differ where logits agree to rounding.
@@ -53,109 +66,112 @@ def search(terms: Terms, labels: Tensor, grid: Grid) -> SearchResult:
         terms: a method's terms on (N, d) labelled images.
         labels: (N,) int64 true classes.
         grid: increasing values per hyper-parameter; empty for a method without any.
+        memory_mib: working memory, on top of terms and counts, that sizes of blocks are derived
+            from; by default that of `MEMORY_MIB`. It is exceeded only where the votes of a
+            single image do not fit.
     """
-    points = list(product(*(grid[name] for name in terms.nonlinear)))
-    alphas, gammas = grid.get("alpha", [0.0]), grid.get("gamma", [0.0])
-    n, n_classes = terms.zero_shot.shape
-    size = max(1, BLOCK_ELEMENTS[terms.zero_shot.device.type] // (len(points) * n_classes))
-    threads = torch.get_num_threads()
-    workers = threads if terms.zero_shot.device.type == "cpu" else 1
-    size = max(1, min(size, -(-n // workers)))
-    blocks = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+    axes = {name: list(values) for name, values in grid.items()}
+    points = list(product(*(axes[name] for name in terms.nonlinear)))
+    gammas = axes.get("gamma", [0.0]) if "gamma" not in terms.nonlinear else [0.0]
+    problem = Problem(terms, labels, axes.get("alpha", [0.0]), gammas)
+    plan = Plan.of(problem, points, memory_mib)
+    starts, stops = _histograms(problem, points, problem.inner, plan)
+    found = _covered(starts, stops)
+    if problem.along_alpha:
+        found = found[0].T
+    counts = found.cpu().numpy().reshape([len(values) for values in axes.values()] or [1])
+    return choose(counts, axes)
 
-    def count(rows: slice) -> Counts:
-        with torch.inference_mode():
-            return _count_block(terms, rows, labels[rows], points, alphas, gammas)
 
-    try:
-        with ThreadPoolExecutor(workers, "search", torch.set_num_threads, (1,)) as pool:
-            total = sum(pool.map(count, blocks), np.zeros((), np.int64))
-    finally:
-        torch.set_num_threads(threads)
-    counts = np.asarray(total).reshape([len(v) for v in grid.values()] or [1])
+def choose(counts: Counts, grid: Grid) -> SearchResult:
+    """The best point of a grid, given its counts; ties go to the smallest values."""
     best = np.unravel_index(int(counts.argmax()), counts.shape)
     chosen = {name: float(grid[name][int(i)]) for name, i in zip(grid, best, strict=False)}
     return SearchResult(chosen, int(counts.max()), counts)
 
 
-def _count_block(
-    terms: Terms,
-    rows: slice,
-    labels: Tensor,
-    points: Sequence[tuple[float, ...]],
-    alphas: Sequence[float],
-    gammas: Sequence[float],
-) -> Counts:
-    """Counts of some rows, axes (alpha, nonlinear points, gamma)."""
-    truth = labels[:, None]
-    lead = _relative(terms.zero_shot[rows], truth)
-    votes = terms.votes(rows, points) if terms.votes is not None else [None] * len(points)
-    counts = np.zeros((len(alphas), len(points), len(gammas)), np.int64)
-    bounds = None
-    if terms.penalty is not None or terms.votes is None:
-        penalty = torch.zeros_like(lead) if terms.penalty is None else terms.penalty[rows]
-        bounds = _Bounds(_relative(penalty, truth), truth)
-    for j, vote in enumerate(votes):
-        rise = None if vote is None else _relative(vote, truth)
-        if bounds is None and rise is not None:
-            counts[:, j, 0] = _Bounds(rise.neg(), truth).count(iter([lead]), 1, alphas)[0]
-        elif bounds is not None:
-            leads = (lead if rise is None else torch.add(lead, rise, alpha=a) for a in alphas)
-            counts[:, j] = bounds.count(leads, len(alphas), gammas)
-    return counts
+@dataclass(frozen=True)
+class Plan:
+    """Sizes of blocks.
 
-
-def _relative(values: Tensor, truth: Tensor) -> Tensor:
-    return values - values.gather(1, truth)
-
-
-class _Bounds:
-    """Where `lead_c < v * rise_c` holds for all wrong classes c of a row.
-
-    `lead` is how far c is ahead at v = 0, `rise` by how much it falls back per unit of v.
+    Attributes:
+        rows: images per block.
+        points: points for whose votes a method is asked at once.
+        elements: votes handled at once.
+        workers: blocks handled at the same time.
     """
 
-    def __init__(self, rise: Tensor, truth: Tensor) -> None:
-        infinity = torch.inf
-        inverse = 1 / rise
-        self.below = torch.where(rise > 0, inverse, 0)
-        self.above = torch.where(rise < 0, inverse, 0)
-        self.no_below = torch.where(rise > 0, 0.0, -infinity).to(rise.dtype)
-        self.no_above = torch.where(rise < 0, 0.0, infinity).to(rise.dtype)
-        index = torch.arange(rise.shape[1], device=rise.device)
-        self.later = index > truth
-        self.flat = (rise == 0) & (index != truth)
-        self.any_flat = bool(self.flat.any())
+    rows: int
+    points: int
+    elements: int
+    workers: int
 
-    def count(self, leads: Iterator[Tensor], n_leads: int, values: Sequence[float]) -> Counts:
-        """Count rows that are right, (n_leads, len(values))."""
-        lower = self.below.new_empty(n_leads, len(self.below))
-        upper = torch.empty_like(lower)
-        buffer = torch.empty_like(self.below)
-        exact = self.below.dtype == torch.float64
-        for i, lead in enumerate(leads):
-            if exact:  # A class of higher index loses ties: put it a few roundings behind.
-                lead = torch.where(self.later, lead - lead.abs() * 1e-15 - 1e-290, lead)
-            torch.addcmul(self.no_below, lead, self.below, out=buffer)
-            torch.amax(buffer, dim=1, out=lower[i])
-            torch.addcmul(self.no_above, lead, self.above, out=buffer)
-            torch.amin(buffer, dim=1, out=upper[i])
-            if self.any_flat:
-                ahead = (lead > 0) | ((lead == 0) & ~self.later)
-                upper[i].masked_fill_((ahead & self.flat).any(dim=1), -torch.inf)
-        points = torch.tensor(list(values), dtype=lower.dtype, device=lower.device)
-        first = torch.searchsorted(points, lower, right=True)
-        last = torch.searchsorted(points, upper, right=False)
-        return _histogram(first, last, len(values))
+    @classmethod
+    def of(cls, problem: Problem, points: Points, memory_mib: int | None) -> Plan:
+        """Divide the memory: a third for votes, the rest for what is derived from them."""
+        zero_shot = problem.terms.zero_shot
+        n, n_classes = zero_shot.shape
+        kind = zero_shot.device.type
+        workers = torch.get_num_threads() if kind == "cpu" else 1
+        memory = MEMORY_MIB[kind] if memory_mib is None else memory_mib
+        share = memory * 2**20 // (workers * zero_shot.element_size())
+        rows = min(BLOCK_ROWS[kind], -(-n // workers), share // (32 * n_classes))
+        rows = max(1, rows)
+        limit = min(len(points), share // (3 * rows * n_classes))
+        # Whole periods of the last hyper-parameter, or parts of one, are cheapest to compute.
+        period = len({point[-1] for point in points}) if points[0] else 1
+        sizes = (s for s in range(limit, 0, -1) if s % period == 0 or period % s == 0)
+        return cls(rows, next(sizes, 1), min(SLICE_ELEMENTS[kind], share // 24), workers)
+
+    def run(self, n: int, work: Callable[[slice], None]) -> None:
+        """Call `work` on blocks of n rows, in threads of which each computes on its own."""
+
+        def call(rows: slice) -> None:
+            with torch.inference_mode():
+                work(rows)
+
+        blocks = [slice(start, min(start + self.rows, n)) for start in range(0, n, self.rows)]
+        threads = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(self.workers, "search", torch.set_num_threads, (1,)) as pool:
+                for _ in pool.map(call, blocks):
+                    pass
+        finally:
+            torch.set_num_threads(threads)
 
 
-def _histogram(first: Tensor, last: Tensor, n_values: int) -> Counts:
-    """Count per row of (L, n) index ranges [first, last) how many cover each value."""
-    offset = (torch.arange(len(first), device=first.device) * (n_values + 1))[:, None]
-    valid = last > first
-    total = len(first) * (n_values + 1)
-    starts = torch.bincount((first + offset)[valid], minlength=total)
-    stops = torch.bincount((last + offset)[valid], minlength=total)
-    changes = (starts - stops).view(len(first), n_values + 1)
-    counts: Counts = changes.cumsum(1)[:, :n_values].cpu().numpy().astype(np.int64)
-    return counts
+def _histograms(
+    problem: Problem, points: Points, values: Sequence[float], plan: Plan
+) -> tuple[Tensor, Tensor]:
+    """Count where intervals start and stop, (outer, points, len(values) + 1) each.
+
+    An interval starts at the first value in it, and stops at the first value beyond it.
+    """
+    zero_shot = problem.terms.zero_shot
+    edges = zero_shot.new_tensor(values)
+    n_places = len(values) + 1
+    shape = len(problem.outer), len(points), n_places
+    starts = torch.zeros(shape, dtype=torch.int64, device=zero_shot.device)
+    stops = torch.zeros_like(starts)
+    lock = threading.Lock()
+
+    def count(rows: slice) -> None:
+        for part, lower, upper in intervals(problem, rows, points, plan.points, plan.elements):
+            lines = lower.shape[0] * lower.shape[1]
+            offsets = torch.arange(0, lines * n_places, n_places, device=lower.device)
+            offsets = offsets.view(*lower.shape[:2], 1)
+            empty = lower >= upper
+            for total, ends, right in ((starts, lower, True), (stops, upper, False)):
+                places = torch.searchsorted(edges, ends, right=right)
+                places = places.masked_fill_(empty, len(values)).add_(offsets)
+                histogram = places.flatten().bincount(minlength=lines * n_places)
+                with lock:
+                    total[:, part] += histogram.view(*lower.shape[:2], n_places)
+
+    plan.run(len(zero_shot), count)
+    return starts, stops
+
+
+def _covered(starts: Tensor, stops: Tensor) -> Tensor:
+    """How many intervals hold each value."""
+    return (starts - stops).cumsum(dim=-1)[..., :-1]

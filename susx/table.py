@@ -9,11 +9,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from susx.results import Difference, Result, Run, read_result
+from susx.schema import Difference, Result, Run, SeedSpread, read_result
 
 
 def result_table(result: Result) -> Table:
-    """Build the table of a result: one row per run, accuracies in percent."""
+    """Build the table of a result, accuracies in percent.
+
+    One row per run; runs that differ in their few-shot seed only share one.
+    """
     table = Table(
         title=f"{escape(result.dataset)}: {result.n_classes} classes, {result.n_test} test images",
         caption=_caption(result),
@@ -26,8 +29,12 @@ def result_table(result: Result) -> Table:
         table.add_column(column, no_wrap=True)
     for column in ("top-1", "95 % interval", "vs zero-shot", "vs best text"):
         table.add_column(column, justify="right", no_wrap=True)
+    spreads = {_key(spread): spread for spread in result.seeds}
     for run in result.runs:
-        table.add_row(*(escape(cell) for cell in _cells(run)))
+        if run.seed is None:
+            table.add_row(*(escape(cell) for cell in _cells(run)))
+        elif spread := spreads.pop(_key(run), None):
+            table.add_row(*(escape(cell) for cell in _spread_cells(spread)))
     return table
 
 
@@ -43,14 +50,31 @@ def print_table(path: str | Path, console: Console | None = None) -> None:
     console.print(table)
 
 
-def _cells(run: Run) -> list[str]:
-    tuned_on = {"nothing": run.protocol, "test": "TEST SPLIT"}.get(run.tuned_on, run.tuned_on)
+def _key(case: Run | SeedSpread) -> tuple[str | None, ...]:
+    return case.encoder, case.method, case.text, case.support, case.protocol
+
+
+def _names(case: Run | SeedSpread) -> list[str]:
+    tuned_on = {"nothing": case.protocol, "test": "TEST SPLIT"}.get(case.tuned_on, case.tuned_on)
     return [
-        run.encoder,
-        run.method,
-        run.text,
-        run.support or "-",
+        case.encoder,
+        case.method,
+        case.text,
+        case.support or "-",
         "-" if tuned_on == "none" else tuned_on,
+    ]
+
+
+def _spread_cells(spread: SeedSpread) -> list[str]:
+    deviation = "one seed"
+    if spread.top1_std is not None:
+        deviation = f"std {spread.top1_std:.2f}, {spread.n_seeds} seeds"
+    return [*_names(spread), f"{spread.top1_mean:.2f}", deviation, "-", "-"]
+
+
+def _cells(run: Run) -> list[str]:
+    return [
+        *_names(run),
         f"{run.top1:.2f}",
         f"{run.ci95[0]:.1f} to {run.ci95[1]:.1f}",
         _difference(run.delta_vs_zero_shot),
@@ -59,7 +83,7 @@ def _cells(run: Run) -> list[str]:
 
 
 def _difference(difference: Difference | None) -> str:
-    if difference is None or difference.mean == 0 == max(map(abs, difference.ci95)):
+    if difference is None:
         return "-"
     low, high = difference.ci95
     return f"{difference.mean:+.1f} ({low:+.1f} to {high:+.1f})"
@@ -75,4 +99,6 @@ def _caption(result: Result) -> str:
         notes.append(f"{', '.join(together)}: learns from all test images at once, without labels")
     if any(run.tuned_on == "test" for run in result.runs):
         notes.append("TEST SPLIT: tuned on the test images, not comparable")
-    return "; ".join(notes)
+    reasons = dict.fromkeys(f"{case.method} {case.reason}" for case in result.skipped)
+    notes += [f"left out: {escape(reason)}" for reason in reasons]
+    return "\n".join(notes)

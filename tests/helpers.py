@@ -16,6 +16,8 @@ from tokenizers.processors import TemplateProcessing
 from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
+from susx.methods import Context, Images
+
 Colour = tuple[int, int, int]
 
 PAD, BOS, UNK, EOS = SPECIAL = ("[PAD]", "[BOS]", "[UNK]", "[EOS]")
@@ -184,4 +186,33 @@ def make_problem(
         support_labels=support_labels,
         images=near(labels, 1.0),
         labels=labels,
+    )
+
+
+def context_of(
+    problem: Problem, scale: float = 100.0, dtype: torch.dtype = torch.float64
+) -> Context:
+    """What a method may know, with several texts per class behind its classifier."""
+    text = torch.from_numpy(problem.text).to(dtype)
+    lengths = torch.linspace(0.5, 0.9, len(text), dtype=dtype)[:, None]
+    return Context(
+        text,
+        scale,
+        torch.from_numpy(problem.support).to(dtype),
+        torch.from_numpy(problem.support_labels),
+        text_means=text * lengths,
+        text_raw=text * lengths.flip(0) * 11,
+    )
+
+
+def images_of(problem: Problem, dtype: torch.dtype = torch.float64) -> Images:
+    """The problem's images, with lengths and three patches each."""
+    n, d = problem.images.shape
+    random = np.random.default_rng(n)
+    patches = problem.images[:, None] + 0.7 * unit_rows(random, 3 * n, d).reshape(n, 3, d)
+    patches /= np.linalg.norm(patches, axis=2, keepdims=True)
+    return Images(
+        torch.from_numpy(problem.images).to(dtype),
+        torch.from_numpy(random.uniform(8, 12, n)).to(dtype),
+        torch.from_numpy(patches).to(dtype),
     )

@@ -2,9 +2,9 @@
 
 from susx_job import run_job
 
-from susx.files import read_json, sha256_json
+from susx.files import read_json, sha256_json, write_json
 from susx.manifests import ClassManifest
-from susx.results import collate, write_result
+from susx.results import collate
 
 
 def main(job):
@@ -13,7 +13,7 @@ def main(job):
     provenance = {"config_sha256": sha256_json(config), "config": config}
     parts = [read_json(path) for path in job.input.parts]
     classes = ClassManifest.read(job.input.classes)
-    write_result(job.output[0], collate(job.wildcards.dataset, classes, parts, provenance))
+    write_json(job.output[0], collate(job.wildcards.dataset, classes, parts, provenance))
 
 
 if "snakemake" in globals():

@@ -12,13 +12,15 @@ def main(job):
     from susx.files import write_json
     from susx.methods import Axis
     from susx.results import CacheFiles, evaluate_caches
+    from susx.tuning import Settings
 
-    settings = dict(job.params.evaluation)
-    settings["grid"] = {
+    tuning = dict(job.params.tuning)
+    tuning["grid"] = {
         method: {name: Axis(**axis) for name, axis in axes.items()}
-        for method, axes in settings["grid"].items()
+        for method, axes in tuning["grid"].items()
     }
-    plan = Plan(**settings, seed=job.params.seed, device=pick_device(job.params.device))
+    device = pick_device(job.params.device)
+    plan = Plan(**job.params.plan, tuning=Settings(**tuning), device=device)
     files = CacheFiles(**job.params.files)
     write_json(job.output[0], evaluate_caches(job.wildcards.encoder, files, plan, logging.info))
 

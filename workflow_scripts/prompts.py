@@ -9,14 +9,14 @@ from susx.prompts import build_prompts
 
 
 def main(job):
-    """Settings of the dataset, and the description file if the strategy reads one."""
+    """Settings of the dataset, and the files that the strategy reads."""
     classes = ClassManifest.read(job.input.classes)
-    descriptions = str(job.input.descriptions) if job.input.descriptions else None
+    files = {
+        "descriptions": job.input.descriptions or None,
+        "descriptors": job.input.descriptors or None,
+    }
     prompts = build_prompts(
-        job.wildcards.strategy,
-        job.params.sources,
-        classes,
-        {**job.params.settings, "descriptions": descriptions},
+        job.wildcards.strategy, job.params.sources, classes, {**job.params.settings, **files}
     )
     prompts.write(job.output[0], classes)
     logging.info("%d texts for %d classes", sum(map(len, prompts.texts)), len(classes))

@@ -35,11 +35,15 @@ class Encoder(Protocol):
         ...
 
     def encode_images(self, batch: Tensor) -> Tensor:
-        """Embed (B, 3, H, W) inputs as (B, d) float32 unit rows on the CPU."""
+        """Embed (B, 3, H, W) inputs as (B, d) float32 rows on the CPU, not normalised."""
+        ...
+
+    def encode_patches(self, batch: Tensor) -> Tensor:
+        """Embed the P patches of (B, 3, H, W) inputs as (B, P, d), otherwise as images."""
         ...
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Embed texts as (B, d) float32 unit rows on the CPU; over-long texts are cut."""
+        """Embed texts as (B, d) float32 rows on the CPU, not normalised; long texts are cut."""
         ...
 
     def count_truncated(self, texts: Sequence[str]) -> int:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 from transformers import AutoTokenizer, CLIPModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
@@ -50,14 +49,25 @@ class TransformersClip:
 
     @torch.inference_mode()
     def encode_images(self, batch: Tensor) -> Tensor:
-        """Embed (B, 3, H, W) inputs as (B, d) float32 unit rows on the CPU."""
-        pixels = batch.to(self._device, self._dtype)
-        pooled = self._model.vision_model(pixel_values=pixels).pooler_output
-        return normalize(self._model.visual_projection(pooled).float(), dim=-1).cpu()
+        """Embed (B, 3, H, W) inputs as (B, d) float32 rows on the CPU, not normalised."""
+        pooled = self._vision(batch).pooler_output
+        features: Tensor = self._model.visual_projection(pooled).float().cpu()
+        return features
+
+    @torch.inference_mode()
+    def encode_patches(self, batch: Tensor) -> Tensor:
+        """Embed the P patches of (B, 3, H, W) inputs as (B, P, d): projected as the image is."""
+        tokens = self._vision(batch).last_hidden_state[:, 1:]
+        normed = self._model.vision_model.post_layernorm(tokens)
+        features: Tensor = self._model.visual_projection(normed).float().cpu()
+        return features
+
+    def _vision(self, batch: Tensor) -> Any:
+        return self._model.vision_model(pixel_values=batch.to(self._device, self._dtype))
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Embed texts as (B, d) float32 unit rows on the CPU; over-long texts are cut."""
+        """Embed texts as (B, d) float32 rows on the CPU, not normalised; long texts are cut."""
         tokens = self._tokenizer(
             list(texts),
             padding=True,
@@ -68,7 +78,8 @@ class TransformersClip:
         pooled = self._model.text_model(
             input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
         ).pooler_output
-        return normalize(self._model.text_projection(pooled).float(), dim=-1).cpu()
+        features: Tensor = self._model.text_projection(pooled).float().cpu()
+        return features
 
     def count_truncated(self, texts: Sequence[str]) -> int:
         """Count the texts longer than the text encoder's context."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from susx.errors import InputError
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 PUBLISHED_SCALE = 100.0
 """CLIP's logit scale, in whose units published grids of alpha and gamma are given."""
 
+
+Need = Literal["support", "patches", "norms"]
+NEEDS: Mapping[Need, str] = {
+    "support": "a support set; name one under supports",
+    "patches": "patch embeddings, which this encoder or feature set does not offer",
+    "norms": "the lengths of raw embeddings, which are unknown for published features",
+}
+"""What methods may need beside text and image features, in words."""
 
 BLOCK_ELEMENTS = 2**22
 """Entries of a matrix with one row per image that are held at once."""
@@ -57,6 +65,54 @@ class Points:
 
 
 @dataclass(frozen=True)
+class Images:
+    """Images to classify, as an encoder sees them.
+
+    Attributes:
+        features: (N, d) unit rows f.
+        norms: (N,) lengths of the embeddings before normalisation, where they are known.
+        patches: (N, P, d) unit rows, the embeddings of P patches of every image, where the
+            encoder has them; of any floating type, and not necessarily on the features' device.
+    """
+
+    features: Tensor
+    norms: Tensor | None = None
+    patches: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, rows: slice | Tensor) -> Images:
+        return Images(
+            self.features[rows],
+            None if self.norms is None else self.norms[rows],
+            None if self.patches is None else self.patches[rows],
+        )
+
+    @property
+    def required_norms(self) -> Tensor:
+        """(N,) lengths of the embeddings before normalisation.
+
+        Raises:
+            InputError: if they are unknown.
+        """
+        if self.norms is None:
+            raise InputError(f"this method needs {NEEDS['norms']}")
+        return self.norms
+
+    @property
+    def required_patches(self) -> Tensor:
+        """(N, P, d) unit rows of the patches.
+
+        Raises:
+            InputError: if there are none.
+        """
+        if self.patches is None:
+            raise InputError(f"this method needs {NEEDS['patches']}")
+        return self.patches
+
+
+@dataclass(frozen=True)
 class Context:
     """What a method may know before it sees a target image.
 
@@ -65,12 +121,16 @@ class Context:
         logit_scale: the encoder's factor on cosines.
         support: (M, d) unit rows F, or None.
         support_labels: (M,) int64 class indices, or None.
+        text_means: (C, d) means of the unit embeddings of a class's texts, where known.
+        text_raw: (C, d) means of these embeddings before normalisation, where known.
     """
 
     text: Tensor
     logit_scale: float
     support: Tensor | None = None
     support_labels: Tensor | None = None
+    text_means: Tensor | None = None
+    text_raw: Tensor | None = None
 
     @property
     def n_classes(self) -> int:
@@ -85,7 +145,7 @@ class Context:
             InputError: if there is no support set.
         """
         if self.support is None:
-            raise InputError("this method needs a support set; name one under evaluation.supports")
+            raise InputError(f"this method needs {NEEDS['support']}")
         return self.support
 
     @property
@@ -118,15 +178,15 @@ class Terms:
     nonlinear: tuple[str, ...] = ()
     penalty: Tensor | None = None
 
-    def logits(self, alpha: float = 0.0, gamma: float = 0.0, **nonlinear: float) -> Tensor:
-        """Return (N, C) logits."""
+    def logits(self, **values: float) -> Tensor:
+        """Return (N, C) logits for values of the method's hyper-parameters."""
         logits = self.zero_shot.clone()
         if self.votes is not None:
-            point = tuple(nonlinear[name] for name in self.nonlinear)
+            point = tuple(values[name] for name in self.nonlinear)
             for rows in row_blocks(*logits.shape):
-                logits[rows] += alpha * self.votes(rows, [point])[0]
+                logits[rows] += values["alpha"] * self.votes(rows, [point])[0]
         if self.penalty is not None:
-            logits -= gamma * self.penalty
+            logits -= values["gamma"] * self.penalty
         return logits
 
 
@@ -145,9 +205,9 @@ class Fitted:
     context: Context
     hyperparameters: Mapping[str, float]
 
-    def logits(self, features: Tensor) -> Tensor:
-        """Classify (N, d) unit image features: (N, C) logits."""
-        return self.method.terms(self.context, features).logits(**self.hyperparameters)
+    def logits(self, images: Images) -> Tensor:
+        """Classify N images: (N, C) logits."""
+        return self.method.terms(self.context, images).logits(**self.hyperparameters)
 
 
 @dataclass(frozen=True)
@@ -157,9 +217,9 @@ class Method:
     Attributes:
         name: its name in configuration and results.
         paper: where it was published.
-        terms: function of context and (N, d) unit image features.
+        terms: function of context and images.
         texts: prompt strategies it stands for; if empty, the configured ones.
-        needs_support: whether it uses a support set.
+        needs: what it cannot do without, of `NEEDS`.
         transductive: whether it learns from the unlabelled images that it classifies together.
         grid: published search grid per hyper-parameter, in the order alpha, beta, gamma.
         fixed: values for untuned use, in published units.
@@ -167,12 +227,17 @@ class Method:
 
     name: str
     paper: str
-    terms: Callable[[Context, Tensor], Terms]
+    terms: Callable[[Context, Images], Terms]
     texts: tuple[str, ...] = ()
-    needs_support: bool = False
+    needs: tuple[Need, ...] = ()
     transductive: bool = False
     grid: Mapping[str, Axis | Points] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def needs_support(self) -> bool:
+        """Whether it uses a support set."""
+        return "support" in self.needs
 
     def fit(self, context: Context, hyperparameters: Mapping[str, float]) -> Fitted:
         """Bind context and hyper-parameters.
@@ -197,6 +262,11 @@ class Method:
         }
 
 
-def zero_shot_terms(context: Context, features: Tensor) -> Terms:
+def zero_shot_terms(context: Context, images: Images) -> Terms:
     """Scaled cosines `s f W'`."""
-    return Terms(context.logit_scale * features @ context.text.T)
+    return Terms(zero_shot_logits(context, images.features))
+
+
+def zero_shot_logits(context: Context, features: Tensor) -> Tensor:
+    """Scaled cosines `s f W'` of (N, d) unit rows: (N, C)."""
+    return context.logit_scale * features @ context.text.T

@@ -14,7 +14,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from susx.methods.base import PUBLISHED_SCALE, Context, Method, Terms, row_blocks, zero_shot_terms
+from susx.methods.base import (
+    PUBLISHED_SCALE,
+    Context,
+    Images,
+    Method,
+    Terms,
+    row_blocks,
+    zero_shot_logits,
+)
 from susx.methods.gda import discriminant
 from susx.methods.tip_adapter import cache_votes
 
@@ -43,15 +51,16 @@ def nearest_beta(context: Context, features: Tensor) -> float:
 def experts(context: Context, features: Tensor) -> dict[str, Tensor]:
     """The three experts' standardised (N, C) scores."""
     counts = context.required_labels.bincount(minlength=context.n_classes).clamp(min=1)
-    zero_shot = zero_shot_terms(context, features).zero_shot
+    zero_shot = zero_shot_logits(context, features)
     cache = Terms(zero_shot.new_zeros(zero_shot.shape), cache_votes(context, features), ("beta",))
     votes = cache.logits(alpha=1.0, beta=nearest_beta(context, features)) / counts
     scores = {"zero-shot": zero_shot, "cache": votes, "gda": discriminant(context, features)}
     return {name: standardised(values) for name, values in scores.items()}
 
 
-def terms(context: Context, features: Tensor) -> Terms:
+def terms(context: Context, images: Images) -> Terms:
     """The experts' sum, times the logit scale over 100 to keep it in the range of logits."""
+    features = images.features
     fused = sum(experts(context, features).values(), features.new_zeros(()))
     return Terms(fused * (context.logit_scale / PUBLISHED_SCALE))
 
@@ -60,6 +69,6 @@ FUSION = Method(
     name="fusion",
     paper="this project: calibrated fusion of zero-shot, cache vote and Gaussian discriminant",
     terms=terms,
-    needs_support=True,
+    needs=("support",),
     transductive=True,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Context, Method, Points, Terms, zero_shot_terms
+from susx.methods.base import Context, Images, Method, Points, Terms, zero_shot_logits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,21 +37,21 @@ def discriminant(context: Context, features: Tensor) -> Tensor:
     return (features.double() @ weights.T - bias).to(features.dtype)
 
 
-def terms(context: Context, features: Tensor) -> Terms:
+def terms(context: Context, images: Images) -> Terms:
     """`s f W' + alpha g`, with the discriminant scores g."""
-    scores = discriminant(context, features)
+    scores = discriminant(context, images.features)
 
     def votes(rows: slice, points: Sequence[tuple[float, ...]]) -> Tensor:
         return scores[rows].expand(len(points), -1, -1)
 
-    return Terms(zero_shot_terms(context, features).zero_shot, votes)
+    return Terms(zero_shot_logits(context, images.features), votes)
 
 
 GDA = Method(
     name="gda",
     paper="Wang et al., A Hard-to-Beat Baseline for Training-free CLIP-based Adaptation, ICLR 2024",
     terms=terms,
-    needs_support=True,
+    needs=("support",),
     grid={"alpha": Points((1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0), scaled=True)},
     fixed={"alpha": 1.0},
 )

@@ -5,39 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Axis, Context, Method, Terms, zero_shot_terms
+from susx.methods.base import Axis, Context, Images, Method, Terms, zero_shot_logits
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 def cache_votes(
-    context: Context, features: Tensor
+    context: Context, features: Tensor, scores: Tensor | None = None
 ) -> Callable[[slice, Sequence[tuple[float, ...]]], Tensor]:
-    """Votes `exp(-beta (1 - f F')) L` as a function of rows and (beta,) points."""
-    from susx.methods.votes import group_by_class, sweep
+    """Votes `exp(-beta (1 - f F')) diag(exp(scale s)) L` as a function of rows and points.
+
+    Args:
+        context: text, support set and its labels.
+        features: (N, d) unit rows.
+        scores: (M,) scores s of the support images; then points are (beta, scale), otherwise
+            (beta,) and all images weigh the same.
+    """
+    from susx.methods.votes import group_by_class, votes_at
 
     support, labels = context.required_support, context.required_labels
-    groups = group_by_class(support, labels, context.n_classes)
+    groups = group_by_class(support, labels, context.n_classes, scores)
 
     def votes(rows: slice, points: Sequence[tuple[float, ...]]) -> Tensor:
-        betas = [beta for (beta,) in points]
-        return sweep(features[rows], groups, context.n_classes, betas)
+        return votes_at(features[rows], groups, context.n_classes, points)
 
     return votes
 
 
-def terms(context: Context, features: Tensor) -> Terms:
+def terms(context: Context, images: Images) -> Terms:
     """`s f W' + alpha exp(-beta (1 - f F')) L`."""
-    zero_shot = zero_shot_terms(context, features).zero_shot
-    return Terms(zero_shot, cache_votes(context, features), ("beta",))
+    f = images.features
+    return Terms(zero_shot_logits(context, f), cache_votes(context, f), ("beta",))
 
 
 TIP_ADAPTER = Method(
     name="tip-adapter",
     paper="Zhang et al., Tip-Adapter, ECCV 2022",
     terms=terms,
-    needs_support=True,
+    needs=("support",),
     grid={
         "alpha": Axis(0.1, 50.0, 20, scaled=True),
         "beta": Axis(1.0, 50.0, 200),

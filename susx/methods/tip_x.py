@@ -12,51 +12,108 @@ which are found block by block.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Axis, Context, Method, Terms, row_blocks, zero_shot_terms
+from susx.methods.base import Axis, Context, Images, Method, Terms, row_blocks, zero_shot_logits
 from susx.methods.tip_adapter import cache_votes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 TEMPERATURE = 0.5
+MIN_WIDTH = 2048
+"""Blocks of a matrix product that are about square are the fastest."""
 
 
-def affinity_penalty(context: Context, features: Tensor) -> Tensor:
-    """`S L`: (N, C), the rescaled KL divergences summed over each class's support images."""
-    support, labels, text = context.required_support, context.required_labels, context.text
-    # Adding log C to both logarithms changes no divergence and keeps them near 0: less rounding.
-    shift = math.log(context.n_classes)
-    log_p = (features @ text.T / TEMPERATURE).log_softmax(dim=1)
-    log_q = (support @ text.T / TEMPERATURE).log_softmax(dim=1).add_(shift)
-    p = log_p.exp()
-    negentropy = (p * log_p.add_(shift)).sum(dim=1, keepdim=True)
+@dataclass(frozen=True)
+class Rescaling:
+    """The map `S = low + slope (D - nearest)` from the range of D to that of the cosines."""
 
+    low: Tensor
+    slope: Tensor
+    nearest: Tensor
+
+
+def rescaling(context: Context, features: Tensor) -> Rescaling:
+    """Find the map over all pairs of (N, d) unit rows and support images, block by block."""
+    import torch
+
+    support = context.required_support
+    p, negentropy = _distributions(context, features)
     cosines: list[tuple[Tensor, Tensor]] = []
     divergences: list[tuple[Tensor, Tensor]] = []
-    for rows in row_blocks(len(features), len(support)):
-        cosines.append((features[rows] @ support.T).aminmax())
-        divergences.append((negentropy[rows] - p[rows] @ log_q.T).aminmax())
+    for part in row_blocks(len(support), max(context.n_classes, MIN_WIDTH)):
+        log_q = _log_distributions(context, support[part])
+        for rows in row_blocks(len(features), len(log_q)):
+            cosines.append((features[rows] @ support[part].T).aminmax())
+            block = torch.addmm(negentropy[rows], p[rows], log_q.T, alpha=-1)
+            divergences.append(block.aminmax())
     low, high = (f(block[i] for block in cosines) for i, f in enumerate((min, max)))
     nearest, farthest = (f(block[i] for block in divergences) for i, f in enumerate((min, max)))
-
     # A constant D carries no information: every S is then the low end of the range.
     spread = farthest - nearest
-    slope = (high - low) / spread if spread > 0 else spread
+    return Rescaling(low, (high - low) / spread if spread > 0 else spread, nearest)
+
+
+def affinity_penalty(context: Context, features: Tensor, scale: Rescaling | None = None) -> Tensor:
+    """`S L`: (N, C), the rescaled KL divergences summed over each class's support images.
+
+    Args:
+        context: text, support set and its labels.
+        features: (N, d) unit rows.
+        scale: the map from D to S; by default that of these features, as published.
+    """
+    import torch
+
+    scale = scale or rescaling(context, features)
+    support, labels = context.required_support, context.required_labels
+    class_sums = features.new_zeros(context.n_classes, context.n_classes)
+    for part in row_blocks(len(support), max(context.n_classes, MIN_WIDTH)):
+        class_sums.index_add_(0, labels[part], _log_distributions(context, support[part]))
+    p, negentropy = _distributions(context, features)
     counts = labels.bincount(minlength=context.n_classes).to(p.dtype)
-    class_sums = log_q.new_zeros(context.n_classes, len(text)).index_add_(0, labels, log_q)
-    summed = negentropy * counts - p @ class_sums.T
-    return low * counts + slope * (summed - nearest * counts)
+    summed = torch.addcmul(-(p @ class_sums.T), negentropy, counts)
+    return summed.sub_(scale.nearest * counts).mul_(scale.slope).add_(scale.low * counts)
 
 
-def terms(context: Context, features: Tensor) -> Terms:
+def _log_distributions(context: Context, features: Tensor) -> Tensor:
+    """Logarithms of the class distributions, plus log C.
+
+    The addition changes no divergence and keeps the logarithms near 0: less rounding.
+    """
+    log_p = (features @ context.text.T / TEMPERATURE).log_softmax(dim=1)
+    return log_p.add_(math.log(context.n_classes))
+
+
+def _distributions(context: Context, features: Tensor) -> tuple[Tensor, Tensor]:
+    """Class distributions (N, C), and (N, 1) sums of `p log p` plus log C."""
+    log_p = _log_distributions(context, features)
+    p = log_p.exp().div_(context.n_classes)
+    return p, log_p.mul_(p).sum(dim=1, keepdim=True)
+
+
+def terms(context: Context, images: Images) -> Terms:
     """`s f W' + alpha exp(-beta (1 - f F')) L - gamma S L`."""
+    return _terms(context, images.features, rescaling(context, images.features))
+
+
+def deployed_terms(context: Context, images: Images) -> Terms:
+    """The same with a map from D to S that is found on the support set.
+
+    An image's logits then do not depend on the images that it is classified with. If all classes
+    have K support images, the map shifts all logits of an image alike but for its slope, so that
+    the prediction is the published one at `gamma` times the ratio of the two slopes.
+    """
+    return _terms(context, images.features, rescaling(context, context.required_support))
+
+
+def _terms(context: Context, features: Tensor, scale: Rescaling) -> Terms:
     return Terms(
-        zero_shot_terms(context, features).zero_shot,
+        zero_shot_logits(context, features),
         cache_votes(context, features),
         ("beta",),
-        affinity_penalty(context, features),
+        affinity_penalty(context, features, scale),
     )
 
 
@@ -65,7 +122,7 @@ TIP_X = Method(
     paper="Udandarao, Gupta, Albanie, SuS-X: Training-Free Name-Only Transfer of "
     "Vision-Language Models, ICCV 2023",
     terms=terms,
-    needs_support=True,
+    needs=("support",),
     grid={
         "alpha": Axis(0.1, 50.0, 20, scaled=True),
         "beta": Axis(1.0, 50.0, 200),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Context, Method, Terms, row_blocks, zero_shot_terms
+from susx.methods.base import Context, Images, Method, Terms, row_blocks, zero_shot_logits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +36,7 @@ def neighbours(features: Tensor) -> tuple[Tensor, Tensor]:
 def assignments(context: Context, features: Tensor) -> Tensor:
     """(N, C) logarithms of the class assignments after the last update."""
     n, d = features.shape
-    prior = zero_shot_terms(context, features).zero_shot.log_softmax(dim=1)
+    prior = zero_shot_logits(context, features).log_softmax(dim=1)
     z = prior.exp()
     cosines, indices = neighbours(features)
     confidence, members = z.topk(min(CONFIDENT, n), dim=0)
@@ -68,9 +68,9 @@ def _mahalanobis(features: Tensor, means: Tensor, variance: Tensor) -> Tensor:
     return own - 2 * scaled @ means.T + (means.square() / variance).sum(dim=1)
 
 
-def terms(context: Context, features: Tensor) -> Terms:
+def terms(context: Context, images: Images) -> Terms:
     """The logarithms of the assignments stand in for logits."""
-    return Terms(assignments(context, features))
+    return Terms(assignments(context, images.features))
 
 
 TRANSCLIP = Method(

@@ -1,8 +1,11 @@
-"""Cache votes for many values of beta at once.
+"""Cache votes at many values of beta at once.
 
-The vote of a class is a sum over its support images, `sum_j exp(-beta (1 - x_j))`. Support images
-are sorted by class, and along an arithmetic grid `exp(beta' (x - 1))` follows from the value at
-the previous beta by one multiplication, in a block that stays in the processor's cache.
+The vote of a class is a sum over its support images, `v(beta) = sum_j w_j exp(-beta t_j)` with
+`t_j = 1 - x_j` and a weight `w_j = exp(scale s_j)` where images have scores, else 1. Divided by
+`exp(-beta min_j t_j)` it is a smooth function of beta, which a polynomial through its values at
+some twenty nodes gives to rounding on any number of values. The nodes are those of Chebyshev
+interpolation, moved to an evenly spaced lattice: there each power follows from the one before by
+multiplications alone.
 """
 
 from __future__ import annotations
@@ -10,98 +13,211 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-BLOCK_ELEMENTS = {"cpu": 2**17, "cuda": 2**26, "mps": 2**24}
-"""Affinities worked on at once, by kind of device."""
-RESTART = 32
-"""Multiplications after which rounding is shed by a fresh exponential."""
+from susx.ragged import tables
+
+TILE_ELEMENTS = {"cpu": 2**17, "cuda": 2**26, "mps": 2**24}
+"""Affinities worked on at once, by kind of device: on a CPU what its inner cache holds."""
+PRODUCT_ELEMENTS = {"cpu": 2**19, "cuda": 2**27, "mps": 2**25}
+"""Affinities computed at once, by kind of device."""
+TRUNCATION = {torch.float32: 1e-8, torch.float64: 1e-14}
+"""Error of interpolation, relative to a class's largest possible vote."""
+SPREAD_STEP = 1 / 16
+"""Spreads of distances are rounded up to a multiple of this to choose nodes."""
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Group:
-    """Classes of similar size: (c,) indices, (c, K, d) padded support, (c, K) what is padding."""
+    """Classes of similar size.
+
+    Attributes:
+        classes: (c,) indices.
+        support: (c, K, d) their support images, repeated to a common number.
+        scores: (c, K) scores, -inf for repetitions.
+    """
 
     classes: Tensor
     support: Tensor
-    padding: Tensor
+    scores: Tensor
 
 
-def group_by_class(support: Tensor, labels: Tensor, n_classes: int) -> list[Group]:
-    """Sort a support set by class and pad classes to a common size.
-
-    Classes of similar size share a group, which bounds padding by a factor of two however
-    unbalanced the support set is. Classes without support images are in no group.
+def group_by_class(
+    support: Tensor, labels: Tensor, n_classes: int, scores: Tensor | None = None
+) -> list[Group]:
+    """Sort a support set by class. Classes without support images are in no group.
 
     Args:
         support: (M, d) unit rows.
         labels: (M,) classes.
         n_classes: number of classes C.
+        scores: (M,) logarithms of weights, per unit of scale.
     """
     order = labels.argsort(stable=True)
-    sizes = labels.bincount(minlength=n_classes)
-    starts = sizes.cumsum(0) - sizes
-    depths = sizes.clamp(min=1).double().log2().ceil()
     groups = []
-    for depth in sorted(set(depths.tolist())):
-        classes = ((depths == depth) & (sizes > 0)).nonzero()[:, 0]
-        if len(classes):
-            size = sizes[classes, None]
-            places = torch.arange(int(size.max()), device=labels.device)
-            rows = order[(starts[classes, None] + places).clamp(max=len(order) - 1)]
-            groups.append(Group(classes, support[rows], places >= size))
+    for classes, places in tables(labels.bincount(minlength=n_classes)):
+        rows = order[places]
+        group = support.new_zeros(rows.shape) if scores is None else scores[rows]
+        group[:, 1:].masked_fill_(places[:, 1:] == places[:, :-1], -torch.inf)
+        groups.append(Group(classes, support[rows], group))
     return groups
 
 
 def sweep(
-    features: Tensor, groups: Sequence[Group], n_classes: int, betas: Sequence[float]
+    features: Tensor,
+    groups: Sequence[Group],
+    n_classes: int,
+    betas: Sequence[float],
+    scales: Sequence[float] = (0.0,),
 ) -> Tensor:
-    """Compute `exp(-beta (1 - f F')) L` for every beta.
+    """Compute `exp(-beta (1 - f F')) diag(exp(scale s)) L` for every beta and scale.
 
     Args:
         features: (n, d) unit rows.
-        groups: the support set by class.
+        groups: the support set by class, with its scores s.
         n_classes: number of classes C.
-        betas: values; fastest where evenly spaced.
+        betas: increasing values.
+        scales: factors on the scores.
 
     Returns:
-        (len(betas), n, C) votes.
+        (len(betas), len(scales), n, C) votes, contiguous with the last two axes swapped.
     """
-    n, limit = len(features), BLOCK_ELEMENTS[features.device.type]
-    votes = features.new_zeros(len(betas), n, n_classes)
+    n, kind = len(features), features.device.type
+    n_points = len(betas) * len(scales)
+    complete = sum(len(group.classes) for group in groups) == n_classes
+    make = features.new_empty if complete else features.new_zeros
+    votes = make(len(betas), len(scales), n_classes, n)
     for group in groups:
-        n_grouped, size, dimension = group.support.shape
-        whole = n_grouped == n_classes
-        target = votes if whole else features.new_empty(len(betas), n, n_grouped)
-        width = max(1, limit // max(1, n * size))
-        for start in range(0, n_grouped, width):
-            chunk = slice(start, min(start + width, n_grouped))
-            affinity = features @ group.support[chunk].reshape(-1, dimension).T
-            affinity = affinity.view(n, -1, size).permute(2, 0, 1).contiguous()
-            padding = group.padding[chunk]
-            if padding.any():
-                affinity.masked_fill_(padding.T[:, None, :], -torch.inf)
-            for vote, powers in zip(target[:, :, chunk], _powers(affinity, betas), strict=True):
-                torch.sum(powers, dim=0, out=vote)
-        if not whole:
-            votes[:, :, group.classes] = target
-    return votes
+        _, size, dimension = group.support.shape
+        for part in _pieces(len(group.classes), PRODUCT_ELEMENTS[kind] // max(1, n * size)):
+            affinity = group.support[part].reshape(-1, dimension) @ features.T
+            affinity = affinity.view(-1, size, n)
+            weights = _weights(group.scores[part], scales)
+            columns = TILE_ELEMENTS[kind] // max(size, n_points // 8)
+            for rows in _pieces(n, max(64, columns)):
+                height = min(n, rows.stop) - rows.start
+                for tile in _pieces(len(affinity), columns // height):
+                    distance = 1 - affinity[tile, :, rows]
+                    made = _class_votes(distance, weights[tile], betas)
+                    votes[:, :, group.classes[part][tile], rows] = made.movedim(1, 2)
+    return votes.transpose(2, 3)
 
 
-def _powers(affinity: Tensor, betas: Sequence[float]) -> Iterator[Tensor]:
-    """Yield `exp(beta (x - 1))` for every beta; a yielded tensor is valid until the next."""
-    distance = affinity.sub_(1)
-    powers = distance
-    ratio: Tensor | None = None
-    step = math.nan
-    for i, beta in enumerate(betas):
-        steady = i > 0 and math.isclose(beta - betas[i - 1], step, rel_tol=1e-9)
-        if ratio is not None and steady and i % RESTART:
-            powers.mul_(ratio)
-        else:
-            powers = (distance * beta).exp_()
-            step = betas[i + 1] - beta if i + 1 < len(betas) else math.nan
-            ratio = (distance * step).exp_()
-        yield powers
+def votes_at(
+    features: Tensor, groups: Sequence[Group], n_classes: int, points: Sequence[tuple[float, ...]]
+) -> Tensor:
+    """Compute (P, n, C) votes at P points (beta,) or (beta, scale), as `sweep` does.
+
+    It computes all combinations of the points' values: a list of points should be close to such
+    a product.
+    """
+    axes = [sorted(set(values)) for values in zip(*points, strict=True)]
+    found = sweep(features, groups, n_classes, *axes).flatten(0, 1)
+    numbers = {point: number for number, point in enumerate(product(*axes))}
+    places = [numbers[tuple(point)] for point in points]
+    return found if places == list(range(len(found))) else found[places]
+
+
+def _pieces(n: int, size: int) -> Iterator[slice]:
+    for start in range(0, n, max(1, size)):
+        yield slice(start, start + max(1, size))
+
+
+def _weights(scores: Tensor, scales: Sequence[float]) -> Tensor:
+    """(c, len(scales), K) weights of (c, K) support images, 0 for repetitions."""
+    real = scores > -torch.inf
+    finite = scores.masked_fill(~real, 0)
+    factors = torch.tensor(list(scales), dtype=scores.dtype, device=scores.device)
+    return (finite[:, None] * factors[:, None]).exp_().mul_(real[:, None])
+
+
+def _class_votes(distance: Tensor, weights: Tensor, betas: Sequence[float]) -> Tensor:
+    """(B, c, G, n) votes from (c, K, n) distances and (c, G, K) weights."""
+    nearest = distance.amin(dim=1, keepdim=True)
+    distance -= nearest
+    spread = math.ceil(float(distance.max()) / SPREAD_STEP) * SPREAD_STEP
+    nodes, steps, matrix = _nodes(tuple(betas), spread, TRUNCATION[distance.dtype])
+    shape = (len(nodes), len(weights), weights.shape[1], distance.shape[2])
+    sums = distance.new_empty(shape)
+    for powers, total in zip(_powers(distance, nodes, steps), sums, strict=True):
+        torch.bmm(weights, powers, out=total)
+    if matrix is not None:
+        interpolation = torch.from_numpy(matrix).to(distance)
+        sums = (interpolation @ sums.flatten(1)).view(-1, *shape[1:])
+    values = distance.new_tensor(betas)[:, None, None, None]
+    return sums.mul_((-values * nearest).exp_())
+
+
+def _powers(distance: Tensor, nodes: Array, steps: NDArray[np.int64]) -> Iterator[Tensor]:
+    """Yield `exp(-beta t)` at every node; a yielded tensor is valid until the next.
+
+    Args:
+        distance: t.
+        nodes: values of beta.
+        steps: differences of nodes in units of the lattice, changing by at most one; empty if
+            the nodes are on none.
+    """
+    if not len(steps):
+        for node in nodes:
+            yield (distance * -node).exp_()
+        return
+    powers = (distance * -nodes[0]).exp_()
+    yield powers
+    unit = (nodes[-1] - nodes[0]) / steps.sum()
+    base = (distance * -unit).exp_()
+    inverse, ratio = base.reciprocal(), base.clone()
+    for i, step in enumerate(steps):
+        change = step - (steps[i - 1] if i else 1)
+        if change:
+            ratio.mul_(base if change > 0 else inverse)
+        yield powers.mul_(ratio)
+
+
+@lru_cache(maxsize=256)
+def _nodes(
+    betas: tuple[float, ...], spread: float, tolerance: float
+) -> tuple[Array, NDArray[np.int64], Array | None]:
+    """Choose nodes from which `exp(-beta t)`, 0 <= t <= spread, is interpolated at `betas`.
+
+    Returns:
+        The nodes, their differences in units of the lattice, and the (B, nodes) matrix of
+        interpolation; without the latter two, the nodes are `betas` themselves.
+    """
+    wanted = np.array(betas)
+    t = np.linspace(0, spread, 33)
+    exact = np.exp(-np.outer(wanted, t))
+    count = 2 if spread else 1
+    while count < len(betas):
+        nodes, steps = _lattice(count, wanted[0], wanted[-1])
+        matrix = _interpolation(nodes, wanted)
+        if np.abs(matrix @ np.exp(-np.outer(nodes, t)) - exact).max() <= tolerance:
+            return nodes, steps, matrix
+        count += 1
+    return wanted, np.zeros(0, np.int64), None
+
+
+def _lattice(count: int, first: float, last: float) -> tuple[Array, NDArray[np.int64]]:
+    """Nodes from first to last whose gaps are those of Chebyshev's, in whole numbers."""
+    places = np.arange(1, count) / count
+    steps = np.rint(count / np.pi * np.sin(np.pi * places)).astype(np.int64).clip(min=1)
+    lattice = np.concatenate([[0], steps.cumsum()])
+    return first + (last - first) * lattice / max(1, lattice[-1]), steps
+
+
+def _interpolation(nodes: Array, points: Array) -> Array:
+    """(P, nodes) matrix of polynomial interpolation in Lagrange's form."""
+    gaps = nodes[:, None] - nodes + np.eye(len(nodes))
+    differences = points[:, None] - nodes
+    columns = [
+        (np.delete(differences, k, axis=1) / np.delete(gaps[k], k)).prod(axis=1)
+        for k in range(len(nodes))
+    ]
+    return np.stack(columns, axis=1)

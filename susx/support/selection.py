@@ -75,8 +75,8 @@ def collect_support(
                     reason=reason,
                 )
             )
-    _write_tar(images, kept)
-    return Table(records, classes.sha256, _summary(records, classes, size))
+    write_images(images, kept)
+    return Table(records, classes.sha256, summary(records, classes, size))
 
 
 def _fetch(
@@ -110,7 +110,8 @@ def _inspect(data: bytes) -> tuple[int, int, str]:
         return (0, 0, str(error))
 
 
-def _write_tar(path: str | Path, images: Sequence[tuple[str, bytes]]) -> None:
+def write_images(path: str | Path, images: Sequence[tuple[str, bytes]]) -> None:
+    """Write (key, encoded image) pairs as a webdataset tar."""
     from webdataset import TarWriter
 
     with atomic(path) as temporary, temporary.open("wb") as stream:
@@ -130,9 +131,10 @@ def _suffix(data: bytes) -> str:
     return {"JPEG": "jpg", "MPO": "jpg", "TIFF": "tif"}.get(name, name.lower())
 
 
-def _summary(
+def summary(
     records: Sequence[SupportRecord], classes: ClassManifest, size: int
 ) -> dict[str, object]:
+    """Count what became of the candidates: the `SupportCounts` of a result."""
     counts = dict.fromkeys(range(len(classes)), 0)
     for record in records:
         counts[record.label] += record.kept

@@ -12,7 +12,7 @@ import time
 
 import torch
 
-from susx.methods import METHODS, Context
+from susx.methods import METHODS, Context, Images
 from susx.methods.tip_x import TEMPERATURE
 from susx.search import search
 
@@ -67,7 +67,7 @@ def main() -> None:
     grid = {name: axis.values(100.0) for name, axis in method.grid.items()}
 
     started = time.perf_counter()
-    found = search(method.terms(context, features), labels, grid)
+    found = search(method.terms(context, Images(features)), labels, grid)
     fast = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"exact search, {found.counts.size:,} points: {fast:.2f} s, peak {peak:.2f} GiB")

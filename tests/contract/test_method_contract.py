@@ -1,20 +1,19 @@
 """What every registered method promises."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from susx.errors import InputError
-from susx.methods import METHODS, Axis, Context, Method, Terms
-from tests.helpers import Problem, make_problem
+from susx.methods import METHODS, NEEDS, Axis, Context, Images, Method, Need, Terms
+from tests.helpers import context_of, images_of, make_problem
 
 ALL = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 WITH_SUPPORT = pytest.mark.parametrize(
     "method", [m for m in METHODS.values() if m.needs_support], ids=lambda m: m.name
-)
-TEXT_ONLY = pytest.mark.parametrize(
-    "method", [m for m in METHODS.values() if m.texts], ids=lambda m: m.name
 )
 TUNED = pytest.mark.parametrize(
     "method", [m for m in METHODS.values() if m.grid], ids=lambda m: m.name
@@ -22,7 +21,7 @@ TUNED = pytest.mark.parametrize(
 # The published affinity of TIP-X is scaled by its range over all test images.
 ONE_BY_ONE = pytest.mark.parametrize(
     "method",
-    [m for m in METHODS.values() if not m.transductive and "gamma" not in m.grid],
+    [m for m in METHODS.values() if not m.transductive and m.name != "tip-x"],
     ids=lambda m: m.name,
 )
 # TransCLIP starts from softmax probabilities, which sharpen with the scale.
@@ -32,28 +31,15 @@ SCALE_FREE = pytest.mark.parametrize(
 PROBLEM = make_problem(0, n=101)
 
 
-def context(problem: Problem = PROBLEM, scale: float = 100.0) -> Context:
-    return Context(
-        torch.from_numpy(problem.text).double(),
-        scale,
-        torch.from_numpy(problem.support).double(),
-        torch.from_numpy(problem.support_labels),
-    )
-
-
-def images(problem: Problem = PROBLEM) -> Tensor:
-    return torch.from_numpy(problem.images).double()
+def logits(method: Method, where: Context | None = None, images: Images | None = None) -> Tensor:
+    where = context_of(PROBLEM) if where is None else where
+    images = images_of(PROBLEM) if images is None else images
+    return method.fit(where, method.scaled(values_of(method), where.logit_scale)).logits(images)
 
 
 def values_of(method: Method) -> dict[str, float]:
     """Values off the defaults, in published units."""
     return {name: 1.5 * value + 0.25 for name, value in method.fixed.items()}
-
-
-def logits(method: Method, where: Context | None = None, features: Tensor | None = None) -> Tensor:
-    where = context() if where is None else where
-    features = images() if features is None else features
-    return method.fit(where, method.scaled(values_of(method), where.logit_scale)).logits(features)
 
 
 def close(a: Tensor, b: Tensor) -> bool:
@@ -66,7 +52,8 @@ def test_registry_entry_is_complete(method: Method) -> None:
     assert len(method.paper) > 10
     assert list(method.grid) == [n for n in ("alpha", "beta", "gamma") if n in method.grid]
     assert set(method.fixed) == set(method.grid)
-    assert not (method.texts and (method.needs_support or method.transductive))
+    assert set(method.needs) <= set(NEEDS)
+    assert not (method.texts and method.needs_support)
 
 
 @ALL
@@ -79,11 +66,8 @@ def test_logits_are_finite_numbers_for_every_image_and_class(method: Method) -> 
 
 @ALL
 def test_float32_features_give_float32_logits(method: Method) -> None:
-    where = context()
-    single = Context(
-        where.text.float(), 100.0, where.required_support.float(), where.support_labels
-    )
-    made = logits(method, single, images().float())
+    single = torch.float32
+    made = logits(method, context_of(PROBLEM, dtype=single), images_of(PROBLEM, single))
     assert made.dtype == torch.float32
     assert torch.allclose(made.double(), logits(method), atol=2e-3)
 
@@ -95,65 +79,71 @@ def test_logits_are_the_same_every_time(method: Method) -> None:
 
 @ALL
 def test_fitting_and_classifying_change_no_input(method: Method) -> None:
-    where, features = context(), images()
-    logits(method, where, features)
-    assert torch.equal(features, images())
-    assert torch.equal(where.text, context().text)
-    assert torch.equal(where.required_support, context().required_support)
+    where, images = context_of(PROBLEM), images_of(PROBLEM)
+    logits(method, where, images)
+    for used, fresh in ((images, images_of(PROBLEM)), (where, context_of(PROBLEM))):
+        for name, value in vars(fresh).items():
+            assert torch.equal(torch.as_tensor(getattr(used, name)), torch.as_tensor(value))
 
 
 @ALL
 def test_images_are_known_by_their_content_not_their_place(method: Method) -> None:
     order = torch.randperm(101, generator=torch.Generator().manual_seed(0))
-    assert close(logits(method, features=images()[order]), logits(method)[order])
+    assert close(logits(method, images=images_of(PROBLEM)[order]), logits(method)[order])
 
 
 @ALL
 @pytest.mark.parametrize("n", [1, 99, 100, 101])
 def test_the_last_images_are_classified_like_the_first(method: Method, n: int) -> None:
-    features = images()[:n]
-    assert close(
-        logits(method, features=features.flip(0)).flip(0), logits(method, features=features)
-    )
+    images = images_of(PROBLEM)[:n]
+    backwards = images[torch.arange(n - 1, -1, -1)]
+    assert close(logits(method, images=backwards).flip(0), logits(method, images=images))
 
 
 @ALL
 def test_classes_are_known_by_their_text_not_their_index(method: Method) -> None:
     order = torch.tensor([3, 0, 4, 2, 1])
-    where = context()
+    where = context_of(PROBLEM)
     assert where.support_labels is not None
+    assert where.text_means is not None
+    assert where.text_raw is not None
     place = torch.empty_like(order)
     place[order] = torch.arange(5)
-    moved = Context(where.text[order], 100.0, where.required_support, place[where.support_labels])
+    moved = replace(
+        where,
+        text=where.text[order],
+        support_labels=place[where.support_labels],
+        text_means=where.text_means[order],
+        text_raw=where.text_raw[order],
+    )
     assert close(logits(method, moved), logits(method)[:, order])
 
 
 @ALL
 def test_order_of_support_images_does_not_matter(method: Method) -> None:
-    where = context()
+    where = context_of(PROBLEM)
     assert where.support_labels is not None
     order = torch.randperm(16, generator=torch.Generator().manual_seed(0))
-    mixed = Context(where.text, 100.0, where.required_support[order], where.support_labels[order])
+    mixed = replace(
+        where,
+        support=where.required_support[order],
+        support_labels=where.support_labels[order],
+    )
     assert close(logits(method, mixed), logits(method))
 
 
 @WITH_SUPPORT
 def test_support_images_make_a_difference(method: Method) -> None:
     other = make_problem(1)
-    moved = Context(
-        context().text,
-        100.0,
-        torch.from_numpy(other.support).double(),
-        torch.from_numpy(PROBLEM.support_labels),
-    )
+    moved = replace(context_of(PROBLEM), support=torch.from_numpy(other.support).double())
     assert not close(logits(method, moved), logits(method))
 
 
-@TEXT_ONLY
-def test_text_only_methods_are_scaled_cosines(method: Method) -> None:
-    bare = Context(context().text, 100.0)
+@pytest.mark.parametrize("name", ["zero-shot", "cupl", "cupl+e"])
+def test_plain_text_classifiers_are_scaled_cosines(name: str) -> None:
+    bare = Context(context_of(PROBLEM).text, 100.0)
     expected = 100 * PROBLEM.images.astype(np.float64) @ PROBLEM.text.astype(np.float64).T
-    assert logits(method, bare).numpy() == pytest.approx(expected, abs=1e-10)
+    assert logits(METHODS[name], bare).numpy() == pytest.approx(expected, abs=1e-10)
 
 
 @WITH_SUPPORT
@@ -162,19 +152,19 @@ def test_any_number_of_support_images_per_class_works(
     method: Method, support: tuple[int, ...]
 ) -> None:
     problem = make_problem(2, support=support)
-    assert logits(method, context(problem), images(problem)).isfinite().all()
+    assert logits(method, context_of(problem), images_of(problem)).isfinite().all()
 
 
 @WITH_SUPPORT
 def test_missing_support_set_is_refused(method: Method) -> None:
-    with pytest.raises(InputError, match=r"needs a support set; name one under evaluation\.su"):
-        method.fit(Context(context().text, 100.0), method.fixed)
+    with pytest.raises(InputError, match=r"needs a support set; name one under supports"):
+        method.fit(Context(context_of(PROBLEM).text, 100.0), method.fixed)
 
 
 @WITH_SUPPORT
 @pytest.mark.parametrize("labels", [None, torch.zeros(3, dtype=torch.int64)])
 def test_support_labels_that_do_not_fit_are_refused(method: Method, labels: Tensor | None) -> None:
-    where = Context(context().text, 100.0, context().required_support, labels)
+    where = replace(context_of(PROBLEM), support_labels=labels)
     with pytest.raises(InputError, match="support features and labels differ in number"):
         logits(method, where)
 
@@ -184,25 +174,25 @@ def test_unknown_hyperparameter_is_refused(method: Method) -> None:
     with pytest.raises(
         InputError, match=rf"{method.name.replace('+', '.')} takes .* not .*'delta'"
     ):
-        method.fit(context(), {**method.fixed, "delta": 1.0})
+        method.fit(context_of(PROBLEM), {**method.fixed, "delta": 1.0})
 
 
 @TUNED
 def test_missing_hyperparameter_is_refused(method: Method) -> None:
     with pytest.raises(InputError, match=rf"{method.name} takes \['alpha'.*, not \["):
-        method.fit(context(), {n: v for n, v in method.fixed.items() if n != "alpha"})
+        method.fit(context_of(PROBLEM), {n: v for n, v in method.fixed.items() if n != "alpha"})
 
 
 @ONE_BY_ONE
 def test_an_image_is_classified_alone_as_among_others(method: Method) -> None:
     together = logits(method)
-    assert close(logits(method, features=images()[7:8]), together[7:8])
+    assert close(logits(method, images=images_of(PROBLEM)[7:8]), together[7:8])
 
 
 @SCALE_FREE
 @pytest.mark.parametrize("scale", [1.0, 14.3, 250.0])
 def test_predictions_do_not_depend_on_the_logit_scale(method: Method, scale: float) -> None:
-    published, other = logits(method), logits(method, context(scale=scale))
+    published, other = logits(method), logits(method, context_of(PROBLEM, scale))
     assert close(other, published * scale / 100)
     assert torch.equal(other.argmax(dim=1), published.argmax(dim=1))
 
@@ -219,9 +209,10 @@ def test_grids_and_fixed_values_are_scaled_alike(method: Method, scale: float) -
 @ALL
 def test_terms_make_the_logits(method: Method) -> None:
     values = method.scaled(values_of(method), 100.0)
-    terms = method.terms(context(), images())
+    terms = method.terms(context_of(PROBLEM), images_of(PROBLEM))
     assert (terms.votes is not None) == ("alpha" in method.grid)
-    assert (terms.penalty is not None) == ("gamma" in method.grid)
+    linear = [name for name in method.grid if name not in ("alpha", *terms.nonlinear)]
+    assert linear == ["gamma"] * (terms.penalty is not None)
     assert torch.equal(terms.logits(**values), logits(method))
 
 
@@ -230,9 +221,37 @@ def test_logits_of_terms_are_linear() -> None:
     votes = lambda rows, points: torch.stack([beta * vote[rows] for (beta,) in points])  # noqa: E731
     terms = Terms(zero_shot, votes, ("beta",), penalty)
     assert terms.logits(alpha=3.0, beta=5.0, gamma=0.5).tolist() == [[29.0, 29.0]]
-    assert Terms(zero_shot).logits(alpha=3.0, gamma=0.5).tolist() == [[1.0, 1.0]]
+    assert Terms(zero_shot).logits().tolist() == [[1.0, 1.0]]
 
 
 def test_axis_is_arithmetic_and_leaves_the_stop_out() -> None:
     assert Axis(1.0, 3.0, 4).values(7.0) == [1.0, 1.5, 2.0, 2.5]
     assert Axis(1.0, 3.0, 4, scaled=True).values(50.0) == [0.5, 0.75, 1.0, 1.25]
+
+
+WANTING = pytest.mark.parametrize(
+    ("method", "need"),
+    [(m, n) for m in METHODS.values() for n in m.needs if n != "support"],
+    ids=lambda value: getattr(value, "name", value),
+)
+
+
+@WANTING
+def test_images_without_what_is_needed_are_refused(method: Method, need: Need) -> None:
+    bare = replace(images_of(PROBLEM), **{need: None})
+    with pytest.raises(InputError, match=f"this method needs {NEEDS[need]}"):
+        logits(method, images=bare)
+
+
+@ALL
+def test_nothing_is_needed_but_what_is_declared(method: Method) -> None:
+    images = images_of(PROBLEM)
+    bare = replace(
+        images,
+        norms=images.norms if "norms" in method.needs else None,
+        patches=images.patches if "patches" in method.needs else None,
+    )
+    where = context_of(PROBLEM)
+    if not method.needs_support:
+        where = replace(where, support=None, support_labels=None)
+    assert torch.equal(logits(method, where, bare), logits(method))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from susx.results import read_result
+from susx.schema import read_result
 from tests.e2e.test_demo import run_of
 from tests.workflow.project import REPO, clean_environment
 
@@ -61,14 +61,14 @@ def test_published_features_beside_the_demo(tmp_path: Path) -> None:
     assert (result.n_test, result.n_validation) == (expected["n_test"], expected["n_val"])
     text = run_of(result, "cupl+e", "none")
     assert text.correct == round(expected["zero_shot_test"] * result.n_test)
-    assert text.validation_correct == round(expected["zero_shot_val"] * result.n_validation)
+    assert text.tuning_correct == round(expected["zero_shot_val"] * result.n_validation)
     tuned = run_of(result, "tip-x", "validation")
-    assert tuned.validation_correct == expected["best_val_correct"]
+    assert tuned.tuning_correct == expected["best_val_correct"]
     assert tuned.hyperparameters == pytest.approx(
         {name: expected[name] for name in ("alpha", "beta", "gamma")}
     )
     assert tuned.correct / result.n_test == pytest.approx(expected["tipx_test"])
     fixed = run_of(result, "tip-x", "fixed")
     assert fixed.correct == expected["fixed_point"]["test_correct"]
-    assert fixed.validation_correct == expected["fixed_point"]["val_correct"]
+    assert fixed.tuning_correct == expected["fixed_point"]["val_correct"]
     assert run_of(result, "tip-adapter", "fixed").correct == point["correct"]

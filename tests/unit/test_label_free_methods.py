@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from susx.methods import METHODS, Context
+from susx.methods import METHODS, Context, Images
 from susx.methods.fusion import nearest_beta, standardised
 from susx.methods.gda import discriminant
 from tests.helpers import Problem, make_problem
@@ -73,7 +73,7 @@ def test_fusion_adds_three_standardised_experts(support: tuple) -> None:
     for scores in (images @ text.T, votes, gda_scores(problem)):
         centred = scores - scores.mean(axis=1, keepdims=True)
         expected += centred / np.mean([row.std() for row in scores])
-    found = METHODS["fusion"].fit(context(problem), {}).logits(torch.from_numpy(images))
+    found = METHODS["fusion"].fit(context(problem), {}).logits(Images(torch.from_numpy(images)))
     assert found.numpy() == pytest.approx(expected, rel=1e-8, abs=1e-8)
 
 
@@ -87,7 +87,7 @@ def test_images_equal_to_support_images_do_not_break_fusion() -> None:
     where = context(problem)
     beta = nearest_beta(where, where.required_support)
     assert beta == pytest.approx(1000)
-    made = METHODS["fusion"].fit(where, {}).logits(where.required_support)
+    made = METHODS["fusion"].fit(where, {}).logits(Images(where.required_support))
     assert made.isfinite().all()
     assert (made.argmax(dim=1) == where.required_labels).all()
 
@@ -137,5 +137,5 @@ def transclip(problem: Problem) -> np.ndarray:
 def test_transclip_makes_the_published_updates() -> None:
     problem = make_problem(7, n=25)
     made = METHODS["transclip"].fit(context(problem), {})
-    found = made.logits(torch.from_numpy(problem.images).double()).exp()
+    found = made.logits(Images(torch.from_numpy(problem.images).double())).exp()
     assert found.numpy() == pytest.approx(transclip(problem), rel=1e-6, abs=1e-9)

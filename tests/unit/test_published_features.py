@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from susx.methods import METHODS, Context
+from susx.methods import METHODS, Context, Images
 from susx.search import search
 
 FEATURES = Path(__file__).parents[3] / "shared" / "data" / "susx_features"
@@ -46,7 +46,7 @@ def test_the_full_grid_has_the_oracles_counts(
     context, features, labels, expected = problem(dataset, "val", dtype)
     method = METHODS["tip-x"]
     grid = {name: axis.values(100.0) for name, axis in method.grid.items()}
-    found = search(method.terms(context, features), labels, grid)
+    found = search(method.terms(context, Images(features)), labels, grid)
     assert found.correct == expected["best_val_correct"]
     assert found.hyperparameters == pytest.approx(
         {name: expected[name] for name in ("alpha", "beta", "gamma")}
@@ -59,7 +59,7 @@ def test_test_accuracies_equal_the_oracles(dataset: str) -> None:
     context, features, labels, expected = problem(dataset, "test", torch.float64)
 
     def correct(name: str, values: dict[str, float]) -> int:
-        logits = METHODS[name].fit(context, values).logits(features)
+        logits = METHODS[name].fit(context, values).logits(Images(features))
         return int((logits.argmax(1) == labels).sum())
 
     chosen = {name: expected[name] for name in ("alpha", "beta", "gamma")}

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.methods import METHODS, Context, Terms
+from susx.methods import METHODS, Context, Images, Terms
 from susx.search import search
 from tests.helpers import make_problem
 
@@ -187,8 +187,8 @@ def test_found_point_classifies_as_many_images_as_promised(method: str) -> None:
     images, labels = torch.from_numpy(problem.images), torch.from_numpy(problem.labels)
     axes = METHODS[method].grid
     grid = {name: axis.values(100.0)[:: max(1, axis.steps // 7)] for name, axis in axes.items()}
-    found = search(METHODS[method].terms(context, images), labels, grid)
-    logits = METHODS[method].fit(context, found.hyperparameters).logits(images)
+    found = search(METHODS[method].terms(context, Images(images)), labels, grid)
+    logits = METHODS[method].fit(context, found.hyperparameters).logits(Images(images))
     assert (logits.argmax(dim=1) == labels).sum().item() == found.correct == found.counts.max()
     assert found.correct > (images @ context.text.T).argmax(dim=1).eq(labels).sum().item()
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from susx.methods import METHODS, Context
+from susx.methods import METHODS, Context, Images
 from susx.methods.base import row_blocks
-from susx.methods.tip_x import TEMPERATURE, affinity_penalty
-from susx.methods.votes import BLOCK_ELEMENTS
+from susx.methods.tip_x import TEMPERATURE, affinity_penalty, deployed_terms, rescaling
+from susx.methods.votes import TILE_ELEMENTS
 from tests.helpers import Problem, make_problem
 
 Matrix = list[list[float]]
@@ -88,7 +88,7 @@ def test_tip_adapter_equals_plain_loops(
     problem = make_problem(1, support=support)
     values = {"alpha": 2.5, "beta": 5.5}
     made = METHODS["tip-adapter"].fit(context(problem, scale, dtype), values)
-    assert made.logits(images(problem, dtype)).numpy() == pytest.approx(
+    assert made.logits(Images(images(problem, dtype))).numpy() == pytest.approx(
         np.array(expected_logits(problem, scale, **values)), abs=tolerance
     )
 
@@ -102,7 +102,7 @@ def test_tip_x_equals_plain_loops(
     problem = make_problem(2, support=support)
     values = {"alpha": 2.5, "beta": 5.5, "gamma": 3.0}
     made = METHODS["tip-x"].fit(context(problem, scale, dtype), values)
-    assert made.logits(images(problem, dtype)).numpy() == pytest.approx(
+    assert made.logits(Images(images(problem, dtype))).numpy() == pytest.approx(
         np.array(expected_logits(problem, scale, **values)), abs=tolerance
     )
 
@@ -153,10 +153,10 @@ def test_block_size_changes_nothing(
 ) -> None:
     problem = make_problem(6)
     made = METHODS[method].fit(context(problem), METHODS[method].fixed)
-    whole = made.logits(images(problem))
+    whole = made.logits(Images(images(problem)))
     monkeypatch.setattr("susx.methods.base.BLOCK_ELEMENTS", elements)
-    monkeypatch.setitem(BLOCK_ELEMENTS, "cpu", elements)
-    assert made.logits(images(problem)).numpy() == pytest.approx(whole.numpy(), abs=1e-10)
+    monkeypatch.setitem(TILE_ELEMENTS, "cpu", elements)
+    assert made.logits(Images(images(problem))).numpy() == pytest.approx(whole.numpy(), abs=1e-10)
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 5, 6, 7])
@@ -179,3 +179,41 @@ def test_row_blocks_cover_every_row_once(monkeypatch: pytest.MonkeyPatch, n_rows
 )
 def test_grids_are_the_published_ones(method: str, name: str, values: list[float]) -> None:
     assert METHODS[method].grid[name].values(100.0) == pytest.approx(values)
+
+
+def test_deployed_form_predicts_as_published_for_a_balanced_support() -> None:
+    problem = make_problem(8, n=60, support=(3, 3, 3, 3))
+    where, rows = context(problem), images(problem)
+    ratio = float(rescaling(where, rows).slope / rescaling(where, where.required_support).slope)
+    assert ratio != pytest.approx(1, abs=0.01)
+    differ = 0
+    for gamma in (0.5, 5.0, 30.0):
+        values = {"alpha": 2.0, "beta": 4.0}
+        published = METHODS["tip-x"].fit(where, {**values, "gamma": gamma}).logits(Images(rows))
+        deployed = deployed_terms(where, Images(rows)).logits(**values, gamma=gamma * ratio)
+        shift = deployed - published
+        assert torch.allclose(shift, shift[:, :1].expand_as(shift), atol=1e-9)
+        assert torch.equal(deployed.argmax(dim=1), published.argmax(dim=1))
+        zero_shot = 100 * rows @ where.text.T
+        differ += int((published.argmax(dim=1) != zero_shot.argmax(dim=1)).sum())
+    assert differ
+
+
+@SUPPORTS
+def test_deployed_form_does_not_depend_on_other_images(support: tuple[int, ...]) -> None:
+    problem = make_problem(9, support=support)
+    where, rows = context(problem), images(problem)
+    values = {"alpha": 2.0, "beta": 4.0, "gamma": 3.0}
+    together = deployed_terms(where, Images(rows)).logits(**values)
+    for i, row in enumerate(rows):
+        alone = deployed_terms(where, Images(row[None])).logits(**values)
+        assert torch.allclose(alone[0], together[i], atol=1e-9)
+
+
+def test_deployed_form_equals_the_published_one_on_its_calibration_images() -> None:
+    problem = make_problem(10, support=UNBALANCED)
+    where = context(problem)
+    support = Images(where.required_support)
+    values = {"alpha": 2.0, "beta": 4.0, "gamma": 3.0}
+    published = METHODS["tip-x"].fit(where, values).logits(support)
+    assert torch.allclose(deployed_terms(where, support).logits(**values), published)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from susx.methods.votes import BLOCK_ELEMENTS, RESTART, group_by_class, sweep
+from susx.methods.votes import PRODUCT_ELEMENTS, TILE_ELEMENTS, group_by_class, sweep
 
 N_CLASSES = 7
 UNBALANCED = [0] * 40 + [1] + [2] * 3 + [3] * 8 + [4] * 9 + [6] * 2  # class 5 has none
@@ -32,13 +32,13 @@ def problem(labels: Sequence[int], seed: int = 0) -> tuple[np.ndarray, np.ndarra
 def votes_of(features, support, labels, betas, dtype=torch.float64) -> np.ndarray:  # type: ignore[no-untyped-def]
     f, s = torch.from_numpy(features).to(dtype), torch.from_numpy(support).to(dtype)
     groups = group_by_class(s, torch.tensor(labels), N_CLASSES)
-    return sweep(f, groups, N_CLASSES, betas).numpy()
+    return sweep(f, groups, N_CLASSES, betas)[:, 0].numpy()
 
 
 @pytest.mark.parametrize("labels", [UNBALANCED, [c for c in range(N_CLASSES) for _ in range(3)]])
 @pytest.mark.parametrize(
     "betas",
-    [[5.5], [1 + i * 0.245 for i in range(2 * RESTART + 5)], [0.1, 0.2, 0.3, 1.0, 2.0, 50.0]],
+    [[5.5], [1 + i * 0.245 for i in range(69)], [0.1, 0.2, 0.3, 1.0, 2.0, 50.0]],
     ids=["one", "even", "uneven"],
 )
 def test_votes_are_the_sums_of_each_class(labels: list[int], betas: list[float]) -> None:
@@ -52,7 +52,8 @@ def test_votes_are_the_sums_of_each_class(labels: list[int], betas: list[float])
 def test_block_size_changes_nothing(monkeypatch: pytest.MonkeyPatch, elements: int) -> None:
     made, betas = problem(UNBALANCED), [1.0, 2.0, 3.0]
     whole = votes_of(*made, betas)
-    monkeypatch.setitem(BLOCK_ELEMENTS, "cpu", elements)
+    monkeypatch.setitem(TILE_ELEMENTS, "cpu", elements)
+    monkeypatch.setitem(PRODUCT_ELEMENTS, "cpu", 3 * elements)
     assert votes_of(*made, betas) == pytest.approx(whole, rel=1e-12)
 
 
@@ -65,5 +66,5 @@ def test_rounding_does_not_pile_up_along_the_published_grid() -> None:
 
 def test_padding_is_bounded_however_unbalanced_the_support_is() -> None:
     groups = group_by_class(torch.ones(len(UNBALANCED), 1), torch.tensor(UNBALANCED), N_CLASSES)
-    assert sum(group.padding.numel() for group in groups) <= 2 * len(UNBALANCED)
+    assert sum(group.scores.numel() for group in groups) <= 2 * len(UNBALANCED)
     assert sorted(c for g in groups for c in g.classes.tolist()) == [0, 1, 2, 3, 4, 6]

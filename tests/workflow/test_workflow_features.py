@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from filelock import FileLock
 
 from susx.cache import read_cache
@@ -189,7 +190,7 @@ def test_features_beside_images(fresh_project: Project) -> None:
 
 
 def test_missing_files_are_named_before_anything_runs(pets: Project) -> None:
-    """Validation may be missing where nothing is tuned on it."""
+    """A split with neither features nor labels is not published."""
     for folder in ("cache", "work", "results"):
         shutil.rmtree(pets.path(folder))
     pets.path("susx/pets_f_val_mViT-B32.pt").rename(pets.path("susx/pets_f_vall_mViT-B32.pt"))
@@ -199,9 +200,7 @@ def test_missing_files_are_named_before_anything_runs(pets: Project) -> None:
     )
     assert_refused(pets.attempt(PETS), missing)
     pets.path("susx/pets_t_val_mViT-B32.pt").unlink()
-    assert_refused(pets.attempt(PETS), missing)
-    pets.change_config(lambda c: c["evaluation"].update(protocols=["fixed"]))
-    assert "cache/ViT-B32/pets/images-test.h5" in (made := pets.plan("--forceall", PETS).made)
+    assert "cache/ViT-B32/pets/images-test.h5" in (made := pets.plan(PETS).made)
     assert "cache/ViT-B32/pets/images-validation.h5" not in made
 
 
@@ -226,19 +225,32 @@ def test_bad_features_end_in_one_message(pets: Project) -> None:
     assert_refused(outcome, f"{TEXT}: shape (5, 8) is transposed, expected (d, C)")
 
 
-def test_empty_validation_counts_as_none(pets: Project) -> None:
+def test_what_is_not_published_is_skipped_with_the_reason(pets: Project) -> None:
+    """Texts of a strategy, and validation images whose files are empty."""
     save(pets.path("susx/pets_f_val_mViT-B32.pt"), np.zeros((0, 8)))
     save(pets.path("susx/pets_t_val_mViT-B32.pt"), np.zeros(0), torch.int64)
-    message = "protocol `validation` needs validation images"
-    assert_refused(pets.attempt(PETS), message)
-    pets.change_config(lambda c: c["evaluation"].update(protocols=["fixed"]))
+    pets.change_config(lambda c: c["evaluation"]["methods"].extend(["zero-shot", "dn"]))
     pets.run(PETS)
-    assert pets.read_json(PETS)["n_validation"] == 0
+    result = pets.read_json(PETS)
+    assert result["n_validation"] == 0
+    assert [run["protocol"] for run in result["runs"]] == ["none", "fixed"]
+    reasons = {(row["method"], row["protocol"]): row["reason"] for row in result["skipped"]}
+    assert "needs validation images" in reasons["tip-adapter", "validation"]
+    assert reasons["zero-shot", "none"] == (
+        'needs prompt strategy "ensemble": text ensemble of datasets.pets.features is not set'
+    )
+    assert ("dn", "none") in reasons
 
 
-def test_validation_that_is_the_test_is_refused(pets: Project) -> None:
+def test_validation_that_is_the_test_must_be_declared(pets: Project) -> None:
     for kind in "ft":
         files = (pets.path(f"susx/pets_{kind}_{split}_mViT-B32.pt") for split in ("test", "val"))
         shutil.copy(*files)
-    message = "ViT-B32: validation and test are the same images"
-    assert_refused(pets.attempt(PETS), message)
+    assert_refused(pets.attempt(PETS), "the dataset card says `validation: test`")
+    card = {"title": "Pets", "classes": list("abcde"), "validation": "test"}
+    pets.path("card.yaml").write_text(yaml.safe_dump(card), "utf-8")
+    pets.change_config(lambda c: c["datasets"]["pets"].update(card="card.yaml"))
+    pets.run(PETS)
+    result = pets.read_json(PETS)
+    assert "test" in {run["tuned_on"] for run in result["runs"]}
+    assert list(result["images"]) == ["test"]

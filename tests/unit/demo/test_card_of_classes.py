@@ -17,5 +17,12 @@ def test_every_class_has_sixteen_distinct_descriptions():
     assert [len(set(sentences)) for sentences in texts] == [16] * len(class_names())
 
 
+def test_every_class_has_distinct_descriptors():
+    classes = class_manifest(class_names())
+    for row in read_descriptions(DEMO / "descriptors.json", classes):
+        assert 1 < len(row) == len(set(row))
+        assert not any(text.endswith(".") or text[0].isupper() for text in row)
+
+
 def test_label_order_is_not_folder_order():
     assert class_names() != sorted(class_names())

@@ -1,0 +1,48 @@
+"""CLIP+DN: distribution normalisation (Zhou et al., NeurIPS 2023, section 4).
+
+A quarter of the mean embedding is taken away on both sides, of images and of texts, before
+normalisation. The mean of the images is that of the unlabelled images to classify; the paper
+takes 100 unlabelled ones of the training split.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from susx.errors import InputError
+from susx.methods.base import Context, Images, Method, Terms
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WEIGHT = 0.25
+
+
+def normalised(raw: Tensor) -> Tensor:
+    """Rows of (n, d) without `WEIGHT` times their mean, of unit length."""
+    from torch.nn.functional import normalize
+
+    return normalize(raw - WEIGHT * raw.mean(dim=0), dim=1)
+
+
+def terms(context: Context, images: Images) -> Terms:
+    """`s norm(x - mean(x) / 4) norm(t - mean(t) / 4)'` with raw embeddings x and t.
+
+    Raises:
+        InputError: if the lengths of the raw embeddings are unknown.
+    """
+    if context.text_raw is None:
+        raise InputError("dn needs raw text embeddings, not a finished classifier")
+    raw = images.features * images.required_norms[:, None]
+    return Terms(context.logit_scale * normalised(raw) @ normalised(context.text_raw).T)
+
+
+DN = Method(
+    name="dn",
+    paper="Zhou et al., Test-Time Distribution Normalization for Contrastively Learned "
+    "Vision-language Models, NeurIPS 2023",
+    terms=terms,
+    texts=("photo",),
+    needs=("norms",),
+    transductive=True,
+)
