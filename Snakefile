@@ -24,11 +24,13 @@ configfile: "config.yaml"
 
 include: "rules/common.smk"
 include: "rules/inputs.smk"
+include: "rules/feature_inputs.smk"
 include: "rules/demo.smk"
 include: "rules/classes.smk"
 include: "rules/prompts.smk"
 include: "rules/support.smk"
 include: "rules/embeddings.smk"
+include: "rules/features.smk"
 include: "rules/evaluate.smk"
 
 

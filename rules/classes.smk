@@ -10,6 +10,8 @@ rule class_manifest:
         "logs/class_manifest/{dataset}.log",
     benchmark:
         "benchmarks/class_manifest/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(name for name, dataset in DATASETS.items() if dataset.named),
     conda:
         ENVIRONMENT
     threads: 1
@@ -33,6 +35,8 @@ rule image_manifest:
         "logs/image_manifest/{dataset}/{split}.log",
     benchmark:
         "benchmarks/image_manifest/{dataset}/{split}.tsv"
+    wildcard_constraints:
+        dataset=one_of(IMAGES),
     conda:
         ENVIRONMENT
     threads: 4

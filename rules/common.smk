@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from susx.config import FewShot, parse_config, tuning_split, with_card
 from susx.errors import InputError
+from susx.feature_files import feature_files, require
 from susx.methods import METHODS
 from susx.pools import pool_shards
 
@@ -29,6 +30,10 @@ WORK = CONFIG.roots.work
 CACHE = CONFIG.roots.cache
 RESULTS = CONFIG.roots.results
 SPLITS = ("test", "validation", "train")
+IMAGES = {name: d.images for name, d in DATASETS.items() if d.images}
+FEATURES = {name: d.features for name, d in DATASETS.items() if d.features}
+FEATURE_FILES = {name: feature_files(name, f) for name, f in FEATURES.items()}
+BACKBONES = {features.backbone for features in FEATURES.values()}
 EVALUATION = CONFIG.evaluation
 EVALUATED_ENCODERS = EVALUATION.encoders or list(CONFIG.encoders)
 SEEDS = {

@@ -35,6 +35,8 @@ rule embed_images:
         "logs/embed_images/{encoder}/{dataset}/{split}.log",
     benchmark:
         "benchmarks/embed_images/{encoder}/{dataset}/{split}.tsv"
+    wildcard_constraints:
+        dataset=one_of(IMAGES),
     conda:
         ENVIRONMENT
     threads: encoder_threads
@@ -58,6 +60,8 @@ rule embed_patches:
         "logs/embed_patches/{encoder}/{dataset}/{split}.log",
     benchmark:
         "benchmarks/embed_patches/{encoder}/{dataset}/{split}.tsv"
+    wildcard_constraints:
+        dataset=one_of(IMAGES),
     conda:
         ENVIRONMENT
     threads: encoder_threads
@@ -82,6 +86,8 @@ rule embed_support:
         "logs/embed_support/{encoder}/{dataset}/{support}.log",
     benchmark:
         "benchmarks/embed_support/{encoder}/{dataset}/{support}.tsv"
+    wildcard_constraints:
+        dataset=one_of(IMAGES),
     conda:
         ENVIRONMENT
     threads: encoder_threads

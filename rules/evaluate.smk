@@ -10,6 +10,8 @@ rule evaluate:
         "logs/evaluate/{dataset}/{encoder}.log",
     benchmark:
         "benchmarks/evaluate/{dataset}/{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of([*CONFIG.encoders, *BACKBONES]),
     conda:
         ENVIRONMENT
     threads: 4
@@ -38,7 +40,7 @@ rule evaluate:
             "continuous": EVALUATION.search == "continuous",
             "validation_split": tuning_split(DATASETS[w.dataset]),
         },
-        device=lambda w: CONFIG.encoders[w.encoder].device,
+        device=evaluation_device,
     script:
         "../workflow_scripts/evaluate.py"
 

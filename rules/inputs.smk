@@ -41,6 +41,9 @@ def strategy_sources(strategy):
 
 def lacking_texts(dataset, strategy):
     """Key of a file that a prompt strategy reads but the dataset does not name, or None."""
+    if dataset in FEATURES and not FEATURES[dataset].encoder:
+        there = strategy in FEATURE_FILES[dataset].texts
+        return None if there else f"text {strategy} of datasets.{dataset}.features"
     for source in strategy_sources(strategy).values():
         if source in TEXT_FILES and getattr(DATASETS[dataset], source) is None:
             return f"datasets.{dataset}.{source}"
@@ -146,6 +149,8 @@ def evaluated_supports(dataset):
     """Support sets that are compared, few-shot ones once per seed."""
     if not any(METHODS[method].needs_support for method in EVALUATION.methods):
         return []
+    if dataset in FEATURES:
+        return list(FEATURE_FILES[dataset].supports)
     wanted, unavailable = wanted_supports(), unavailable_supports(dataset)
     return [name for name in RETRIEVED if name in wanted] + [
         name
@@ -161,16 +166,23 @@ def wanted_supports():
 
 def unavailable_supports(dataset):
     """Few-shot support sets that the dataset cannot have, with the reason."""
-    if DATASETS[dataset].images.train is not None:
+    if dataset in FEATURES or IMAGES[dataset].train is not None:
         return {}
     reason = f"datasets.{dataset}.images.train is not set"
     return {name: reason for name in wanted_supports() if name not in RETRIEVED}
 
 
 def evaluated_splits(dataset):
-    """Splits of a dataset that have images."""
-    images = DATASETS[dataset].images
-    return [split for split in ("test", "validation") if getattr(images, split)]
+    """Splits of a dataset that have images, or whose features are published.
+
+    Published validation features of a dataset that is tuned on its test are those of the test.
+    """
+    if dataset in IMAGES:
+        splits = ("test", "validation")
+        return [split for split in splits if getattr(IMAGES[dataset], split)]
+    own = tuning_split(DATASETS[dataset]) == "validation"
+    there = FEATURE_FILES[dataset].has_split("validation")
+    return ["test", "validation"] if own and there else ["test"]
 
 
 def cache_files(wildcards):
@@ -184,7 +196,7 @@ def cache_files(wildcards):
     unavailable = unavailable_texts(wildcards.dataset)
     texts = [t for t in evaluated_texts(wildcards.dataset) if t not in unavailable]
     patches = any("patches" in METHODS[method].needs for method in EVALUATION.methods)
-    return {
+    files = {
         "classes": f"{work}/classes.json",
         "texts": {name: f"{cache}/text-{name}.h5" for name in texts},
         "images": {name: f"{cache}/images-{name}.h5" for name in splits},
@@ -195,6 +207,7 @@ def cache_files(wildcards):
         },
         "patches": {name: f"{cache}/patches-{name}.h5" for name in splits if patches},
     }
+    return files | feature_caches(wildcards) if wildcards.dataset in FEATURES else files
 
 
 def cache_inputs(wildcards):
@@ -211,10 +224,11 @@ def intermediate_files(wildcards):
     yield classes
     for kind in kinds:
         yield from kind.values()
-    yield from (
-        f"{WORK}/{dataset}/prompts/{strategy}.json" for strategy in files["texts"]
-    )
-    for support in files["supports"]:
+    if dataset in IMAGES or FEATURES[dataset].encoder:
+        yield from (
+            f"{WORK}/{dataset}/prompts/{strategy}.json" for strategy in files["texts"]
+        )
+    for support in files["support_manifests"]:
         names = SimpleNamespace(dataset=dataset, support=support)
         yield f"{WORK}/{dataset}/support/{support}/images.tar"
         if support in SEEDS:
@@ -240,7 +254,22 @@ def force_lost(wildcards):
         workflow.dag.forcefiles.update(lost)
 
 
+def evaluated_encoders(dataset):
+    """Encoders of a dataset's evaluation; published features have one, their backbone."""
+    return [FEATURES[dataset].backbone] if dataset in FEATURES else EVALUATED_ENCODERS
+
+
 def evaluation_files(wildcards):
     """Evaluations of a dataset, one file per encoder."""
-    folder = f"{WORK}/{wildcards.dataset}/evaluation"
-    return [f"{folder}/{encoder}.json" for encoder in EVALUATED_ENCODERS]
+    folder, encoders = (
+        f"{WORK}/{wildcards.dataset}/evaluation",
+        evaluated_encoders(wildcards.dataset),
+    )
+    return [f"{folder}/{encoder}.json" for encoder in encoders]
+
+
+def evaluation_device(wildcards):
+    """Device of an evaluation: that of the encoder."""
+    if wildcards.dataset in FEATURES:
+        return "auto"
+    return CONFIG.encoders[wildcards.encoder].device

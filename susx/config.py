@@ -5,23 +5,27 @@ Parsing is cheap (no torch), because the Snakefile does it on every call.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from susx.errors import InputError, suggestion
+from susx.config_features import Features
+from susx.config_problems import described
+from susx.config_references import dangling_references
+from susx.config_types import (
+    Count,
+    Finite,
+    Names,
+    Positive,
+    Section,
+    Slug,
+    Template,
+    WithoutRepeats,
+)
+from susx.errors import InputError
 from susx.methods import METHODS
 
 DEFAULT_ENSEMBLE = [
@@ -33,37 +37,6 @@ DEFAULT_ENSEMBLE = [
     "art of the {}.",
     "a photo of the small {}.",
 ]
-
-T = TypeVar("T")
-Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_.-]*$")]
-
-
-def _with_placeholder(template: str) -> str:
-    if template.count("{}") != 1:
-        raise ValueError(
-            f'template "{template}" must contain {{}} exactly once, for the class name'
-        )
-    return template
-
-
-def _without_repeats(names: list[T]) -> list[T]:
-    for position, name in enumerate(names):
-        if name in names[:position]:
-            raise ValueError(f'"{name}" is listed twice; remove one')
-    return names
-
-
-Template = Annotated[str, AfterValidator(_with_placeholder)]
-Positive = Annotated[int, Field(gt=0)]
-Count = Annotated[int, Field(ge=0)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Names = Annotated[list[str], AfterValidator(_without_repeats)]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values are never coerced."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Roots(Section):
@@ -104,11 +77,17 @@ class Images(Section):
 
     @model_validator(mode="after")
     def _splits_differ(self) -> Images:
-        if self.validation == self.test:
+        folders = {name: Path(path) for name, path in self if path is not None}
+        if folders.get("validation") == folders["test"]:
             raise ValueError(
                 "`validation` is the folder of `test`, so that tuning on the one is tuning on the "
                 "other; where that is meant, leave it out and say `validation: test` in the "
                 "dataset card"
+            )
+        if folders.get("train") == folders["test"]:
+            raise ValueError(
+                "`train` is the folder of `test`, so that support images would be test images; "
+                "name another folder"
             )
         return self
 
@@ -132,11 +111,19 @@ class Dataset(Section):
     descriptors: str | None = Field(
         None, description="JSON file {class name: [descriptor, ...]}, as VisDesc publishes."
     )
-    images: Images = Field(description="Where the labelled images are.")
+    images: Images | None = Field(None, description="Where the labelled images are.")
+    features: Features | None = Field(None, description="Published features, in place of images.")
+
+    @property
+    def named(self) -> bool:
+        """Whether the classes have names; published features may do without."""
+        return self.classes is not None or self.card is not None
 
     @model_validator(mode="after")
-    def _needs_classes(self) -> Dataset:
-        if self.classes is None and self.card is None:
+    def _complete(self) -> Dataset:
+        if (self.images is None) == (self.features is None):
+            raise ValueError("give `images` or `features`, one of the two")
+        if not self.named and (self.features is None or self.features.encoder):
             raise ValueError("give `classes` (a list or a text file) or `card`")
         return self
 
@@ -220,7 +207,7 @@ class FewShot(Section):
 
     source: Literal["few-shot"] = Field(description="Kind of support set.")
     size: Positive = Field(16, description="Images per class (K).")
-    seeds: Annotated[list[Count], AfterValidator(_without_repeats)] = Field(
+    seeds: Annotated[list[Count], WithoutRepeats] = Field(
         [0, 1, 2], min_length=1, description="One draw per seed; results give mean and deviation."
     )
 
@@ -256,7 +243,7 @@ class Evaluation(Section):
         description="Prompt strategies under the methods that do not name their own; if left out, "
         "`cupl+e` for datasets with descriptions, else `ensemble`.",
     )
-    protocols: Annotated[list[Protocol], AfterValidator(_without_repeats)] = Field(
+    protocols: Annotated[list[Protocol], WithoutRepeats] = Field(
         ["validation", "fixed"],
         min_length=1,
         description="`validation`: the grid point with most correct validation images; `support`: "
@@ -295,7 +282,9 @@ class Config(Section):
         },
         description="Prompt strategies by name.",
     )
-    encoders: dict[Slug, Encoder] = Field(min_length=1, description="Encoders by name.")
+    encoders: dict[Slug, Encoder] = Field(
+        {}, description="Encoders by name; datasets of published features need none."
+    )
     pools: dict[Slug, Pool] = Field({}, description="Image pools by name.")
     supports: dict[Slug, Support] = Field({}, description="Support sets by name.")
     evaluation: Evaluation = Field(Evaluation(), description="Methods and protocols.")
@@ -310,9 +299,9 @@ def parse_config(data: Mapping[str, Any], file: str = "config.yaml") -> Config:
     try:
         config = Config.model_validate(dict(data))
     except ValidationError as error:
-        problems = _problems(error, Config)
+        problems = described(error, Config)
     else:
-        problems = list(_dangling_references(config))
+        problems = list(dangling_references(config))
         if not problems:
             return config
     raise InputError("\n".join(f"{file}: {problem}" for problem in dict.fromkeys(problems)))
@@ -344,7 +333,7 @@ def load_card(path: str | Path) -> Card:
     try:
         return Card.model_validate(data)
     except ValidationError as error:
-        lines = [f"{path}: {problem}" for problem in _problems(error, Card)]
+        lines = [f"{path}: {problem}" for problem in described(error, Card)]
         raise InputError("\n".join(lines)) from None
 
 
@@ -355,7 +344,7 @@ def with_card(dataset: Dataset) -> Dataset:
     card = load_card(dataset.card)
     given = dataset.model_fields_set
     taken = {key: getattr(card, key) for key in ("template", "ensemble") if key not in given}
-    if card.validation == "test" and dataset.images.validation is not None:
+    if card.validation == "test" and dataset.images and dataset.images.validation:
         raise InputError(
             f"{dataset.card}: says `validation: test`, but the configuration names validation "
             "images; remove one of the two"
@@ -366,101 +355,3 @@ def with_card(dataset: Dataset) -> Dataset:
 def tuning_split(dataset: Dataset) -> str:
     """What protocol `validation` tunes on: `validation`, or `test` if the card says so."""
     return load_card(dataset.card).validation if dataset.card else "validation"
-
-
-def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One line per error; of the alternatives of a union, only the one that was meant."""
-    items = error.errors()
-
-    def meant(item: Mapping[str, Any]) -> bool:
-        *place, tag = item["loc"]
-        others = (other["loc"] for other in items if other is not item)
-        return tag != "str" or not any(list(loc[: len(place)]) == place for loc in others)
-
-    return list(dict.fromkeys(_problem(item, model) for item in items if meant(item)))
-
-
-def _problem(error: Mapping[str, Any], model: type[BaseModel]) -> str:
-    location = [str(part) for part in error["loc"] if "[" not in str(part)]
-    key = ".".join(location)
-    if error["type"] == "extra_forbidden":
-        valid = _valid_keys(model, location[:-1])
-        return f"{key}: unknown key{suggestion(location[-1], valid) or _choices(valid)}"
-    if error["type"] == "missing":
-        return f"{key}: missing"
-    if error["type"] == "value_error":
-        return f"{key}: {error['ctx']['error']}"
-    return f"{key}: {error['msg']} (got {error['input']!r})"
-
-
-def _choices(valid: Iterable[str]) -> str:
-    return f"; valid keys: {', '.join(sorted(valid))}"
-
-
-def _valid_keys(model: type[BaseModel], location: Iterable[str]) -> list[str]:
-    annotation: Any = model
-    for part in location:
-        annotation = _descend(annotation, part)
-    return list(getattr(annotation, "model_fields", {}))
-
-
-def _descend(annotation: Any, part: str) -> Any:
-    """Return the type below `part` of a location, skipping the tags that unions add."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        field = annotation.model_fields.get(part)
-        return field.annotation if field else annotation
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is dict:
-        return arguments[1]
-    if origin is list:
-        return arguments[0] if part.isdigit() else annotation
-    nested = [a for a in arguments if get_origin(a) or hasattr(a, "model_fields")]
-    return _descend(nested[0], part) if nested else annotation
-
-
-def _dangling_references(config: Config) -> Iterable[str]:
-    def check(key: str, names: Iterable[str], section: str) -> Iterable[str]:
-        valid = getattr(config, section)
-        for name in names:
-            if name not in valid:
-                hint = suggestion(name, valid) or f"; defined: {', '.join(valid) or 'none'}"
-                yield f'{key}: no entry "{name}" under {section}{hint}'
-
-    for name, prompts in config.prompts.items():
-        yield from check(f"prompts.{name}.of", prompts.of, "prompts")
-        for part in prompts.of:
-            if part in config.prompts and config.prompts[part].source == "combine":
-                yield f'prompts.{name}.of: "{part}" combines others itself; list its parts instead'
-    for name, support in config.supports.items():
-        if isinstance(support, FewShot):
-            continue
-        yield from check(f"supports.{name}.pool", [support.pool], "pools")
-        yield from check(f"supports.{name}.encoder", [support.encoder], "encoders")
-        yield from check(f"supports.{name}.query", [support.query], "prompts")
-    evaluation = config.evaluation
-    yield from check("evaluation.encoders", evaluation.encoders or [], "encoders")
-    yield from check("evaluation.supports", evaluation.supports or [], "supports")
-    yield from check("evaluation.texts", evaluation.texts or [], "prompts")
-    yield from _method_settings(config)
-
-
-def _method_settings(config: Config) -> Iterable[str]:
-    evaluation = config.evaluation
-    for name in evaluation.methods:
-        if name not in METHODS:
-            hint = suggestion(name, METHODS) or f"; valid methods: {', '.join(METHODS)}"
-            yield f'evaluation.methods: unknown method "{name}"{hint}'
-            continue
-        for text in METHODS[name].texts:
-            if text not in config.prompts:
-                yield f'evaluation.methods: {name} needs a prompt strategy named "{text}"'
-    for section in ("grid", "fixed"):
-        for name, values in getattr(evaluation, section).items():
-            if name not in METHODS:
-                yield f"evaluation.{section}.{name}: unknown method{suggestion(name, METHODS)}"
-                continue
-            valid = METHODS[name].grid
-            for key in values:
-                if key not in valid:
-                    hint = suggestion(key, valid) or _choices(valid)
-                    yield f"evaluation.{section}.{name}.{key}: unknown key{hint}"

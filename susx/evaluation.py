@@ -179,10 +179,11 @@ def cases(data: EncoderData, plan: Plan) -> Iterator[Case]:
 def lacking(data: EncoderData, plan: Plan, case: Case) -> str:
     """What a case needs and does not have, in one line; empty if it can be run."""
     method = METHODS[case.method]
+    splits = [part for part in (data.test, data.validation) if part is not None]
     present = {
         "support": case.support is not None,
-        "norms": data.test.norms is not None,
-        "patches": data.test.patches is not None,
+        "norms": all(part.norms is not None for part in splits),
+        "patches": all(part.patches is not None for part in splits),
     }
     if case.text in plan.unavailable_texts:
         return f'needs prompt strategy "{case.text}": {plan.unavailable_texts[case.text]}'
@@ -272,6 +273,8 @@ def check_data(data: EncoderData, plan: Plan) -> None:
     Raises:
         InputError: naming the encoder and the part.
     """
+    if not data.texts:
+        return  # and every case is skipped
     shapes = {text.weights.shape for text in data.texts.values()}
     if len(shapes) != 1 or next(iter(shapes))[0] != len(data.classes):
         raise InputError(
@@ -302,7 +305,7 @@ def check_data(data: EncoderData, plan: Plan) -> None:
         if len(absent):
             raise InputError(
                 f'{data.name}: support {name} has no image of class "{data.classes[absent[0]]}"; '
-                "enlarge the pool"
+                "enlarge the pool or add images"
             )
     if data.validation is None or plan.tuning.validation_split == "test":
         return

@@ -25,7 +25,8 @@ PACKAGES = ("susx", "torch", "transformers", "numpy", "h5py", "pillow", "snakema
 class CacheFiles:
     """Files of one encoder: caches by strategy, split and support; manifests by split, support.
 
-    `patches` are caches by split, for methods that need them.
+    `patches` are caches by split, for methods that need them. Published features have neither
+    patches nor manifests.
     """
 
     classes: str
@@ -60,17 +61,22 @@ def evaluate_caches(
     kinds = {"text": texts, "images": images, "patches": patches, "support": supports}
     caches = {f"{kind}-{name}": c for kind, named in kinds.items() for name, c in named.items()}
     weights = {name: cache.meta["encoder"]["weights_sha256"] for name, cache in caches.items()}
-    if len(set(weights.values())) > 1:
+    if len(set(weights.values()) - {None}) > 1:  # those of published features are unknown
         raise InputError(
             f"{encoder}: the caches of {', '.join(sorted(weights))} were embedded with different "
             "weights; delete them and run again"
         )
-    labelled = {name: _labelled(cache, patches.get(name)) for name, cache in images.items()}
+    text_cache = next(iter(texts.values()), images["test"])
+    labelled = {
+        name: _labelled(cache, patches.get(name))
+        for name, cache in images.items()
+        if len(cache) or name == "test"
+    }
     data = EncoderData(
         name=encoder,
         classes=classes.names,
-        logit_scale=next(iter(texts.values())).meta["logit_scale"],
-        texts={name: text_classifier(cache, len(classes)) for name, cache in texts.items()},
+        logit_scale=text_cache.meta["logit_scale"],
+        texts={name: text_classifier(cache, classes.names) for name, cache in texts.items()},
         supports={name: _labelled(cache) for name, cache in supports.items()},
         test=labelled["test"],
         validation=labelled.get(plan.tuning.validation_split),
@@ -79,15 +85,16 @@ def evaluate_caches(
         "encoder": encoder,
         **asdict(evaluate(data, plan, notify)),
         "images": {
-            name: _image_counts(cache, files.image_manifests[name], classes)
+            name: _image_counts(cache, files.image_manifests.get(name), classes)
             for name, cache in images.items()
         },
         "supports": {
-            name: read_table(path, SupportRecord, classes.sha256).meta
-            for name, path in files.support_manifests.items()
+            name: _support_counts(cache, files.support_manifests.get(name), classes)
+            for name, cache in supports.items()
         },
         "provenance": {
-            **next(iter(texts.values())).meta["encoder"],
+            **images["test"].meta["encoder"],
+            **_text_encoder(images["test"], text_cache),
             "logit_scale": data.logit_scale,
             "device": plan.device,
             "inputs": {name: cache.meta["input_sha256"] for name, cache in caches.items()},
@@ -96,15 +103,18 @@ def evaluate_caches(
     }
 
 
-def text_classifier(embeddings: Embeddings, n_classes: int) -> TextClassifier:
+def text_classifier(embeddings: Embeddings, classes: Sequence[str]) -> TextClassifier:
     """Average the texts of every class.
 
     Raises:
         InputError: if a class has no row.
     """
+    n_classes = len(classes)
     absent = np.setdiff1d(np.arange(n_classes), embeddings.labels)
     if len(absent):
-        raise InputError(f"class {absent[0]} has no text embedding; rebuild the text cache")
+        raise InputError(
+            f'class "{classes[absent[0]]}" has no text embedding; rebuild the text cache'
+        )
     rows = embeddings.features.astype(np.float64)
     means = _class_means(rows, embeddings.labels, n_classes)
     weights = means / np.linalg.norm(means, axis=1, keepdims=True)
@@ -182,12 +192,39 @@ def _labelled(cache: Embeddings, patches: Embeddings | None = None) -> LabelledF
     return LabelledFeatures(cache.features, cache.labels, cache.norms, patches.features)
 
 
-def _image_counts(cache: Embeddings, manifest: str, classes: ClassManifest) -> dict[str, Any]:
-    table = read_table(manifest, ImageRecord, classes.sha256)
-    listed = {record.key: record.reason for record in table.records if record.reason}
+def _image_counts(
+    cache: Embeddings, manifest: str | None, classes: ClassManifest
+) -> dict[str, Any]:
+    records = read_table(manifest, ImageRecord, classes.sha256).records if manifest else []
+    listed = {record.key: record.reason for record in records if record.reason}
     unreadable = {**listed, **cache.meta["failed"]}
     return {
         "n_read": len(cache),
         "n_unreadable": len(unreadable),
         "unreadable": unreadable,
     }
+
+
+def _support_counts(
+    cache: Embeddings, manifest: str | None, classes: ClassManifest
+) -> dict[str, Any]:
+    """Counts of a support set; those of a published one are all that its features tell."""
+    if manifest:
+        return read_table(manifest, SupportRecord, classes.sha256).meta
+    counts = np.bincount(cache.labels, minlength=len(classes)).tolist()
+    size = max(counts)
+    return {
+        "size": size,
+        "n_kept": len(cache),
+        "n_duplicates": 0,
+        "n_unreadable": 0,
+        "short_classes": {
+            name: count for name, count in zip(classes.names, counts, strict=True) if count < size
+        },
+    }
+
+
+def _text_encoder(images: Embeddings, texts: Embeddings) -> dict[str, Any]:
+    """Say so if texts were embedded by what is only believed to have embedded the images."""
+    encoder = texts.meta["encoder"]
+    return {} if encoder == images.meta["encoder"] else {"text_encoder": encoder}

@@ -91,3 +91,19 @@ def test_support_set_may_be_called_like_its_kind() -> None:
     config["supports"] = {"retrieval": {**FULL["supports"]["lc"], "size": 0}}
     config["evaluation"]["supports"] = None
     assert message(config).startswith("config.yaml: supports.retrieval.size: ")
+
+
+@pytest.mark.parametrize("split", ["validation", "train"])
+@pytest.mark.parametrize("path", ["photos", "photos/", "./photos"])
+def test_a_split_is_not_the_test_folder_however_it_is_written(split: str, path: str) -> None:
+    text = message(edited(f"datasets.pets.images.{split}", path))
+    assert text.startswith(f"config.yaml: datasets.pets.images: `{split}` is the folder of `test`")
+
+
+def test_a_support_set_cannot_be_called_like_a_draw_of_another() -> None:
+    config = copy.deepcopy(FULL)
+    config["supports"]["few-seed5"] = config["supports"]["lc"]
+    text = message(config)
+    assert text == (
+        "config.yaml: supports.few-seed5: is what a draw of few is called; rename one of them"
+    )

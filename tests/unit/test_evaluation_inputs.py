@@ -200,3 +200,11 @@ def test_class_without_support_image_is_named(label: int, name: str) -> None:
     match = f'clip: support lc has no image of class "{name}"; enlarge the pool'
     with pytest.raises(InputError, match=match):
         evaluate(changed("lc", labels=labels), plan())
+
+
+def test_without_any_text_everything_is_left_out() -> None:
+    data = replace(encoder_data(), texts={})
+    unavailable = {"ensemble": "no texts", "cupl": "no texts", "cupl+e": "no texts"}
+    made = evaluate(data, plan(unavailable_texts=unavailable))
+    assert made.runs == []
+    assert {case["reason"].rsplit(": ")[-1] for case in made.skipped} == {"no texts"}

@@ -3,22 +3,42 @@
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
-from susx.config import parse_config
+from susx.config import Config, load_yaml, parse_config
 from susx.pools import pool_shards
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "docs/features.md")
 
 
-def test_the_example_configuration_is_valid() -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    config = parse_config(yaml.safe_load(example))
+def configurations(page: str) -> list[Config]:
+    """Every example of a page, alone or merged over the shipped configuration."""
+    shipped = load_yaml(ROOT / "config.yaml")
+    examples = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    return [
+        parse_config(settings)
+        for example in map(yaml.safe_load, examples)
+        for settings in (example, {**shipped, "datasets": example["datasets"]})
+    ]
+
+
+def test_the_example_of_images_is_valid() -> None:
+    config = configurations("README.md")[0]
     assert list(config.datasets) == ["pets"]
     assert len(pool_shards(config.pools["web"])) == 100
 
 
-def test_links_within_the_project_lead_somewhere() -> None:
-    links = re.findall(r"\]\((?!http)([^)#]+)", README)
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_of_features_are_valid(page: str) -> None:
+    *_, config, merged = configurations(page)
+    assert config.datasets["caltech101"].features
+    assert config.datasets == merged.datasets
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_within_the_project_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text("utf-8"))
     assert links
-    assert [link for link in links if not (Path(__file__).parents[2] / link).exists()] == []
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []

@@ -169,7 +169,7 @@ def test_evaluation_gets_what_the_caches_hold(files: CacheFiles, seen: list[Enco
         assert np.array_equal(part.patches, patches.features)
     assert list(data.texts) == list(files.texts)
     for name, text in data.texts.items():
-        expected = text_classifier(read_cache(files.texts[name]), 3)
+        expected = text_classifier(read_cache(files.texts[name]), CLASSES.names)
         assert np.array_equal(text.weights, expected.weights)
     assert np.array_equal(data.supports["lc"].features, PROBLEM.support)
     assert np.array_equal(data.supports["lc"].labels, PROBLEM.support_labels)
@@ -303,7 +303,7 @@ def texts(dtype: str = "float32", n: int = 7) -> Embeddings:
 def test_text_classifier_averages_the_texts_of_every_class(dtype: str) -> None:
     made = texts(dtype)
     assert made.norms is not None
-    text = text_classifier(made, 3)
+    text = text_classifier(made, CLASSES.names)
     assert text.raw is not None
     for c in range(3):
         rows = [i for i, label in enumerate(made.labels) if label == c]
@@ -327,17 +327,19 @@ def test_text_classifier_does_not_depend_on_row_order() -> None:
         made, features=made.features[order], labels=made.labels[order], norms=made.norms[order]
     )
     for part in ("weights", "means", "raw"):
-        first, second = (getattr(text_classifier(e, 3), part) for e in (made, mixed))
+        first, second = (getattr(text_classifier(e, CLASSES.names), part) for e in (made, mixed))
         assert first == pytest.approx(second, abs=1e-6)
 
 
 def test_text_classifier_of_unknown_lengths_has_no_raw_means() -> None:
-    assert text_classifier(replace(texts(), norms=None), 3).raw is None
+    assert text_classifier(replace(texts(), norms=None), CLASSES.names).raw is None
 
 
 def test_class_without_text_is_named() -> None:
-    with pytest.raises(InputError, match="class 1 has no text embedding; rebuild the text cache"):
-        text_classifier(texts(n=3), 3)
+    with pytest.raises(
+        InputError, match=r'class "St\. Bernard" has no text embedding; rebuild the text c'
+    ):
+        text_classifier(texts(n=3), CLASSES.names)
 
 
 # The commit of the code

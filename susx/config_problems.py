@@ -1,0 +1,72 @@
+"""Wording of what is wrong with a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from susx.errors import suggestion
+
+
+def described(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """One line per error, naming its key; of alternatives, only the one that was meant."""
+    items = error.errors()
+
+    def meant(item: Mapping[str, Any]) -> bool:
+        *place, tag = item["loc"]
+        others = (other["loc"] for other in items if other is not item)
+        return tag != "str" or not any(list(loc[: len(place)]) == place for loc in others)
+
+    return list(dict.fromkeys(_problem(item, model) for item in items if meant(item)))
+
+
+def _problem(error: Mapping[str, Any], model: type[BaseModel]) -> str:
+    location = [str(part) for part in error["loc"] if "[" not in str(part)]
+    tagged = location[:1] == ["supports"]  # its third part is then the kind, which is no key
+    key = ".".join(part for i, part in enumerate(location) if not (tagged and i == 2))
+    if error["type"] == "extra_forbidden":
+        valid = _valid_keys(model, location[:-1])
+        return f"{key}: unknown key{suggestion(location[-1], valid) or choices(valid)}"
+    if error["type"] == "missing":
+        return f"{key}: missing"
+    if error["type"] == "union_tag_not_found":
+        return f"{key}.source: missing"
+    if error["type"] == "union_tag_invalid":
+        valid = error["ctx"]["expected_tags"]
+        return f"{key}.source: expected one of {valid} (got {error['input'].get('source')!r})"
+    if error["type"] == "value_error":
+        return f"{key}: {error['ctx']['error']}"
+    return f"{key}: {error['msg']} (got {error['input']!r})"
+
+
+def choices(valid: Iterable[str]) -> str:
+    """List what could stand there."""
+    return f"; valid keys: {', '.join(sorted(valid))}"
+
+
+def _valid_keys(model: type[BaseModel], location: Iterable[str]) -> list[str]:
+    annotation: Any = model
+    for part in location:
+        annotation = _descend(annotation, part)
+    options = (annotation, *get_args(annotation))
+    return list(dict.fromkeys(key for o in options for key in getattr(o, "model_fields", {})))
+
+
+def _descend(annotation: Any, part: str) -> Any:
+    """Return the type below `part` of a location, skipping the tags that unions add."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        field = annotation.model_fields.get(part)
+        return field.annotation if field else annotation
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is dict:
+        return arguments[1]
+    if origin is list:
+        return arguments[0] if part.isdigit() else annotation
+    nested = [a for a in arguments if get_origin(a) or hasattr(a, "model_fields")]
+    for model in nested:
+        source = getattr(model, "model_fields", {}).get("source")
+        if source and part in get_args(source.annotation):
+            return model
+    return _descend(nested[0], part) if nested else annotation

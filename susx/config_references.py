@@ -1,0 +1,79 @@
+"""Names in a configuration that refer to its other parts, or to methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from susx.config_problems import choices
+from susx.errors import suggestion
+from susx.methods import METHODS
+
+if TYPE_CHECKING:
+    from susx.config import Config
+
+
+def dangling_references(config: Config) -> Iterable[str]:
+    """One line per name in a configuration that nothing answers to."""
+
+    if not config.encoders and any(dataset.images for dataset in config.datasets.values()):
+        yield "encoders: missing"
+        return
+
+    def check(key: str, names: Iterable[str], section: str) -> Iterable[str]:
+        valid = getattr(config, section)
+        for name in names:
+            if name not in valid:
+                hint = suggestion(name, valid) or f"; defined: {', '.join(valid) or 'none'}"
+                yield f'{key}: no entry "{name}" under {section}{hint}'
+
+    for name, dataset in config.datasets.items():
+        if features := dataset.features:
+            key = f"datasets.{name}.features"
+            yield from check(f"{key}.encoder", filter(None, [features.encoder]), "encoders")
+            yield from check(f"{key}.text_files", features.text_files, "prompts")
+            if features.backbone in config.encoders:
+                yield (
+                    f'{key}.backbone: "{features.backbone}" is also the name of an encoder, whose '
+                    "caches it would share; rename the encoder"
+                )
+    for name, prompts in config.prompts.items():
+        yield from check(f"prompts.{name}.of", prompts.of, "prompts")
+        for part in prompts.of:
+            if part in config.prompts and config.prompts[part].source == "combine":
+                yield f'prompts.{name}.of: "{part}" combines others itself; list its parts instead'
+    for name, support in config.supports.items():
+        if support.source == "few-shot":
+            for drawn in {f"{name}-seed{seed}" for seed in support.seeds} & set(config.supports):
+                yield f"supports.{drawn}: is what a draw of {name} is called; rename one of them"
+            continue
+        yield from check(f"supports.{name}.pool", [support.pool], "pools")
+        yield from check(f"supports.{name}.encoder", [support.encoder], "encoders")
+        yield from check(f"supports.{name}.query", [support.query], "prompts")
+    evaluation = config.evaluation
+    yield from check("evaluation.encoders", evaluation.encoders or [], "encoders")
+    yield from check("evaluation.supports", evaluation.supports or [], "supports")
+    yield from check("evaluation.texts", evaluation.texts or [], "prompts")
+    yield from _method_settings(config)
+
+
+def _method_settings(config: Config) -> Iterable[str]:
+    evaluation = config.evaluation
+    for name in evaluation.methods:
+        if name not in METHODS:
+            hint = suggestion(name, METHODS) or f"; valid methods: {', '.join(METHODS)}"
+            yield f'evaluation.methods: unknown method "{name}"{hint}'
+            continue
+        for text in METHODS[name].texts:
+            if text not in config.prompts:
+                yield f'evaluation.methods: {name} needs a prompt strategy named "{text}"'
+    for section in ("grid", "fixed"):
+        for name, values in getattr(evaluation, section).items():
+            if name not in METHODS:
+                yield f"evaluation.{section}.{name}: unknown method{suggestion(name, METHODS)}"
+                continue
+            valid = METHODS[name].grid
+            for key in values:
+                if key not in valid:
+                    hint = suggestion(key, valid) or choices(valid)
+                    yield f"evaluation.{section}.{name}.{key}: unknown key{hint}"

@@ -1,0 +1,39 @@
+"""Base of all sections of config.yaml, and the types that several of them use."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+T = TypeVar("T")
+
+
+def _with_placeholder(template: str) -> str:
+    if template.count("{}") != 1:
+        raise ValueError(
+            f'template "{template}" must contain {{}} exactly once, for the class name'
+        )
+    return template
+
+
+def _without_repeats(names: list[T]) -> list[T]:
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            raise ValueError(f'"{name}" is listed twice; remove one')
+    return names
+
+
+WithoutRepeats = AfterValidator(_without_repeats)
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_.-]*$")]
+Template = Annotated[str, AfterValidator(_with_placeholder)]
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Names = Annotated[list[str], WithoutRepeats]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values are never coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

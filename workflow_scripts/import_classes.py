@@ -1,0 +1,18 @@
+"""Write the class manifest of published features whose classes have no names."""
+
+import logging
+
+from susx_job import run_job
+
+
+def main(job):
+    """Classes are numbered; there are as many as the texts have."""
+    from susx.features import generated_classes
+
+    manifest = generated_classes(job.input.text, *job.input.images)
+    manifest.write(job.output[0])
+    logging.info("%d classes", len(manifest))
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)

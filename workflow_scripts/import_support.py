@@ -1,0 +1,23 @@
+"""Read the published features of a support set."""
+
+import logging
+
+from susx_job import run_job
+
+
+def main(job):
+    """One row per image; its label comes from the one-hot labels."""
+    from susx.cache import read_cache, write_cache
+    from susx.features import Source, read_support
+    from susx.manifests import ClassManifest
+
+    classes, source = ClassManifest.read(job.input.classes), Source(**job.params.source)
+    dimension = read_cache(job.input.test).features.shape[1]
+    name, shots = job.wildcards.support, job.params.shots
+    support = read_support(*job.input.files, name, classes, dimension, source, shots)
+    write_cache(job.output[0], support)
+    logging.info("%d images", len(support))
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)

@@ -1,0 +1,19 @@
+"""Read a published text classifier."""
+
+from susx_job import run_job
+
+
+def main(job):
+    """One row per class."""
+    from susx.cache import read_cache, write_cache
+    from susx.features import Source, read_text
+    from susx.manifests import ClassManifest
+
+    classes, source = ClassManifest.read(job.input.classes), Source(**job.params.source)
+    dimension = read_cache(job.input.test).features.shape[1]
+    text = read_text(job.input.file, job.wildcards.strategy, classes, dimension, source)
+    write_cache(job.output[0], text)
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)
