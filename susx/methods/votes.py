@@ -84,7 +84,7 @@ def sweep(
         features: (n, d) unit rows.
         groups: the support set by class, with its scores s.
         n_classes: number of classes C.
-        betas: increasing values.
+        betas: values.
         scales: factors on the scores.
 
     Returns:
@@ -114,16 +114,19 @@ def sweep(
 def votes_at(
     features: Tensor, groups: Sequence[Group], n_classes: int, points: Sequence[tuple[float, ...]]
 ) -> Tensor:
-    """Compute (P, n, C) votes at P points (beta,) or (beta, scale), as `sweep` does.
+    """Compute (P, n, C) votes at P points (beta,) or (beta, scale), in any order.
 
-    It computes all combinations of the points' values: a list of points should be close to such
-    a product.
+    Points that are all combinations of some values share one `sweep`.
     """
-    axes = [sorted(set(values)) for values in zip(*points, strict=True)]
-    found = sweep(features, groups, n_classes, *axes).flatten(0, 1)
-    numbers = {point: number for number, point in enumerate(product(*axes))}
-    places = [numbers[tuple(point)] for point in points]
-    return found if places == list(range(len(found))) else found[places]
+    betas, *scales = (sorted(set(values)) for values in zip(*points, strict=True))
+    if list(product(betas, *scales)) == list(points):
+        return sweep(features, groups, n_classes, betas, *scales).flatten(0, 1)
+    votes = features.new_empty(len(points), n_classes, len(features)).transpose(1, 2)
+    for rest in {point[1:] for point in points}:
+        places = [i for i, point in enumerate(points) if point[1:] == rest]
+        made = sweep(features, groups, n_classes, [points[i][0] for i in places], rest or (0.0,))
+        votes[places] = made[:, 0]
+    return votes
 
 
 def _pieces(n: int, size: int) -> Iterator[slice]:
@@ -196,7 +199,7 @@ def _nodes(
     exact = np.exp(-np.outer(wanted, t))
     count = 2 if spread else 1
     while count < len(betas):
-        nodes, steps = _lattice(count, wanted[0], wanted[-1])
+        nodes, steps = _lattice(count, wanted.min(), wanted.max())
         matrix = _interpolation(nodes, wanted)
         if np.abs(matrix @ np.exp(-np.outer(nodes, t)) - exact).max() <= tolerance:
             return nodes, steps, matrix
