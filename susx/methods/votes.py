@@ -1,9 +1,9 @@
 """Cache votes at many values of beta at once.
 
 The vote of a class is a sum over its support images, `v(beta) = sum_j w_j exp(-beta t_j)` with
-`t_j = 1 - x_j` and a weight `w_j = exp(scale s_j)` where images have scores, else 1. Divided by
-`exp(-beta min_j t_j)` it is a smooth function of beta, which a polynomial through its values at
-some twenty nodes gives to rounding on any number of values. The nodes are those of Chebyshev
+`t_j = 1 - x_j` and a weight `w_j = exp(scale s_j)` where images have scores, else 1. But for a
+factor `exp(-beta r)` it is a smooth function of beta, which a polynomial through its values at
+some twenty nodes gives to rounding at any number of values. The nodes are those of Chebyshev
 interpolation, moved to an evenly spaced lattice: there each power follows from the one before by
 multiplications alone.
 """
@@ -28,7 +28,7 @@ TILE_ELEMENTS = {"cpu": 2**17, "cuda": 2**26, "mps": 2**24}
 PRODUCT_ELEMENTS = {"cpu": 2**19, "cuda": 2**27, "mps": 2**25}
 """Affinities computed at once, by kind of device."""
 TRUNCATION = {torch.float32: 1e-8, torch.float64: 1e-14}
-"""Error of interpolation, relative to a class's largest possible vote."""
+"""Error of interpolation, relative to the larger value at both ends of the range of beta."""
 SPREAD_STEP = 1 / 16
 """Spreads of distances are rounded up to a multiple of this to choose nodes."""
 
@@ -152,11 +152,15 @@ def _class_votes(distance: Tensor, weights: Tensor, betas: Sequence[float]) -> T
     sums = distance.new_empty(shape)
     for powers, total in zip(_powers(distance, nodes, steps), sums, strict=True):
         torch.bmm(weights, powers, out=total)
-    if matrix is not None:
-        interpolation = torch.from_numpy(matrix).to(distance)
-        sums = (interpolation @ sums.flatten(1)).view(-1, *shape[1:])
     values = distance.new_tensor(betas)[:, None, None, None]
-    return sums.mul_((-values * nearest).exp_())
+    if matrix is None:
+        return sums.mul_((-values * nearest).exp_())
+    # Values at both ends are made equal: interpolation errs relative to the largest.
+    places = distance.new_tensor(nodes)[:, None, None, None]
+    decay = (sums[0] / sums[-1]).log_().div_(places[-1] - places[0]).nan_to_num_(0, 0, 0)
+    sums *= ((places - places[0]) * decay).exp_()
+    made = (torch.from_numpy(matrix).to(distance) @ sums.flatten(1)).view(-1, *shape[1:])
+    return made.mul_(((places[0] - values) * decay - values * nearest).exp_())
 
 
 def _powers(distance: Tensor, nodes: Array, steps: NDArray[np.int64]) -> Iterator[Tensor]:
@@ -196,12 +200,12 @@ def _nodes(
     """
     wanted = np.array(betas)
     t = np.linspace(0, spread, 33)
-    exact = np.exp(-np.outer(wanted, t))
+    exact = np.exp(-np.outer(wanted - wanted.min(), t))
     count = 2 if spread else 1
     while count < len(betas):
         nodes, steps = _lattice(count, wanted.min(), wanted.max())
         matrix = _interpolation(nodes, wanted)
-        if np.abs(matrix @ np.exp(-np.outer(nodes, t)) - exact).max() <= tolerance:
+        if np.abs(matrix @ np.exp(-np.outer(nodes - nodes[0], t)) - exact).max() <= tolerance:
             return nodes, steps, matrix
         count += 1
     return wanted, np.zeros(0, np.int64), None

@@ -80,6 +80,31 @@ def test_first_of_two_classes_wins_where_they_cross() -> None:
     assert correct_counts(base, slope, torch.tensor([1]), grid).tolist() == [0, 0, 1]
 
 
+@pytest.mark.parametrize("label", [0, 1])
+def test_ties_of_large_sums_are_those_of_argmax(label: int) -> None:
+    # Logits are equal for 1 + 8 alpha = 9 gamma.
+    made = Made(np.array([[0.0, 1.0]]), {1.0: np.array([[0.0, 8.0]])}, np.array([[0.0, 9.0]]))
+    grid = {"alpha": [0.0, 1.0, 10.0], "beta": [1.0], "gamma": [0.5, 1.0, 9.0]}
+    check(made, np.array([label]), grid)
+    mirrored = Made(-made.zero_shot, {1.0: -made.votes[1.0]}, np.array([[9.0, 0.0]]))
+    check(mirrored, np.array([label]), grid)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("spread", [0.1, 10.0])
+def test_many_classes_of_which_few_can_win(seed: int, spread: float) -> None:
+    made, labels, grid = normal_problem(seed, AXES, n=25, classes=60)
+    check(Made(spread * made.zero_shot, made.votes, made.penalty), labels, grid)
+
+
+@pytest.mark.parametrize("names", [("alpha", "beta"), AXES], ids=["tip", "tip-x"])
+@pytest.mark.parametrize("seed", range(4))
+def test_values_may_be_negative(names: Sequence[str], seed: int) -> None:
+    made, labels, grid = normal_problem(seed, names)
+    shifted = {name: [v - 1.5 * (name != "beta") for v in axis] for name, axis in grid.items()}
+    check(made, labels, shifted)
+
+
 def test_ties_between_grid_points_go_to_the_smallest_alpha_then_beta_then_gamma() -> None:
     # The only image is right if alpha + gamma >= 3, whatever beta is.
     votes = {beta: np.array([[1.0, 0.0]]) for beta in (1.0, 2.0)}
