@@ -102,7 +102,7 @@ def _ends(problem: Problem, points: Points, plan: Plan, lines: list[int]) -> tup
     upper = torch.empty_like(lower)
 
     def collect(rows: slice) -> None:
-        for part, low, high in intervals(problem, rows, some, plan.points, plan.elements):
+        for part, low, high in intervals(problem, rows, some, plan):
             chosen = ((position >= part.start) & (position < part.stop)).nonzero()[:, 0]
             at = outer[chosen], position[chosen] - part.start
             lower[chosen, rows], upper[chosen, rows] = low[at], high[at]
@@ -134,6 +134,6 @@ def _stretches(
         covered = covered.masked_fill_(widths <= shortest, -1)
         best = covered.amax(dim=1)
         at = (covered == best[:, None]).int().argmax(dim=1)
-        low, wide = (part.gather(1, at[:, None])[:, 0].double() for part in (rising, widths))
+        low, wide = (part.gather(1, at[:, None])[:, 0].cpu().double() for part in (rising, widths))
         found = zip(lines[start:], best.tolist(), (low + wide / 2).tolist(), strict=False)
         yield from (Stretch(count, line, value) for line, count, value in found)

@@ -27,20 +27,34 @@ class Plan:
     Attributes:
         rows: images per block.
         points: points for whose votes a method is asked at once.
-        elements: votes handled at once.
+        step: points handled at once.
         lines: lists of both ends of all images' intervals kept at once.
         workers: blocks handled at the same time.
     """
 
     rows: int
     points: int
-    elements: int
+    step: int
     lines: int
     workers: int
 
     @classmethod
-    def of(cls, terms: Terms, points: Sequence[tuple[float, ...]], memory_mib: int | None) -> Plan:
+    def of(
+        cls,
+        terms: Terms,
+        points: Sequence[tuple[float, ...]],
+        n_outer: int,
+        n_values: int,
+        memory_mib: int | None,
+    ) -> Plan:
         """Divide the memory: a third for votes, the rest for what is derived from them.
+
+        Args:
+            terms: a method's terms on N images.
+            points: values of the nonlinear hyper-parameters.
+            n_outer: number of intervals per point and image.
+            n_values: number of values that intervals are counted at.
+            memory_mib: working memory; by default `MEMORY_MIB`.
 
         Raises:
             InputError: if there is no memory.
@@ -59,9 +73,9 @@ class Plan:
         # Whole periods of the last hyper-parameter, or parts of one, are cheapest to compute.
         period = len({point[-1] for point in points}) if points[0] else 1
         sizes = (s for s in range(limit, 0, -1) if s % period == 0 or period % s == 0)
-        elements = min(SLICE_ELEMENTS[kind], share // 24)
-        lines = max(1, available // (6 * n))
-        return cls(rows, next(sizes, 1), elements, lines, workers)
+        width = max(rows * max(n_classes, 8 * n_outer), 2 * n_outer * n_values)
+        step = max(1, min(SLICE_ELEMENTS[kind], share // 24) // width)
+        return cls(rows, next(sizes, 1), step, max(1, available // (6 * n)), workers)
 
     def run(self, n: int, work: Callable[[slice], None]) -> None:
         """Call `work` on blocks of n rows, in threads of which each computes on its own."""

@@ -97,10 +97,10 @@ def search(
     points = list(product(*(axes[name] for name in terms.nonlinear)))
     gammas = axes.get("gamma", [0.0]) if "gamma" not in terms.nonlinear else [0.0]
     problem = Problem(terms, labels, axes.get("alpha", [0.0]), gammas)
-    plan = Plan.of(terms, points, memory_mib)
     values, parts = problem.inner, 1
     if continuous:
         values, parts = refined(values, len(problem.outer) * len(points))
+    plan = Plan.of(terms, points, len(problem.outer), len(values), memory_mib)
     starts, stops = _histograms(problem, points, values, plan)
     covered = (starts - stops).cumsum(dim=-1)[..., :-1]
     found = covered[..., ::parts]
@@ -142,7 +142,7 @@ def _histograms(
     lock = threading.Lock()
 
     def count(rows: slice) -> None:
-        for part, lower, upper in intervals(problem, rows, points, plan.points, plan.elements):
+        for part, lower, upper in intervals(problem, rows, points, plan):
             lines = lower.shape[0] * lower.shape[1]
             offsets = torch.arange(0, lines * n_places, n_places, device=lower.device)
             offsets = offsets.view(*lower.shape[:2], 1)

@@ -159,7 +159,7 @@ def _class_votes(distance: Tensor, weights: Tensor, betas: Sequence[float]) -> T
     places = distance.new_tensor(nodes)[:, None, None, None]
     decay = (sums[0] / sums[-1]).log_().div_(places[-1] - places[0]).nan_to_num_(0, 0, 0)
     sums *= ((places - places[0]) * decay).exp_()
-    made = (torch.from_numpy(matrix).to(distance) @ sums.flatten(1)).view(-1, *shape[1:])
+    made = (distance.new_tensor(matrix) @ sums.flatten(1)).view(-1, *shape[1:])
     return made.mul_(((places[0] - values) * decay - values * nearest).exp_())
 
 
