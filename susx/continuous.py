@@ -59,7 +59,7 @@ def refined(values: Sequence[float], n_lines: int) -> tuple[list[float], int]:
 
 
 def best_stretch(
-    problem: Problem, points: Points, plan: Plan, bounds: Tensor, least: int
+    problem: Problem, points: Points, plan: Plan, starts: Tensor, covered: Tensor, least: int
 ) -> Stretch | None:
     """Find the stretch that most intervals cover, within the range of the grid.
 
@@ -69,13 +69,16 @@ def best_stretch(
         problem: what to search.
         points: P values of the nonlinear hyper-parameters.
         plan: sizes of blocks.
-        bounds: (outer, P) numbers of images that no value on these lines can exceed.
+        starts: (outer, P, values + 1) intervals whose first value is this one; last, those without.
+        covered: (outer, P, values) intervals that hold a value.
         least: number of correct images of interest.
 
     Returns:
         The best stretch; None if all are shorter than rounding or have fewer correct images.
     """
-    limits = bounds.flatten().cpu()
+    if len(problem.inner) == 1:
+        return None
+    limits = (covered[..., :-1] + starts[..., 1:-1]).amax(dim=-1).flatten().cpu()
     lines = (limits >= least).nonzero()[:, 0]
     lines = lines[limits[lines].argsort(descending=True, stable=True)]
     best: Stretch | None = None

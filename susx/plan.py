@@ -12,8 +12,8 @@ from susx.errors import InputError
 from susx.methods import Terms
 
 MIB = 2**20
-MEMORY_MIB = {"cpu": 2048, "cuda": 16384, "mps": 4096}
-"""Default working memory of a search, by kind of device."""
+MEMORY_MIB = {"cpu": 512, "cuda": 16384, "mps": 4096}
+"""Default working memory of a search, by kind of device; on a CPU per thread."""
 BLOCK_ROWS = {"cpu": 128, "cuda": 2048, "mps": 512}
 """Images handled at once, by kind of device, if memory allows."""
 SLICE_ELEMENTS = {"cpu": 2**22, "cuda": 2**28, "mps": 2**25}
@@ -63,12 +63,15 @@ class Plan:
         n, n_classes = zero_shot.shape
         kind = zero_shot.device.type
         workers = torch.get_num_threads() if kind == "cpu" else 1
-        memory = MEMORY_MIB[kind] if memory_mib is None else memory_mib
+        memory = MEMORY_MIB[kind] * workers if memory_mib is None else memory_mib
         if memory < 1:
             raise InputError("memory_mib of a search must be at least 1")
         available = memory * MIB // zero_shot.element_size()
         share = available // workers
-        rows = max(1, min(BLOCK_ROWS[kind], -(-n // workers), share // (32 * n_classes)))
+        # Votes at all points at once are cheapest, unless for very few images.
+        fitting = max(share // (3 * n_classes * len(points)), BLOCK_ROWS[kind] // 4)
+        most = min(BLOCK_ROWS[kind], -(-n // workers), share // (32 * n_classes))
+        rows = max(1, min(fitting, most))
         limit = min(len(points), share // (3 * rows * n_classes))
         # Whole periods of the last hyper-parameter, or parts of one, are cheapest to compute.
         period = len({point[-1] for point in points}) if points[0] else 1

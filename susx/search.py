@@ -112,17 +112,14 @@ def search(
     result = SearchResult(chosen, int(counts.max()), counts)
     if not continuous:
         return result
-    optimum = Optimum(result.hyperparameters, result.correct)
-    if len(values) > 1:
-        # No value exceeds those right at the grid value below, and those that start in between.
-        bounds = (covered[..., :-1] + starts[..., 1:-1]).amax(dim=-1)
-        stretch = best_stretch(problem, points, plan, bounds, result.correct)
-        if stretch is not None:
-            outer, place = divmod(stretch.line, len(points))
-            point = dict(zip(terms.nonlinear, points[place], strict=True))
-            last = "alpha" if problem.along_alpha else "gamma"
-            others = {"alpha": problem.outer[outer], **point, last: stretch.value}
-            optimum = Optimum({name: others[name] for name in axes}, stretch.correct)
+    stretch = best_stretch(problem, points, plan, starts, covered, result.correct)
+    if stretch is None:
+        return replace(result, continuous=Optimum(result.hyperparameters, result.correct))
+    outer, place = divmod(stretch.line, len(points))
+    named = {"alpha": problem.outer[outer]}
+    named |= zip(terms.nonlinear, points[place], strict=True)
+    named["alpha" if problem.along_alpha else "gamma"] = stretch.value
+    optimum = Optimum({name: named[name] for name in axes}, stretch.correct)
     return replace(result, continuous=optimum)
 
 
