@@ -38,17 +38,18 @@ def affinity_penalty(context: Context, features: Tensor) -> Tensor:
     del log_p
 
     class_sums = p.new_zeros(context.n_classes, len(text))
-    cosines: list[tuple[Tensor, Tensor]] = []
-    divergences: list[tuple[Tensor, Tensor]] = []
+    # Blocks share a buffer: memory given back piece by piece would grow with N x M all the same.
+    buffer = p.new_empty(0)
+    cosines, divergences = (p.new_tensor([torch.inf, -torch.inf]) for _ in range(2))
     for part in row_blocks(len(support), max(len(text), MIN_WIDTH)):
         log_q = (support[part] @ text.T / TEMPERATURE).log_softmax(dim=1).add_(shift)
         class_sums.index_add_(0, labels[part], log_q)
         for rows in row_blocks(len(features), len(log_q)):
-            cosines.append((features[rows] @ support[part].T).aminmax())
-            block = torch.addmm(negentropy[rows], p[rows], log_q.T, alpha=-1)
-            divergences.append(block.aminmax())
-    low, high = (f(block[i] for block in cosines) for i, f in enumerate((min, max)))
-    nearest, farthest = (f(block[i] for block in divergences) for i, f in enumerate((min, max)))
+            block = buffer.resize_(len(p[rows]), len(log_q))
+            _widen(cosines, torch.mm(features[rows], support[part].T, out=block))
+            torch.addmm(negentropy[rows], p[rows], log_q.T, alpha=-1, out=block)
+            _widen(divergences, block)
+    (low, high), (nearest, farthest) = cosines, divergences
 
     # A constant D carries no information: every S is then the low end of the range.
     spread = farthest - nearest
@@ -56,6 +57,15 @@ def affinity_penalty(context: Context, features: Tensor) -> Tensor:
     counts = labels.bincount(minlength=context.n_classes).to(p.dtype)
     summed = torch.addcmul(-(p @ class_sums.T), negentropy, counts)
     return summed.sub_(nearest * counts).mul_(slope).add_(low * counts)
+
+
+def _widen(extent: Tensor, values: Tensor) -> None:
+    """Widen (lowest, highest) to hold all values, in place."""
+    import torch
+
+    lowest, highest = values.aminmax()
+    torch.minimum(extent[0], lowest, out=extent[0])
+    torch.maximum(extent[1], highest, out=extent[1])
 
 
 def terms(context: Context, features: Tensor) -> Terms:
