@@ -35,7 +35,7 @@ rule evaluate:
             },
             "seed": CONFIG.seed,
         },
-        tuning=lambda w: EVALUATION.model_dump(include={"grid", "fixed"})
+        tuning=lambda w: EVALUATION.model_dump(include={"grid", "fixed", "memory_mib"})
         | {
             "continuous": EVALUATION.search == "continuous",
             "validation_split": tuning_split(DATASETS[w.dataset]),

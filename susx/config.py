@@ -263,6 +263,9 @@ class Evaluation(Section):
     fixed: dict[str, dict[str, Finite]] = Field(
         {}, description="Per method, values of protocol `fixed` in place of the defaults."
     )
+    memory_mib: Positive | None = Field(
+        None, description="Working memory of the search, in MiB; chosen by device if left out."
+    )
     bootstrap: Positive = Field(10000, description="Bootstrap samples per interval.")
 
 

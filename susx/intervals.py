@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from susx.methods import Terms
+from susx.plan import Plan
 from susx.ragged import tables
 
 TILE_ELEMENTS = {"cpu": 2**16, "cuda": 2**25, "mps": 2**23}
@@ -50,7 +51,7 @@ class Problem:
 
 
 def intervals(
-    problem: Problem, rows: slice, points: Points, per_call: int, elements: int
+    problem: Problem, rows: slice, points: Points, plan: Plan
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Find the interval on which each image is right.
 
@@ -58,8 +59,7 @@ def intervals(
         problem: what to search.
         rows: n images.
         points: P values of the nonlinear hyper-parameters.
-        per_call: at how many points to ask for votes at once.
-        elements: how many votes to handle at once.
+        plan: at how many points to ask for votes at once, and to handle them.
 
     Yields:
         A slice of the points, and (outer, points, n) lower and upper ends. An image is right
@@ -73,12 +73,10 @@ def intervals(
     if terms.votes is None:
         yield slice(0, 1), *block.ends(torch.zeros_like(lead)[None])
         return
-    width = len(truth) * max(len(lead), 8 * len(problem.outer))
-    step = max(1, elements // width)
-    for start in range(0, len(points), per_call):
-        votes = terms.votes(rows, points[start : start + per_call]).transpose(1, 2)
-        for first in range(0, len(votes), step):
-            part = votes[first : first + step]
+    for start in range(0, len(points), plan.points):
+        votes = terms.votes(rows, points[start : start + plan.points]).transpose(1, 2)
+        for first in range(0, len(votes), plan.step):
+            part = votes[first : first + plan.step]
             places = slice(start + first, start + first + len(part))
             yield places, *block.ends(_relative(part, truth))
 

@@ -21,7 +21,7 @@ def tables(sizes: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         (l,) numbers of lists, and (l, K) places of their entries in the concatenation.
     """
     starts = sizes.cumsum(0) - sizes
-    depths = sizes.clamp(min=1).double().log2().ceil()
+    depths = sizes.clamp(min=1).float().log2().ceil()
     for depth in sorted(set(depths[sizes > 0].tolist())):
         members = ((depths == depth) & (sizes > 0)).nonzero()[:, 0]
         size = sizes[members, None]

@@ -9,9 +9,8 @@ evaluating the grid point by point.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -19,18 +18,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from susx.continuous import best_stretch, refined
 from susx.intervals import Points, Problem, intervals
 from susx.methods import Terms
+from susx.plan import Plan
 
 Grid = Mapping[str, Sequence[float]]
 Counts = NDArray[np.int64]
 
-MEMORY_MIB = {"cpu": 2048, "cuda": 16384, "mps": 4096}
-"""Default working memory of a search, by kind of device."""
-BLOCK_ROWS = {"cpu": 128, "cuda": 2048, "mps": 512}
-"""Images handled at once, by kind of device, if memory allows."""
-SLICE_ELEMENTS = {"cpu": 2**22, "cuda": 2**28, "mps": 2**25}
-"""Votes handled at once, by kind of device, if memory allows."""
+
+@dataclass(frozen=True)
+class Optimum:
+    """A best point between the values of a grid.
+
+    Attributes:
+        hyperparameters: the point. All but the last linear hyper-parameter have grid values.
+        correct: number of images that it classifies correctly.
+    """
+
+    hyperparameters: dict[str, float]
+    correct: int
 
 
 @dataclass(frozen=True)
@@ -42,11 +49,13 @@ class SearchResult:
             the grid.
         correct: number of images that it classifies correctly.
         counts: that number for every grid point, axes in the order of the grid.
+        continuous: the optimum over the range of the last linear hyper-parameter, if asked for.
     """
 
     hyperparameters: dict[str, float]
     correct: int
     counts: Counts
+    continuous: Optimum | None = None
 
 
 def search(
@@ -54,33 +63,62 @@ def search(
     labels: Tensor,
     grid: Grid,
     *,
-    continuous: bool = False,
     memory_mib: int | None = None,
+    continuous: bool = False,
 ) -> SearchResult:
     """Search a grid exhaustively.
 
     In float64 the counts are those of evaluating every point, ties included. In float32 they may
     differ where logits agree to rounding.
 
+    The continuous optimum is over gamma where there is a penalty, otherwise over alpha, between
+    the first and the last grid value, for every grid point of the others. It is the middle of the
+    open stretch on which most images are right; ties go to the smallest values of the others,
+    then to the lowest stretch. Stretches shorter than rounding (`eps ** 0.75` of the range) do
+    not count: whether an image is right there depends on the order of summation. Points where
+    intervals only touch are no stretch either. If for these reasons the best grid point has more
+    correct images than any stretch, it is the optimum.
+
     Args:
         terms: a method's terms on (N, d) labelled images.
         labels: (N,) int64 true classes.
-        grid: increasing values per hyper-parameter; empty for a method without any.
-        memory_mib: working memory, on top of terms and counts, that sizes of blocks are derived
-            from; by default that of `MEMORY_MIB`. It is exceeded only where the votes of a
-            single image do not fit.
+        grid: increasing values per hyper-parameter, in the order alpha, nonlinear ones, gamma;
+            empty for a method without any.
+        memory_mib: working memory, on top of terms and counts, from which sizes of blocks follow;
+            by default `susx.plan.MEMORY_MIB`. It is exceeded only where the votes of one image
+            at one point do not fit.
+        continuous: whether to find the continuous optimum too. This takes a second pass over the
+            points that can have it.
+
+    Raises:
+        InputError: if `memory_mib` is not positive.
     """
-    axes = {name: list(values) for name, values in grid.items()}
+    axes = {name: [float(value) for value in values] for name, values in grid.items()}
     points = list(product(*(axes[name] for name in terms.nonlinear)))
     gammas = axes.get("gamma", [0.0]) if "gamma" not in terms.nonlinear else [0.0]
     problem = Problem(terms, labels, axes.get("alpha", [0.0]), gammas)
-    plan = Plan.of(problem, points, memory_mib)
-    starts, stops = _histograms(problem, points, problem.inner, plan)
-    found = _covered(starts, stops)
+    values, parts = problem.inner, 1
+    if continuous:
+        values, parts = refined(values, len(problem.outer) * len(points))
+    plan = Plan.of(terms, points, len(problem.outer), len(values), memory_mib)
+    starts, stops = _histograms(problem, points, values, plan)
+    covered = (starts - stops).cumsum(dim=-1)[..., :-1]
+    found = covered[..., ::parts]
     if problem.along_alpha:
         found = found[0].T
-    counts = found.cpu().numpy().reshape([len(values) for values in axes.values()] or [1])
-    return choose(counts, axes)
+    counts = found.cpu().numpy().reshape([len(axis) for axis in axes.values()] or [1])
+    result = choose(counts, axes)
+    if not continuous:
+        return result
+    stretch = best_stretch(problem, points, plan, starts, covered, result.correct)
+    if stretch is None:
+        return replace(result, continuous=Optimum(result.hyperparameters, result.correct))
+    outer, place = divmod(stretch.line, len(points))
+    named = {"alpha": problem.outer[outer]}
+    named |= zip(terms.nonlinear, points[place], strict=True)
+    named["alpha" if problem.along_alpha else "gamma"] = stretch.value
+    optimum = Optimum({name: named[name] for name in axes}, stretch.correct)
+    return replace(result, continuous=optimum)
 
 
 def choose(counts: Counts, grid: Grid) -> SearchResult:
@@ -88,56 +126,6 @@ def choose(counts: Counts, grid: Grid) -> SearchResult:
     best = np.unravel_index(int(counts.argmax()), counts.shape)
     chosen = {name: float(grid[name][int(i)]) for name, i in zip(grid, best, strict=False)}
     return SearchResult(chosen, int(counts.max()), counts)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Sizes of blocks.
-
-    Attributes:
-        rows: images per block.
-        points: points for whose votes a method is asked at once.
-        elements: votes handled at once.
-        workers: blocks handled at the same time.
-    """
-
-    rows: int
-    points: int
-    elements: int
-    workers: int
-
-    @classmethod
-    def of(cls, problem: Problem, points: Points, memory_mib: int | None) -> Plan:
-        """Divide the memory: a third for votes, the rest for what is derived from them."""
-        zero_shot = problem.terms.zero_shot
-        n, n_classes = zero_shot.shape
-        kind = zero_shot.device.type
-        workers = torch.get_num_threads() if kind == "cpu" else 1
-        memory = MEMORY_MIB[kind] if memory_mib is None else memory_mib
-        share = memory * 2**20 // (workers * zero_shot.element_size())
-        rows = min(BLOCK_ROWS[kind], -(-n // workers), share // (32 * n_classes))
-        rows = max(1, rows)
-        limit = min(len(points), share // (3 * rows * n_classes))
-        # Whole periods of the last hyper-parameter, or parts of one, are cheapest to compute.
-        period = len({point[-1] for point in points}) if points[0] else 1
-        sizes = (s for s in range(limit, 0, -1) if s % period == 0 or period % s == 0)
-        return cls(rows, next(sizes, 1), min(SLICE_ELEMENTS[kind], share // 24), workers)
-
-    def run(self, n: int, work: Callable[[slice], None]) -> None:
-        """Call `work` on blocks of n rows, in threads of which each computes on its own."""
-
-        def call(rows: slice) -> None:
-            with torch.inference_mode():
-                work(rows)
-
-        blocks = [slice(start, min(start + self.rows, n)) for start in range(0, n, self.rows)]
-        threads = torch.get_num_threads()
-        try:
-            with ThreadPoolExecutor(self.workers, "search", torch.set_num_threads, (1,)) as pool:
-                for _ in pool.map(call, blocks):
-                    pass
-        finally:
-            torch.set_num_threads(threads)
 
 
 def _histograms(
@@ -156,7 +144,7 @@ def _histograms(
     lock = threading.Lock()
 
     def count(rows: slice) -> None:
-        for part, lower, upper in intervals(problem, rows, points, plan.points, plan.elements):
+        for part, lower, upper in intervals(problem, rows, points, plan):
             lines = lower.shape[0] * lower.shape[1]
             offsets = torch.arange(0, lines * n_places, n_places, device=lower.device)
             offsets = offsets.view(*lower.shape[:2], 1)
@@ -170,8 +158,3 @@ def _histograms(
 
     plan.run(len(zero_shot), count)
     return starts, stops
-
-
-def _covered(starts: Tensor, stops: Tensor) -> Tensor:
-    """How many intervals hold each value."""
-    return (starts - stops).cumsum(dim=-1)[..., :-1]

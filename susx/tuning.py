@@ -33,6 +33,7 @@ class Settings:
         fixed: per method, values of protocol `fixed` in place of the published ones.
         continuous: whether the last linear hyper-parameter is optimised over the whole range of
             its grid instead of at the grid's values.
+        memory_mib: working memory of a search; that of `susx.plan` if None.
         validation_split: what the validation images are: `validation`, or `test` where the
             dataset has no other.
     """
@@ -40,6 +41,7 @@ class Settings:
     grid: Mapping[str, Mapping[str, Axis | Points]] = field(default_factory=dict)
     fixed: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     continuous: bool = False
+    memory_mib: int | None = None
     validation_split: str = "validation"
 
 
@@ -79,15 +81,23 @@ def tune(
         InputError: if the protocol's images are missing.
     """
     if protocol == "support":
-        found = search_support(method, context, grid_of(method, context, settings))
+        grid = grid_of(method, context, settings)
+        found = search_support(method, context, grid, settings.memory_mib)
         return Tuned(found.hyperparameters, "support", found.correct)
     if protocol == "validation":
         if validation is None:
             raise InputError("protocol validation needs validation images")
         grid = grid_of(method, context, settings)
         terms = method.terms(context, validation.images)
-        found = search(terms, validation.labels, grid, continuous=settings.continuous)
-        return Tuned(found.hyperparameters, settings.validation_split, found.correct)
+        found = search(
+            terms,
+            validation.labels,
+            grid,
+            continuous=settings.continuous,
+            memory_mib=settings.memory_mib,
+        )
+        best = found.continuous or found
+        return Tuned(best.hyperparameters, settings.validation_split, best.correct)
     given = {**method.fixed, **settings.fixed.get(method.name, {})}
     values = method.scaled(given, context.logit_scale)
     if validation is None:
@@ -106,7 +116,9 @@ def grid_of(method: Method, context: Context, settings: Settings) -> dict[str, l
     }
 
 
-def search_support(method: Method, context: Context, grid: Grid) -> SearchResult:
+def search_support(
+    method: Method, context: Context, grid: Grid, memory_mib: int | None = None
+) -> SearchResult:
     """Search a grid on the support set itself: every image is judged by those of other folds.
 
     An image's fold is its place within its class modulo the number of folds, at most `FOLDS` and
@@ -121,7 +133,8 @@ def search_support(method: Method, context: Context, grid: Grid) -> SearchResult
     for fold in range(int(folds.max()) + 1):
         held = folds == fold
         rest = replace(context, support=support[~held], support_labels=labels[~held])
-        results.append(search(method.terms(rest, Images(support[held])), labels[held], grid))
+        terms = method.terms(rest, Images(support[held]))
+        results.append(search(terms, labels[held], grid, memory_mib=memory_mib))
     return choose(np.sum([result.counts for result in results], axis=0), grid)
 
 

@@ -41,16 +41,17 @@ def rescaling(context: Context, features: Tensor) -> Rescaling:
 
     support = context.required_support
     p, negentropy = _distributions(context, features)
-    cosines: list[tuple[Tensor, Tensor]] = []
-    divergences: list[tuple[Tensor, Tensor]] = []
+    # Blocks share a buffer: memory given back piece by piece would grow with N x M all the same.
+    buffer = p.new_empty(0)
+    cosines, divergences = (p.new_tensor([torch.inf, -torch.inf]) for _ in range(2))
     for part in row_blocks(len(support), max(context.n_classes, MIN_WIDTH)):
         log_q = _log_distributions(context, support[part])
         for rows in row_blocks(len(features), len(log_q)):
-            cosines.append((features[rows] @ support[part].T).aminmax())
-            block = torch.addmm(negentropy[rows], p[rows], log_q.T, alpha=-1)
-            divergences.append(block.aminmax())
-    low, high = (f(block[i] for block in cosines) for i, f in enumerate((min, max)))
-    nearest, farthest = (f(block[i] for block in divergences) for i, f in enumerate((min, max)))
+            block = buffer.resize_(len(p[rows]), len(log_q))
+            _widen(cosines, torch.mm(features[rows], support[part].T, out=block))
+            torch.addmm(negentropy[rows], p[rows], log_q.T, alpha=-1, out=block)
+            _widen(divergences, block)
+    (low, high), (nearest, farthest) = cosines, divergences
     # A constant D carries no information: every S is then the low end of the range.
     spread = farthest - nearest
     return Rescaling(low, (high - low) / spread if spread > 0 else spread, nearest)
@@ -91,6 +92,15 @@ def _distributions(context: Context, features: Tensor) -> tuple[Tensor, Tensor]:
     log_p = _log_distributions(context, features)
     p = log_p.exp().div_(context.n_classes)
     return p, log_p.mul_(p).sum(dim=1, keepdim=True)
+
+
+def _widen(extent: Tensor, values: Tensor) -> None:
+    """Widen (lowest, highest) to hold all values, in place."""
+    import torch
+
+    lowest, highest = values.aminmax()
+    torch.minimum(extent[0], lowest, out=extent[0])
+    torch.maximum(extent[1], highest, out=extent[1])
 
 
 def terms(context: Context, images: Images) -> Terms:

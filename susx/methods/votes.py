@@ -1,9 +1,9 @@
 """Cache votes at many values of beta at once.
 
 The vote of a class is a sum over its support images, `v(beta) = sum_j w_j exp(-beta t_j)` with
-`t_j = 1 - x_j` and a weight `w_j = exp(scale s_j)` where images have scores, else 1. Divided by
-`exp(-beta min_j t_j)` it is a smooth function of beta, which a polynomial through its values at
-some twenty nodes gives to rounding on any number of values. The nodes are those of Chebyshev
+`t_j = 1 - x_j` and a weight `w_j = exp(scale s_j)` where images have scores, else 1. But for a
+factor `exp(-beta r)` it is a smooth function of beta, which a polynomial through its values at
+some twenty nodes gives to rounding at any number of values. The nodes are those of Chebyshev
 interpolation, moved to an evenly spaced lattice: there each power follows from the one before by
 multiplications alone.
 """
@@ -28,7 +28,7 @@ TILE_ELEMENTS = {"cpu": 2**17, "cuda": 2**26, "mps": 2**24}
 PRODUCT_ELEMENTS = {"cpu": 2**19, "cuda": 2**27, "mps": 2**25}
 """Affinities computed at once, by kind of device."""
 TRUNCATION = {torch.float32: 1e-8, torch.float64: 1e-14}
-"""Error of interpolation, relative to a class's largest possible vote."""
+"""Error of interpolation, relative to the larger value at both ends of the range of beta."""
 SPREAD_STEP = 1 / 16
 """Spreads of distances are rounded up to a multiple of this to choose nodes."""
 
@@ -84,7 +84,7 @@ def sweep(
         features: (n, d) unit rows.
         groups: the support set by class, with its scores s.
         n_classes: number of classes C.
-        betas: increasing values.
+        betas: values.
         scales: factors on the scores.
 
     Returns:
@@ -97,6 +97,7 @@ def sweep(
     votes = make(len(betas), len(scales), n_classes, n)
     for group in groups:
         _, size, dimension = group.support.shape
+        classes = group.classes.tolist()
         for part in _pieces(len(group.classes), PRODUCT_ELEMENTS[kind] // max(1, n * size)):
             affinity = group.support[part].reshape(-1, dimension) @ features.T
             affinity = affinity.view(-1, size, n)
@@ -107,23 +108,32 @@ def sweep(
                 for tile in _pieces(len(affinity), columns // height):
                     distance = 1 - affinity[tile, :, rows]
                     made = _class_votes(distance, weights[tile], betas)
-                    votes[:, :, group.classes[part][tile], rows] = made.movedim(1, 2)
+                    votes[:, :, _index(classes[part][tile]), rows] = made.movedim(1, 2)
     return votes.transpose(2, 3)
 
 
 def votes_at(
     features: Tensor, groups: Sequence[Group], n_classes: int, points: Sequence[tuple[float, ...]]
 ) -> Tensor:
-    """Compute (P, n, C) votes at P points (beta,) or (beta, scale), as `sweep` does.
+    """Compute (P, n, C) votes at P points (beta,) or (beta, scale), in any order.
 
-    It computes all combinations of the points' values: a list of points should be close to such
-    a product.
+    Points that are all combinations of some values share one `sweep`.
     """
-    axes = [sorted(set(values)) for values in zip(*points, strict=True)]
-    found = sweep(features, groups, n_classes, *axes).flatten(0, 1)
-    numbers = {point: number for number, point in enumerate(product(*axes))}
-    places = [numbers[tuple(point)] for point in points]
-    return found if places == list(range(len(found))) else found[places]
+    betas, *scales = (sorted(set(values)) for values in zip(*points, strict=True))
+    if list(product(betas, *scales)) == list(points):
+        return sweep(features, groups, n_classes, betas, *scales).flatten(0, 1)
+    votes = features.new_empty(len(points), n_classes, len(features)).transpose(1, 2)
+    for rest in {point[1:] for point in points}:
+        places = [i for i, point in enumerate(points) if point[1:] == rest]
+        made = sweep(features, groups, n_classes, [points[i][0] for i in places], rest or (0.0,))
+        votes[places] = made[:, 0]
+    return votes
+
+
+def _index(places: list[int]) -> slice | list[int]:
+    """Use a slice where possible, which is faster."""
+    consecutive = places[-1] - places[0] == len(places) - 1
+    return slice(places[0], places[-1] + 1) if consecutive else places
 
 
 def _pieces(n: int, size: int) -> Iterator[slice]:
@@ -149,11 +159,15 @@ def _class_votes(distance: Tensor, weights: Tensor, betas: Sequence[float]) -> T
     sums = distance.new_empty(shape)
     for powers, total in zip(_powers(distance, nodes, steps), sums, strict=True):
         torch.bmm(weights, powers, out=total)
-    if matrix is not None:
-        interpolation = torch.from_numpy(matrix).to(distance)
-        sums = (interpolation @ sums.flatten(1)).view(-1, *shape[1:])
     values = distance.new_tensor(betas)[:, None, None, None]
-    return sums.mul_((-values * nearest).exp_())
+    if matrix is None:
+        return sums.mul_((-values * nearest).exp_())
+    # Values at both ends are made equal: interpolation errs relative to the largest.
+    places = distance.new_tensor(nodes)[:, None, None, None]
+    decay = (sums[0] / sums[-1]).log_().div_(places[-1] - places[0]).nan_to_num_(0, 0, 0)
+    sums *= ((places - places[0]) * decay).exp_()
+    made = (distance.new_tensor(matrix) @ sums.flatten(1)).view(-1, *shape[1:])
+    return made.mul_(((places[0] - values) * decay - values * nearest).exp_())
 
 
 def _powers(distance: Tensor, nodes: Array, steps: NDArray[np.int64]) -> Iterator[Tensor]:
@@ -193,12 +207,12 @@ def _nodes(
     """
     wanted = np.array(betas)
     t = np.linspace(0, spread, 33)
-    exact = np.exp(-np.outer(wanted, t))
+    exact = np.exp(-np.outer(wanted - wanted.min(), t))
     count = 2 if spread else 1
     while count < len(betas):
-        nodes, steps = _lattice(count, wanted[0], wanted[-1])
+        nodes, steps = _lattice(count, wanted.min(), wanted.max())
         matrix = _interpolation(nodes, wanted)
-        if np.abs(matrix @ np.exp(-np.outer(nodes, t)) - exact).max() <= tolerance:
+        if np.abs(matrix @ np.exp(-np.outer(nodes - nodes[0], t)) - exact).max() <= tolerance:
             return nodes, steps, matrix
         count += 1
     return wanted, np.zeros(0, np.int64), None

@@ -1,40 +1,115 @@
-"""Exact search against the plain loop, timed in one run: `python -m tests.benchmarks.bench_search`.
+"""Exact search over TIP-X's full grid (200,000 points) in float32, timed.
 
-The plain loop evaluates the formula as written, in float64, at every grid point. It is timed on a
-few (alpha, beta) pairs with all values of gamma and extrapolated to the whole grid; cosines and
-divergences are computed once, outside the timing. The search runs in float32. Sizes default to
-N = 2,000, M = 1,000, C = 100, d = 512; `--pairs 0` leaves the loop out.
+`python -m tests.benchmarks.bench_search` compares it with the plain loop, which evaluates the
+formula as written, in float64, at every grid point. The loop is timed on a few (alpha, beta) pairs
+with all values of gamma and extrapolated to the whole grid; cosines and divergences are computed
+once, outside the timing. Sizes default to N = 2,000, M = 1,000, C = 100, d = 512; `--pairs 0`
+leaves the loop out.
+
+`--growth` times 1, 2 and 4 times as many images, then support images. `--imagenet` times 1,000 and
+3,000 images with 100 support images for each of 1,000 classes, d = 1,024, and extrapolates to
+50,000 images; with `--n 50000` it runs these in full. `--scales 20` weighs support images by scores
+at 20 scales, instead of the penalty: 4,000 nonlinear points. `--continuous` finds the optimum
+between values of the last hyper-parameter too.
 """
 
 import argparse
-import resource
 import time
+from dataclasses import dataclass
 
 import torch
 
-from susx.methods import METHODS, Context, Images
+from susx.compute import peak_mib
+from susx.methods import METHODS, Context, Images, Terms
+from susx.methods.tip_adapter import cache_votes
 from susx.methods.tip_x import TEMPERATURE
-from susx.search import search
+from susx.search import SearchResult, search
+
+IMAGENET = {"m": 100_000, "c": 1000, "d": 1024}
+IMAGENET_ROWS = 50_000
+GRID = {name: axis.values(100.0) for name, axis in METHODS["tip-x"].grid.items()}
 
 
-def unit(n: int, d: int, centres: torch.Tensor, labels: torch.Tensor, spread: float):  # type: ignore[no-untyped-def]
+@dataclass(frozen=True)
+class Problem:
+    context: Context
+    features: torch.Tensor
+    labels: torch.Tensor
+
+
+def unit(
+    n: int, d: int, centres: torch.Tensor, labels: torch.Tensor, spread: float
+) -> torch.Tensor:
     rows = centres[labels] + spread * torch.randn(n, d) / d**0.5
     return torch.nn.functional.normalize(rows, dim=1)
 
 
-def make(n: int, m: int, c: int, d: int) -> tuple[Context, torch.Tensor, torch.Tensor]:
+def make(n: int, m: int, c: int, d: int, device: str = "cpu") -> Problem:
     """CLIP-like features: noisy copies of class centres that share a common direction."""
     torch.manual_seed(0)
     centres = torch.nn.functional.normalize(torch.randn(c, d) / d**0.5 + 0.07, dim=1)
     labels, support_labels = torch.randint(c, (n,)), torch.arange(m) % c
     text = unit(c, d, centres, torch.arange(c), 1.0)
     support = unit(m, d, centres, support_labels, 2.5)
-    return Context(text, 100.0, support, support_labels), unit(n, d, centres, labels, 3.0), labels
+    features = unit(n, d, centres, labels, 3.0)
+    text, support, features, labels, support_labels = (
+        part.to(device) for part in (text, support, features, labels, support_labels)
+    )
+    return Problem(Context(text, 100.0, support, support_labels), features, labels)
 
 
-def loop_seconds(context: Context, features: torch.Tensor, labels: torch.Tensor, grid, pairs: int):  # type: ignore[no-untyped-def]
+@dataclass(frozen=True)
+class Timing:
+    found: SearchResult
+    seconds: float
+    processor_seconds: float
+
+
+def timed(problem: Problem, arguments: argparse.Namespace) -> Timing:
+    """Time terms and search."""
+    context, features = problem.context, problem.features
+    started, used = time.perf_counter(), time.process_time()
+    if arguments.scales:
+        scores = torch.rand(len(context.required_support)).to(features)
+        votes = cache_votes(context, features, scores)
+        zero_shot = context.logit_scale * features @ context.text.T
+        terms = Terms(zero_shot, votes, ("beta", "scale"))
+        scales = [2 * i / arguments.scales for i in range(arguments.scales)]
+        grid = {"alpha": GRID["alpha"], "beta": GRID["beta"], "scale": scales}
+    else:
+        terms, grid = METHODS["tip-x"].terms(context, Images(features)), GRID
+    found = search(
+        terms,
+        problem.labels,
+        grid,
+        memory_mib=arguments.memory,
+        continuous=arguments.continuous,
+    )
+    if features.device.type == "cuda":
+        torch.cuda.synchronize()
+    return Timing(found, time.perf_counter() - started, time.process_time() - used)
+
+
+def describe(problem: Problem, timing: Timing) -> None:
+    """Print times, memory and the optimum."""
+    n, found = len(problem.labels), timing.found
+    peak = peak_mib(problem.features.device.type) / 1024
+    print(
+        f"N = {n:,}, M = {len(problem.context.required_support):,}, {found.counts.size:,} points: "
+        f"{timing.seconds:.2f} s ({timing.processor_seconds:.2f} s of processor time), "
+        f"peak {peak:.2f} GiB"
+    )
+    print(f"  best {found.hyperparameters}: {found.correct:,} of {n:,} correct")
+    if found.continuous is not None:
+        optimum = found.continuous
+        print(f"  continuous {optimum.hyperparameters}: {optimum.correct:,} correct")
+
+
+def loop_seconds(problem: Problem, pairs: int) -> tuple[float, dict[tuple[int, int, int], int]]:
     """Seconds of the plain float64 loop per (alpha, beta) pair, and the counts it found."""
-    f, support, text = features.double(), context.required_support.double(), context.text.double()
+    context = problem.context
+    f, support = problem.features.double(), context.required_support.double()
+    text = context.text.double()
     affinity = f @ support.T
     log_p = (f @ text.T / TEMPERATURE).log_softmax(1)
     log_q = (support @ text.T / TEMPERATURE).log_softmax(1)
@@ -46,39 +121,85 @@ def loop_seconds(context: Context, features: torch.Tensor, labels: torch.Tensor,
     counts = {}
     started = time.perf_counter()
     for i in range(pairs):
-        alpha, beta = grid["alpha"][i], grid["beta"][7 * i]
-        for gamma in grid["gamma"]:
+        alpha, beta = GRID["alpha"][i], GRID["beta"][7 * i]
+        for k, gamma in enumerate(GRID["gamma"]):
             vote = torch.exp(-beta * (1 - affinity)) @ one_hot
             logits = zero_shot + alpha * vote - gamma * (scaled @ one_hot)
-            counts[i, 7 * i, gamma] = int((logits.argmax(1) == labels).sum())
+            counts[i, 7 * i, k] = int((logits.argmax(1) == problem.labels).sum())
     return (time.perf_counter() - started) / pairs, counts
 
 
+def compare(arguments: argparse.Namespace) -> None:
+    """Search once, and print how much faster it is than the plain loop."""
+    a = arguments
+    problem = make(a.n, a.m, a.c, a.d, a.device)
+    timing = timed(problem, a)
+    describe(problem, timing)
+    if a.pairs and not a.scales:
+        per_pair, counts = loop_seconds(problem, a.pairs)
+        slow = per_pair * len(GRID["alpha"]) * len(GRID["beta"])
+        worst = max(abs(int(timing.found.counts[place]) - n) for place, n in counts.items())
+        print(f"plain loop, extrapolated from {a.pairs} of 4,000 pairs: {slow:,.0f} s")
+        print(f"ratio {slow / timing.seconds:,.0f}; largest difference of a count: {worst}")
+
+
+def growth(arguments: argparse.Namespace) -> None:
+    """Print times at 1, 2 and 4 times the images, then the support images."""
+    a = arguments
+    for name in ("n", "m"):
+        first = None
+        for factor in (1, 2, 4):
+            sizes = {key: getattr(a, key) * (factor if key == name else 1) for key in "nmcd"}
+            timing = timed(make(**sizes, device=a.device), a)
+            first = first or timing
+            print(
+                f"{name.upper()} = {sizes[name]:,}: {timing.seconds:.2f} s, "
+                f"{timing.seconds / first.seconds:.2f} times the first "
+                f"(processor time {timing.processor_seconds / first.processor_seconds:.2f} times)"
+            )
+
+
+def imagenet(arguments: argparse.Namespace) -> None:
+    """Time two numbers of images, and extrapolate the line through them."""
+    times = []
+    rows = (1000, 3000)
+    for n in rows:
+        problem = make(n, **IMAGENET, device=arguments.device)
+        timing = timed(problem, arguments)
+        describe(problem, timing)
+        times.append(timing)
+    for name in ("seconds", "processor_seconds"):
+        low, high = (getattr(timing, name) for timing in times)
+        slope = (high - low) / (rows[1] - rows[0])
+        total = low + slope * (IMAGENET_ROWS - rows[0])
+        print(
+            f"{name.replace('_', ' ')}: {1000 * slope:.1f} per 1,000 images, extrapolated to "
+            f"{IMAGENET_ROWS:,} images: {total:,.0f} ({total / 60:.1f} min)"
+        )
+
+
 def main() -> None:
-    """Print both times, their ratio, the largest difference of counts, and memory."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, value in (("n", 2000), ("m", 1000), ("c", 100), ("d", 512), ("pairs", 3)):
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name, value in (("m", 1000), ("c", 100), ("d", 512), ("pairs", 3), ("scales", 0)):
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--n", type=int)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--memory", type=int, help="working memory of the search in MiB")
+    parser.add_argument("--device", default="cpu")
+    for name in ("growth", "imagenet", "continuous"):
+        parser.add_argument(f"--{name}", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    context, features, labels = make(arguments.n, arguments.m, arguments.c, arguments.d)
-    method = METHODS["tip-x"]
-    grid = {name: axis.values(100.0) for name, axis in method.grid.items()}
-
-    started = time.perf_counter()
-    found = search(method.terms(context, Images(features)), labels, grid)
-    fast = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"exact search, {found.counts.size:,} points: {fast:.2f} s, peak {peak:.2f} GiB")
-    print(f"best {found.hyperparameters}: {found.correct} of {arguments.n} correct")
-    if arguments.pairs:
-        per_pair, counts = loop_seconds(context, features, labels, grid, arguments.pairs)
-        slow = per_pair * len(grid["alpha"]) * len(grid["beta"])
-        gammas = {gamma: k for k, gamma in enumerate(grid["gamma"])}
-        worst = max(abs(found.counts[i, j, gammas[g]] - n) for (i, j, g), n in counts.items())
-        print(f"plain loop, extrapolated from {arguments.pairs} of 4,000 pairs: {slow:,.0f} s")
-        print(f"ratio {slow / fast:,.0f}; largest difference of a count: {worst}")
+    if arguments.imagenet and arguments.n is None:
+        imagenet(arguments)
+        return
+    if arguments.imagenet:
+        vars(arguments).update(IMAGENET, pairs=0)
+    arguments.n = arguments.n or 2000
+    growth(arguments) if arguments.growth else compare(arguments)
 
 
 if __name__ == "__main__":

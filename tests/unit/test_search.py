@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from susx.methods import METHODS, Context, Images, Terms
 from susx.search import search
 from tests.helpers import make_problem
-
-AXES = ("alpha", "beta", "gamma")
+from tests.search_problems import AXES, Made, integer_problems, normal_problem
 
 
 def correct_counts(
@@ -22,41 +21,6 @@ def correct_counts(
     """Counts over values of gamma alone, in float64, where ties are exact."""
     terms = Terms(base.double(), penalty=slope.double())
     return search(terms, labels, {"gamma": list(values)}).counts
-
-
-class Made:
-    """Terms given as float64 matrices: one vote per beta."""
-
-    def __init__(
-        self, zero_shot: np.ndarray, votes: Mapping[float, np.ndarray], penalty: np.ndarray | None
-    ) -> None:
-        self.zero_shot, self.votes, self.penalty = zero_shot, votes, penalty
-
-    def terms(self) -> Terms:
-        return Terms(
-            torch.from_numpy(self.zero_shot),
-            self._rows if self.votes else None,
-            ("beta",) if self.votes else (),
-            None if self.penalty is None else torch.from_numpy(self.penalty),
-        )
-
-    def _rows(self, rows: slice, points: Sequence[tuple[float, ...]]) -> torch.Tensor:
-        return torch.from_numpy(np.stack([self.votes[beta][rows] for (beta,) in points]))
-
-    def correct(self, labels: np.ndarray, point: Mapping[str, float]) -> int:
-        """How many rows have their first largest logit at their label."""
-        total = 0
-        for n, label in enumerate(labels):
-            logits = []
-            for c in range(self.zero_shot.shape[1]):
-                logit = float(self.zero_shot[n, c])
-                if self.votes:
-                    logit += point["alpha"] * float(self.votes[point["beta"]][n, c])
-                if self.penalty is not None:
-                    logit -= point["gamma"] * float(self.penalty[n, c])
-                logits.append(logit)
-            total += logits.index(max(logits)) == label
-        return total
 
 
 def check(made: Made, labels: np.ndarray, grid: Mapping[str, Sequence[float]]) -> None:
@@ -71,21 +35,6 @@ def check(made: Made, labels: np.ndarray, grid: Mapping[str, Sequence[float]]) -
     assert found.counts.ravel().tolist() == counts
     assert found.counts.shape == (tuple(len(v) for v in grid.values()) or (1,))
     assert (found.correct, found.hyperparameters) == (best, best_point)
-
-
-def normal_problem(
-    seed: int, names: Sequence[str], n: int = 12, classes: int = 4
-) -> tuple[Made, np.ndarray, dict[str, list[float]]]:
-    random = np.random.default_rng(seed)
-    grid = {
-        name: [float(v) for v in np.sort(random.uniform(0.05, 3, size))]
-        for name, size in zip(AXES, (4, 3, 5), strict=True)
-        if name in names
-    }
-    draw = lambda: random.normal(size=(n, classes))  # noqa: E731
-    votes = {beta: draw() for beta in grid.get("beta", [])}
-    made = Made(draw(), votes, draw() if "gamma" in names else None)
-    return made, random.integers(0, classes, n), grid
 
 
 @pytest.mark.parametrize("names", [(), ("alpha", "beta"), AXES], ids=["none", "tip", "tip-x"])
@@ -116,27 +65,6 @@ def test_terms_without_slope_leave_the_choice_to_the_others(seed: int) -> None:
     check(Made(made.zero_shot, still, made.penalty), labels, grid)
 
 
-SMALL = st.integers(-3, 3)
-
-
-@st.composite
-def integer_problems(draw: st.DrawFn) -> tuple[Made, np.ndarray, dict[str, list[float]]]:
-    """Small integers and dyadic grids: full of exact ties, and free of rounding."""
-    n, classes = draw(st.integers(1, 5)), draw(st.integers(1, 4))
-    names = draw(st.sampled_from([(), ("alpha", "beta"), AXES]))
-    steps = st.lists(st.integers(0, 12), min_size=1, max_size=5, unique=True).map(sorted)
-    grid = {name: [step / 4 for step in draw(steps)] for name in names}
-    cells = st.lists(SMALL, min_size=n * classes, max_size=n * classes)
-
-    def matrix() -> np.ndarray:
-        return np.array(draw(cells), dtype=np.float64).reshape(n, classes)
-
-    votes = {beta: matrix() for beta in grid.get("beta", [])}
-    made = Made(matrix(), votes, matrix() if "gamma" in names else None)
-    labels = draw(st.lists(st.integers(0, classes - 1), min_size=n, max_size=n))
-    return made, np.array(labels), grid
-
-
 @given(integer_problems())
 def test_ties_at_single_grid_points_are_those_of_argmax(
     problem: tuple[Made, np.ndarray, dict[str, list[float]]],
@@ -150,6 +78,31 @@ def test_first_of_two_classes_wins_where_they_cross() -> None:
     grid = [0.5, 1.0, 1.5]
     assert correct_counts(base, slope, torch.tensor([0]), grid).tolist() == [1, 1, 0]
     assert correct_counts(base, slope, torch.tensor([1]), grid).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_ties_of_large_sums_are_those_of_argmax(label: int) -> None:
+    # Logits are equal for 1 + 8 alpha = 9 gamma.
+    made = Made(np.array([[0.0, 1.0]]), {1.0: np.array([[0.0, 8.0]])}, np.array([[0.0, 9.0]]))
+    grid = {"alpha": [0.0, 1.0, 10.0], "beta": [1.0], "gamma": [0.5, 1.0, 9.0]}
+    check(made, np.array([label]), grid)
+    mirrored = Made(-made.zero_shot, {1.0: -made.votes[1.0]}, np.array([[9.0, 0.0]]))
+    check(mirrored, np.array([label]), grid)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("spread", [0.1, 10.0])
+def test_many_classes_of_which_few_can_win(seed: int, spread: float) -> None:
+    made, labels, grid = normal_problem(seed, AXES, n=25, classes=60)
+    check(Made(spread * made.zero_shot, made.votes, made.penalty), labels, grid)
+
+
+@pytest.mark.parametrize("names", [("alpha", "beta"), AXES], ids=["tip", "tip-x"])
+@pytest.mark.parametrize("seed", range(4))
+def test_values_may_be_negative(names: Sequence[str], seed: int) -> None:
+    made, labels, grid = normal_problem(seed, names)
+    shifted = {name: [v - 1.5 * (name != "beta") for v in axis] for name, axis in grid.items()}
+    check(made, labels, shifted)
 
 
 def test_ties_between_grid_points_go_to_the_smallest_alpha_then_beta_then_gamma() -> None:

@@ -98,3 +98,19 @@ def test_grids_follow_the_logit_scale(scale: float) -> None:
     for name, factor in (("alpha", scale / 100), ("beta", 1.0), ("gamma", scale / 100)):
         assert grid[name] == pytest.approx([factor * v for v in published[name]])
     assert [len(values) for values in grid.values()] == [20, 200, 50]
+
+
+def test_continuous_search_is_at_least_as_good_as_the_grid() -> None:
+    problem = make_problem(11, n=60)
+    labelled = Labelled(images_of(problem), torch.from_numpy(problem.labels))
+    for name in ("tip-adapter", "tip-x", "ape", "gda"):
+        method, settings = METHODS[name], Settings(memory_mib=64)
+        on_grid = tune(method, context_of(problem), "validation", settings, labelled)
+        between = tune(
+            method, context_of(problem), "validation", replace(settings, continuous=True), labelled
+        )
+        assert between.correct is not None
+        assert on_grid.correct is not None
+        assert between.correct >= on_grid.correct
+        logits = method.fit(context_of(problem), between.hyperparameters).logits(labelled.images)
+        assert int((logits.argmax(dim=1) == labelled.labels).sum()) == between.correct

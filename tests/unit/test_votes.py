@@ -6,17 +6,24 @@ import numpy as np
 import pytest
 import torch
 
-from susx.methods.votes import PRODUCT_ELEMENTS, TILE_ELEMENTS, group_by_class, sweep
+from susx.methods.votes import PRODUCT_ELEMENTS, TILE_ELEMENTS, group_by_class, sweep, votes_at
 
 N_CLASSES = 7
 UNBALANCED = [0] * 40 + [1] + [2] * 3 + [3] * 8 + [4] * 9 + [6] * 2  # class 5 has none
 
 
-def expected(features: np.ndarray, support: np.ndarray, labels: Sequence[int], beta: float) -> list:
+def expected(
+    features: np.ndarray,
+    support: np.ndarray,
+    labels: Sequence[int],
+    beta: float,
+    weights: Sequence[float] | None = None,
+) -> list:
     votes = np.zeros((len(features), N_CLASSES))
     for n, f in enumerate(features):
         for m, label in enumerate(labels):
-            votes[n, label] += np.exp(-beta * (1 - f @ support[m]))
+            weight = 1 if weights is None else weights[m]
+            votes[n, label] += weight * np.exp(-beta * (1 - f @ support[m]))
     return votes.tolist()
 
 
@@ -62,6 +69,63 @@ def test_rounding_does_not_pile_up_along_the_published_grid() -> None:
     single, double = votes_of(*made, betas, dtype=torch.float32), votes_of(*made, betas)
     present = [c for c in range(N_CLASSES) if c != 5]
     assert single[..., present] == pytest.approx(double[..., present], rel=5e-5)
+
+
+EVEN = [1 + i * 0.5 for i in range(60)]
+SCALES = [0.0, 0.5, 2.0]
+PRODUCT = [(beta, scale) for beta in EVEN for scale in SCALES]
+POINTS = {
+    "product": PRODUCT,
+    "part": PRODUCT[1:-1],
+    "shuffled": PRODUCT[::7] + PRODUCT[5::11],
+    "one beta": PRODUCT[3:5],
+    "descending": PRODUCT[::-1],
+}
+
+
+@pytest.mark.parametrize("points", POINTS.values(), ids=POINTS.keys())
+def test_scores_weigh_support_images(points: list[tuple[float, float]]) -> None:
+    features, support, labels = problem(UNBALANCED)
+    scores = np.random.default_rng(3).normal(size=len(labels))
+    groups = group_by_class(
+        torch.from_numpy(support), torch.tensor(labels), N_CLASSES, torch.from_numpy(scores)
+    )
+    found = votes_at(torch.from_numpy(features), groups, N_CLASSES, points).numpy()
+    assert found.shape == (len(points), len(features), N_CLASSES)
+    for (beta, scale), votes in zip(points, found, strict=True):
+        weights = np.exp(scale * scores)
+        assert votes == pytest.approx(
+            np.array(expected(features, support, labels, beta, weights)), rel=1e-11, abs=1e-300
+        )
+
+
+@pytest.mark.parametrize("values", [EVEN, EVEN[::-1], [2.0, 2.0, 1.0]])
+def test_votes_at_any_list_of_betas(values: list[float]) -> None:
+    features, support, labels = problem(UNBALANCED)
+    groups = group_by_class(torch.from_numpy(support), torch.tensor(labels), N_CLASSES)
+    found = votes_at(torch.from_numpy(features), groups, N_CLASSES, [(beta,) for beta in values])
+    for beta, votes in zip(values, found.numpy(), strict=True):
+        assert votes == pytest.approx(
+            np.array(expected(features, support, labels, beta)), rel=1e-11, abs=1e-300
+        )
+
+
+@pytest.mark.parametrize("sigma", [1.0, 4.0])
+def test_weights_of_very_different_size_keep_their_precision(sigma: float) -> None:
+    features, support, labels = problem(UNBALANCED)
+    scores = sigma * np.random.default_rng(4).normal(size=len(labels))
+    made = {}
+    for dtype in (torch.float32, torch.float64):
+        f, s, w = (torch.from_numpy(a).to(dtype) for a in (features, support, scores))
+        groups = group_by_class(s, torch.tensor(labels), N_CLASSES, w)
+        made[dtype] = votes_at(f, groups, N_CLASSES, [(beta, 1.0) for beta in EVEN]).numpy()
+    present = [c for c in range(N_CLASSES) if c != 5]
+    single, double = (made[dtype][..., present] for dtype in made)
+    assert single == pytest.approx(double, rel=5e-5)
+    weights = np.exp(scores)
+    for beta, votes in zip(EVEN, made[torch.float64], strict=True):
+        plain = np.array(expected(features, support, labels, beta, weights))
+        assert votes == pytest.approx(plain, rel=1e-10, abs=1e-300)
 
 
 def test_padding_is_bounded_however_unbalanced_the_support_is() -> None:
