@@ -19,7 +19,7 @@ from susx.methods import Terms
 from susx.plan import Plan
 from susx.ragged import tables
 
-TILE_ELEMENTS = {"cpu": 2**16, "cuda": 2**25, "mps": 2**23}
+TILE_ELEMENTS = {"cpu": 2**16, "cuda": 2**24, "mps": 2**22}
 """Values (classes x points x images) worked on at once, by kind of device."""
 
 Points = Sequence[tuple[float, ...]]

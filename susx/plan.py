@@ -12,11 +12,11 @@ from susx.errors import InputError
 from susx.methods import Terms
 
 MIB = 2**20
-MEMORY_MIB = {"cpu": 512, "cuda": 16384, "mps": 4096}
+MEMORY_MIB = {"cpu": 512, "cuda": 4096, "mps": 2048}
 """Default working memory of a search, by kind of device; on a CPU per thread."""
-BLOCK_ROWS = {"cpu": 128, "cuda": 2048, "mps": 512}
+BLOCK_ROWS = {"cpu": 128, "cuda": 1024, "mps": 512}
 """Images handled at once, by kind of device, if memory allows."""
-SLICE_ELEMENTS = {"cpu": 2**22, "cuda": 2**28, "mps": 2**25}
+SLICE_ELEMENTS = {"cpu": 2**22, "cuda": 2**26, "mps": 2**24}
 """Votes handled at once, by kind of device, if memory allows."""
 
 

@@ -84,9 +84,9 @@ def search(
         labels: (N,) int64 true classes.
         grid: increasing values per hyper-parameter, in the order alpha, nonlinear ones, gamma;
             empty for a method without any.
-        memory_mib: working memory, on top of terms and counts, from which sizes of blocks follow;
-            by default `susx.plan.MEMORY_MIB`. It is exceeded only where the votes of one image
-            at one point do not fit.
+        memory_mib: working memory, on top of terms, counts and tiles of fixed size (some 20 MiB
+            per thread), from which sizes of blocks follow; by default `susx.plan.MEMORY_MIB`. It
+            is exceeded only where the votes of one image at one point do not fit.
         continuous: whether to find the continuous optimum too. This takes a second pass over the
             points that can have it.
 

@@ -23,9 +23,9 @@ from torch import Tensor
 
 from susx.ragged import tables
 
-TILE_ELEMENTS = {"cpu": 2**17, "cuda": 2**26, "mps": 2**24}
+TILE_ELEMENTS = {"cpu": 2**17, "cuda": 2**24, "mps": 2**22}
 """Affinities worked on at once, by kind of device: on a CPU what its inner cache holds."""
-PRODUCT_ELEMENTS = {"cpu": 2**19, "cuda": 2**27, "mps": 2**25}
+PRODUCT_ELEMENTS = {"cpu": 2**19, "cuda": 2**26, "mps": 2**24}
 """Affinities computed at once, by kind of device."""
 TRUNCATION = {torch.float32: 1e-8, torch.float64: 1e-14}
 """Error of interpolation, relative to the larger value at both ends of the range of beta."""
