@@ -125,8 +125,13 @@ def encoder_threads(wildcards):
 
 def configured_texts(dataset):
     """Prompt strategies under the methods that do not name their own."""
-    described = "cupl+e" in CONFIG.prompts and not lacking_texts(dataset, "cupl+e")
-    return EVALUATION.texts or ["cupl+e" if described else "ensemble"]
+    if EVALUATION.texts:
+        return EVALUATION.texts
+    known = ["cupl+e", "ensemble"]
+    if dataset in FEATURES and not FEATURES[dataset].encoder:
+        known += FEATURE_FILES[dataset].texts
+    there = (t for t in known if t in CONFIG.prompts and not lacking_texts(dataset, t))
+    return [next(there, "ensemble")]
 
 
 def evaluated_texts(dataset):

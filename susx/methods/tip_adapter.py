@@ -46,7 +46,7 @@ TIP_ADAPTER = Method(
     needs=("support",),
     grid={
         "alpha": Axis(0.1, 50.0, 20, scaled=True),
-        "beta": Axis(1.0, 50.0, 200),
+        "beta": Axis(0.1, 50.0, 200),
     },
     fixed={"alpha": 1.0, "beta": 5.5},
 )
