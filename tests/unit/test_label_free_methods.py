@@ -1,13 +1,13 @@
 """GDA, calibrated fusion and TransCLIP against plain loops in float64."""
 
 import math
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 import torch
 
-from susx.methods import METHODS, Context
-from susx.methods.fusion import nearest_beta, standardised
+from susx.methods import METHODS, Context, base, fusion
 from susx.methods.gda import discriminant
 from tests.helpers import Problem, make_problem
 
@@ -58,38 +58,251 @@ def test_one_support_image_per_class_falls_back_to_the_nearest() -> None:
     assert found.argmax(dim=1).tolist() == nearest
 
 
+def softmax(rows: np.ndarray) -> np.ndarray:
+    powers = np.exp(rows - rows.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@dataclass
+class FusionOracle:
+    """Calibrated fusion, sum by sum; `shares` are posteriors of the images."""
+
+    problem: Problem
+    shares: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        images, support, text = doubles(self.problem)
+        self.logits = 100 * images @ text.T
+        self.x, self.f = images - images.mean(axis=0), support - images.mean(axis=0)
+        self.classes = range(len(text))
+        own = [self.f[self.problem.support_labels == c] for c in self.classes]
+        self.size = np.array([len(rows) for rows in own])
+        self.support_means = np.stack([rows.mean(axis=0) for rows in own])
+
+    def residuals(self, means: np.ndarray) -> np.ndarray:
+        """Scatter of shared target images about `means` and of support images about theirs."""
+        scatter = np.zeros((self.x.shape[1],) * 2)
+        for i, row in enumerate(self.x):
+            for c in self.classes:
+                scatter += self.shares[i, c] * np.outer(row - means[c], row - means[c])
+        for row, label in zip(self.f, self.problem.support_labels, strict=True):
+            scatter += np.outer(row - self.support_means[label], row - self.support_means[label])
+        return scatter
+
+    def update(self) -> np.ndarray:
+        """Log-densities with every image left out."""
+        z, n = self.shares, self.shares.sum(axis=0)
+        target_means = np.stack([z[:, c] @ self.x / n[c] for c in self.classes])
+        freedom = len(self.f) - len(n)
+        freedom += sum(n[c] - sum(z[:, c] ** 2) / n[c] for c in self.classes)
+        variance = np.trace(self.residuals(target_means)) / freedom
+        pi = n / n.sum()
+        shift = self.x.mean(axis=0) - pi @ self.support_means
+        chance = variance * (1 / len(self.x) + sum(pi**2 / self.size))
+        prior = self.support_means + max(0, 1 - chance / (shift @ shift)) * shift
+        w = n * self.size / (n + self.size)
+        off = sum(w[c] * sum((target_means[c] - prior[c]) ** 2) for c in self.classes)
+        rho = max(0, off / variance - len(n)) / w.sum()
+        kappa = 1 / (1 / self.size + rho)
+        total = n + kappa
+        means = (n[:, None] * target_means + kappa[:, None] * prior) / total[:, None]
+        covariance = self.residuals(means) / freedom
+        ridge = np.trace(covariance) / freedom
+        precision = np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
+        scores = np.zeros_like(z)
+        for i, row in enumerate(self.x):
+            for c in self.classes:
+                rest = [j for j in range(len(self.x)) if j != i]
+                others = z[rest, c].sum() + kappa[c]
+                mean = (z[rest, c] @ self.x[rest] + kappa[c] * prior[c]) / others
+                noise = (sum(z[rest, c] ** 2) + kappa[c]) / others**2
+                off = (row - mean) @ precision @ (row - mean)
+                scores[i, c] = -(off - noise * np.trace(precision @ covariance)) / 2
+        return scores - scores.mean(axis=1, keepdims=True)
+
+    def run(self) -> tuple[np.ndarray, np.ndarray]:
+        text = self.shares = softmax(self.logits)
+        for _ in range(3):
+            scores = self.update()
+            likelihoods = [
+                np.log((text * softmax(a * scores)).sum(axis=1)).sum() for a in fusion.WEIGHTS
+            ]
+            scores = fusion.WEIGHTS[int(np.argmax(likelihoods))] * scores
+            self.shares = softmax(self.logits + scores)
+        return self.logits, scores
+
+
 @pytest.mark.parametrize("support", SUPPORTS)
-def test_fusion_adds_three_standardised_experts(support: tuple) -> None:
-    problem = make_problem(5, n=23, support=support)
-    images, supports, text = doubles(problem)
-    distances = sorted(1 - max(image @ row for row in supports) for image in images)
-    beta = 1 / distances[(len(distances) - 1) // 2]
-    votes = np.zeros((len(images), len(text)))
-    for n, image in enumerate(images):
-        for c in range(len(text)):
-            own = supports[problem.support_labels == c]
-            votes[n, c] = np.mean([math.exp(-beta * (1 - image @ row)) for row in own])
-    expected = np.zeros_like(votes)
-    for scores in (images @ text.T, votes, gda_scores(problem)):
-        centred = scores - scores.mean(axis=1, keepdims=True)
-        expected += centred / np.mean([row.std() for row in scores])
-    found = METHODS["fusion"].fit(context(problem), {}).logits(torch.from_numpy(images))
-    assert found.numpy() == pytest.approx(expected, rel=1e-8, abs=1e-8)
+@pytest.mark.parametrize("n", [7, 40])
+def test_fusion_is_the_sum_of_text_and_gaussians(support: tuple, n: int) -> None:
+    problem = make_problem(5, n=n, support=support)
+    text, gaussians = FusionOracle(problem).run()
+    images = torch.from_numpy(problem.images).double()
+    views = fusion.experts(context(problem), images)
+    assert list(views) == ["text", "gaussians"]
+    assert views["text"].numpy() == pytest.approx(text, rel=1e-9)
+    assert views["gaussians"].numpy() == pytest.approx(gaussians, rel=1e-6, abs=1e-8)
+    fused = METHODS["fusion"].fit(context(problem), {}).logits(images)
+    assert torch.equal(fused, views["text"] + views["gaussians"])
 
 
-def test_fusion_is_the_same_if_an_encoders_cosines_are_bunched() -> None:
-    scores = torch.from_numpy(np.random.default_rng(0).normal(size=(9, 4)))
-    assert torch.allclose(standardised(scores), standardised(0.01 * scores + 0.8))
+def test_blocks_of_images_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = make_problem(8, n=50)
+    images = torch.from_numpy(problem.images).double()
+    whole = METHODS["fusion"].fit(context(problem), {}).logits(images)
+    monkeypatch.setattr(base, "BLOCK_ELEMENTS", 24)
+    assert torch.allclose(METHODS["fusion"].fit(context(problem), {}).logits(images), whole)
 
 
-def test_images_equal_to_support_images_do_not_break_fusion() -> None:
+def cluster_moments(
+    seed: int, per_class: int, offset: float = 0.0, displacement: float = 0.0
+) -> fusion.Moments:
+    """Moments of eight classes with unit variance in each of 40 dimensions and fixed means."""
+    means = 2 * np.random.default_rng(0).normal(size=(8, 40))
+    random = np.random.default_rng(seed)
+    means = means + displacement * random.normal(size=means.shape) + offset / math.sqrt(40)
+    labels = np.repeat(np.arange(8), per_class)
+    rows = means[labels] + random.normal(size=(len(labels), 40))
+    return fusion.label_moments(torch.from_numpy(rows), torch.from_numpy(labels), 8)
+
+
+def test_a_support_of_the_targets_domain_counts_fully_and_stays_in_place() -> None:
+    for seed in range(5):
+        target, support = cluster_moments(10 + seed, 30), cluster_moments(20 + seed, 10)
+        shift = fusion.support_shift(target, support, 40.0)
+        assert float(shift.norm()) < 0.5
+        worth = fusion.prior_counts(target, support, support.means, 40.0)
+        assert worth.min() == worth.max()
+        assert 8 < float(worth[0]) <= 10
+
+
+def test_a_shifted_support_is_moved_back() -> None:
+    target, support = cluster_moments(1, 30), cluster_moments(2, 10, offset=6.0)
+    shift = fusion.support_shift(target, support, 40.0)
+    assert float(shift.norm()) == pytest.approx(6.0, rel=0.2)
+    worth = fusion.prior_counts(target, support, support.means + shift, 40.0)
+    assert float(worth.min()) > 8
+
+
+@pytest.mark.parametrize("displacement", [0.5, 1.0, 2.0])
+def test_a_support_with_displaced_classes_counts_less(displacement: float) -> None:
+    target, support = cluster_moments(1, 500), cluster_moments(2, 10, displacement=displacement)
+    worth = fusion.prior_counts(target, support, support.means, 40.0)
+    assert worth.numpy() == pytest.approx(1 / (1 / 10 + displacement**2), rel=0.35)
+
+
+def test_class_frequencies_of_the_target_are_no_domain_shift() -> None:
+    support = cluster_moments(2, 10)
+    target = cluster_moments(3, 200)
+    few = torch.tensor([1.0, 0.005, 0.005, 0.5, 0.005, 1, 0.005, 0.005], dtype=torch.float64)
+    rare = fusion.Moments(
+        few * target.counts, few[:, None] * target.sums, few * target.squares, target.products
+    )
+    assert float((rare.sums.sum(0) / rare.counts.sum() - support.means.mean(0)).norm()) > 5
+    assert float(fusion.support_shift(rare, support, 40.0).norm()) < 1
+
+
+def test_means_of_unseen_and_unsupported_classes_are_defined() -> None:
+    problem = make_problem(9, n=12, support=(3, 0, 2, 0, 4))
+    images = torch.from_numpy(problem.images).double()
+    assert METHODS["fusion"].fit(context(problem), {}).logits(images).isfinite().all()
+
+
+def test_soft_moments_of_certain_posteriors_are_those_of_labels() -> None:
+    problem = make_problem(3, n=30)
+    rows, labels = torch.from_numpy(problem.images), torch.from_numpy(problem.labels)
+    hard = fusion.label_moments(rows, labels, 5)
+    soft = fusion.soft_moments(rows, torch.eye(5)[labels], rows.T @ rows)
+    for name in ("counts", "sums", "squares", "products"):
+        assert torch.allclose(getattr(hard, name), getattr(soft, name), atol=1e-5)
+    assert hard.freedom == pytest.approx(30 - 5)
+
+
+def views_of_one_truth(sharpness: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Calibrated posteriors, and scores whose best weight is `1 / sharpness`, independent."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 6, 4000)
+    truth = np.eye(6)[labels]
+    # A Gaussian around the truth: its log-likelihood ratios are calibrated.
+    one, two = (truth + 0.6 * random.normal(size=truth.shape) for _ in range(2))
+    text = softmax(one / 0.6**2)
+    return torch.from_numpy(text), torch.from_numpy(sharpness * two / 0.6**2)
+
+
+@pytest.mark.parametrize("sharpness", [1.0, 4.0, 16.0])
+def test_agreement_undoes_overconfident_densities(sharpness: float) -> None:
+    weight = fusion.agreement_weight(*views_of_one_truth(sharpness))
+    assert weight == pytest.approx(1 / sharpness, rel=0.5)
+
+
+def test_a_view_that_says_nothing_or_contradicts_gets_no_weight() -> None:
+    text, scores = views_of_one_truth(1.0)
+    shuffled = scores[torch.randperm(len(scores), generator=torch.Generator().manual_seed(0))]
+    assert fusion.agreement_weight(text, shuffled) < 0.1
+    assert fusion.agreement_weight(text, -scores) == 0
+    assert fusion.agreement_weight(text, torch.zeros_like(scores)) == 0
+
+
+@pytest.mark.parametrize("support", [(1,) * 5, (9, 1, 1, 1, 2), (16,) * 5])
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_few_target_images_leave_much_to_the_text(n: int, support: tuple) -> None:
+    problem = make_problem(11, n=n, support=support)
+    images = torch.from_numpy(problem.images).double()
+    fused = METHODS["fusion"].fit(context(problem), {}).logits(images)
+    assert fused.isfinite().all()
+    if n == 1 and support == (1,) * 5:
+        text = images @ torch.from_numpy(problem.text).double().T
+        assert torch.equal(fused.argmax(dim=1), text.argmax(dim=1))
+
+
+def test_identical_images_are_classified_identically() -> None:
+    problem = make_problem(12, n=40)
+    images = torch.from_numpy(problem.images).double()
+    repeated = torch.cat([images, images[:1].expand(20, -1)])
+    fused = METHODS["fusion"].fit(context(problem), {}).logits(repeated)
+    assert fused.isfinite().all()
+    assert torch.allclose(fused[40:], fused[:1].expand(20, -1))
+    alike = images[:1].expand(7, -1)
+    fused = METHODS["fusion"].fit(context(problem), {}).logits(alike)
+    assert fused.isfinite().all()
+    assert torch.allclose(fused, fused[:1].expand(7, -1))
+
+
+def test_a_support_without_any_spread_is_no_obstacle() -> None:
+    problem = make_problem(13, n=30, support=(4, 4, 4, 4, 4))
+    where = context(problem)
+    same = torch.from_numpy(problem.text).double()[torch.from_numpy(problem.support_labels)]
+    where = replace(where, support=same)
+    made = METHODS["fusion"].fit(where, {}).logits(torch.from_numpy(problem.images).double())
+    assert made.isfinite().all()
+
+
+def test_images_equal_to_support_images_are_classified_like_them() -> None:
     problem = make_problem(6)
     where = context(problem)
-    beta = nearest_beta(where, where.required_support)
-    assert beta == pytest.approx(1000)
     made = METHODS["fusion"].fit(where, {}).logits(where.required_support)
     assert made.isfinite().all()
-    assert (made.argmax(dim=1) == where.required_labels).all()
+
+
+def test_constant_text_leaves_fusion_at_chance_but_finite() -> None:
+    problem = make_problem(14, n=30)
+    where = context(problem)
+    where = replace(where, text=where.text[:1].expand(5, -1))
+    made = METHODS["fusion"].fit(where, {}).logits(torch.from_numpy(problem.images).double())
+    assert made.isfinite().all()
+
+
+def test_gaussians_repair_what_weak_text_gets_wrong() -> None:
+    gains = []
+    for seed in range(8):
+        problem = make_problem(seed, n=400, d=32, support=(8,) * 5)
+        where = replace(context(problem), logit_scale=10.0)
+        images, labels = torch.from_numpy(problem.images).double(), torch.tensor(problem.labels)
+        text = (images @ where.text.T).argmax(dim=1)
+        fused = METHODS["fusion"].fit(where, {}).logits(images).argmax(dim=1)
+        gains.append(float((fused == labels).double().mean() - (text == labels).double().mean()))
+    assert min(gains) > 0
+    assert np.mean(gains) > 0.03
 
 
 def transclip(problem: Problem) -> np.ndarray:
