@@ -1,11 +1,11 @@
-"""Calibrated fusion: the text classifier and Gaussians of the classes, weighed without labels.
+"""Bayesian fusion of a text classifier, a support set and unlabelled target images.
 
-Two views of a target image x make its posterior,
+The posterior of class c for a target image x has two factors,
 
-    p(c | x)  proportional to  softmax(s x W')_c  softmax(a g(x))_c,
+    p(c | x)  proportional to  exp(s x w_c) N(x; mu_c, Sigma),
 
-the text classifier at the encoder's own logit scale s, and the log-densities g of one Gaussian
-per class with a common covariance. No label is used, and there is nothing to tune.
+the text classifier at the encoder's own logit scale s, and a Gaussian per class with a common
+covariance. No label is used, and there is nothing to tune.
 
 - **Means** come from the target images, each shared among the classes by its posterior, with the
   support set as a prior (empirical Bayes; Efron and Morris, JASA 1975). The support set is first
@@ -16,13 +16,11 @@ per class with a common covariance. No label is used, and there is nothing to tu
 - **Covariance**: pooled over target and support images, with the ridge of GDA (Wang et al.,
   ICLR 2024).
 - **Leaving one out**: a target image is measured from means without its own share, so that no
-  posterior confirms itself, and distances are freed of the bias from the means' own noise, so that
-  rare classes are treated like frequent ones.
-- **Weight**: a in [0, 1] maximises `sum_i log sum_c p_text(c | x_i) softmax(a g(x_i))_c`, the
-  likelihood of one view given the other if they are independent within a class. Where the views
-  contradict each other, a falls, and the text decides.
+  posterior confirms itself. Squared distances are freed of the bias from the means' own noise, so
+  that rare classes are treated like frequent ones.
 
-Posteriors start as the text's and are updated `UPDATES` times: an EM algorithm, as in TransCLIP.
+Posteriors start as the text's and are updated `UPDATES` times: an EM algorithm. TransCLIP (Zanella
+et al., NeurIPS 2024) is a relative with fixed weights, a diagonal covariance and no support set.
 
 A method of this project. It assumes unlabelled target images of the classes in question, in any
 proportion, and a logit scale at which the text's posteriors are about calibrated, as contrastive
@@ -40,9 +38,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 UPDATES = 3
-"""Updates of Gaussians and posteriors; accuracy changes little from two on."""
-WEIGHTS: tuple[float, ...] = (0.0, *(2.0 ** (-k / 2) for k in range(16, -1, -1)))
-"""Values of a among which likelihood decides."""
+"""Updates of Gaussians and posteriors."""
 TINY = 1e-12
 LEAST_SHARE = 0.1
 """Least number of images that a class mean is taken to rest on."""
@@ -174,23 +170,6 @@ def log_densities(features: Tensor, shares: Tensor, model: Gaussians) -> Tensor:
     return scores.sub_(scores.mean(dim=1, keepdim=True))
 
 
-def agreement_weight(text: Tensor, scores: Tensor) -> float:
-    """The a of `WEIGHTS` with the largest `sum_i log sum_c text_ic softmax(a scores_i)_c`.
-
-    Args:
-        text: (N, C) posteriors.
-        scores: (N, C) log-densities.
-    """
-    totals = text.new_zeros(len(WEIGHTS)).double()
-    for rows in row_blocks(*text.shape):
-        for i, weight in enumerate(WEIGHTS):
-            agreed = (text[rows] * (weight * scores[rows]).softmax(dim=1)).sum(dim=1)
-            totals[i] += agreed.double().clamp(min=1e-300).log().sum()
-    best = totals >= totals.max() - 1e-9 * len(text)
-    chosen = int(best.nonzero()[0])
-    return WEIGHTS[chosen]
-
-
 def experts(context: Context, features: Tensor) -> dict[str, Tensor]:
     """The two views' (N, C) logits, `text` and `gaussians`; their sum decides."""
     centre = features.mean(dim=0)
@@ -200,12 +179,10 @@ def experts(context: Context, features: Tensor) -> dict[str, Tensor]:
     )
     products = images.T @ images
     logits = zero_shot_terms(context, features).zero_shot
-    text = logits.softmax(dim=1)
-    shares, scores = text, text
+    shares, scores = logits.softmax(dim=1), logits
     for _ in range(UPDATES):
         model = gaussians(soft_moments(images, shares, products), support)
         scores = log_densities(images, shares, model)
-        scores *= agreement_weight(text, scores)
         shares = (logits + scores).softmax(dim=1)
     return {"text": logits, "gaussians": scores}
 
@@ -218,7 +195,7 @@ def terms(context: Context, features: Tensor) -> Terms:
 
 FUSION = Method(
     name="fusion",
-    paper="this project: text classifier and empirical-Bayes class Gaussians, weighed by agreement",
+    paper="this project: text classifier and empirical-Bayes Gaussians of the classes",
     terms=terms,
     needs_support=True,
     transductive=True,

