@@ -2,22 +2,25 @@
 
 The posterior of class c for a target image x has two factors,
 
-    p(c | x)  proportional to  exp(s x w_c) N(x; mu_c, Sigma),
+    p(c | x)  proportional to  exp(s x w_c) pi_c N(x; mu_c, Sigma),
 
 the text classifier at the encoder's own logit scale s, and a Gaussian per class with a common
 covariance. No label is used, and there is nothing to tune.
 
-- **Means** come from the target images, each shared among the classes by its posterior, with the
-  support set as a prior (empirical Bayes; Efron and Morris, JASA 1975). The support set is first
-  moved by the mean difference of the domains, as far as that exceeds chance (James-Stein). Then
-  the K support images of a class weigh as much as `1 / (1 / K + rho)` target images; `rho >= 0`
-  is by how much support means and target means differ beyond chance, in units of the variance
-  within classes. A foreign or mislabelled support set loses its weight, a faithful one keeps it.
+- **Means** are empirical-Bayes estimates in the metric of Sigma (Efron and Morris, JASA 1975) from
+  the target images, each shared among the classes by its posterior, the support set, and the mean
+  of all. The support set is first moved by the mean difference of the domains, as far as that
+  exceeds chance (James-Stein). A class's K support images then weigh as much as
+  `1 / (1 / K + rho_c)` target images; `rho_c >= 0` is by how much their mean is farther from that
+  of the class's target images than chance, in units of the variance within classes. So a
+  mislabelled or foreign class loses its support, and a faithful one keeps it. The mean of all
+  weighs as much as the ratio of variances within and between classes says.
 - **Covariance**: pooled over target and support images, with the ridge of GDA (Wang et al.,
   ICLR 2024).
-- **Leaving one out**: a target image is measured from means without its own share, so that no
-  posterior confirms itself. Squared distances are freed of the bias from the means' own noise, so
-  that rare classes are treated like frequent ones.
+- **Frequencies** `pi_c`: shares of the target images, one image added to each class.
+- **Leaving one out**: a target image is measured from means and frequencies without its own share,
+  so that no posterior confirms itself. Squared distances are freed of the bias from the means' own
+  noise, so that rare classes are treated like frequent ones.
 
 Posteriors start as the text's and are updated `UPDATES` times: an EM algorithm. TransCLIP (Zanella
 et al., NeurIPS 2024) is a relative with fixed weights, a diagonal covariance and no support set.
@@ -37,11 +40,9 @@ from susx.methods.base import Context, Method, Terms, row_blocks, zero_shot_term
 if TYPE_CHECKING:
     from torch import Tensor
 
-UPDATES = 3
+UPDATES = 5
 """Updates of Gaussians and posteriors."""
 TINY = 1e-12
-LEAST_SHARE = 0.1
-"""Least number of images that a class mean is taken to rest on."""
 
 
 @dataclass(frozen=True)
@@ -70,25 +71,27 @@ class Moments:
         """Degrees of freedom of the scatter about the class means."""
         return float((self.counts - self.squares / self.counts.clamp(min=TINY)).sum())
 
-    def scatter(self, centres: Tensor) -> Tensor:
-        """(d, d) scatter of the images about the given (C, d) centres of their classes."""
-        cross = centres.T @ self.sums
-        return self.products - cross - cross.T + (centres * self.counts[:, None]).T @ centres
+    def scatter(self) -> Tensor:
+        """(d, d) scatter of the images about the means of their classes."""
+        return self.products - self.means.T @ self.sums
 
 
 @dataclass(frozen=True)
-class Gaussians:
-    """Class Gaussians with one covariance.
+class Model:
+    """Class Gaussians with one covariance, and class frequencies.
 
     Attributes:
-        counts: (C,) number of target images that the means are worth.
+        counts: (C,) target images per class.
+        totals: (C,) images that the means rest on, those that the priors are worth included.
         means: (C, d).
-        noise: (C,) variance of `counts * means`, in units of the variance within a class.
+        noise: (C,) variance of `totals * means`, in units of the variance within a class.
         precision: (d, d) inverse covariance.
-        spread: trace of precision times covariance, the bias of a squared distance per unit noise.
+        spread: trace of precision times covariance: the squared distance to expect within a class,
+            and the bias of a squared distance per unit of noise.
     """
 
     counts: Tensor
+    totals: Tensor
     means: Tensor
     noise: Tensor
     precision: Tensor
@@ -110,63 +113,75 @@ def soft_moments(features: Tensor, shares: Tensor, products: Tensor) -> Moments:
     return Moments(shares.sum(dim=0), shares.T @ features, squares, products)
 
 
-def gaussians(target: Moments, support: Moments) -> Gaussians:
-    """Estimate class Gaussians of the target domain, with the support set as a prior.
+def estimate(target: Moments, support: Moments) -> Model:
+    """Estimate the model. Features of both must be centred at the mean of the target images."""
+    precision, spread = shared_precision(target, support)
+    images = target.counts.sum()
+    between = (precision * target.products).sum() / images - spread
+    shrinkage = spread / between.clamp(min=TINY)
+    centres = support.means + support_shift(target, support, precision, spread)
+    worth = support_worth(target, support, centres, precision, spread)
+    totals = target.counts + worth + shrinkage
+    return Model(
+        counts=target.counts,
+        totals=totals,
+        means=(target.sums + worth[:, None] * centres) / totals.clamp(min=TINY)[:, None],
+        noise=target.squares + worth + shrinkage,
+        precision=precision,
+        spread=spread,
+    )
 
-    Features of both must be centred at the mean of the target images.
+
+def shared_precision(target: Moments, support: Moments) -> tuple[Tensor, float]:
+    """(d, d) inverse of the pooled covariance with the ridge of GDA, and their product's trace.
+
+    Without any spread within classes it is the identity, and the trace 0.
     """
     freedom = max(1.0, target.freedom + support.freedom)
-    within = target.scatter(target.means).trace() + support.scatter(support.means).trace()
-    variance = max(0.0, float(within)) / freedom
-    prior = support.means + support_shift(target, support, variance)
-    counts = prior_counts(target, support, prior, variance)
-    total = target.counts + counts
-    means = (target.sums + counts[:, None] * prior) / total.clamp(min=TINY)[:, None]
-    covariance = target.scatter(means) + support.scatter(support.means)
-    covariance = covariance.double() / freedom
-    trace = float(covariance.trace())
+    covariance = (target.scatter() + support.scatter()).double() / freedom
     identity = covariance.new_ones(len(covariance)).diag()
-    precision = identity
-    if trace > TINY:
-        precision = (covariance + trace / freedom * identity).inverse()
-    spread = float((precision * covariance).sum())
-    return Gaussians(total, means, target.squares + counts, precision.to(means.dtype), spread)
+    trace = float(covariance.trace())
+    if trace < TINY:
+        return identity.to(target.sums.dtype), 0.0
+    precision = (covariance + trace / freedom * identity).inverse()
+    return precision.to(target.sums.dtype), float((precision * covariance).sum())
 
 
-def support_shift(target: Moments, support: Moments, variance: float) -> Tensor:
+def support_shift(target: Moments, support: Moments, precision: Tensor, spread: float) -> Tensor:
     """(d,) difference of the domains' means at equal class frequencies, shrunk by its noise."""
     present = support.counts > 0
-    n = target.counts[present].sum().clamp(min=TINY)
-    frequencies = target.counts * present / n
-    difference = target.sums[present].sum(dim=0) / n - frequencies @ support.means
-    chance = variance * (1 / n + (frequencies.square() / support.counts.clamp(min=1)).sum())
-    certain = 1 - chance / difference.square().sum().clamp(min=TINY)
-    return difference * certain.clamp(min=0) if variance > 0 else 0 * difference
+    images = target.counts[present].sum().clamp(min=TINY)
+    frequencies = target.counts * present / images
+    difference = target.sums[present].sum(dim=0) / images - frequencies @ support.means
+    chance = 1 / images + (frequencies.square() / support.counts.clamp(min=1)).sum()
+    squared = (difference @ precision @ difference).clamp(min=TINY)
+    return difference * (1 - spread * chance / squared).clamp(min=0)
 
 
-def prior_counts(target: Moments, support: Moments, prior: Tensor, variance: float) -> Tensor:
-    """(C,) numbers of target images that the support images are worth, at most theirs."""
-    present = support.counts > 0
-    weights = target.counts * support.counts / (target.counts + support.counts).clamp(min=TINY)
-    distances = (weights * (target.means - prior).square().sum(dim=1)).sum()
-    chance = variance * present.sum()
-    excess = (distances - chance).clamp(min=0) / (max(variance, TINY) * weights.sum()).clamp(TINY)
-    return support.counts / (1 + support.counts * (excess if variance > 0 else 0))
+def support_worth(
+    target: Moments, support: Moments, centres: Tensor, precision: Tensor, spread: float
+) -> Tensor:
+    """(C,) numbers of target images that the support images are worth, at most their own."""
+    difference = target.means - centres
+    squared = ((difference @ precision) * difference).sum(dim=1)
+    chance = 1 / target.counts.clamp(min=TINY) + 1 / support.counts.clamp(min=TINY)
+    excess = (squared / max(spread, TINY) - chance).clamp(min=0) if spread > 0 else 0 * squared
+    return support.counts / (1 + support.counts * excess)
 
 
-def log_densities(features: Tensor, shares: Tensor, model: Gaussians) -> Tensor:
-    """(N, C) log-densities up to a constant per image, each image left out of the means."""
+def log_densities(features: Tensor, shares: Tensor, model: Model) -> Tensor:
+    """(N, C) log-densities plus log-frequencies, each image left out; centred per image."""
     scores = features.new_empty(shares.shape)
     projected = model.means @ model.precision
     squared = (projected * model.means).sum(dim=1)
     for rows in row_blocks(len(features), max(shares.shape[1], features.shape[1])):
         block, own = features[rows], shares[rows]
-        others = (model.counts - own).clamp(min=LEAST_SHARE)
+        others = (model.totals - own).clamp(min=TINY)
         distances = ((block @ model.precision) * block).sum(dim=1, keepdim=True)
         distances = distances - 2 * block @ projected.T + squared
-        distances *= (model.counts / others).square()
+        distances *= (model.totals / others).square()
         distances -= model.spread * (model.noise - own.square()) / others.square()
-        scores[rows] = -distances / 2
+        scores[rows] = (model.counts - own + 1).log() - distances / 2
     return scores.sub_(scores.mean(dim=1, keepdim=True))
 
 
@@ -181,7 +196,7 @@ def experts(context: Context, features: Tensor) -> dict[str, Tensor]:
     logits = zero_shot_terms(context, features).zero_shot
     shares, scores = logits.softmax(dim=1), logits
     for _ in range(UPDATES):
-        model = gaussians(soft_moments(images, shares, products), support)
+        model = estimate(soft_moments(images, shares, products), support)
         scores = log_densities(images, shares, model)
         shares = (logits + scores).softmax(dim=1)
     return {"text": logits, "gaussians": scores}

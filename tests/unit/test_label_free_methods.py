@@ -9,7 +9,7 @@ import torch
 
 from susx.methods import METHODS, Context, base, fusion
 from susx.methods.gda import discriminant
-from tests.helpers import Problem, make_problem
+from tests.helpers import Problem, make_problem, unit_rows
 
 SUPPORTS = [(3, 3, 3, 3, 3), (1, 7, 2, 4, 2)]
 
@@ -79,50 +79,55 @@ class FusionOracle:
         self.size = np.array([len(rows) for rows in own])
         self.support_means = np.stack([rows.mean(axis=0) for rows in own])
 
-    def residuals(self, means: np.ndarray) -> np.ndarray:
-        """Scatter of shared target images about `means` and of support images about theirs."""
+    def scatter(self) -> np.ndarray:
+        """Scatter of shared target images and of support images about their class means."""
+        z, n = self.shares, self.shares.sum(axis=0)
         scatter = np.zeros((self.x.shape[1],) * 2)
-        for i, row in enumerate(self.x):
-            for c in self.classes:
-                scatter += self.shares[i, c] * np.outer(row - means[c], row - means[c])
+        for c in self.classes:
+            mean = z[:, c] @ self.x / n[c]
+            for i, row in enumerate(self.x):
+                scatter += z[i, c] * np.outer(row - mean, row - mean)
         for row, label in zip(self.f, self.problem.support_labels, strict=True):
             scatter += np.outer(row - self.support_means[label], row - self.support_means[label])
         return scatter
 
     def update(self) -> np.ndarray:
-        """Log-densities with every image left out."""
+        """Log-densities and log-frequencies with every image left out."""
         z, n = self.shares, self.shares.sum(axis=0)
-        target_means = np.stack([z[:, c] @ self.x / n[c] for c in self.classes])
         freedom = len(self.f) - len(n)
         freedom += sum(n[c] - sum(z[:, c] ** 2) / n[c] for c in self.classes)
-        variance = np.trace(self.residuals(target_means)) / freedom
-        pi = n / n.sum()
-        shift = self.x.mean(axis=0) - pi @ self.support_means
-        chance = variance * (1 / len(self.x) + sum(pi**2 / self.size))
-        prior = self.support_means + max(0, 1 - chance / (shift @ shift)) * shift
-        w = n * self.size / (n + self.size)
-        off = sum(w[c] * sum((target_means[c] - prior[c]) ** 2) for c in self.classes)
-        rho = max(0, off / variance - len(n)) / w.sum()
-        kappa = 1 / (1 / self.size + rho)
-        total = n + kappa
-        means = (n[:, None] * target_means + kappa[:, None] * prior) / total[:, None]
-        covariance = self.residuals(means) / freedom
+        covariance = self.scatter() / freedom
         ridge = np.trace(covariance) / freedom
         precision = np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
+        spread = np.trace(precision @ covariance)
+
+        def squared(row: np.ndarray) -> float:
+            return row @ precision @ row
+
+        prior = spread / (np.mean([squared(row) for row in self.x]) - spread)
+        pi = n / n.sum()
+        shift = self.x.mean(axis=0) - pi @ self.support_means
+        chance = spread * (1 / len(self.x) + sum(pi**2 / self.size))
+        centres = self.support_means + max(0, 1 - chance / squared(shift)) * shift
+        worth = np.zeros(len(n))
+        for c in self.classes:
+            distance = squared(z[:, c] @ self.x / n[c] - centres[c])
+            rho = max(0, distance / spread - 1 / n[c] - 1 / self.size[c])
+            worth[c] = 1 / (1 / self.size[c] + rho)
         scores = np.zeros_like(z)
         for i, row in enumerate(self.x):
+            rest = [j for j in range(len(self.x)) if j != i]
             for c in self.classes:
-                rest = [j for j in range(len(self.x)) if j != i]
-                others = z[rest, c].sum() + kappa[c]
-                mean = (z[rest, c] @ self.x[rest] + kappa[c] * prior[c]) / others
-                noise = (sum(z[rest, c] ** 2) + kappa[c]) / others**2
-                off = (row - mean) @ precision @ (row - mean)
-                scores[i, c] = -(off - noise * np.trace(precision @ covariance)) / 2
+                others = z[rest, c].sum() + worth[c] + prior
+                mean = (z[rest, c] @ self.x[rest] + worth[c] * centres[c]) / others
+                noise = (sum(z[rest, c] ** 2) + worth[c] + prior) / others**2
+                scores[i, c] = -(squared(row - mean) - noise * spread) / 2
+                scores[i, c] += math.log(z[rest, c].sum() + 1)
         return scores - scores.mean(axis=1, keepdims=True)
 
     def run(self) -> tuple[np.ndarray, np.ndarray]:
         self.shares = softmax(self.logits)
-        for _ in range(3):
+        for _ in range(fusion.UPDATES):
             scores = self.update()
             self.shares = softmax(self.logits + scores)
         return self.logits, scores
@@ -150,41 +155,56 @@ def test_blocks_of_images_make_no_difference(monkeypatch: pytest.MonkeyPatch) ->
     assert torch.allclose(METHODS["fusion"].fit(context(problem), {}).logits(images), whole)
 
 
+UNIT = torch.eye(40, dtype=torch.float64)
+
+
 def cluster_moments(
     seed: int, per_class: int, offset: float = 0.0, displacement: float = 0.0
 ) -> fusion.Moments:
-    """Moments of eight classes with unit variance in each of 40 dimensions and fixed means."""
-    means = 2 * np.random.default_rng(0).normal(size=(8, 40))
+    """Moments of eight classes with unit variance in each of 40 dimensions and fixed means.
+
+    All rows are moved by a vector of length `offset`, the first four classes by random vectors of
+    length `displacement`, in units of a class's standard deviation.
+    """
+    means = 2 * np.random.default_rng(0).normal(size=(8, 40)) + offset / math.sqrt(40)
     random = np.random.default_rng(seed)
-    means = means + displacement * random.normal(size=means.shape) + offset / math.sqrt(40)
+    means[:4] += displacement * math.sqrt(40) * unit_rows(random, 4, 40)
     labels = np.repeat(np.arange(8), per_class)
     rows = means[labels] + random.normal(size=(len(labels), 40))
     return fusion.label_moments(torch.from_numpy(rows), torch.from_numpy(labels), 8)
 
 
-def test_a_support_of_the_targets_domain_counts_fully_and_stays_in_place() -> None:
+def test_precision_inverts_the_covariance_within_classes() -> None:
+    target, support = cluster_moments(1, 2000), cluster_moments(2, 500)
+    precision, spread = fusion.shared_precision(target, support)
+    assert torch.allclose(precision, UNIT, atol=0.1)
+    assert spread == pytest.approx(40, rel=0.02)
+
+
+def test_a_support_of_the_targets_domain_keeps_its_worth_and_place() -> None:
+    worths = []
     for seed in range(5):
         target, support = cluster_moments(10 + seed, 30), cluster_moments(20 + seed, 10)
-        shift = fusion.support_shift(target, support, 40.0)
-        assert float(shift.norm()) < 0.5
-        worth = fusion.prior_counts(target, support, support.means, 40.0)
-        assert worth.min() == worth.max()
-        assert 8 < float(worth[0]) <= 10
+        assert float(fusion.support_shift(target, support, UNIT, 40.0).norm()) < 0.5
+        worths.append(fusion.support_worth(target, support, support.means, UNIT, 40.0))
+    assert float(torch.stack(worths).max()) <= 10
+    assert float(torch.stack(worths).mean()) > 8
 
 
 def test_a_shifted_support_is_moved_back() -> None:
     target, support = cluster_moments(1, 30), cluster_moments(2, 10, offset=6.0)
-    shift = fusion.support_shift(target, support, 40.0)
+    shift = fusion.support_shift(target, support, UNIT, 40.0)
     assert float(shift.norm()) == pytest.approx(6.0, rel=0.2)
-    worth = fusion.prior_counts(target, support, support.means + shift, 40.0)
-    assert float(worth.min()) > 8
+    centres = support.means + shift
+    assert float(fusion.support_worth(target, support, centres, UNIT, 40.0).mean()) > 8
 
 
-@pytest.mark.parametrize("displacement", [0.5, 1.0, 2.0])
-def test_a_support_with_displaced_classes_counts_less(displacement: float) -> None:
+@pytest.mark.parametrize("displacement", [1.0, 2.0])
+def test_only_displaced_classes_lose_their_support(displacement: float) -> None:
     target, support = cluster_moments(1, 500), cluster_moments(2, 10, displacement=displacement)
-    worth = fusion.prior_counts(target, support, support.means, 40.0)
-    assert worth.numpy() == pytest.approx(1 / (1 / 10 + displacement**2), rel=0.35)
+    worth = fusion.support_worth(target, support, support.means, UNIT, 40.0)
+    assert worth[:4].numpy() == pytest.approx(1 / (1 / 10 + displacement**2), rel=0.3)
+    assert float(worth[4:].mean()) > 8
 
 
 def test_class_frequencies_of_the_target_are_no_domain_shift() -> None:
@@ -195,7 +215,7 @@ def test_class_frequencies_of_the_target_are_no_domain_shift() -> None:
         few * target.counts, few[:, None] * target.sums, few * target.squares, target.products
     )
     assert float((rare.sums.sum(0) / rare.counts.sum() - support.means.mean(0)).norm()) > 5
-    assert float(fusion.support_shift(rare, support, 40.0).norm()) < 1
+    assert float(fusion.support_shift(rare, support, UNIT, 40.0).norm()) < 1
 
 
 def test_means_of_unseen_and_unsupported_classes_are_defined() -> None:
