@@ -9,18 +9,20 @@ covariance. No label is used, and there is nothing to tune.
 
 - **Means** are empirical-Bayes estimates in the metric of Sigma (Efron and Morris, JASA 1975) from
   the target images, each shared among the classes by its posterior, the support set, and the mean
-  of all. The support set is first moved by the mean difference of the domains, as far as that
-  exceeds chance (James-Stein). A class's K support images then weigh as much as
-  `1 / (1 / K + rho_c)` target images; `rho_c >= 0` is by how much their mean is farther from that
-  of the class's target images than chance, in units of the variance within classes. So a
-  mislabelled or foreign class loses its support, and a faithful one keeps it. The mean of all
-  weighs as much as the ratio of variances within and between classes says.
+  of all. What each is worth is estimated, in numbers of target images of certain class:
+  the support set is first moved by the mean difference of the domains, as far as that exceeds
+  chance (James-Stein); a class's K support images then are worth `1 / (1 / K + rho_c)`, where
+  `rho_c >= 0` is by how much their mean is farther from that of the class's target images than
+  chance, so that a mislabelled or foreign class loses its support and a faithful one keeps it; a
+  class whose target images are uncertain has its mean distorted by those of other classes, and
+  counts them less (`target_trust`); the mean of all is worth the ratio of the variances within and
+  between classes.
 - **Covariance**: pooled over target and support images, with the ridge of GDA (Wang et al.,
   ICLR 2024).
 - **Frequencies** `pi_c`: shares of the target images, one image added to each class.
 - **Leaving one out**: a target image is measured from means and frequencies without its own share,
   so that no posterior confirms itself. Squared distances are freed of the bias from the means' own
-  noise, so that rare classes are treated like frequent ones.
+  noise, so that rare classes are treated like frequent ones, and divided by one plus its mean.
 
 Posteriors start as the text's and are updated `UPDATES` times: an EM algorithm. TransCLIP (Zanella
 et al., NeurIPS 2024) is a relative with fixed weights, a diagonal covariance and no support set.
@@ -82,6 +84,7 @@ class Model:
 
     Attributes:
         counts: (C,) target images per class.
+        trust: (C,) what the share of a target image in a class is worth for the class's mean.
         totals: (C,) images that the means rest on, those that the priors are worth included.
         means: (C, d).
         noise: (C,) variance of `totals * means`, in units of the variance within a class.
@@ -91,6 +94,7 @@ class Model:
     """
 
     counts: Tensor
+    trust: Tensor
     totals: Tensor
     means: Tensor
     noise: Tensor
@@ -116,20 +120,33 @@ def soft_moments(features: Tensor, shares: Tensor, products: Tensor) -> Moments:
 def estimate(target: Moments, support: Moments) -> Model:
     """Estimate the model. Features of both must be centred at the mean of the target images."""
     precision, spread = shared_precision(target, support)
-    images = target.counts.sum()
-    between = (precision * target.products).sum() / images - spread
-    shrinkage = spread / between.clamp(min=TINY)
+    between = (precision * target.products).sum() / target.counts.sum() - spread
+    ratio = between.clamp(min=TINY) / max(spread, TINY)
     centres = support.means + support_shift(target, support, precision, spread)
     worth = support_worth(target, support, centres, precision, spread)
-    totals = target.counts + worth + shrinkage
+    trust = target_trust(target, ratio)
+    totals = trust * target.counts + worth + 1 / ratio
+    sums = trust[:, None] * target.sums + worth[:, None] * centres
     return Model(
         counts=target.counts,
+        trust=trust,
         totals=totals,
-        means=(target.sums + worth[:, None] * centres) / totals.clamp(min=TINY)[:, None],
-        noise=target.squares + worth + shrinkage,
+        means=sums / totals[:, None],
+        noise=trust.square() * target.squares + worth + 1 / ratio,
         precision=precision,
         spread=spread,
     )
+
+
+def target_trust(target: Moments, ratio: Tensor) -> Tensor:
+    """(C,) worth of a target image in a class mean that other classes' images distort.
+
+    `u_c = 1 - sum_i z_ic^2 / sum_i z_ic` is the share of them to expect among those that the class
+    is given; they move its mean by about u_c times the spread between classes, whose `ratio` to
+    that within classes is given.
+    """
+    foreign = 1 - target.squares / target.counts.clamp(min=TINY)
+    return 1 / (1 + target.counts * foreign.square() * ratio)
 
 
 def shared_precision(target: Moments, support: Moments) -> tuple[Tensor, float]:
@@ -171,18 +188,22 @@ def support_worth(
 
 def log_densities(features: Tensor, shares: Tensor, model: Model) -> Tensor:
     """(N, C) log-densities plus log-frequencies, each image left out; centred per image."""
-    scores = features.new_empty(shares.shape)
+    densities = features.new_empty(shares.shape)
+    noise = 0.0
     projected = model.means @ model.precision
     squared = (projected * model.means).sum(dim=1)
     for rows in row_blocks(len(features), max(shares.shape[1], features.shape[1])):
-        block, own = features[rows], shares[rows]
+        block, own = features[rows], model.trust * shares[rows]
         others = (model.totals - own).clamp(min=TINY)
         distances = ((block @ model.precision) * block).sum(dim=1, keepdim=True)
         distances = distances - 2 * block @ projected.T + squared
         distances *= (model.totals / others).square()
-        distances -= model.spread * (model.noise - own.square()) / others.square()
-        scores[rows] = (model.counts - own + 1).log() - distances / 2
-    return scores.sub_(scores.mean(dim=1, keepdim=True))
+        variances = (model.noise - own.square()) / others.square()
+        noise += float((shares[rows] * variances).sum()) / len(features)
+        densities[rows] = (model.spread * variances - distances) / 2
+    densities /= 1 + noise
+    densities += (model.counts - shares + 1).log()
+    return densities.sub_(densities.mean(dim=1, keepdim=True))
 
 
 def experts(context: Context, features: Tensor) -> dict[str, Tensor]:

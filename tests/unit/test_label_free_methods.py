@@ -104,25 +104,29 @@ class FusionOracle:
         def squared(row: np.ndarray) -> float:
             return row @ precision @ row
 
-        prior = spread / (np.mean([squared(row) for row in self.x]) - spread)
+        ratio = np.mean([squared(row) for row in self.x]) / spread - 1
         pi = n / n.sum()
         shift = self.x.mean(axis=0) - pi @ self.support_means
         chance = spread * (1 / len(self.x) + sum(pi**2 / self.size))
         centres = self.support_means + max(0, 1 - chance / squared(shift)) * shift
-        worth = np.zeros(len(n))
+        worth, trust = np.zeros(len(n)), np.zeros(len(n))
         for c in self.classes:
             distance = squared(z[:, c] @ self.x / n[c] - centres[c])
             rho = max(0, distance / spread - 1 / n[c] - 1 / self.size[c])
             worth[c] = 1 / (1 / self.size[c] + rho)
-        scores = np.zeros_like(z)
+            foreign = sum(z[:, c] * (1 - z[:, c])) / n[c]
+            trust[c] = 1 / (1 + n[c] * foreign**2 * ratio)
+        scores, noise = np.zeros_like(z), np.zeros_like(z)
         for i, row in enumerate(self.x):
             rest = [j for j in range(len(self.x)) if j != i]
             for c in self.classes:
-                others = z[rest, c].sum() + worth[c] + prior
-                mean = (z[rest, c] @ self.x[rest] + worth[c] * centres[c]) / others
-                noise = (sum(z[rest, c] ** 2) + worth[c] + prior) / others**2
-                scores[i, c] = -(squared(row - mean) - noise * spread) / 2
-                scores[i, c] += math.log(z[rest, c].sum() + 1)
+                shares = trust[c] * z[rest, c]
+                others = shares.sum() + worth[c] + 1 / ratio
+                mean = (shares @ self.x[rest] + worth[c] * centres[c]) / others
+                noise[i, c] = (sum(shares**2) + worth[c] + 1 / ratio) / others**2
+                scores[i, c] = -(squared(row - mean) - noise[i, c] * spread) / 2
+        scores /= 1 + (z * noise).sum() / len(z)
+        scores += np.log(n - z + 1)
         return scores - scores.mean(axis=1, keepdims=True)
 
     def run(self) -> tuple[np.ndarray, np.ndarray]:
@@ -205,6 +209,18 @@ def test_only_displaced_classes_lose_their_support(displacement: float) -> None:
     worth = fusion.support_worth(target, support, support.means, UNIT, 40.0)
     assert worth[:4].numpy() == pytest.approx(1 / (1 / 10 + displacement**2), rel=0.3)
     assert float(worth[4:].mean()) > 8
+
+
+def test_target_images_of_uncertain_class_count_less() -> None:
+    rows = torch.zeros(20, 3, dtype=torch.float64)
+    certain = torch.eye(2, dtype=torch.float64)[torch.arange(20) % 2]
+    ratio = torch.tensor(2.0)
+    sure = fusion.soft_moments(rows, certain, rows.T @ rows)
+    assert fusion.target_trust(sure, ratio).tolist() == [1, 1]
+    torn = fusion.soft_moments(rows, certain / 2 + 0.25, rows.T @ rows)
+    # Of 10 images a share of 1 - (0.75^2 + 0.25^2) is expected to be foreign.
+    expected = 1 / (1 + 10 * 0.375**2 * 2)
+    assert fusion.target_trust(torn, ratio).tolist() == pytest.approx([expected, expected])
 
 
 def test_class_frequencies_of_the_target_are_no_domain_shift() -> None:
