@@ -9,6 +9,7 @@ them. Accuracies are per cent of test images; drawn subsets are averaged over `-
 """
 
 import argparse
+import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,6 +19,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -29,7 +31,9 @@ from susx.search import search
 SHOTS = (1, 2, 4, 8, 16, 32, 64)
 WRONG = (0.0, 0.25, 0.5, 0.75)
 TARGETS = (1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
-BATCHES = 20
+SYNTHETIC_SCALE = 60.0
+"""Logit scale of the synthetic encoder: its text posteriors are about calibrated."""
+BATCHES = 100
 """Most batches of target images that an accuracy is averaged over."""
 
 
@@ -82,34 +86,42 @@ def published(folder: Path, dataset: str, text: str, support: str, backbone: str
     return Problem(f"{dataset} {text} {support}", context, *test, validation)
 
 
-def synthetic(classes: int, seed: int, bunching: float = 0.0) -> Problem:
-    """Images around related class directions, text beside them, an 8-shot web support with a gap.
+def synthetic(
+    classes: int, dimension: int, per_class: int, shots: int, bunching: float = 0.0
+) -> Problem:
+    """Images around related class directions, text beside them, a web support with a gap.
 
     A quarter of the support labels is wrong. `bunching` adds a common direction to all images, as
-    encoders with high cosines throughout have it.
+    encoders with high cosines throughout have it; the logit scale makes up for it.
     """
-    random = np.random.default_rng(seed)
-    d = 256
-    families = random.normal(size=(-(-classes // 10), d))
-    centres = 0.6 * families[np.arange(classes) // 10] + 0.8 * random.normal(size=(classes, d))
-    mixing = np.eye(d) + 0.5 * random.normal(size=(d, d)) / np.sqrt(d)
-    common = random.normal(size=(2, d)) * [[1.5 + bunching], [1.5]]
-    gap = 0.5 * random.normal(size=d)
+    random = np.random.default_rng(0)
+    families = random.normal(size=(-(-classes // 10), dimension))
+    centres = 0.6 * families[np.arange(classes) // 10]
+    centres += 0.8 * random.normal(size=(classes, dimension))
+    mixing = np.eye(dimension)
+    mixing += 0.5 * random.normal(size=(dimension, dimension)) / np.sqrt(dimension)
+    for_images, for_text, gap = random.normal(size=(3, dimension))
+    offset = (1.5 + bunching) * for_images
 
-    def images(per_class: int, wrong: float, shift: float) -> tuple[Tensor, Tensor]:
-        labels = np.repeat(np.arange(classes), per_class)
-        shown = np.where(random.random(len(labels)) < wrong, random.permutation(labels), labels)
-        rows = centres[shown] + 2.0 * random.normal(size=(len(labels), d)) @ mixing
-        return rows_of(rows + common[0] + shift * gap), torch.from_numpy(labels)
-
-    def rows_of(rows: np.ndarray) -> Tensor:
+    def unit(rows: NDArray[np.float64]) -> Tensor:
         return torch.nn.functional.normalize(torch.from_numpy(rows).float(), dim=1)
 
-    text = rows_of(centres + 1.6 * random.normal(size=(classes, d)) + common[1])
-    scale = 60.0 * float(np.hypot(1, (1.5 + bunching) / 3)) / np.hypot(1, 0.5)
-    test = images(10, 0.0, 0.0)
+    def images(count: int, wrong: float, shift: float) -> tuple[Tensor, Tensor]:
+        labels = np.repeat(np.arange(classes), count)
+        shown = np.where(random.random(len(labels)) < wrong, random.permutation(labels), labels)
+        parts = []
+        for rows in np.array_split(shown, max(1, len(shown) // 10000)):
+            noise = 4 * np.sqrt(dimension / 256) * random.normal(size=(len(rows), dimension))
+            parts.append(unit(centres[rows] + noise @ mixing + offset + shift * gap))
+        return torch.cat(parts), torch.from_numpy(labels)
+
+    described = centres + random.normal(size=(classes, dimension))
+    described -= np.outer(described @ for_images, for_images) / (for_images @ for_images)
+    text = unit(described + 1.5 * for_text)
     name = f"synthetic, {classes} classes" + (", bunched" if bunching else "")
-    return Problem(name, Context(text, scale, *images(8, 0.25, 1.0)), *test, images(2, 0, 0))
+    scale = SYNTHETIC_SCALE * np.hypot(3, 1.5 + bunching) / np.hypot(3, 1.5)
+    context = Context(text, float(scale), *images(shots, 0.25, 0.5))
+    return Problem(name, context, *images(per_class, 0, 0), images(2, 0, 0))
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:
@@ -198,6 +210,8 @@ def variants() -> Iterator[tuple[str, AbstractContextManager[object]]]:
 def ablation(problem: Problem, _: Sequence[int]) -> Table:
     """Every view alone, every part left out, and the references."""
     table = Table("", "accuracy", title=problem.name)
+    posterior = (problem.context.logit_scale * problem.test @ problem.context.text.T).softmax(1)
+    table.add_row("(mean confidence of the text)", shown(100 * float(posterior.amax(1).mean())))
     views = fusion.experts(problem.context, problem.test)
     for name, view in views.items():
         table.add_row(f"{name} alone", shown(accuracy(view, problem.labels)))
@@ -251,12 +265,14 @@ def targets(problem: Problem, seeds: Sequence[int]) -> Table:
 
 
 def cost(problem: Problem, _: Sequence[int]) -> Table:
-    """Seconds of one classification."""
-    table = Table("method", "seconds", title=problem.name)
-    for name in ("fusion", "transclip"):
-        started = time.perf_counter()
-        fused(problem, name)
-        table.add_row(name, f"{time.perf_counter() - started:.2f}")
+    """Seconds of one classification, and the most memory that this process has held."""
+    table = Table("images", "support", "seconds", "peak GiB", title=problem.name)
+    started = time.perf_counter()
+    fused(problem)
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    sizes = len(problem.labels), len(problem.context.required_labels)
+    table.add_row(*map(str, sizes), f"{seconds:.2f}", f"{peak:.1f}")
     return table
 
 
@@ -276,7 +292,8 @@ def problem_of(options: argparse.Namespace) -> Problem:
     if options.features:
         support, text = options.support or "sus_lc_photo", options.text or "combined"
         return published(options.features, options.dataset, text, support, options.backbone)
-    return synthetic(options.synthetic, 0, options.bunching)
+    size = options.dimension, options.per_class, options.shots
+    return synthetic(options.synthetic, *size, options.bunching)
 
 
 def main() -> None:
@@ -290,6 +307,8 @@ def main() -> None:
     source.add_argument("--synthetic", type=int, metavar="CLASSES")
     parser.add_argument("--dataset", default="caltech101", help="with --features")
     parser.add_argument("--backbone", default="ViT-B32", help="with --features")
+    for name, default in (("dimension", 256), ("per-class", 10), ("shots", 8)):
+        parser.add_argument(f"--{name}", type=int, default=default, help="with --synthetic")
     parser.add_argument("--bunching", type=float, default=0.0, help="with --synthetic")
     parser.add_argument("--text", help="prompt strategy, or ensemble / combined")
     parser.add_argument("--support", help="support set, or the prefix of its files")
