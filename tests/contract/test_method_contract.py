@@ -24,9 +24,11 @@ ONE_BY_ONE = pytest.mark.parametrize(
     [m for m in METHODS.values() if not m.transductive and m.name != "tip-x"],
     ids=lambda m: m.name,
 )
-# TransCLIP starts from softmax probabilities, which sharpen with the scale.
+# TransCLIP and fusion use softmax probabilities of the text, which sharpen with the scale.
 SCALE_FREE = pytest.mark.parametrize(
-    "method", [m for m in METHODS.values() if m.name != "transclip"], ids=lambda m: m.name
+    "method",
+    [m for m in METHODS.values() if m.name not in ("transclip", "fusion")],
+    ids=lambda m: m.name,
 )
 PROBLEM = make_problem(0, n=101)
 

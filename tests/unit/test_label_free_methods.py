@@ -1,15 +1,15 @@
-"""GDA, calibrated fusion and TransCLIP against plain loops in float64."""
+"""GDA, fusion and TransCLIP against plain loops in float64."""
 
 import math
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 import torch
 
-from susx.methods import METHODS, Context, Images
-from susx.methods.fusion import nearest_beta, standardised
+from susx.methods import METHODS, Context, Images, base, fusion
 from susx.methods.gda import discriminant
-from tests.helpers import Problem, make_problem
+from tests.helpers import Problem, make_problem, unit_rows
 
 SUPPORTS = [(3, 3, 3, 3, 3), (1, 7, 2, 4, 2)]
 
@@ -58,38 +58,259 @@ def test_one_support_image_per_class_falls_back_to_the_nearest() -> None:
     assert found.argmax(dim=1).tolist() == nearest
 
 
+def softmax(rows: np.ndarray) -> np.ndarray:
+    powers = np.exp(rows - rows.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@dataclass
+class FusionOracle:
+    """Fusion, sum by sum; `shares` are posteriors of the images."""
+
+    problem: Problem
+    shares: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        images, support, text = doubles(self.problem)
+        self.logits = 100 * images @ text.T
+        self.x, self.f = images - images.mean(axis=0), support - images.mean(axis=0)
+        self.classes = range(len(text))
+        own = [self.f[self.problem.support_labels == c] for c in self.classes]
+        self.size = np.array([len(rows) for rows in own])
+        self.support_means = np.stack([rows.mean(axis=0) for rows in own])
+
+    def scatter(self) -> np.ndarray:
+        """Scatter of shared target images and of support images about their class means."""
+        z, n = self.shares, self.shares.sum(axis=0)
+        scatter = np.zeros((self.x.shape[1],) * 2)
+        for c in self.classes:
+            mean = z[:, c] @ self.x / n[c]
+            for i, row in enumerate(self.x):
+                scatter += z[i, c] * np.outer(row - mean, row - mean)
+        for row, label in zip(self.f, self.problem.support_labels, strict=True):
+            scatter += np.outer(row - self.support_means[label], row - self.support_means[label])
+        return scatter
+
+    def update(self) -> np.ndarray:
+        """Log-densities and log-frequencies with every image left out."""
+        z, n = self.shares, self.shares.sum(axis=0)
+        freedom = len(self.f) - len(n)
+        freedom += sum(n[c] - sum(z[:, c] ** 2) / n[c] for c in self.classes)
+        covariance = self.scatter() / freedom
+        ridge = np.trace(covariance) / freedom
+        precision = np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
+        spread = np.trace(precision @ covariance)
+
+        def squared(row: np.ndarray) -> float:
+            return row @ precision @ row
+
+        ratio = np.mean([squared(row) for row in self.x]) / spread - 1
+        pi = n / n.sum()
+        shift = self.x.mean(axis=0) - pi @ self.support_means
+        chance = spread * (1 / len(self.x) + sum(pi**2 / self.size))
+        centres = self.support_means + max(0, 1 - chance / squared(shift)) * shift
+        worth, trust = np.zeros(len(n)), np.zeros(len(n))
+        for c in self.classes:
+            distance = squared(z[:, c] @ self.x / n[c] - centres[c])
+            rho = max(0, distance / spread - 1 / n[c] - 1 / self.size[c])
+            worth[c] = 1 / (1 / self.size[c] + rho)
+            foreign = sum(z[:, c] * (1 - z[:, c])) / n[c]
+            trust[c] = 1 / (1 + n[c] * foreign**2 * ratio)
+        scores, noise = np.zeros_like(z), np.zeros_like(z)
+        for i, row in enumerate(self.x):
+            rest = [j for j in range(len(self.x)) if j != i]
+            for c in self.classes:
+                shares = trust[c] * z[rest, c]
+                others = shares.sum() + worth[c] + 1 / ratio
+                mean = (shares @ self.x[rest] + worth[c] * centres[c]) / others
+                noise[i, c] = (sum(shares**2) + worth[c] + 1 / ratio) / others**2
+                scores[i, c] = -(squared(row - mean) - noise[i, c] * spread) / 2
+        scores /= 1 + (z * noise).sum() / len(z)
+        scores += np.log(n - z + 1)
+        return scores - scores.mean(axis=1, keepdims=True)
+
+    def run(self) -> tuple[np.ndarray, np.ndarray]:
+        self.shares = softmax(self.logits)
+        for _ in range(fusion.UPDATES):
+            scores = self.update()
+            self.shares = softmax(self.logits + scores)
+        return self.logits, scores
+
+
 @pytest.mark.parametrize("support", SUPPORTS)
-def test_fusion_adds_three_standardised_experts(support: tuple) -> None:
-    problem = make_problem(5, n=23, support=support)
-    images, supports, text = doubles(problem)
-    distances = sorted(1 - max(image @ row for row in supports) for image in images)
-    beta = 1 / distances[(len(distances) - 1) // 2]
-    votes = np.zeros((len(images), len(text)))
-    for n, image in enumerate(images):
-        for c in range(len(text)):
-            own = supports[problem.support_labels == c]
-            votes[n, c] = np.mean([math.exp(-beta * (1 - image @ row)) for row in own])
-    expected = np.zeros_like(votes)
-    for scores in (images @ text.T, votes, gda_scores(problem)):
-        centred = scores - scores.mean(axis=1, keepdims=True)
-        expected += centred / np.mean([row.std() for row in scores])
-    found = METHODS["fusion"].fit(context(problem), {}).logits(Images(torch.from_numpy(images)))
-    assert found.numpy() == pytest.approx(expected, rel=1e-8, abs=1e-8)
+@pytest.mark.parametrize("n", [7, 40])
+def test_fusion_is_the_sum_of_text_and_gaussians(support: tuple, n: int) -> None:
+    problem = make_problem(5, n=n, support=support)
+    text, gaussians = FusionOracle(problem).run()
+    images = torch.from_numpy(problem.images).double()
+    views = fusion.experts(context(problem), images)
+    assert list(views) == ["text", "gaussians"]
+    assert views["text"].numpy() == pytest.approx(text, rel=1e-9)
+    assert views["gaussians"].numpy() == pytest.approx(gaussians, rel=1e-6, abs=1e-8)
+    fused = METHODS["fusion"].fit(context(problem), {}).logits(Images(images))
+    assert torch.equal(fused, views["text"] + views["gaussians"])
 
 
-def test_fusion_is_the_same_if_an_encoders_cosines_are_bunched() -> None:
-    scores = torch.from_numpy(np.random.default_rng(0).normal(size=(9, 4)))
-    assert torch.allclose(standardised(scores), standardised(0.01 * scores + 0.8))
+def test_blocks_of_images_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = make_problem(8, n=50)
+    images = torch.from_numpy(problem.images).double()
+    whole = METHODS["fusion"].fit(context(problem), {}).logits(Images(images))
+    monkeypatch.setattr(base, "BLOCK_ELEMENTS", 24)
+    assert torch.allclose(METHODS["fusion"].fit(context(problem), {}).logits(Images(images)), whole)
 
 
-def test_images_equal_to_support_images_do_not_break_fusion() -> None:
+UNIT = torch.eye(40, dtype=torch.float64)
+
+
+def cluster_moments(
+    seed: int, per_class: int, offset: float = 0.0, displacement: float = 0.0
+) -> fusion.Moments:
+    """Moments of eight classes with unit variance in each of 40 dimensions and fixed means.
+
+    All rows are moved by a vector of length `offset`, the first four classes by random vectors of
+    length `displacement`, in units of a class's standard deviation.
+    """
+    means = 2 * np.random.default_rng(0).normal(size=(8, 40)) + offset / math.sqrt(40)
+    random = np.random.default_rng(seed)
+    means[:4] += displacement * math.sqrt(40) * unit_rows(random, 4, 40)
+    labels = np.repeat(np.arange(8), per_class)
+    rows = means[labels] + random.normal(size=(len(labels), 40))
+    return fusion.label_moments(torch.from_numpy(rows), torch.from_numpy(labels), 8)
+
+
+def test_precision_inverts_the_covariance_within_classes() -> None:
+    target, support = cluster_moments(1, 2000), cluster_moments(2, 500)
+    precision, spread = fusion.shared_precision(target, support)
+    assert torch.allclose(precision, UNIT, atol=0.1)
+    assert spread == pytest.approx(40, rel=0.02)
+
+
+def test_a_support_of_the_targets_domain_keeps_its_worth_and_place() -> None:
+    worths = []
+    for seed in range(5):
+        target, support = cluster_moments(10 + seed, 30), cluster_moments(20 + seed, 10)
+        assert float(fusion.support_shift(target, support, UNIT, 40.0).norm()) < 0.5
+        worths.append(fusion.support_worth(target, support, support.means, UNIT, 40.0))
+    assert float(torch.stack(worths).max()) <= 10
+    assert float(torch.stack(worths).mean()) > 8
+
+
+def test_a_shifted_support_is_moved_back() -> None:
+    target, support = cluster_moments(1, 30), cluster_moments(2, 10, offset=6.0)
+    shift = fusion.support_shift(target, support, UNIT, 40.0)
+    assert float(shift.norm()) == pytest.approx(6.0, rel=0.2)
+    centres = support.means + shift
+    assert float(fusion.support_worth(target, support, centres, UNIT, 40.0).mean()) > 8
+
+
+@pytest.mark.parametrize("displacement", [1.0, 2.0])
+def test_only_displaced_classes_lose_their_support(displacement: float) -> None:
+    target, support = cluster_moments(1, 500), cluster_moments(2, 10, displacement=displacement)
+    worth = fusion.support_worth(target, support, support.means, UNIT, 40.0)
+    assert worth[:4].numpy() == pytest.approx(1 / (1 / 10 + displacement**2), rel=0.3)
+    assert float(worth[4:].mean()) > 8
+
+
+def test_target_images_of_uncertain_class_count_less() -> None:
+    rows = torch.zeros(20, 3, dtype=torch.float64)
+    certain = torch.eye(2, dtype=torch.float64)[torch.arange(20) % 2]
+    ratio = torch.tensor(2.0)
+    sure = fusion.soft_moments(rows, certain, rows.T @ rows)
+    assert fusion.target_trust(sure, ratio).tolist() == [1, 1]
+    torn = fusion.soft_moments(rows, certain / 2 + 0.25, rows.T @ rows)
+    # Of 10 images a share of 1 - (0.75^2 + 0.25^2) is expected to be foreign.
+    expected = 1 / (1 + 10 * 0.375**2 * 2)
+    assert fusion.target_trust(torn, ratio).tolist() == pytest.approx([expected, expected])
+
+
+def test_class_frequencies_of_the_target_are_no_domain_shift() -> None:
+    support = cluster_moments(2, 10)
+    target = cluster_moments(3, 200)
+    few = torch.tensor([1.0, 0.005, 0.005, 0.5, 0.005, 1, 0.005, 0.005], dtype=torch.float64)
+    rare = fusion.Moments(
+        few * target.counts, few[:, None] * target.sums, few * target.squares, target.products
+    )
+    assert float((rare.sums.sum(0) / rare.counts.sum() - support.means.mean(0)).norm()) > 5
+    assert float(fusion.support_shift(rare, support, UNIT, 40.0).norm()) < 1
+
+
+def test_means_of_unseen_and_unsupported_classes_are_defined() -> None:
+    problem = make_problem(9, n=12, support=(3, 0, 2, 0, 4))
+    images = torch.from_numpy(problem.images).double()
+    assert METHODS["fusion"].fit(context(problem), {}).logits(Images(images)).isfinite().all()
+
+
+def test_soft_moments_of_certain_posteriors_are_those_of_labels() -> None:
+    problem = make_problem(3, n=30)
+    rows, labels = torch.from_numpy(problem.images), torch.from_numpy(problem.labels)
+    hard = fusion.label_moments(rows, labels, 5)
+    soft = fusion.soft_moments(rows, torch.eye(5)[labels], rows.T @ rows)
+    for name in ("counts", "sums", "squares", "products"):
+        assert torch.allclose(getattr(hard, name), getattr(soft, name), atol=1e-5)
+    assert hard.freedom == pytest.approx(30 - 5)
+
+
+@pytest.mark.parametrize("support", [(1,) * 5, (9, 1, 1, 1, 2), (16,) * 5])
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_few_target_images_leave_much_to_the_text(n: int, support: tuple) -> None:
+    problem = make_problem(11, n=n, support=support)
+    images = torch.from_numpy(problem.images).double()
+    fused = METHODS["fusion"].fit(context(problem), {}).logits(Images(images))
+    assert fused.isfinite().all()
+    if n == 1 and support == (1,) * 5:
+        text = images @ torch.from_numpy(problem.text).double().T
+        assert torch.equal(fused.argmax(dim=1), text.argmax(dim=1))
+
+
+def test_identical_images_are_classified_identically() -> None:
+    problem = make_problem(12, n=40)
+    images = torch.from_numpy(problem.images).double()
+    repeated = torch.cat([images, images[:1].expand(20, -1)])
+    fused = METHODS["fusion"].fit(context(problem), {}).logits(Images(repeated))
+    assert fused.isfinite().all()
+    assert torch.allclose(fused[40:], fused[:1].expand(20, -1))
+    alike = images[:1].expand(7, -1)
+    fused = METHODS["fusion"].fit(context(problem), {}).logits(Images(alike))
+    assert fused.isfinite().all()
+    assert torch.allclose(fused, fused[:1].expand(7, -1))
+
+
+def test_a_support_without_any_spread_is_no_obstacle() -> None:
+    problem = make_problem(13, n=30, support=(4, 4, 4, 4, 4))
+    where = context(problem)
+    same = torch.from_numpy(problem.text).double()[torch.from_numpy(problem.support_labels)]
+    where = replace(where, support=same)
+    images = Images(torch.from_numpy(problem.images).double())
+    made = METHODS["fusion"].fit(where, {}).logits(images)
+    assert made.isfinite().all()
+
+
+def test_images_equal_to_support_images_are_classified_like_them() -> None:
     problem = make_problem(6)
     where = context(problem)
-    beta = nearest_beta(where, where.required_support)
-    assert beta == pytest.approx(1000)
     made = METHODS["fusion"].fit(where, {}).logits(Images(where.required_support))
     assert made.isfinite().all()
-    assert (made.argmax(dim=1) == where.required_labels).all()
+
+
+def test_constant_text_leaves_fusion_at_chance_but_finite() -> None:
+    problem = make_problem(14, n=30)
+    where = context(problem)
+    where = replace(where, text=where.text[:1].expand(5, -1))
+    images = Images(torch.from_numpy(problem.images).double())
+    made = METHODS["fusion"].fit(where, {}).logits(images)
+    assert made.isfinite().all()
+
+
+def test_gaussians_repair_what_weak_text_gets_wrong() -> None:
+    gains = []
+    for seed in range(4):
+        problem = make_problem(seed, n=600, d=16, support=(4,) * 40)
+        where = replace(context(problem), logit_scale=10.0)
+        images, labels = torch.from_numpy(problem.images).double(), torch.tensor(problem.labels)
+        text = (images @ where.text.T).argmax(dim=1)
+        fused = METHODS["fusion"].fit(where, {}).logits(Images(images)).argmax(dim=1)
+        gains.append(float((fused == labels).double().mean() - (text == labels).double().mean()))
+    assert min(gains) > 0
 
 
 def transclip(problem: Problem) -> np.ndarray:
