@@ -171,7 +171,7 @@ def test_row_blocks_cover_every_row_once(monkeypatch: pytest.MonkeyPatch, n_rows
     ("method", "name", "values"),
     [
         ("tip-adapter", "alpha", [0.1 + i * 49.9 / 20 for i in range(20)]),
-        ("tip-adapter", "beta", [1 + i * 49 / 200 for i in range(200)]),
+        ("tip-adapter", "beta", [0.1 + i * 49.9 / 200 for i in range(200)]),
         ("tip-x", "alpha", [0.1 + i * 49.9 / 20 for i in range(20)]),
         ("tip-x", "beta", [1 + i * 49 / 200 for i in range(200)]),
         ("tip-x", "gamma", [0.1 + i * 29.9 / 50 for i in range(50)]),

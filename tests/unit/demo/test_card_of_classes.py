@@ -20,7 +20,7 @@ def test_every_class_has_sixteen_distinct_descriptions():
 def test_every_class_has_distinct_descriptors():
     classes = class_manifest(class_names())
     for row in read_descriptions(DEMO / "descriptors.json", classes):
-        assert 1 < len(row) == len(set(row))
+        assert 0 < len(row) == len(set(row))
         assert not any(text.endswith(".") or text[0].isupper() for text in row)
 
 
