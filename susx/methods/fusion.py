@@ -13,10 +13,10 @@ covariance. No label is used, and there is nothing to tune.
   the support set is first moved by the mean difference of the domains, as far as that exceeds
   chance (James-Stein); a class's K support images then are worth `1 / (1 / K + rho_c)`, where
   `rho_c >= 0` is by how much their mean is farther from that of the class's target images than
-  chance, so that a mislabelled or foreign class loses its support and a faithful one keeps it; a
-  class whose target images are uncertain has its mean distorted by those of other classes, and
-  counts them less (`target_trust`); the mean of all is worth the ratio of the variances within and
-  between classes.
+  the noise of both explains, so that a mislabelled or foreign class loses its support and a
+  faithful one keeps it; a class whose target images are uncertain has its mean distorted by those
+  of other classes, and counts them less (`target_trust`); the mean of all is worth the ratio of the
+  variances within and between classes.
 - **Covariance**: pooled over target and support images, with the ridge of GDA (Wang et al.,
   ICLR 2024).
 - **Frequencies** `pi_c`: shares of the target images, one image added to each class.
@@ -131,8 +131,8 @@ def estimate(target: Moments, support: Moments) -> Model:
     between = (precision * target.products).sum() / target.counts.sum() - spread
     ratio = between.clamp(min=TINY) / max(spread, TINY)
     centres = support.means + support_shift(target, support, precision, spread)
-    worth = support_worth(target, support, centres, precision, spread)
     trust = target_trust(target, ratio)
+    worth = support_worth(target, trust, support, centres, precision, spread)
     totals = trust * target.counts + worth + 1 / ratio
     sums = trust[:, None] * target.sums + worth[:, None] * centres
     return Model(
@@ -184,12 +184,18 @@ def support_shift(target: Moments, support: Moments, precision: Tensor, spread: 
 
 
 def support_worth(
-    target: Moments, support: Moments, centres: Tensor, precision: Tensor, spread: float
+    target: Moments,
+    trust: Tensor,
+    support: Moments,
+    centres: Tensor,
+    precision: Tensor,
+    spread: float,
 ) -> Tensor:
     """(C,) numbers of target images that the support images are worth, at most their own."""
     difference = target.means - centres
     squared = ((difference @ precision) * difference).sum(dim=1)
-    chance = 1 / target.counts.clamp(min=TINY) + 1 / support.counts.clamp(min=TINY)
+    images = (trust * target.counts).clamp(min=TINY)
+    chance = 1 / images + 1 / support.counts.clamp(min=TINY)
     excess = (squared / max(spread, TINY) - chance).clamp(min=0) if spread > 0 else 0 * squared
     return support.counts / (1 + support.counts * excess)
 

@@ -24,8 +24,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from susx.cache import class_means, read_cache
+from susx.cache import read_cache
 from susx.methods import METHODS, Context, Images, fusion
+from susx.results import text_classifier
 from susx.search import search
 
 SHOTS = (1, 2, 4, 8, 16, 32, 64)
@@ -51,13 +52,13 @@ class Problem:
 def cached(folder: Path, text: str, support: str) -> Problem:
     """The caches of one encoder and dataset that the pipeline wrote."""
     texts = read_cache(folder / f"text-{text}.h5")
-    classes = int(texts.labels.max()) + 1
+    classes = [str(index) for index in range(int(texts.labels.max()) + 1)]
 
     def read(name: str) -> tuple[Tensor, Tensor]:
         part = read_cache(folder / f"{name}.h5")
         return torch.from_numpy(part.features).float(), torch.from_numpy(part.labels).long()
 
-    weights = torch.from_numpy(class_means(texts, classes))
+    weights = torch.from_numpy(text_classifier(texts, classes).weights)
     context = Context(weights, texts.meta["logit_scale"], *read(f"support-{support}"))
     validation = None
     if (folder / "images-validation.h5").exists():
@@ -203,8 +204,8 @@ def variants() -> Iterator[tuple[str, AbstractContextManager[object]]]:
         return patch.object(fusion, name, value)
 
     yield "fusion", nullcontext()
-    yield "no support set", without("support_worth", lambda t, s, *_: 0 * s.counts)
-    yield "support counted in full", without("support_worth", lambda t, s, *_: s.counts)
+    yield "no support set", without("support_worth", lambda _, __, s, *rest: 0 * s.counts)
+    yield "support counted in full", without("support_worth", lambda _, __, s, *rest: s.counts)
     yield "support not moved", without("support_shift", lambda t, s, *_: 0 * s.sums[0])
     yield "target counted in full", without("target_trust", lambda t, _: 0 * t.counts + 1)
     yield "images not left out", without("log_densities", plain_densities)
@@ -300,10 +301,10 @@ def problem_of(options: argparse.Namespace) -> Problem:
     return synthetic(options.synthetic, *size, options.bunching)
 
 
-def main() -> None:
-    """Command line."""
+def command_line(description: str | None) -> argparse.ArgumentParser:
+    """Options that name a problem."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--caches", type=Path, help="folder cache/{encoder}/{dataset}")
@@ -316,8 +317,14 @@ def main() -> None:
     parser.add_argument("--bunching", type=float, default=0.0, help="with --synthetic")
     parser.add_argument("--text", help="prompt strategy, or ensemble / combined")
     parser.add_argument("--support", help="support set, or the prefix of its files")
-    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     parser.add_argument("--seeds", type=int, default=3)
+    return parser
+
+
+def main() -> None:
+    """Command line."""
+    parser = command_line(__doc__)
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     options = parser.parse_args()
     problem = problem_of(options)
     for name in options.tables:

@@ -112,10 +112,10 @@ class FusionOracle:
         worth, trust = np.zeros(len(n)), np.zeros(len(n))
         for c in self.classes:
             distance = squared(z[:, c] @ self.x / n[c] - centres[c])
-            rho = max(0, distance / spread - 1 / n[c] - 1 / self.size[c])
-            worth[c] = 1 / (1 / self.size[c] + rho)
             foreign = sum(z[:, c] * (1 - z[:, c])) / n[c]
             trust[c] = 1 / (1 + n[c] * foreign**2 * ratio)
+            rho = max(0, distance / spread - 1 / (trust[c] * n[c]) - 1 / self.size[c])
+            worth[c] = 1 / (1 / self.size[c] + rho)
         scores, noise = np.zeros_like(z), np.zeros_like(z)
         for i, row in enumerate(self.x):
             rest = [j for j in range(len(self.x)) if j != i]
@@ -160,6 +160,7 @@ def test_blocks_of_images_make_no_difference(monkeypatch: pytest.MonkeyPatch) ->
 
 
 UNIT = torch.eye(40, dtype=torch.float64)
+ALL_TRUSTED = torch.ones(8, dtype=torch.float64)
 
 
 def cluster_moments(
@@ -190,7 +191,7 @@ def test_a_support_of_the_targets_domain_keeps_its_worth_and_place() -> None:
     for seed in range(5):
         target, support = cluster_moments(10 + seed, 30), cluster_moments(20 + seed, 10)
         assert float(fusion.support_shift(target, support, UNIT, 40.0).norm()) < 0.5
-        worths.append(fusion.support_worth(target, support, support.means, UNIT, 40.0))
+        worths.append(fusion.support_worth(target, ALL_TRUSTED, support, support.means, UNIT, 40.0))
     assert float(torch.stack(worths).max()) <= 10
     assert float(torch.stack(worths).mean()) > 8
 
@@ -200,13 +201,13 @@ def test_a_shifted_support_is_moved_back() -> None:
     shift = fusion.support_shift(target, support, UNIT, 40.0)
     assert float(shift.norm()) == pytest.approx(6.0, rel=0.2)
     centres = support.means + shift
-    assert float(fusion.support_worth(target, support, centres, UNIT, 40.0).mean()) > 8
+    assert float(fusion.support_worth(target, ALL_TRUSTED, support, centres, UNIT, 40.0).mean()) > 8
 
 
 @pytest.mark.parametrize("displacement", [1.0, 2.0])
 def test_only_displaced_classes_lose_their_support(displacement: float) -> None:
     target, support = cluster_moments(1, 500), cluster_moments(2, 10, displacement=displacement)
-    worth = fusion.support_worth(target, support, support.means, UNIT, 40.0)
+    worth = fusion.support_worth(target, ALL_TRUSTED, support, support.means, UNIT, 40.0)
     assert worth[:4].numpy() == pytest.approx(1 / (1 / 10 + displacement**2), rel=0.3)
     assert float(worth[4:].mean()) > 8
 
@@ -221,6 +222,16 @@ def test_target_images_of_uncertain_class_count_less() -> None:
     # Of 10 images a share of 1 - (0.75^2 + 0.25^2) is expected to be foreign.
     expected = 1 / (1 + 10 * 0.375**2 * 2)
     assert fusion.target_trust(torn, ratio).tolist() == pytest.approx([expected, expected])
+
+
+def test_a_support_keeps_its_worth_where_the_target_is_not_to_be_trusted() -> None:
+    target, support = cluster_moments(1, 500), cluster_moments(2, 10, displacement=1.0)
+    worth = [
+        fusion.support_worth(target, trust * ALL_TRUSTED, support, support.means, UNIT, 40.0)[:4]
+        for trust in (1.0, 0.01, 0.001)
+    ]
+    assert (worth[0] < worth[1]).all()
+    assert worth[2].tolist() == [10.0] * 4
 
 
 def test_class_frequencies_of_the_target_are_no_domain_shift() -> None:
