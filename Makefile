@@ -30,7 +30,7 @@ docs: .venv/.dev
 
 lock: .venv/.dev
 	$(PIP) pip-tools==7.6.2
-	$(BIN)/pip-compile --quiet --extra dev --allow-unsafe --strip-extras --no-annotate --no-header \
+	$(BIN)/pip-compile --quiet --all-extras --allow-unsafe --strip-extras --no-annotate --no-header \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock
 	sed -i 's/+cpu$$//' requirements.lock
 
@@ -47,5 +47,5 @@ clean:
 	touch $@
 
 .venv/.dev: .venv/.base
-	$(PIP) --editable '.[dev]'
+	$(PIP) --editable '.[llm,s3,sd,web,dev]'
 	touch $@

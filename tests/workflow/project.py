@@ -24,6 +24,11 @@ NAMES = ["zebra", "a/b", "café", "apple"]  # label order is not alphabetical or
 FOLDERS = ["zebra", "a-b", "café", "apple"]  # a name with a slash has its slug as folder
 SHARDS = ["000", "001"]
 AXIS = {"start": 0.1, "stop": 10.0, "steps": 3}
+# All but CALIP, whose patch embeddings take two more jobs, and VisDesc, which has no descriptors.
+METHODS = [
+    *("zero-shot", "cupl", "cupl+e", "dn", "transclip"),
+    *("tip-adapter", "tip-x", "ape", "gda", "fusion"),
+]
 
 # The tiny model gains nothing from threads, but jobs of one thread run side by side.
 ONE_THREAD = [f"embed_{thing}=1" for thing in ("text", "images", "patches", "support", "shard")] + [
@@ -55,6 +60,7 @@ def tiny_config() -> dict[str, Any]:
             }
         },
         "evaluation": {
+            "methods": METHODS,
             "bootstrap": 100,
             "grid": {
                 "tip-adapter": {"alpha": AXIS, "beta": AXIS},

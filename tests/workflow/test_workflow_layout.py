@@ -106,7 +106,7 @@ def test_dry_run_plans_every_rule_without_heavy_imports(fresh_project: Project) 
 def test_dry_run_plans_every_output_once(fresh_project: Project) -> None:
     plan = fresh_project.plan(RESULT)
 
-    others = ("demo_", "import_", "draw_")
+    others = ("demo_", "import_", "draw_", "embed_patches")
     assert plan.rules == {name for name in RULES if not name.startswith(others)}
     assert sorted(path for job in plan.jobs for path in job.outputs) == sorted(plan.made)
     assert plan.made == {
@@ -114,11 +114,7 @@ def test_dry_run_plans_every_output_once(fresh_project: Project) -> None:
         *(f"work/tiny/images/{split}.parquet" for split in ("test", "validation")),
         *(f"work/tiny/prompts/{name}.json" for name in ("photo", "ensemble", "cupl", "cupl+e")),
         *(f"cache/clip/tiny/text-{name}.h5" for name in ("photo", "ensemble", "cupl", "cupl+e")),
-        *(
-            f"cache/clip/tiny/{kind}-{split}.h5"
-            for kind in ("images", "patches")
-            for split in ("test", "validation")
-        ),
+        *(f"cache/clip/tiny/images-{split}.h5" for split in ("test", "validation")),
         *(f"cache/clip/pools/web/{shard}.h5" for shard in ("000", "001")),
         *(f"work/tiny/support/lc/candidates/{shard}.parquet" for shard in ("000", "001")),
         *(f"work/tiny/support/lc/{name}" for name in ("manifest.parquet", "images.tar")),

@@ -22,14 +22,7 @@ EVALUATION = {"work/tiny/evaluation/clip.json", RESULT}
 TEXTS = {f"cache/clip/tiny/text-{name}.h5" for name in ("photo", "ensemble", "cupl", "cupl+e")}
 PROMPTS = {f"work/tiny/prompts/{name}.json" for name in ("photo", "ensemble", "cupl", "cupl+e")}
 POOL = {f"cache/clip/pools/web/{shard}.h5" for shard in SHARDS}
-
-
-def caches_of(split: str) -> set[str]:
-    """Caches of the images of a split."""
-    return {f"cache/clip/tiny/{kind}-{split}.h5" for kind in ("images", "patches")}
-
-
-IMAGES = caches_of("test") | caches_of("validation")
+IMAGES = {f"cache/clip/tiny/images-{split}.h5" for split in ("test", "validation")}
 IMAGE_MANIFESTS = {f"work/tiny/images/{split}.parquet" for split in ("test", "validation")}
 SUPPORT = {
     "work/tiny/support/lc/manifest.parquet",
@@ -172,7 +165,7 @@ def test_changing_the_template_reruns_photo_texts_and_retrieval(project: Project
             {"cache/clip/tiny/text-photo.h5", *CANDIDATES, *SUPPORT},
         ),
         ("work/tiny/support/lc/images.tar", SUPPORT),
-        ("work/tiny/images/validation.parquet", caches_of("validation")),
+        ("work/tiny/images/validation.parquet", {"cache/clip/tiny/images-validation.h5"}),
     ],
     ids=[
         *("images", "support set", "queries", "pool shard"),
@@ -194,7 +187,11 @@ def test_a_new_image_reruns_its_split(split: str, project: Project) -> None:
 
     planned = project.plan(RESULT).made
 
-    assert planned == {f"work/tiny/images/{split}.parquet", *caches_of(split), *EVALUATION}
+    assert planned == {
+        f"work/tiny/images/{split}.parquet",
+        f"cache/clip/tiny/images-{split}.h5",
+        *EVALUATION,
+    }
 
 
 def test_a_removed_class_folder_reruns_its_split(project: Project) -> None:
@@ -204,7 +201,17 @@ def test_a_removed_class_folder_reruns_its_split(project: Project) -> None:
 
     planned = project.plan(RESULT).made
 
-    assert planned == {"work/tiny/images/test.parquet", *caches_of("test"), *EVALUATION}
+    assert planned == {"work/tiny/images/test.parquet", "cache/clip/tiny/images-test.h5"} | (
+        EVALUATION
+    )
+
+
+def test_patches_are_embedded_where_a_method_needs_them(project: Project) -> None:
+    patches = {f"cache/clip/tiny/patches-{split}.h5" for split in ("test", "validation")}
+
+    project.change_config(lambda c: c["evaluation"]["methods"].append("calip"))
+
+    assert project.plan(RESULT).made == patches | EVALUATION
 
 
 def test_changing_the_batch_size_embeds_again(project: Project) -> None:
