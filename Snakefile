@@ -6,7 +6,8 @@
 # cache/{encoder}/{dataset}/patches-{split}.h5           their patches, for CALIP
 # cache/{encoder}/{dataset}/support-{support}.h5         support set
 # cache/{encoder}/pools/{pool}/{shard}.h5                one shard of an image pool
-# work/{dataset}/support/{support}/manifest.parquet, images.tar, candidates/{shard}.parquet
+# work/{dataset}/support/{support}/manifest.parquet, images.tar, candidates/{shard}.parquet,
+#                                                        chunks/{chunk}.parquet, .tar
 # work/{dataset}/prompts/{strategy}.json
 # work/{dataset}/images/{split}.parquet
 # work/{dataset}/classes.json
@@ -29,6 +30,7 @@ include: "rules/demo.smk"
 include: "rules/classes.smk"
 include: "rules/prompts.smk"
 include: "rules/support.smk"
+include: "rules/synthesis.smk"
 include: "rules/embeddings.smk"
 include: "rules/features.smk"
 include: "rules/evaluate.smk"

@@ -6,9 +6,18 @@ from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 
-from susx.config import FewShot, parse_config, tuning_split, with_card
+from susx.config import (
+    FewShot,
+    Retrieval,
+    load_card,
+    parse_config,
+    tuning_split,
+    with_card,
+)
+from susx.config_synthesis import Synthesis
 from susx.errors import InputError
 from susx.feature_files import feature_files, require
+from susx.manifests import read_class_list
 from susx.methods import METHODS
 from susx.pools import pool_shards
 
@@ -43,10 +52,13 @@ SEEDS = {
     for seed in support.seeds
 }
 RETRIEVED = [
-    name
-    for name, support in CONFIG.supports.items()
-    if not isinstance(support, FewShot)
+    name for name, support in CONFIG.supports.items() if isinstance(support, Retrieval)
 ]
+SYNTHESISED = {
+    name: support.resolved()
+    for name, support in CONFIG.supports.items()
+    if isinstance(support, Synthesis)
+}
 
 
 def one_of(names):
@@ -59,7 +71,7 @@ def one_of(names):
 wildcard_constraints:
     dataset=one_of(DATASETS),
     strategy=one_of(CONFIG.prompts),
-    support=one_of([*RETRIEVED, *SEEDS]),
+    support=one_of([*RETRIEVED, *SYNTHESISED, *SEEDS]),
     encoder=one_of(CONFIG.encoders),
     pool=one_of(CONFIG.pools),
     shard=one_of({shard for shards in SHARDS.values() for shard in shards}),

@@ -113,6 +113,38 @@ def candidate_files(wildcards):
     return [f"{folder}/{shard}.parquet" for shard in pool_of(wildcards.support)]
 
 
+def synthesis_prompts(wildcards):
+    """Texts that a support set is drawn from."""
+    query = SYNTHESISED[wildcards.support].query
+    return f"{WORK}/{wildcards.dataset}/prompts/{query}.json"
+
+
+def synthesis_model(wildcards):
+    """Files of a local text-to-image model; none for one from the hub."""
+    folder = Path(SYNTHESISED[wildcards.support].model)
+    parts = [
+        path for name in ("*.json", "*.safetensors") for path in folder.rglob(name)
+    ]
+    return sorted(map(str, parts))
+
+
+def class_count(dataset):
+    """Number of classes of a dataset, read from where their names stand."""
+    classes = DATASETS[dataset].classes
+    if isinstance(classes, str):
+        path = existing(classes, f"datasets.{dataset}.classes")
+        return len(read_class_list(path))
+    return len(classes or load_card(DATASETS[dataset].card).classes)
+
+
+def chunk_files(wildcards, kinds=("parquet", "tar")):
+    """Tables and tars of the chunks of classes that a support set is drawn in."""
+    folder = f"{WORK}/{wildcards.dataset}/support/{wildcards.support}/chunks"
+    per_chunk = SYNTHESISED[wildcards.support].chunk
+    count = -(-class_count(wildcards.dataset) // per_chunk)
+    return [f"{folder}/{i:05d}.{kind}" for kind in kinds for i in range(count)]
+
+
 def encoder_settings(wildcards):
     """Settings of the encoder that a cache is made with."""
     return CONFIG.encoders[wildcards.encoder].model_dump(exclude={"threads"})
@@ -157,7 +189,7 @@ def evaluated_supports(dataset):
     if dataset in FEATURES:
         return list(FEATURE_FILES[dataset].supports)
     wanted, unavailable = wanted_supports(), unavailable_supports(dataset)
-    return [name for name in RETRIEVED if name in wanted] + [
+    return [name for name in [*RETRIEVED, *SYNTHESISED] if name in wanted] + [
         name
         for name, (entry, _) in SEEDS.items()
         if entry in wanted and entry not in unavailable
@@ -174,7 +206,8 @@ def unavailable_supports(dataset):
     if dataset in FEATURES or IMAGES[dataset].train is not None:
         return {}
     reason = f"datasets.{dataset}.images.train is not set"
-    return {name: reason for name in wanted_supports() if name not in RETRIEVED}
+    few_shot = {name for name, _ in SEEDS.values()}
+    return {name: reason for name in wanted_supports() if name in few_shot}
 
 
 def evaluated_splits(dataset):
@@ -238,6 +271,10 @@ def intermediate_files(wildcards):
         yield f"{WORK}/{dataset}/support/{support}/images.tar"
         if support in SEEDS:
             yield f"{WORK}/{dataset}/images/train.parquet"
+            continue
+        if support in SYNTHESISED:
+            yield synthesis_prompts(names)
+            yield from chunk_files(names)
             continue
         yield query_cache(names)
         yield f"{WORK}/{dataset}/prompts/{CONFIG.supports[support].query}.json"

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from susx.config_features import Features
 from susx.config_problems import described
 from susx.config_references import dangling_references
+from susx.config_synthesis import Synthesis
 from susx.config_types import (
     Count,
     Finite,
@@ -212,7 +213,7 @@ class FewShot(Section):
     )
 
 
-Support = Annotated[Retrieval | FewShot, Field(discriminator="source")]
+Support = Annotated[Retrieval | FewShot | Synthesis, Field(discriminator="source")]
 
 
 class Axis(Section):

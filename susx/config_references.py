@@ -47,8 +47,9 @@ def dangling_references(config: Config) -> Iterable[str]:
             for drawn in {f"{name}-seed{seed}" for seed in support.seeds} & set(config.supports):
                 yield f"supports.{drawn}: is what a draw of {name} is called; rename one of them"
             continue
-        yield from check(f"supports.{name}.pool", [support.pool], "pools")
-        yield from check(f"supports.{name}.encoder", [support.encoder], "encoders")
+        if support.source == "retrieval":
+            yield from check(f"supports.{name}.pool", [support.pool], "pools")
+            yield from check(f"supports.{name}.encoder", [support.encoder], "encoders")
         yield from check(f"supports.{name}.query", [support.query], "prompts")
     evaluation = config.evaluation
     yield from check("evaluation.encoders", evaluation.encoders or [], "encoders")

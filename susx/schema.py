@@ -125,7 +125,13 @@ class SupportCounts(_Strict):
     n_kept: int = Field(description="Images of all classes together.")
     n_duplicates: int = Field(description="Candidates left out as copies of others.")
     n_unreadable: int = Field(description="Candidates left out as unreadable.")
+    n_flagged: int = Field(
+        0, description="Generated images that the model's safety checker refused."
+    )
     short_classes: dict[str, int] = Field(description="Classes with fewer images than wanted.")
+    generator: dict[str, Any] | None = Field(
+        None, description="Of generated images: model, weights, scheduler and settings."
+    )
 
 
 class Result(_Strict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from susx.errors import InputError
@@ -13,6 +13,8 @@ from susx.images import UnreadableImage, decode
 from susx.manifests import ClassManifest, SupportRecord, Table
 from susx.pools import Sample, Shard, read_shard
 from susx.support.retrieval import Candidate
+
+FLAGGED = "flagged by the safety checker"
 
 
 def collect_support(
@@ -110,7 +112,7 @@ def _inspect(data: bytes) -> tuple[int, int, str]:
         return (0, 0, str(error))
 
 
-def write_images(path: str | Path, images: Sequence[tuple[str, bytes]]) -> None:
+def write_images(path: str | Path, images: Iterable[tuple[str, bytes]]) -> None:
     """Write (key, encoded image) pairs as a webdataset tar."""
     from webdataset import TarWriter
 
@@ -143,9 +145,10 @@ def summary(
         "n_kept": sum(counts.values()),
         "n_duplicates": sum(record.reason == "duplicate" for record in records),
         "n_unreadable": sum(
-            bool(record.reason) and record.reason not in ("duplicate", "surplus")
+            bool(record.reason) and record.reason not in ("duplicate", "surplus", FLAGGED)
             for record in records
         ),
+        "n_flagged": sum(record.reason == FLAGGED for record in records),
         "short_classes": {
             classes.names[label]: count for label, count in counts.items() if count < size
         },

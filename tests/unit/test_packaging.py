@@ -40,7 +40,7 @@ def test_lock_has_the_promised_torch() -> None:
     assert "torch==2.13.0" in LOCK
 
 
-@pytest.mark.parametrize("group", ["dependencies", "dev"])
+@pytest.mark.parametrize("group", ["dependencies", "dev", "sd"])
 def test_declared_dependencies_are_locked(group: str) -> None:
     declared = (
         PROJECT["dependencies"]
@@ -66,6 +66,16 @@ def test_an_environment_has_every_dependency() -> None:
     lines = yaml.safe_load(text)["dependencies"][-1]["pip"]
     names = {normalised(line.split("==")[0]) for line in lines}
     assert names == {normalised(re.split(r"[<>=]", d)[0]) for d in PROJECT["dependencies"]}
+
+
+def test_the_environment_of_synthesis_adds_its_extra() -> None:
+    lines = {
+        name: yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text("utf-8"))["dependencies"][-1]
+        for name in ("susx", "synthesis")
+    }
+    added = set(lines["synthesis"]["pip"]) - set(lines["susx"]["pip"])
+    assert set(lines["susx"]["pip"]) < set(lines["synthesis"]["pip"])
+    assert {line.split("==")[0] for line in added} == set(PROJECT["optional-dependencies"]["sd"])
 
 
 def test_configuration_is_parsed_without_heavy_libraries() -> None:

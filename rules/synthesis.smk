@@ -1,0 +1,57 @@
+"""Stage 3, by synthesis: support sets drawn by a text-to-image model."""
+
+
+rule synthesise:
+    input:
+        classes=rules.class_manifest.output[0],
+        prompts=synthesis_prompts,
+        model=synthesis_model,
+    output:
+        manifest=f"{WORK}/{{dataset}}/support/{{support}}/chunks/{{chunk}}.parquet",
+        images=f"{WORK}/{{dataset}}/support/{{support}}/chunks/{{chunk}}.tar",
+    log:
+        "logs/synthesise/{dataset}/{support}/{chunk}.log",
+    benchmark:
+        "benchmarks/synthesise/{dataset}/{support}/{chunk}.tsv"
+    wildcard_constraints:
+        support=one_of(SYNTHESISED),
+        chunk=r"\d{5}",
+    conda:
+        "../envs/synthesis.yaml"
+    threads: lambda w: SYNTHESISED[w.support].threads
+    resources:
+        mem_mb=lambda w, input, attempt: attempt * (4000 + 3 * int(input.size_mb)),
+        runtime=1440,
+        gpu=lambda w: int(SYNTHESISED[w.support].device != "cpu"),
+    params:
+        settings=lambda w: SYNTHESISED[w.support].model_dump(exclude={"threads"}),
+        chunk=lambda w: int(w.chunk),
+        finished=lambda w: f"{WORK}/{w.dataset}/support/{w.support}/finished",
+    script:
+        "../workflow_scripts/synthesise.py"
+
+
+rule join_chunks:
+    input:
+        classes=rules.class_manifest.output[0],
+        manifests=lambda w: chunk_files(w, kinds=["parquet"]),
+        images=lambda w: chunk_files(w, kinds=["tar"]),
+    output:
+        manifest=f"{WORK}/{{dataset}}/support/{{support}}/manifest.parquet",
+        images=f"{WORK}/{{dataset}}/support/{{support}}/images.tar",
+    log:
+        "logs/join_chunks/{dataset}/{support}.log",
+    benchmark:
+        "benchmarks/join_chunks/{dataset}/{support}.tsv"
+    wildcard_constraints:
+        support=one_of(SYNTHESISED),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=60,
+    params:
+        size=lambda w: SYNTHESISED[w.support].size,
+    script:
+        "../workflow_scripts/join_chunks.py"

@@ -1,0 +1,325 @@
+"""Support sets by synthesis (SuS-SD; SuS-X, section 3.1): images drawn from a class's texts.
+
+Image i of a class depends on the seed, the slug of the class, its texts and i only: not on the
+batch, the chunk, the order, or how many images are drawn in all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from susx.config_synthesis import Synthesis
+from susx.errors import InputError
+from susx.files import sha256_json, write_json
+from susx.manifests import ClassManifest, ClassName, SupportRecord, Table
+from susx.pools import Shard, read_shard
+from susx.prompts import PromptSet
+from susx.support.sampler import DiffusionSampler, Shot, description, locate
+from susx.support.selection import FLAGGED, summary, write_images
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LOG = logging.getLogger(__name__)
+ATTEMPTS = 5
+
+
+class Sampler(Protocol):
+    """What draws images, in the order of the shots; None stands for a flagged one."""
+
+    def draw(self, shots: Sequence[Shot]) -> Iterator[Image | None]:
+        """Yield one image per shot."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a chunk draws: images per class, the seed, and what the images come from.
+
+    `generator` goes into the manifest and the result; classes that another one drew are drawn
+    again.
+    """
+
+    size: int
+    seed: int
+    source: str
+    generator: Mapping[str, Any]
+
+
+def image_seed(seed: int, slug: str, index: int, attempt: int = 0) -> int:
+    """Seed in [0, 2^63) of the noise of image `index` of class `slug`."""
+    key = f"{seed}/{slug}/{index}/{attempt}".encode()
+    return int.from_bytes(hashlib.sha256(key).digest()[:8]) >> 1
+
+
+def image_text(texts: Sequence[str], seed: int, slug: str, index: int, attempt: int = 0) -> str:
+    """The text that image `index` is drawn from: all texts in random order, round after round."""
+    turn, place = divmod(index, len(texts))
+    rng = np.random.default_rng(image_seed(seed, slug, turn, -1))
+    order = rng.permutation(len(texts))
+    return texts[int(order[(place + attempt) % len(texts)])]
+
+
+def chunk_of(classes: ClassManifest, chunk: int, per_chunk: int) -> list[ClassName]:
+    """The classes of chunk number `chunk`."""
+    return list(classes)[chunk * per_chunk : (chunk + 1) * per_chunk]
+
+
+def draw_class(
+    entry: ClassName,
+    texts: Sequence[str],
+    job: Job,
+    sampler: Sampler,
+    advance: Callable[[int], object] = lambda n: None,
+) -> tuple[list[SupportRecord], list[tuple[str, bytes]]]:
+    """Draw the images of one class; flagged ones are replaced up to `ATTEMPTS` times in all.
+
+    Args:
+        entry: the class.
+        texts: its texts.
+        job: what to draw.
+        sampler: draws the images.
+        advance: told the number of images that are settled.
+
+    Returns:
+        One record per drawn image, and the kept ones as (key, PNG bytes).
+    """
+    records: list[SupportRecord] = []
+    images: list[tuple[str, bytes]] = []
+    pending = list(range(job.size))
+    for attempt in range(ATTEMPTS):
+        shots = [
+            Shot(
+                image_text(texts, job.seed, entry.slug, index, attempt),
+                image_seed(job.seed, entry.slug, index, attempt),
+            )
+            for index in pending
+        ]
+        refused = []
+        for index, shot, image in zip(pending, shots, sampler.draw(shots), strict=True):
+            record = _record(entry, index, attempt, shot, image, job)
+            if image is None:
+                refused.append(index)
+            else:
+                data = png(image)
+                digest = hashlib.sha256(data).hexdigest()
+                record = SupportRecord(**{**asdict(record), "sha256": digest})
+                images.append((record.key, data))
+                advance(1)
+            records.append(record)
+        pending = refused
+        if not pending:
+            break
+    advance(len(pending))
+    return sorted(records, key=lambda r: r.key), sorted(images)
+
+
+def _record(
+    entry: ClassName, index: int, attempt: int, shot: Shot, image: Image | None, job: Job
+) -> SupportRecord:
+    key = f"{entry.index:05d}-{index:05d}"
+    return SupportRecord(
+        key=key if image is not None else f"{key}-{attempt}",
+        label=entry.index,
+        class_name=entry.name,
+        rank=index,
+        score=0.0,
+        source=job.source,
+        location=f"seed {shot.seed}",
+        caption=shot.prompt,
+        sha256="",
+        width=image.width if image is not None else 0,
+        height=image.height if image is not None else 0,
+        kept=image is not None,
+        reason="" if image is not None else FLAGGED,
+    )
+
+
+def png(image: Image) -> bytes:
+    """Encode an image without loss."""
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+class Progress:
+    """Finished classes of a support set, one tar and one JSON file each, in a folder.
+
+    The JSON file is written last and vouches for the tar; it holds the class's records and the
+    fingerprint of everything that they depend on.
+    """
+
+    def __init__(self, folder: str | Path, job: Job) -> None:
+        self._folder = Path(folder)
+        self._job = job
+
+    def images(self, entry: ClassName) -> Path:
+        """Tar of a class's images."""
+        return self._folder / f"{entry.slug}.tar"
+
+    def _notes(self, entry: ClassName) -> Path:
+        return self._folder / f"{entry.slug}.json"
+
+    def _fingerprint(self, entry: ClassName, texts: Sequence[str]) -> str:
+        return sha256_json([asdict(self._job), asdict(entry), list(texts)])
+
+    def save(
+        self,
+        entry: ClassName,
+        texts: Sequence[str],
+        records: Sequence[SupportRecord],
+        images: Sequence[tuple[str, bytes]],
+    ) -> None:
+        """Keep a finished class."""
+        write_images(self.images(entry), images)
+        notes = {
+            "fingerprint": self._fingerprint(entry, texts),
+            "records": [asdict(record) for record in records],
+        }
+        write_json(self._notes(entry), notes)
+
+    def load(self, entry: ClassName, texts: Sequence[str]) -> list[SupportRecord] | None:
+        """Records of a class that is finished with the same settings, else None."""
+        try:
+            notes = json.loads(self._notes(entry).read_text("utf-8"))
+            records = [SupportRecord(**record) for record in notes["records"]]
+            if notes["fingerprint"] != self._fingerprint(entry, texts):
+                return None
+            stored = dict(self.read(entry))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        digests = {key: hashlib.sha256(data).hexdigest() for key, data in stored.items()}
+        return records if digests == {r.key: r.sha256 for r in records if r.kept} else None
+
+    def read(self, entry: ClassName) -> Iterator[tuple[str, bytes]]:
+        """The images of a finished class."""
+        for sample in read_shard(Shard("webdataset", str(self.images(entry)))):
+            yield sample.key, sample.image
+
+
+def synthesise(
+    classes: ClassManifest,
+    entries: Sequence[ClassName],
+    texts: Sequence[Sequence[str]],
+    job: Job,
+    sampler: Callable[[], Sampler],
+    progress: Progress,
+    images: str | Path,
+) -> Table:
+    """Draw the images of some classes and write them to a tar.
+
+    A class that `progress` holds is not drawn again.
+
+    Args:
+        classes: class manifest.
+        entries: the classes to draw.
+        texts: texts of every class of the manifest.
+        job: what to draw.
+        sampler: makes what draws the images; not called if all classes are there.
+        progress: keeps finished classes.
+        images: tar to write; keys are those of the returned manifest.
+
+    Returns:
+        Table of SupportRecord of these classes, one row per drawn image.
+    """
+    from tqdm import tqdm
+
+    found = {entry: progress.load(entry, texts[entry.index]) for entry in entries}
+    todo = [entry for entry, records in found.items() if records is None]
+    ready = job.size * (len(entries) - len(todo))
+    painter: Sampler | None = None
+    with tqdm(total=job.size * len(entries), initial=ready, unit=" images", mininterval=1) as bar:
+        for entry in todo:
+            painter = painter or sampler()
+            own = texts[entry.index]
+            records, drawn = draw_class(entry, own, job, painter, bar.update)
+            if len(drawn) < job.size:
+                LOG.warning(
+                    '"%s" has %d of %d images: the safety checker refused the others %d times',
+                    entry.name, len(drawn), job.size, ATTEMPTS,
+                )  # fmt: skip
+            progress.save(entry, own, records, drawn)
+            found[entry] = records
+    write_images(images, (image for entry in entries for image in progress.read(entry)))
+    records = [record for entry in entries for record in found[entry] or []]
+    return Table(records, classes.sha256, {"generator": dict(job.generator)})
+
+
+def synthesise_chunk(
+    settings: Synthesis,
+    classes: ClassManifest,
+    entries: Sequence[ClassName],
+    prompts: PromptSet,
+    folder: str | Path,
+    images: str | Path,
+) -> Table:
+    """Draw the images of some classes with the configured model and write them to a tar.
+
+    Finished classes are kept in `folder` until the chunk's table is written; `forget` then
+    removes them.
+
+    Raises:
+        InputError: if the model cannot be loaded, or memory does not suffice for one image.
+    """
+    model = locate(settings)
+    generator = {**description(settings, model), "query": settings.query}
+    job = Job(settings.size, settings.seed, f"synthesis with {settings.model}", generator)
+    return synthesise(
+        classes,
+        entries,
+        prompts.texts,
+        job,
+        lambda: DiffusionSampler(settings, model),
+        Progress(folder, job),
+        images,
+    )
+
+
+def forget(folder: str | Path, entries: Iterable[ClassName]) -> None:
+    """Remove what is kept of finished classes, and the folder when it is empty."""
+    for entry in entries:
+        for suffix in (".json", ".tar"):
+            (Path(folder) / f"{entry.slug}{suffix}").unlink(missing_ok=True)
+    with suppress(OSError):
+        Path(folder).rmdir()
+
+
+def join_chunks(
+    tables: Sequence[Table],
+    tars: Sequence[str | Path],
+    classes: ClassManifest,
+    size: int,
+    images: str | Path,
+) -> Table:
+    """Join the chunks of a support set, in class order, into one tar and one table.
+
+    Raises:
+        InputError: if chunks were drawn by different models or with different settings.
+    """
+    generators = [table.meta["generator"] for table in tables]
+    if any(generator != generators[0] for generator in generators):
+        raise InputError(
+            f"{images}: its chunks were drawn by different models or settings; delete "
+            "the folder and run again"
+        )
+    write_images(
+        images,
+        (
+            (sample.key, sample.image)
+            for tar in tars
+            for sample in read_shard(Shard("webdataset", str(tar)))
+        ),
+    )
+    records = [record for table in tables for record in table.records]
+    counts = summary(records, classes, size)
+    return Table(records, classes.sha256, counts | {"generator": generators[0]})

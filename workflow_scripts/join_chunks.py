@@ -1,0 +1,21 @@
+"""Join the chunks of a synthesised support set."""
+
+import logging
+
+from susx_job import run_job
+
+from susx.manifests import ClassManifest, SupportRecord, read_table, write_table
+from susx.support.synthesis import join_chunks
+
+
+def main(job):
+    """From here on the support set is like any other."""
+    classes = ClassManifest.read(job.input.classes)
+    tables = [read_table(path, SupportRecord, classes.sha256) for path in job.input.manifests]
+    table = join_chunks(tables, job.input.images, classes, job.params.size, job.output.images)
+    write_table(job.output.manifest, table, SupportRecord)
+    logging.info("%s", table.meta)
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)
