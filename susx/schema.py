@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from susx.errors import InputError
 from susx.files import read_json
 
-SCHEMA = "susx-result-2"
+SCHEMA = "susx-result-3"
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
@@ -137,7 +137,7 @@ class SupportCounts(_Strict):
 class Result(_Strict):
     """results/{dataset}.json."""
 
-    schema_: Literal["susx-result-2"] = Field(alias="schema", description="Version.")
+    schema_: Literal["susx-result-3"] = Field(alias="schema", description="Version.")
     dataset: str = Field(description="Name in config.yaml.")
     n_classes: int = Field(description="Number of classes.")
     n_test: int = Field(description="Test images.")
