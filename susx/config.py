@@ -263,6 +263,11 @@ class Evaluation(Section):
     fixed: dict[str, dict[str, Finite]] = Field(
         {}, description="Per method, values of protocol `fixed` in place of the defaults."
     )
+    leaks: Literal["keep", "drop"] = Field(
+        "keep",
+        description="What becomes of support images that nearly equal a test image. They are "
+        "listed in the result; `keep` also tells the accuracy without them.",
+    )
     memory_mib: Positive | None = Field(
         None, description="Working memory of the search, in MiB; chosen by device if left out."
     )

@@ -12,6 +12,7 @@ from susx.files import atomic
 from susx.images import UnreadableImage, decode
 from susx.manifests import ClassManifest, SupportRecord, Table
 from susx.pools import Sample, Shard, read_shard
+from susx.support.duplicates import MAX_DISTANCE, distance, fingerprint
 from susx.support.retrieval import Candidate
 
 
@@ -23,7 +24,7 @@ def collect_support(
     source: str,
     images: str | Path,
 ) -> Table:
-    """Write the best `size` distinct images of every class to a tar.
+    """Write the best `size` images of every class to a tar, near duplicates left out.
 
     Args:
         ranking: candidates per class, best first.
@@ -43,20 +44,18 @@ def collect_support(
     records: list[SupportRecord] = []
     kept: list[tuple[str, bytes]] = []
     for entry, candidates in zip(classes, ranking, strict=True):
-        seen: set[str] = set()
-        n_kept = 0
+        prints: list[str] = []
         for rank, candidate in enumerate(candidates):
             sample = samples[candidate.shard, candidate.key]
             digest = hashlib.sha256(sample.image).hexdigest()
-            width, height, reason = _inspect(sample.image)
-            if not reason and digest in seen:
+            width, height, look, reason = _inspect(sample.image)
+            if not reason and any(distance(look, other) <= MAX_DISTANCE for other in prints):
                 reason = "duplicate"
-            if not reason and n_kept == size:
+            if not reason and len(prints) == size:
                 reason = "surplus"
             key = f"{entry.index:05d}-{rank:05d}"
             if not reason:
-                seen.add(digest)
-                n_kept += 1
+                prints.append(look)
                 kept.append((key, sample.image))
             records.append(
                 SupportRecord(
@@ -73,6 +72,7 @@ def collect_support(
                     height=height,
                     kept=not reason,
                     reason=reason,
+                    fingerprint=look,
                 )
             )
     write_images(images, kept)
@@ -103,11 +103,13 @@ def _fetch(
     return samples
 
 
-def _inspect(data: bytes) -> tuple[int, int, str]:
+def _inspect(data: bytes) -> tuple[int, int, str, str]:
+    """Width, height, fingerprint, and why the image cannot be used."""
     try:
-        return (*decode(data).size, "")
+        image = decode(data)
     except UnreadableImage as error:
-        return (0, 0, str(error))
+        return 0, 0, "", str(error)
+    return (*image.size, fingerprint(image), "")
 
 
 def write_images(path: str | Path, images: Sequence[tuple[str, bytes]]) -> None:

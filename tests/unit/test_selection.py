@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from susx.errors import InputError
-from susx.images import FORMATS
+from susx.images import FORMATS, decode
 from susx.manifests import SupportRecord, Table, class_manifest, read_table, write_table
 from susx.pools import Shard, read_shard
+from susx.support.duplicates import fingerprint
 from susx.support.retrieval import Candidate
 from susx.support.selection import collect_support
 from tests.helpers import add_member, colour_of, image_bytes
@@ -77,6 +78,7 @@ def test_records_tell_where_an_image_comes_from(tmp_path: Path) -> None:
         width=40,
         height=30,
         kept=True,
+        fingerprint=fingerprint(decode(IMAGES["i5"])),
     )
 
 
