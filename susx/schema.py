@@ -140,6 +140,9 @@ class SupportCounts(_Strict):
     n_kept: int = Field(description="Images of all classes together.")
     n_duplicates: int = Field(description="Candidates left out as near copies of better ones.")
     n_unreadable: int = Field(description="Candidates left out as unreadable.")
+    n_disagreeing: int = Field(
+        0, description="Candidates left out because the text classifier disagrees."
+    )
     short_classes: dict[str, int] = Field(description="Classes with fewer images than wanted.")
     leaks: list[Leak] | None = Field(
         None,
