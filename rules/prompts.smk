@@ -10,6 +10,8 @@ rule describe_classes:
         "logs/describe_classes/{dataset}/{texts}/{chunk}.log",
     benchmark:
         "benchmarks/describe_classes/{dataset}/{texts}/{chunk}.tsv"
+    wildcard_constraints:
+        dataset=one_of({dataset for dataset, _ in WRITTEN}),
     conda:
         "../envs/llm.yaml"
     threads: lambda w: getattr(language_model(w), "threads", 1)
@@ -39,6 +41,8 @@ rule join_descriptions:
         "logs/join_descriptions/{dataset}/{texts}.log",
     benchmark:
         "benchmarks/join_descriptions/{dataset}/{texts}.tsv"
+    wildcard_constraints:
+        dataset=one_of({dataset for dataset, _ in WRITTEN}),
     conda:
         ENVIRONMENT
     threads: 1

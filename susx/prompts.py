@@ -138,7 +138,11 @@ def read_descriptions(
     if not isinstance(data, dict):
         raise InputError(f"{path}: expected a mapping {{class name: [sentence, ...]}}")
     generated = _is_generated(data)
-    counts = data["provenance"]["classes"] if generated else {}
+    if generated and not all(isinstance(data.get(k), dict) for k in ("texts", "provenance")):
+        raise InputError(
+            f"{path}: lacks `texts` or `provenance`, which rule join_descriptions wrote"
+        )
+    counts = data["provenance"].get("classes", {}) if generated else {}
     texts: dict[int, list[str]] = {}
     for key, sentences in (data["texts"] if generated else data).items():
         index = classes.find(key)
@@ -197,9 +201,10 @@ def _descriptors(classes: ClassManifest, settings: Mapping[str, Any]) -> list[li
 
 def _remedy(counts: Mapping[str, Any] | None) -> str:
     """What to do about a class without a sentence, and why a language model's were dropped."""
-    if counts is None:
+    dropped = counts.get("n_dropped", {}) if counts else {}
+    if not dropped:
         return "; give at least one"
-    reasons = ", ".join(f"{count} {reason}" for reason, count in counts["n_dropped"].items())
+    reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
     return (
         f" (dropped: {reasons}); change `questions` or raise `samples`, or add a sentence to a "
         "copy of this file and name that as the dataset's file"

@@ -78,7 +78,7 @@ def served(model: Path) -> Iterator[str]:
             stderr=stream,
         )
     try:
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 300
         while not _healthy(port):
             assert process.poll() is None, log.read_text("utf-8")
             assert time.monotonic() < deadline, log.read_text("utf-8")

@@ -60,12 +60,8 @@ class Server:
             futures = [pool.submit(self._ask, request, sampling) for request in requests]
             try:
                 answers = [future.result() for future in tqdm(futures, unit=" replies")]
-            except openai.OpenAIError as error:
+            finally:
                 pool.shutdown(cancel_futures=True)
-                raise InputError(f"{self._key}: {self._explained(error)}") from None
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
         self.provenance["answered_by"] = sorted({model for _, model in answers})
         self.provenance["date"] = datetime.now(UTC).date().isoformat()
         return [reply for reply, _ in answers]
@@ -86,10 +82,10 @@ class Server:
                 extra_body={name: value for name, value in body.items() if value is not None},
             )
             return self._reply(answer), str(answer.model)
-        except openai.BadRequestError as error:
-            if error.code in WITHHELD:
+        except openai.OpenAIError as error:
+            if isinstance(error, openai.BadRequestError) and error.code in WITHHELD:
                 return Reply("", finished=True), self._settings.model
-            raise
+            raise InputError(f"{self._key}: {self._explained(error)}") from None
         except (ValueError, AttributeError, LookupError, TypeError):
             raise InputError(
                 f"{self._key}: {self._settings.base_url} answers, but with no chat completion; "
@@ -106,26 +102,27 @@ class Server:
         return Reply(
             text,
             finished=choice.finish_reason != "length",
-            question_tokens=usage.prompt_tokens if usage else 0,
-            reply_tokens=usage.completion_tokens if usage else 0,
+            question_tokens=int(usage.prompt_tokens or 0) if usage else 0,
+            reply_tokens=int(usage.completion_tokens or 0) if usage else 0,
         )
 
     def _explained(self, error: openai.OpenAIError) -> str:
         """Say what is wrong and what to do, without the key, which servers like to repeat."""
-        url, tries = self._settings.base_url, self._settings.retries + 1
+        url, n = self._settings.base_url, self._settings.retries + 1
+        tries = "1 try" if n == 1 else f"{n} tries"
         said = str(error)
         if isinstance(error, openai.APIStatusError):
             said = f"{error.status_code}: {error.response.text}"
         said = shorten(said.replace(self._secret or "\0", "***"), 300)
         if isinstance(error, openai.APITimeoutError):
             return (
-                f"no answer from {url} within {self._settings.timeout:g} s, in {tries} tries; "
+                f"no answer from {url} within {self._settings.timeout:g} s, in {tries}; "
                 f"raise `timeout` or lower `concurrency`; {KEPT}"
             )
         if isinstance(error, openai.APIConnectionError):
-            cause = error.__cause__ or said
+            cause = shorten(str(error.__cause__ or said), 300)
             return (
-                f"no usable answer from {url} in {tries} tries ({cause}); start the server, or "
+                f"no usable answer from {url} in {tries} ({cause}); start the server, or "
                 f"correct `base_url`; {KEPT}"
             )
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
@@ -134,13 +131,13 @@ class Server:
             return f"{url} refuses the key ({said}); {key}"
         if isinstance(error, openai.RateLimitError):
             return (
-                f"{url} still limits the rate after {tries} tries ({said}); lower "
-                f"`concurrency`, raise `retries`, or wait; {KEPT}"
+                f"{url} limits the rate ({said}); wait, lower `concurrency`, or raise `retries`; "
+                f"{KEPT}"
             )
         if isinstance(error, openai.NotFoundError):
             return f"{url} knows no such address or model ({said}); check `base_url` and `model`"
         if isinstance(error, openai.InternalServerError):
-            return f"{url} fails in {tries} tries ({said}); see the server's log; {KEPT}"
+            return f"{url} fails in {tries} ({said}); see the server's log; {KEPT}"
         return f"{url} refuses the request ({said}); `options` adds and removes fields of requests"
 
 
@@ -157,4 +154,6 @@ def load(key: str, settings: OpenAIServer) -> Server:
             f"{key}.api_key_variable: the environment variable {variable} is not set; set it to "
             "the key, or leave `api_key_variable` out if the server wants none"
         )
+    if secret and not (secret.isascii() and secret.isprintable()):
+        raise InputError(f"{key}.api_key_variable: the value of {variable} is no key; set it again")
     return Server(key, settings, secret)

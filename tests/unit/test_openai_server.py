@@ -52,7 +52,7 @@ def bodies(httpserver: HTTPServer) -> list[dict[str, Any]]:
 
 
 def load(url: str, **settings: Any) -> Any:
-    fixed = {"backend": "openai", "model": "tiny", "base_url": url, "retries": 1, "timeout": 10}
+    fixed = {"backend": "openai", "model": "tiny", "base_url": url, "retries": 1, "timeout": 60}
     return load_language_model("gpt", {**fixed, **settings})
 
 
@@ -162,6 +162,14 @@ def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch, value: str | No
     )
 
 
+@pytest.mark.parametrize("value", ["kéy-hunter2", "key\nhunter2"])
+def test_a_value_that_is_no_key_is_not_shown(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("PETS_KEY", value)
+    with pytest.raises(InputError, match="the value of PETS_KEY is no key; set it again") as caught:
+        load("http://127.0.0.1:9/v1", api_key_variable="PETS_KEY")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_server_that_wants_a_key_asks_for_its_variable(httpserver: HTTPServer) -> None:
     httpserver.expect_request(PATH).respond_with_json({"error": {"message": "no"}}, status=401)
     assert "set `api_key_variable`" in problem(loaded(httpserver))
@@ -188,8 +196,8 @@ def test_failures_are_tried_again(httpserver: HTTPServer, status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "says"),
     [
-        (429, "still limits the rate after 1 tries (429: "),
-        (500, "fails in 1 tries"),
+        (429, "limits the rate (429: "),
+        (500, "fails in 1 try (500: "),
         (404, "check `base_url` and `model`"),
         (403, "refuses the key"),
         (400, "refuses the request (400: "),
@@ -252,7 +260,7 @@ def test_a_server_that_is_too_slow_is_named(httpserver: HTTPServer) -> None:
 
     httpserver.expect_request(PATH).respond_with_handler(answer)
     message = problem(loaded(httpserver, timeout=0.1, retries=0))
-    assert "within 0.1 s, in 1 tries; raise `timeout` or lower `concurrency`" in message
+    assert "within 0.1 s, in 1 try; raise `timeout` or lower `concurrency`" in message
 
 
 def test_the_first_failure_ends_the_rest(httpserver: HTTPServer) -> None:

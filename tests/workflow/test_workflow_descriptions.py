@@ -109,7 +109,7 @@ def assert_written(project: Project) -> None:
 def test_results_say_where_texts_come_from(finished: Project) -> None:
     recorded = read_result(finished.path(RESULT)).provenance["prompts"]
 
-    assert set(recorded) == {"ensemble", "cupl", "cupl+e"}
+    assert set(recorded) == {"photo", "ensemble", "cupl", "cupl+e"}
     for name, provenance in recorded.items():
         assert provenance == finished.read_json(f"work/tiny/prompts/{name}.json")["provenance"]
 
@@ -125,7 +125,7 @@ def test_a_chunk_that_fails_leaves_the_others(
     outcome = fresh_project.attempt(CUPL)
 
     assert outcome.returncode != 0
-    assert_one_error(fresh_project, outcome, ("language_models.gpt: ", "fails in 1 tries"))
+    assert_one_error(fresh_project, outcome, ("language_models.gpt: ", "fails in 1 try (500: "))
     assert_nothing_half_written(fresh_project, CHUNKS[1])
     kept = fresh_project.path(CHUNKS[0]).read_bytes()
     httpserver.clear()
