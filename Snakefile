@@ -8,6 +8,7 @@
 # cache/{encoder}/pools/{pool}/{shard}.h5                one shard of an image pool
 # work/{dataset}/support/{support}/manifest.parquet, images.tar, candidates/{shard}.parquet
 # work/{dataset}/prompts/{strategy}.json
+# work/{dataset}/{texts}.json                         <- work/{dataset}/replies/{texts}/{chunk}.json
 # work/{dataset}/images/{split}.parquet
 # work/{dataset}/classes.json
 # logs/{rule}/..., benchmarks/{rule}/...
@@ -25,6 +26,7 @@ configfile: "config.yaml"
 include: "rules/common.smk"
 include: "rules/inputs.smk"
 include: "rules/feature_inputs.smk"
+include: "rules/description_inputs.smk"
 include: "rules/demo.smk"
 include: "rules/classes.smk"
 include: "rules/prompts.smk"
