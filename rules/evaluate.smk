@@ -22,7 +22,7 @@ rule evaluate:
     params:
         files=cache_files,
         plan=lambda w: EVALUATION.model_dump(
-            include={"methods", "protocols", "bootstrap"}
+            include={"methods", "protocols", "leaks", "bootstrap"}
         )
         | {
             "texts": configured_texts(w.dataset),
@@ -48,6 +48,7 @@ rule evaluate:
 rule collate:
     input:
         classes=rules.class_manifest.output[0],
+        prompts=prompt_files,
         parts=evaluation_files,
     output:
         f"{RESULTS}/{{dataset}}.json",

@@ -40,7 +40,7 @@ def strategy_sources(strategy):
 
 
 def lacking_texts(dataset, strategy):
-    """Key of a file that a prompt strategy reads but the dataset does not name, or None."""
+    """Key of the texts that a prompt strategy reads but the dataset does not have, or None."""
     if dataset in FEATURES and not FEATURES[dataset].encoder:
         there = strategy in FEATURE_FILES[dataset].texts
         return None if there else f"text {strategy} of datasets.{dataset}.features"
@@ -50,7 +50,10 @@ def lacking_texts(dataset, strategy):
 
 
 def text_file(source):
-    """Input function: the dataset's file of a prompt source, if the strategy reads it."""
+    """Input function: the dataset's file of a prompt source, if the strategy reads it.
+
+    It is named in the configuration, or a language model writes it.
+    """
 
     def path(wildcards):
         if source not in strategy_sources(wildcards.strategy).values():
@@ -61,6 +64,8 @@ def text_file(source):
                 f"config.yaml: {lacking}: not set, but prompt strategy "
                 f"{wildcards.strategy} reads it"
             )
+        if (wildcards.dataset, source) in WRITTEN:
+            return f"{WORK}/{wildcards.dataset}/{source}.json"
         key = f"datasets.{wildcards.dataset}.{source}"
         return existing(getattr(DATASETS[wildcards.dataset], source), key)
 
@@ -93,6 +98,13 @@ def query_cache(wildcards):
 def few_shot(wildcards):
     """Settings of a few-shot support set."""
     return CONFIG.supports[SEEDS[wildcards.support][0]]
+
+
+def support_views(wildcards):
+    """Random views per image of a few-shot support set, and their seed."""
+    if wildcards.support not in SEEDS:
+        return {}
+    return {"views": few_shot(wildcards).views, "seed": SEEDS[wildcards.support][1]}
 
 
 def shard_cache(wildcards):
@@ -143,6 +155,30 @@ def chunk_files(wildcards, kinds=("parquet", "tar")):
     per_chunk = SYNTHESISED[wildcards.support].chunk
     count = -(-class_count(wildcards.dataset) // per_chunk)
     return [f"{folder}/{i:05d}.{kind}" for kind in kinds for i in range(count)]
+
+
+def candidate_limit(support):
+    """Number of candidates per query and class of a support set."""
+    settings = CONFIG.supports[support]
+    return settings.size * settings.candidates
+
+
+def candidate_features(wildcards):
+    """Caches of the candidates' shards, for choices that look at more than the ranking."""
+    if CONFIG.supports[wildcards.support].select == "top":
+        return []
+    names = SimpleNamespace(support=wildcards.support)
+    shards = pool_of(wildcards.support)
+    return [shard_cache(names) for names.shard in shards]
+
+
+def judging_text(wildcards):
+    """Cache of the texts that must agree with the choice of a candidate."""
+    support = CONFIG.supports[wildcards.support]
+    if support.select != "agree":
+        return []
+    text = configured_texts(wildcards.dataset)[0]
+    return [f"{CACHE}/{support.encoder}/{wildcards.dataset}/text-{text}.h5"]
 
 
 def encoder_settings(wildcards):
@@ -206,8 +242,8 @@ def unavailable_supports(dataset):
     if dataset in FEATURES or IMAGES[dataset].train is not None:
         return {}
     reason = f"datasets.{dataset}.images.train is not set"
-    few_shot = {name for name, _ in SEEDS.values()}
-    return {name: reason for name in wanted_supports() if name in few_shot}
+    drawn = {name for name, _ in SEEDS.values()}
+    return {name: reason for name in wanted_supports() if name in drawn}
 
 
 def evaluated_splits(dataset):
@@ -255,6 +291,16 @@ def cache_inputs(wildcards):
     return [classes, *(path for kind in kinds for path in kind.values())]
 
 
+def prompt_files(wildcards):
+    """Texts that a dataset is evaluated with; features published with their texts have none."""
+    dataset = wildcards.dataset
+    if dataset in FEATURES and not FEATURES[dataset].encoder:
+        return []
+    unavailable = unavailable_texts(dataset)
+    texts = (text for text in evaluated_texts(dataset) if text not in unavailable)
+    return [f"{WORK}/{dataset}/prompts/{text}.json" for text in texts]
+
+
 def intermediate_files(wildcards):
     """Every file between a dataset's inputs and one encoder's evaluation."""
     dataset, files = wildcards.dataset, cache_files(wildcards)
@@ -262,10 +308,10 @@ def intermediate_files(wildcards):
     yield classes
     for kind in kinds:
         yield from kind.values()
-    if dataset in IMAGES or FEATURES[dataset].encoder:
-        yield from (
-            f"{WORK}/{dataset}/prompts/{strategy}.json" for strategy in files["texts"]
-        )
+    yield from prompt_files(wildcards)
+    for kind in TEXT_FILES:
+        if (dataset, kind) in WRITTEN:
+            yield f"{WORK}/{dataset}/{kind}.json"
     for support in files["support_manifests"]:
         names = SimpleNamespace(dataset=dataset, support=support)
         yield f"{WORK}/{dataset}/support/{support}/images.tar"

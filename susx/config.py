@@ -16,7 +16,16 @@ from susx.config_features import Features
 from susx.config_problems import described
 from susx.config_references import dangling_references
 from susx.config_synthesis import Synthesis
+from susx.config_texts import (
+    DESCRIPTION_QUESTIONS,
+    Descriptions,
+    DescriptionSource,
+    DescriptorSource,
+    LanguageModel,
+    Questions,
+)
 from susx.config_types import (
+    Axis,
     Count,
     Finite,
     Names,
@@ -97,7 +106,7 @@ class Dataset(Section):
     """What to classify. Values given here win over those of the card."""
 
     card: str | None = Field(
-        None, description="Dataset card: a YAML file with classes, template, ensemble, title."
+        None, description="Dataset card: a YAML file with classes, template, ensemble, questions."
     )
     classes: Annotated[list[Entry], Field(min_length=1)] | str | None = Field(
         None, description="Class names: a list, or a text file with one name per line."
@@ -106,11 +115,15 @@ class Dataset(Section):
     ensemble: list[Template] = Field(
         DEFAULT_ENSEMBLE, min_length=1, description="Templates of the prompt ensemble."
     )
-    descriptions: str | None = Field(
-        None, description="JSON file {class name: [sentence, ...]}, as CuPL publishes."
+    descriptions: DescriptionSource | None = Field(
+        None,
+        description="JSON file {class name: [sentence, ...]}, as CuPL publishes, or the language "
+        "model that writes them.",
     )
-    descriptors: str | None = Field(
-        None, description="JSON file {class name: [descriptor, ...]}, as VisDesc publishes."
+    descriptors: DescriptorSource | None = Field(
+        None,
+        description="JSON file {class name: [descriptor, ...]}, as VisDesc publishes, or the "
+        "language model that writes them.",
     )
     images: Images | None = Field(None, description="Where the labelled images are.")
     features: Features | None = Field(None, description="Published features, in place of images.")
@@ -139,6 +152,11 @@ class Card(Section):
     template: Template = Field("a photo of a {}.", description="Photo template.")
     ensemble: list[Template] = Field(
         DEFAULT_ENSEMBLE, min_length=1, description="Templates of the prompt ensemble."
+    )
+    questions: Questions = Field(
+        DESCRIPTION_QUESTIONS,
+        description="What a language model is asked about a class, for descriptions; `{}` is its "
+        "name, `{a}` its article.",
     )
     validation: Literal["validation", "test"] = Field(
         "validation",
@@ -201,6 +219,16 @@ class Retrieval(Section):
     encoder: str = Field(description="Encoder of queries and pool.")
     query: str = Field("photo", description="Prompt strategy whose texts are the queries.")
     size: Positive = Field(16, description="Images per class.")
+    candidates: Positive = Field(2, description="Candidates per image wanted.")
+    select: Literal["top", "agree", "diverse"] = Field(
+        "top",
+        description="`top`: the best ranked candidates, as in the paper; `agree`: of those, the "
+        "ones that the encoder itself assigns to the class; `diverse`: greedy k-centre, always the "
+        "one least like those chosen.",
+    )
+    margin: Finite = Field(
+        0.0, description="`agree`: least lead, in cosine, of the class over all others."
+    )
 
 
 class FewShot(Section):
@@ -211,23 +239,14 @@ class FewShot(Section):
     seeds: Annotated[list[Count], WithoutRepeats] = Field(
         [0, 1, 2], min_length=1, description="One draw per seed; results give mean and deviation."
     )
+    views: Count = Field(
+        10,
+        description="Random crops and mirrorings per image whose embeddings are averaged, as in "
+        "the few-shot papers; 0 embeds the image as it is.",
+    )
 
 
 Support = Annotated[Retrieval | FewShot | Synthesis, Field(discriminator="source")]
-
-
-class Axis(Section):
-    """An arithmetic grid: `start`, `start + (stop - start) / steps`, ... (`steps` values)."""
-
-    start: Finite = Field(description="First value.")
-    stop: Finite = Field(description="Exclusive end, as in the published grids.")
-    steps: Positive = Field(description="Number of values.")
-
-    @model_validator(mode="after")
-    def _rises(self) -> Axis:
-        if self.stop <= self.start:
-            raise ValueError("`stop` must be greater than `start`")
-        return self
 
 
 Protocol = Literal["validation", "support", "fixed"]
@@ -264,6 +283,11 @@ class Evaluation(Section):
     fixed: dict[str, dict[str, Finite]] = Field(
         {}, description="Per method, values of protocol `fixed` in place of the defaults."
     )
+    leaks: Literal["keep", "drop"] = Field(
+        "keep",
+        description="What becomes of support images that nearly equal a test image. They are "
+        "listed in the result; `keep` also tells the accuracy without them.",
+    )
     memory_mib: Positive | None = Field(
         None, description="Working memory of the search, in MiB; chosen by device if left out."
     )
@@ -285,6 +309,9 @@ class Config(Section):
             "visdesc": Prompts(source="descriptors"),
         },
         description="Prompt strategies by name.",
+    )
+    language_models: dict[Slug, LanguageModel] = Field(
+        {}, description="Language models by name, for descriptions and descriptors."
     )
     encoders: dict[Slug, Encoder] = Field(
         {}, description="Encoders by name; datasets of published features need none."
@@ -348,6 +375,9 @@ def with_card(dataset: Dataset) -> Dataset:
     card = load_card(dataset.card)
     given = dataset.model_fields_set
     taken = {key: getattr(card, key) for key in ("template", "ensemble") if key not in given}
+    written = dataset.descriptions
+    if isinstance(written, Descriptions) and "questions" not in written.model_fields_set:
+        taken["descriptions"] = written.model_copy(update={"questions": card.questions})
     if card.validation == "test" and dataset.images and dataset.images.validation:
         raise InputError(
             f"{dataset.card}: says `validation: test`, but the configuration names validation "

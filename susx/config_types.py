@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 T = TypeVar("T")
 
@@ -37,3 +44,17 @@ class Section(BaseModel):
     """Base of all sections: unknown keys are errors, values are never coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Axis(Section):
+    """An arithmetic grid: `start`, `start + (stop - start) / steps`, ... (`steps` values)."""
+
+    start: Finite = Field(description="First value.")
+    stop: Finite = Field(description="Exclusive end, as in the published grids.")
+    steps: Positive = Field(description="Number of values.")
+
+    @model_validator(mode="after")
+    def _rises(self) -> Axis:
+        if self.stop <= self.start:
+            raise ValueError("`stop` must be greater than `start`")
+        return self

@@ -17,7 +17,6 @@ from susx.cache import Embeddings
 from susx.errors import InputError
 from susx.manifests import ClassManifest, Table
 
-SPARE = 2
 BLOCK = 65536
 
 
@@ -33,15 +32,15 @@ class Candidate:
 
 
 def search_shard(
-    queries: Embeddings, pool: Embeddings, shard: str, size: int, block: int = BLOCK
+    queries: Embeddings, pool: Embeddings, shard: str, limit: int, block: int = BLOCK
 ) -> Table:
-    """Find the `SPARE * size` images of a shard nearest to every query.
+    """Find the `limit` images of a shard nearest to every query.
 
     Args:
         queries: text embeddings (Q, d); labels are classes.
         pool: image embeddings (N, d) of one shard.
         shard: name of the shard.
-        size: images per class wanted in the end.
+        limit: candidates per query.
         block: pool rows compared at once.
 
     Returns:
@@ -64,7 +63,7 @@ def search_shard(
         indices = torch.arange(start, start + len(images)).expand(len(texts), -1)
         scores = torch.cat([scores, texts @ images.T], dim=1)
         rows = torch.cat([rows, indices], dim=1)
-        order = scores.argsort(dim=1, descending=True, stable=True)[:, : SPARE * size]
+        order = scores.argsort(dim=1, descending=True, stable=True)[:, :limit]
         scores, rows = scores.gather(1, order), rows.gather(1, order)
     records = [
         Candidate(int(label), query, score, shard, pool.keys[row])
@@ -75,7 +74,7 @@ def search_shard(
 
 
 def merge_candidates(
-    tables: Iterable[Table], classes: ClassManifest, size: int
+    tables: Iterable[Table], classes: ClassManifest, limit: int
 ) -> list[list[Candidate]]:
     """Merge the hits of all shards into one ranking per class.
 
@@ -83,7 +82,7 @@ def merge_candidates(
     quota; an image found by several of them counts once.
 
     Returns:
-        For every class at most `SPARE * size` candidates, best first.
+        For every class at most `limit` candidates, best first.
 
     Raises:
         InputError: if a table belongs to another class list, or a class found nothing.
@@ -99,7 +98,7 @@ def merge_candidates(
     empty = [entry.name for entry in classes if entry.index not in found]
     if empty:
         raise InputError(f'the pool has no readable image; class "{empty[0]}" found nothing')
-    return [_interleave(found[entry.index], SPARE * size) for entry in classes]
+    return [_interleave(found[entry.index], limit) for entry in classes]
 
 
 def _interleave(hits: Mapping[int, Sequence[Candidate]], limit: int) -> list[Candidate]:

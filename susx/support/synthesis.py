@@ -24,6 +24,7 @@ from susx.files import sha256_json, write_json
 from susx.manifests import ClassManifest, ClassName, SupportRecord, Table
 from susx.pools import Shard, read_shard
 from susx.prompts import PromptSet
+from susx.support.duplicates import fingerprint
 from susx.support.sampler import DiffusionSampler, Shot, description, locate
 from susx.support.selection import FLAGGED, summary, write_images
 
@@ -142,6 +143,7 @@ def _record(
         height=image.height if image is not None else 0,
         kept=image is not None,
         reason="" if image is not None else FLAGGED,
+        fingerprint=fingerprint(image) if image is not None else "",
     )
 
 
