@@ -9,7 +9,6 @@ from snakemake.exceptions import WorkflowError
 from susx.config import (
     FewShot,
     Retrieval,
-    load_card,
     parse_config,
     tuning_split,
     with_card,
@@ -17,7 +16,6 @@ from susx.config import (
 from susx.config_synthesis import Synthesis
 from susx.errors import InputError
 from susx.feature_files import feature_files, require
-from susx.manifests import read_class_list
 from susx.methods import METHODS
 from susx.pools import pool_shards
 

@@ -140,21 +140,12 @@ def synthesis_model(wildcards):
     return sorted(map(str, parts))
 
 
-def class_count(dataset):
-    """Number of classes of a dataset, read from where their names stand."""
-    classes = DATASETS[dataset].classes
-    if isinstance(classes, str):
-        path = existing(classes, f"datasets.{dataset}.classes")
-        return len(read_class_list(path))
-    return len(classes or load_card(DATASETS[dataset].card).classes)
-
-
-def chunk_files(wildcards, kinds=("parquet", "tar")):
+def drawn_chunks(wildcards, kinds=("parquet", "tar")):
     """Tables and tars of the chunks of classes that a support set is drawn in."""
     folder = f"{WORK}/{wildcards.dataset}/support/{wildcards.support}/chunks"
     per_chunk = SYNTHESISED[wildcards.support].chunk
-    count = -(-class_count(wildcards.dataset) // per_chunk)
-    return [f"{folder}/{i:05d}.{kind}" for kind in kinds for i in range(count)]
+    starts = range(0, len(class_names(wildcards.dataset)), per_chunk)
+    return [f"{folder}/{i:05d}.{kind}" for kind in kinds for i in range(len(starts))]
 
 
 def candidate_limit(support):
@@ -320,7 +311,7 @@ def intermediate_files(wildcards):
             continue
         if support in SYNTHESISED:
             yield synthesis_prompts(names)
-            yield from chunk_files(names)
+            yield from drawn_chunks(names)
             continue
         yield query_cache(names)
         yield f"{WORK}/{dataset}/prompts/{CONFIG.supports[support].query}.json"

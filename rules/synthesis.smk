@@ -34,8 +34,8 @@ rule synthesise:
 rule join_chunks:
     input:
         classes=rules.class_manifest.output[0],
-        manifests=lambda w: chunk_files(w, kinds=["parquet"]),
-        images=lambda w: chunk_files(w, kinds=["tar"]),
+        manifests=lambda w: drawn_chunks(w, kinds=["parquet"]),
+        images=lambda w: drawn_chunks(w, kinds=["tar"]),
     output:
         manifest=f"{WORK}/{{dataset}}/support/{{support}}/manifest.parquet",
         images=f"{WORK}/{{dataset}}/support/{{support}}/images.tar",

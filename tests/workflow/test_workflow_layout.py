@@ -10,7 +10,7 @@ import pytest
 
 from tests.workflow.project import REPO, RESULT, Project, clean_environment
 
-HEAVY = {"torch", "transformers", "pyarrow", "h5py", "webdataset", "tokenizers"}
+HEAVY = {"torch", "transformers", "diffusers", "pyarrow", "h5py", "webdataset", "tokenizers"}
 MAX_SNAKEFILE, MAX_SCRIPT = 60, 40
 
 RULES = {
@@ -106,7 +106,10 @@ def test_dry_run_plans_every_rule_without_heavy_imports(fresh_project: Project) 
 def test_dry_run_plans_every_output_once(fresh_project: Project) -> None:
     plan = fresh_project.plan(RESULT)
 
-    others = ("demo_", "import_", "draw_", "describe_", "join_", "embed_patches")
+    others = (
+        *("demo_", "import_", "draw_", "describe_", "join_"),
+        *("synthesise", "embed_patches"),
+    )
     assert plan.rules == {name for name in RULES if not name.startswith(others)}
     assert sorted(path for job in plan.jobs for path in job.outputs) == sorted(plan.made)
     assert plan.made == {
