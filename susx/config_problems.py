@@ -22,20 +22,24 @@ def described(error: ValidationError, model: type[BaseModel]) -> list[str]:
     return list(dict.fromkeys(_problem(item, model) for item in items if meant(item)))
 
 
+TAGS = {"supports": "source", "pools": "layout"}
+"""Sections whose entries are of several kinds, and the key that tells them apart."""
+
+
 def _problem(error: Mapping[str, Any], model: type[BaseModel]) -> str:
     location = [str(part) for part in error["loc"] if "[" not in str(part)]
-    tagged = location[:1] == ["supports"]  # its third part is then the kind, which is no key
-    key = ".".join(part for i, part in enumerate(location) if not (tagged and i == 2))
+    tag = TAGS.get(location[0]) if location else None  # the third part is then the kind, no key
+    key = ".".join(part for i, part in enumerate(location) if not (tag and i == 2))
     if error["type"] == "extra_forbidden":
         valid = _valid_keys(model, location[:-1])
         return f"{key}: unknown key{suggestion(location[-1], valid) or choices(valid)}"
     if error["type"] == "missing":
         return f"{key}: missing"
     if error["type"] == "union_tag_not_found":
-        return f"{key}.source: missing"
+        return f"{key}.{tag}: missing"
     if error["type"] == "union_tag_invalid":
         valid = error["ctx"]["expected_tags"]
-        return f"{key}.source: expected one of {valid} (got {error['input'].get('source')!r})"
+        return f"{key}.{tag}: expected one of {valid} (got {error['input'].get(tag)!r})"
     if error["type"] == "value_error":
         return f"{key}: {error['ctx']['error']}"
     return f"{key}: {error['msg']} (got {error['input']!r})"
@@ -66,7 +70,8 @@ def _descend(annotation: Any, part: str) -> Any:
         return arguments[0] if part.isdigit() else annotation
     nested = [a for a in arguments if get_origin(a) or hasattr(a, "model_fields")]
     for model in nested:
-        source = getattr(model, "model_fields", {}).get("source")
-        if source and part in get_args(source.annotation):
-            return model
+        for tag in TAGS.values():
+            field = getattr(model, "model_fields", {}).get(tag)
+            if field and part in get_args(field.annotation):
+                return model
     return _descend(nested[0], part) if nested else annotation

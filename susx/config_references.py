@@ -10,7 +10,7 @@ from susx.errors import suggestion
 from susx.methods import METHODS
 
 if TYPE_CHECKING:
-    from susx.config import Config
+    from susx.config import Config, Retrieval
 
 
 def dangling_references(config: Config) -> Iterable[str]:
@@ -48,13 +48,30 @@ def dangling_references(config: Config) -> Iterable[str]:
                 yield f"supports.{drawn}: is what a draw of {name} is called; rename one of them"
             continue
         yield from check(f"supports.{name}.pool", [support.pool], "pools")
-        yield from check(f"supports.{name}.encoder", [support.encoder], "encoders")
+        yield from check(f"supports.{name}.encoder", filter(None, [support.encoder]), "encoders")
         yield from check(f"supports.{name}.query", [support.query], "prompts")
+        yield from _pool_encoder(f"supports.{name}.encoder", config, support)
+    for name, pool in config.pools.items():
+        if pool.layout == "embeddings":
+            yield from check(f"pools.{name}.encoder", [pool.encoder], "encoders")
     evaluation = config.evaluation
     yield from check("evaluation.encoders", evaluation.encoders or [], "encoders")
     yield from check("evaluation.supports", evaluation.supports or [], "supports")
     yield from check("evaluation.texts", evaluation.texts or [], "prompts")
     yield from _method_settings(config)
+
+
+def _pool_encoder(key: str, config: Config, support: Retrieval) -> Iterable[str]:
+    """What a support set says about its encoder must fit the layout of its pool."""
+    pool = config.pools.get(support.pool)
+    if pool is None or pool.layout == "service":
+        return
+    if pool.layout == "embeddings":
+        if support.encoder is not None:
+            yield f"{key}: pools.{support.pool} names the encoder of its embeddings; remove this"
+    elif support.encoder is None:
+        purpose = "; it ranks the downloaded images" if pool.layout == "captions" else ""
+        yield f"{key}: missing{purpose}"
 
 
 def _method_settings(config: Config) -> Iterable[str]:

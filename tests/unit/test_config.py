@@ -85,7 +85,7 @@ def test_unknown_key_is_named_with_the_nearest_valid_one(place: str, nearest: st
 @pytest.mark.parametrize(
     ("place", "valid"),
     [
-        ("zzz", "datasets, encoders, evaluation, pools, prompts, roots, seed, supports"),
+        ("zzz", "datasets, download, encoders, evaluation, pools, prompts, roots, seed, supports"),
         ("roots.zzz", "cache, results, work"),
         ("datasets.pets.classes.1.zzz", "aliases, name, wnid"),
         ("evaluation.fixed.tip-x.zzz", "alpha, beta, gamma"),
