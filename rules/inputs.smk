@@ -84,10 +84,56 @@ def pool_of(support):
     return SHARDS[CONFIG.supports[support].pool]
 
 
+def query_encoder(support):
+    """Encoder of the texts that a support set is retrieved or ranked again with, or None."""
+    entry = CONFIG.supports[support]
+    return getattr(CONFIG.pools[entry.pool], "encoder", None) or entry.encoder
+
+
 def query_cache(wildcards):
-    """Cache of the texts that a support set is retrieved with."""
-    support = CONFIG.supports[wildcards.support]
-    return f"{CACHE}/{support.encoder}/{wildcards.dataset}/text-{support.query}.h5"
+    """Cache of the texts that a support set is retrieved or ranked again with, if any."""
+    encoder, query = (
+        query_encoder(wildcards.support),
+        CONFIG.supports[wildcards.support].query,
+    )
+    return f"{CACHE}/{encoder}/{wildcards.dataset}/text-{query}.h5" if encoder else []
+
+
+def local_shard(wildcards):
+    """Files of a shard without images that are on this machine."""
+    pool = CONFIG.supports[wildcards.support].pool
+    files = SHARDS[pool][wildcards.shard].local_files
+    return [existing(path, f"pools.{pool}.path") for path in files]
+
+
+def candidate_limit(wildcards):
+    """Candidates of the web per query."""
+    return CONFIG.supports[wildcards.support].size * CONFIG.download.candidates
+
+
+def wanted_images(support):
+    """How many images of the web are kept and downloaded per class."""
+    entry, settings = CONFIG.supports[support], CONFIG.download
+    return {
+        "size": entry.size,
+        "quota": entry.size * (settings.rerank if entry.encoder else 1),
+        "wave_factor": settings.wave_factor,
+        "source": f"retrieval from {entry.pool}",
+    }
+
+
+def ranking_encoder(wildcards):
+    """Settings of the encoder that ranks downloaded images again, or None."""
+    name = CONFIG.supports[wildcards.support].encoder
+    return CONFIG.encoders[name].model_dump(exclude={"threads"}) if name else None
+
+
+def ranking_inputs(wildcards):
+    """Texts and model that downloaded images are ranked again with."""
+    name = CONFIG.supports[wildcards.support].encoder
+    if name is None:
+        return {"texts": [], "model": []}
+    return {"texts": query_cache(wildcards), "model": model_files(name)}
 
 
 def few_shot(wildcards):
@@ -239,9 +285,12 @@ def intermediate_files(wildcards):
         if support in SEEDS:
             yield f"{WORK}/{dataset}/images/train.parquet"
             continue
-        yield query_cache(names)
+        if query_encoder(support):
+            yield query_cache(names)
         yield f"{WORK}/{dataset}/prompts/{CONFIG.supports[support].query}.json"
         yield from candidate_files(names)
+        if support in DOWNLOADED:
+            continue
         for names.shard in pool_of(support):
             yield shard_cache(names)
 

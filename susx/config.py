@@ -13,7 +13,7 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from susx.config_features import Features
-from susx.config_pools import AnyPool, Download, Pool
+from susx.config_pools import AnyPool, Download
 from susx.config_problems import described
 from susx.config_references import dangling_references
 from susx.config_types import (

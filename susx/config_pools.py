@@ -81,9 +81,7 @@ class ServicePool(Section):
     retries: Count = Field(3, description="How often a failed request is repeated.")
 
 
-AnyPool = Annotated[
-    Pool | EmbeddingPool | CaptionPool | ServicePool, Field(discriminator="layout")
-]
+AnyPool = Annotated[Pool | EmbeddingPool | CaptionPool | ServicePool, Field(discriminator="layout")]
 REMOTE = ("embeddings", "captions", "service")
 """Layouts whose images are downloaded."""
 
@@ -116,8 +114,7 @@ class Download(Section):
     )
     allow_private: bool = Field(
         False,
-        description="Whether private, loopback and link-local addresses, and proxies set in the "
-        "environment, may be used.",
+        description="Whether private, loopback and link-local addresses may be connected to.",
     )
     max_mib: Positive = Field(20, description="Largest file, in MiB.")
     min_size: Count = Field(64, description="Shortest side, in pixels.")

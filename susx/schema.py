@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from susx.errors import InputError
 from susx.files import read_json
 
-SCHEMA = "susx-result-2"
+SCHEMA = "susx-result-3"
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
@@ -118,6 +118,15 @@ class ImageCounts(_Strict):
     unreadable: dict[str, str] = Field(description="The latter, with reasons.")
 
 
+class DownloadCounts(_Strict):
+    """What became of the addresses of a support set's candidates."""
+
+    n_candidates: int = Field(description="Distinct addresses.")
+    n_tried: int = Field(description="Addresses that were tried.")
+    n_failed: int = Field(description="Tried addresses without an image that fits.")
+    reasons: dict[str, int] = Field(description="The latter by reason.")
+
+
 class SupportCounts(_Strict):
     """What became of the candidates of a support set."""
 
@@ -126,12 +135,15 @@ class SupportCounts(_Strict):
     n_duplicates: int = Field(description="Candidates left out as copies of others.")
     n_unreadable: int = Field(description="Candidates left out as unreadable.")
     short_classes: dict[str, int] = Field(description="Classes with fewer images than wanted.")
+    downloads: DownloadCounts | None = Field(
+        None, description="Downloads, if the candidates come from the web."
+    )
 
 
 class Result(_Strict):
     """results/{dataset}.json."""
 
-    schema_: Literal["susx-result-2"] = Field(alias="schema", description="Version.")
+    schema_: Literal["susx-result-3"] = Field(alias="schema", description="Version.")
     dataset: str = Field(description="Name in config.yaml.")
     n_classes: int = Field(description="Number of classes.")
     n_test: int = Field(description="Test images.")

@@ -66,8 +66,8 @@ class _Search:
         self._pending: list[tuple[NDArray[Any], ...]] = []
         self._n_pending = self._n_rows = self._n_unusable = 0
         self._buffer = torch.empty(0)
-        self._products = np.empty((RESCORED_AT_ONCE, queries.shape[1]))
-        self._found = np.empty((RESCORED_AT_ONCE, queries.shape[1]), np.float32)
+        shape = RESCORED_AT_ONCE, queries.shape[1]
+        self._rescored = np.empty(shape), np.empty(shape, np.float32), np.empty(shape)
 
     def add(self, block: NDArray[Any]) -> None:
         """Compare the next block of rows."""
@@ -96,25 +96,31 @@ class _Search:
             scores[:, unusable] = -torch.inf
         # Every row whose exact score is at least `kth` has a float32 score above `kth - margin`.
         floor = torch.from_numpy(self._best[start : start + len(texts), -1] - self._margin)
-        hit = scores > _below(floor)
-        if int(hit.count_nonzero()) > 2 * self._k * len(texts) and self._k <= len(images):
+        hit = (scores > _below(floor)).numpy()
+        if np.count_nonzero(hit) > 2 * self._k * len(texts) and self._k <= len(images):
             found = scores.topk(self._k, sorted=False).values.amin(1)
-            hit = scores > _below(torch.maximum(floor, found.double() - 2 * self._margin))
-        self._rescore(start, hit.nonzero(), images)
+            floor = torch.maximum(floor, found.double() - 2 * self._margin)
+            hit = (scores > _below(floor)).numpy()
+        self._rescore(start, *np.divmod(np.flatnonzero(hit), len(images)), images)
 
-    def _rescore(self, start: int, places: torch.Tensor, images: torch.Tensor) -> None:
+    def _rescore(
+        self,
+        start: int,
+        texts: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        images: torch.Tensor,
+    ) -> None:
         """Score hits again, in buffers that stay in the processor's cache."""
-        texts, rows = places.T.contiguous().numpy()
         texts += start
         scores, all_rows = np.empty(len(rows)), images.numpy()
-        products, found = self._products, self._found
+        query, found, row = self._rescored
         for first in range(0, len(rows), RESCORED_AT_ONCE):
             part = slice(first, first + RESCORED_AT_ONCE)
             n = len(rows[part])
-            np.take(self._exact, texts[part], axis=0, out=products[:n], mode="clip")
+            np.take(self._exact, texts[part], axis=0, out=query[:n], mode="clip")
             np.take(all_rows, rows[part], axis=0, out=found[:n], mode="clip")
-            np.multiply(products[:n], found[:n], out=products[:n])
-            products[:n].sum(axis=1, out=scores[part])
+            row[:n] = found[:n]
+            np.vecdot(query[:n], row[:n], out=scores[part])
         self._pending.append((texts, rows + self._n_rows, scores))
         self._n_pending += len(rows)
         if self._n_pending > MERGED_AT_ONCE + self._best.size:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class NpyFile:
     name: str
     shape: tuple[int, int]
     dtype: np.dtype[Any]
-    stream: IO[bytes]
+    stream: Any
 
     @classmethod
     @contextmanager
@@ -39,7 +39,7 @@ class NpyFile:
             yield cls.read(stream, str(path))
 
     @classmethod
-    def read(cls, stream: IO[bytes], name: str) -> NpyFile:
+    def read(cls, stream: Any, name: str) -> NpyFile:
         """Read the header of an array.
 
         Raises:
@@ -72,14 +72,12 @@ class NpyFile:
         row_bytes = dimension * self.dtype.itemsize
 
         def read(start: int) -> NDArray[Any]:
-            wanted = min(size, n_rows - start) * row_bytes
-            parts, missing = [], wanted
-            while missing and (part := self.stream.read(missing)):
-                parts.append(part)
-                missing -= len(part)
-            if missing:
+            data = bytearray(min(size, n_rows - start) * row_bytes)
+            view, done = memoryview(data), 0
+            while done < len(data) and (n := self.stream.readinto(view[done:])):
+                done += n
+            if done < len(data):
                 raise InputError(f"{self.name}: ends before row {n_rows - 1}; fetch it again")
-            data = bytearray(parts[0] if len(parts) == 1 else b"".join(parts))
             return np.frombuffer(data, self.dtype).reshape(-1, dimension)
 
         with ThreadPoolExecutor(1) as reader:

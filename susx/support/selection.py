@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from susx.errors import InputError
@@ -110,7 +110,7 @@ def _inspect(data: bytes) -> tuple[int, int, str]:
         return (0, 0, str(error))
 
 
-def write_images(path: str | Path, images: Sequence[tuple[str, bytes]]) -> None:
+def write_images(path: str | Path, images: Iterable[tuple[str, bytes]]) -> None:
     """Write (key, encoded image) pairs as a webdataset tar."""
     from webdataset import TarWriter
 

@@ -12,7 +12,7 @@ from tests.helpers import unit_rows
 
 def full_sort(queries: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Scores and row numbers of a plain stable sort of all float64 scores."""
-    scores = (queries[:, None].astype(np.float64) * rows[None].astype(np.float64)).sum(-1)
+    scores = np.vecdot(queries[:, None].astype(np.float64), rows[None].astype(np.float64))
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(scores, order, 1), order
 

@@ -155,7 +155,7 @@ def test_rows_are_never_cut_or_wrapped(tmp_path: Path, width: int) -> None:
 
 def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
     (tmp_path / "pets.json").write_text("{}")
-    with pytest.raises(InputError, match=r"pets\.json: not a susx-result-2 file"):
+    with pytest.raises(InputError, match=r"pets\.json: not a susx-result-3 file"):
         print_table(tmp_path / "pets.json")
 
 
