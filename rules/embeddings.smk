@@ -97,6 +97,7 @@ rule embed_support:
         gpu=0,
     params:
         encoder=encoder_settings,
+        views=support_views,
     script:
         "../workflow_scripts/embed_support.py"
 

@@ -22,7 +22,7 @@ rule evaluate:
     params:
         files=cache_files,
         plan=lambda w: EVALUATION.model_dump(
-            include={"methods", "protocols", "bootstrap"}
+            include={"methods", "protocols", "leaks", "bootstrap"}
         )
         | {
             "texts": configured_texts(w.dataset),

@@ -1,6 +1,7 @@
 """Input functions: which files a job reads, by its wildcards."""
 
 TEXT_FILES = ("descriptions", "descriptors")
+CANDIDATES = {False: 2, True: 10}  # per image wanted; downloaded or not
 
 
 def existing(path, key):
@@ -106,11 +107,6 @@ def local_shard(wildcards):
     return [existing(path, f"pools.{pool}.path") for path in files]
 
 
-def candidate_limit(wildcards):
-    """Candidates of the web per query."""
-    return CONFIG.supports[wildcards.support].size * CONFIG.download.candidates
-
-
 def wanted_images(support):
     """How many images of the web are kept and downloaded per class."""
     entry, settings = CONFIG.supports[support], CONFIG.download
@@ -141,6 +137,13 @@ def few_shot(wildcards):
     return CONFIG.supports[SEEDS[wildcards.support][0]]
 
 
+def support_views(wildcards):
+    """Random views per image of a few-shot support set, and their seed."""
+    if wildcards.support not in SEEDS:
+        return {}
+    return {"views": few_shot(wildcards).views, "seed": SEEDS[wildcards.support][1]}
+
+
 def shard_cache(wildcards):
     """Cache of a pool shard, embedded by the encoder of the queries."""
     support = CONFIG.supports[wildcards.support]
@@ -157,6 +160,30 @@ def candidate_files(wildcards):
     """Candidates of a support set, one file per shard."""
     folder = f"{WORK}/{wildcards.dataset}/support/{wildcards.support}/candidates"
     return [f"{folder}/{shard}.parquet" for shard in pool_of(wildcards.support)]
+
+
+def candidate_limit(support):
+    """Number of candidates per query and class of a support set."""
+    settings = CONFIG.supports[support]
+    return settings.size * (settings.candidates or CANDIDATES[support in DOWNLOADED])
+
+
+def candidate_features(wildcards):
+    """Caches of the candidates' shards, for choices that look at more than the ranking."""
+    if CONFIG.supports[wildcards.support].select == "top":
+        return []
+    names = SimpleNamespace(support=wildcards.support)
+    shards = pool_of(wildcards.support)
+    return [shard_cache(names) for names.shard in shards]
+
+
+def judging_text(wildcards):
+    """Cache of the texts that must agree with the choice of a candidate."""
+    support = CONFIG.supports[wildcards.support]
+    if support.select != "agree":
+        return []
+    text = configured_texts(wildcards.dataset)[0]
+    return [f"{CACHE}/{support.encoder}/{wildcards.dataset}/text-{text}.h5"]
 
 
 def encoder_settings(wildcards):

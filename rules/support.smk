@@ -21,7 +21,7 @@ rule search_shard:
         mem_mb=lambda w, input, attempt: attempt * (2000 + 3 * int(input.size_mb)),
         runtime=60,
     params:
-        size=lambda w: CONFIG.supports[w.support].size,
+        limit=lambda w: candidate_limit(w.support),
     script:
         "../workflow_scripts/search_shard.py"
 
@@ -57,6 +57,8 @@ rule select_support:
         classes=rules.class_manifest.output[0],
         candidates=candidate_files,
         shards=lambda w: sorted({shard.path for shard in pool_of(w.support).values()}),
+        features=candidate_features,
+        text=judging_text,
     output:
         manifest=f"{WORK}/{{dataset}}/support/{{support}}/manifest.parquet",
         images=f"{WORK}/{{dataset}}/support/{{support}}/images.tar",
@@ -73,7 +75,10 @@ rule select_support:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=240,
     params:
+        limit=lambda w: candidate_limit(w.support),
         size=lambda w: CONFIG.supports[w.support].size,
+        select=lambda w: CONFIG.supports[w.support].select,
+        margin=lambda w: CONFIG.supports[w.support].margin,
         source=lambda w: f"retrieval from {CONFIG.supports[w.support].pool}",
         shards=lambda w: {
             name: vars(shard) for name, shard in pool_of(w.support).items()

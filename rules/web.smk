@@ -22,10 +22,61 @@ rule search_embeddings:
         runtime=240,
     params:
         shard=lambda w: vars(pool_of(w.support)[w.shard]),
-        limit=candidate_limit,
+        limit=lambda w: candidate_limit(w.support),
         encoder=lambda w: query_encoder(w.support),
     script:
         "../workflow_scripts/search_embeddings.py"
+
+
+rule match_captions:
+    input:
+        classes=rules.class_manifest.output[0],
+        shard=local_shard,
+    output:
+        f"{WORK}/{{dataset}}/support/{{support}}/candidates/{{shard}}.parquet",
+    log:
+        "logs/match_captions/{dataset}/{support}/{shard}.log",
+    benchmark:
+        "benchmarks/match_captions/{dataset}/{support}/{shard}.tsv"
+    wildcard_constraints:
+        support=one_of(name for name, l in LAYOUTS.items() if l == "captions"),
+    conda:
+        WEB_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: attempt * 2000,
+        runtime=240,
+    params:
+        shard=lambda w: vars(pool_of(w.support)[w.shard]),
+        limit=lambda w: candidate_limit(w.support),
+    script:
+        "../workflow_scripts/match_captions.py"
+
+
+rule query_service:
+    input:
+        classes=rules.class_manifest.output[0],
+        prompts=lambda w: f"{WORK}/{w.dataset}/prompts/{CONFIG.supports[w.support].query}.json",
+    output:
+        f"{WORK}/{{dataset}}/support/{{support}}/candidates/{{shard}}.parquet",
+    log:
+        "logs/query_service/{dataset}/{support}/{shard}.log",
+    benchmark:
+        "benchmarks/query_service/{dataset}/{support}/{shard}.tsv"
+    wildcard_constraints:
+        support=one_of(name for name, l in LAYOUTS.items() if l == "service"),
+    conda:
+        WEB_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: attempt * 2000,
+        runtime=1440,
+    params:
+        service=lambda w: CONFIG.pools[CONFIG.supports[w.support].pool].model_dump(),
+        limit=lambda w: candidate_limit(w.support),
+        folder=lambda w: f"{WORK}/{w.dataset}/support/{w.support}/answers",
+    script:
+        "../workflow_scripts/query_service.py"
 
 
 rule download_support:
@@ -50,11 +101,9 @@ rule download_support:
         runtime=1440,
         gpu=0,
     params:
-        limit=candidate_limit,
+        limit=lambda w: candidate_limit(w.support),
         wanted=lambda w: wanted_images(w.support),
-        rules=CONFIG.download.model_dump(
-            exclude={"candidates", "wave_factor", "rerank"}
-        ),
+        rules=CONFIG.download.model_dump(exclude={"wave_factor", "rerank"}),
         folder=lambda w: f"{WORK}/{w.dataset}/support/{w.support}/downloads",
         encoder=ranking_encoder,
     script:

@@ -191,6 +191,20 @@ class Retrieval(Section):
     )
     query: str = Field("photo", description="Prompt strategy whose texts are the queries.")
     size: Positive = Field(16, description="Images per class.")
+    candidates: Positive | None = Field(
+        None,
+        description="Candidates per image wanted; if left out 2, or 10 where they are downloaded, "
+        "because many links are dead.",
+    )
+    select: Literal["top", "agree", "diverse"] = Field(
+        "top",
+        description="`top`: the best ranked candidates, as in the paper; `agree`: of those, the "
+        "ones that the encoder itself assigns to the class; `diverse`: greedy k-centre, always the "
+        "one least like those chosen.",
+    )
+    margin: Finite = Field(
+        0.0, description="`agree`: least lead, in cosine, of the class over all others."
+    )
 
 
 class FewShot(Section):
@@ -200,6 +214,11 @@ class FewShot(Section):
     size: Positive = Field(16, description="Images per class (K).")
     seeds: Annotated[list[Count], WithoutRepeats] = Field(
         [0, 1, 2], min_length=1, description="One draw per seed; results give mean and deviation."
+    )
+    views: Count = Field(
+        10,
+        description="Random crops and mirrorings per image whose embeddings are averaged, as in "
+        "the few-shot papers; 0 embeds the image as it is.",
     )
 
 
@@ -253,6 +272,11 @@ class Evaluation(Section):
     )
     fixed: dict[str, dict[str, Finite]] = Field(
         {}, description="Per method, values of protocol `fixed` in place of the defaults."
+    )
+    leaks: Literal["keep", "drop"] = Field(
+        "keep",
+        description="What becomes of support images that nearly equal a test image. They are "
+        "listed in the result; `keep` also tells the accuracy without them.",
     )
     memory_mib: Positive | None = Field(
         None, description="Working memory of the search, in MiB; chosen by device if left out."

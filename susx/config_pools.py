@@ -89,9 +89,6 @@ REMOTE = ("embeddings", "captions", "service")
 class Download(Section):
     """How images of pools without images are fetched."""
 
-    candidates: Positive = Field(
-        10, description="Candidates looked for per wanted image; many links are dead."
-    )
     wave_factor: Annotated[Finite, Field(ge=1)] = Field(
         2.0, description="Images tried per missing one in every wave."
     )

@@ -24,17 +24,19 @@ from susx.images import UnreadableImage, decode, read_listed
 from susx.manifests import ImageRecord, SupportRecord, Table
 from susx.pools import Shard, read_shard
 from susx.prompts import PromptSet
+from susx.support.views import mean_view, random_view
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Item:
-    """An undecoded image on its way to the encoder."""
+    """An undecoded image on its way to the encoder; `seed` makes it a random view."""
 
     key: str
     label: int
     data: bytes
+    seed: tuple[int, ...] | None = None
 
 
 def embed_prompts(settings: Settings, prompts: PromptSet) -> Embeddings:
@@ -81,7 +83,14 @@ def embed_images(
     return _described(embeddings, table.classes_sha256, _records_sha256(records))
 
 
-def embed_support(settings: Settings, table: Table, images: str | Path, threads: int) -> Embeddings:
+def embed_support(
+    settings: Settings,
+    table: Table,
+    images: str | Path,
+    threads: int,
+    views: int = 0,
+    seed: int = 0,
+) -> Embeddings:
     """Embed the kept images of a support set; labels come from its manifest.
 
     Args:
@@ -89,6 +98,9 @@ def embed_support(settings: Settings, table: Table, images: str | Path, threads:
         table: support manifest.
         images: tar of the kept images, keyed as in the manifest.
         threads: images preprocessed at the same time.
+        views: if not 0, embed so many random views of every image, and average their embeddings
+            before normalisation.
+        seed: of the views.
 
     Raises:
         InputError: if manifest and tar do not fit together.
@@ -105,15 +117,38 @@ def embed_support(settings: Settings, table: Table, images: str | Path, threads:
                     "and run again"
                 )
             seen.add(sample.key)
-            yield Item(sample.key, record.label, sample.image)
+            if not views:
+                yield Item(sample.key, record.label, sample.image)
+            own = int(record.sha256[:16], 16)
+            for view in range(views):
+                yield Item(sample.key, record.label, sample.image, (seed, own, view))
         if len(seen) < len(kept):
             raise InputError(
                 f"{images}: {len(kept) - len(seen)} images of the support manifest are missing; "
                 "delete both and run again"
             )
 
-    embeddings = _embed(settings, items(), len(kept), threads)
-    return _described(embeddings, table.classes_sha256, _records_sha256(kept.values()))
+    embeddings = _embed(settings, items(), len(kept) * max(1, views), threads)
+    digest = _records_sha256(kept.values())
+    if not views:
+        return _described(embeddings, table.classes_sha256, digest)
+    averaged = _averaged(embeddings, views, settings.store)
+    return _described(averaged, table.classes_sha256, sha256_json([digest, views, seed]))
+
+
+def _averaged(embeddings: Embeddings, views: int, store: str) -> Embeddings:
+    """Average the views of every image before normalisation."""
+    if embeddings.norms is None or embeddings.meta["failed"]:
+        raise InputError("a support image can no longer be read; delete its support set")
+    raw = embeddings.features.astype(np.float32) * embeddings.norms[:, None]
+    features, norms = normalised(mean_view(raw, views))
+    return Embeddings(
+        features.astype(store),
+        embeddings.labels[::views],
+        embeddings.keys[::views],
+        embeddings.meta | {"views": views},
+        norms,
+    )
 
 
 def embed_shard(settings: Settings, shard: Shard, threads: int) -> Embeddings:
@@ -149,7 +184,11 @@ def _embed(
 
     def prepare(item: Item) -> torch.Tensor | UnreadableImage:
         try:
-            return encoder.preprocess(decode(item.data))
+            image = decode(item.data)
+            if item.seed is not None:
+                random = np.random.default_rng(item.seed)
+                image = random_view(image, encoder.image_size, random)
+            return encoder.preprocess(image)
         except UnreadableImage as error:
             return error
 

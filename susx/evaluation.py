@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,7 @@ class EncoderData:
         supports: support set -> features and labels.
         test: test images.
         validation: validation images, if there are any.
+        leaked: support set -> (M,) which of its images nearly equal a test image.
     """
 
     name: str
@@ -85,6 +86,7 @@ class EncoderData:
     supports: Mapping[str, LabelledFeatures]
     test: LabelledFeatures
     validation: LabelledFeatures | None = None
+    leaked: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class Plan:
         unavailable_texts: prompt strategies that the dataset cannot have, and why.
         unavailable_supports: support sets that it cannot have, and why.
         seeds: few-shot support set -> its name without the seed, and the seed.
+        leaks: whether to `keep` or `drop` support images that nearly equal a test image.
         bootstrap: samples per interval.
         seed: of the bootstrap.
         device: where tensors are kept.
@@ -111,6 +114,7 @@ class Plan:
     unavailable_texts: Mapping[str, str] = field(default_factory=dict)
     unavailable_supports: Mapping[str, str] = field(default_factory=dict)
     seeds: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    leaks: str = "keep"
     bootstrap: int = 10000
     seed: int = 0
     device: str = "cpu"
@@ -247,6 +251,10 @@ def run_case(data: EncoderData, plan: Plan, case: Case) -> tuple[dict[str, Any],
     ranks = logits.argsort(dim=1, descending=True, stable=True)[:, :TOP].cpu().numpy()
     hits = ranks == data.test.labels[:, None]
     correct = hits[:, 0]
+    clean = _without_leaks(data, case, context)
+    if clean is not None:
+        predicted = method.fit(clean, tuned.hyperparameters).logits(test.images).argmax(dim=1)
+        clean_top1 = round(100 * float((predicted == test.labels).double().mean()), 3)
     per_class = per_class_accuracy(correct, data.test.labels, len(data.classes))
     present = [value for value in per_class if value is not None]
     row = {
@@ -260,6 +268,7 @@ def run_case(data: EncoderData, plan: Plan, case: Case) -> tuple[dict[str, Any],
         "hyperparameters": tuned.hyperparameters,
         "tuning_correct": tuned.correct,
         "support_size": len(data.supports[case.support].labels) if case.support else 0,
+        "top1_without_leaks": None if clean is None else clean_top1,
         "per_class": per_class,
         "seconds": round(time.perf_counter() - started, 3),
         "peak_mib": round(peak_mib(plan.device), 1),
@@ -305,7 +314,7 @@ def check_data(data: EncoderData, plan: Plan) -> None:
         if len(absent):
             raise InputError(
                 f'{data.name}: support {name} has no image of class "{data.classes[absent[0]]}"; '
-                "enlarge the pool or add images"
+                "enlarge the pool, add images, or keep leaks if they were dropped"
             )
     if data.validation is None or plan.tuning.validation_split == "test":
         return
@@ -365,6 +374,18 @@ def _context(data: EncoderData, case: Case, device: str) -> Context:
         return Context(weights, data.logit_scale, text_means=means, text_raw=raw)
     support = _tensors(data.supports[case.support], device)
     return Context(weights, data.logit_scale, support.images.features, support.labels, means, raw)
+
+
+def _without_leaks(data: EncoderData, case: Case, context: Context) -> Context | None:
+    """The context without leaked support images, if there are any and every class keeps one."""
+    leaked = data.leaked.get(case.support or "")
+    if leaked is None or not leaked.any():
+        return None
+    keep = torch.from_numpy(~leaked).to(context.required_support.device)
+    labels = context.required_labels[keep]
+    if not labels.bincount(minlength=context.n_classes).all():
+        return None
+    return replace(context, support=context.required_support[keep], support_labels=labels)
 
 
 def _tensors(part: LabelledFeatures, device: str) -> Labelled:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from susx.errors import InputError, listing
 from susx.manifests import ClassManifest, ClassName, ImageRecord, Table, find_all
+from susx.support.duplicates import fingerprint
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -105,14 +106,15 @@ def image_manifest(
 
     def record(job: tuple[Path, ClassName]) -> ImageRecord:
         path, entry = job
-        data = b""
+        data, size, look, reason = b"", (0, 0), "", ""
         try:
             data = path.read_bytes()
-            size, reason = decode(data).size, ""
+            image = decode(data)
+            size, look = image.size, fingerprint(image)
         except OSError as error:
-            size, reason = (0, 0), error.strerror or type(error).__name__
+            reason = error.strerror or type(error).__name__
         except UnreadableImage as error:
-            size, reason = (0, 0), str(error)
+            reason = str(error)
         return ImageRecord(
             key=path.relative_to(root).as_posix(),
             path=str(path),
@@ -122,6 +124,7 @@ def image_manifest(
             width=size[0],
             height=size[1],
             reason=reason,
+            fingerprint=look,
         )
 
     with ThreadPoolExecutor(max(1, threads)) as pool:

@@ -18,6 +18,7 @@ from susx.errors import InputError, listing, suggestion
 from susx.files import atomic, sha256_json, write_json
 
 FORMAT = "susx-classes-1"
+TABLE_VERSION = 2
 MAX_NAME = 500
 MAX_SLUG = 80
 
@@ -194,7 +195,10 @@ def read_class_list(path: str | Path) -> list[str]:
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One image of a manifest; `reason` says why it cannot be used, or is empty."""
+    """One image of a manifest; `reason` says why it cannot be used, or is empty.
+
+    `fingerprint` is its perceptual hash, see `susx.support.duplicates`.
+    """
 
     key: str
     path: str
@@ -204,6 +208,7 @@ class ImageRecord:
     width: int
     height: int
     reason: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -228,6 +233,7 @@ class SupportRecord:
     reason: str = ""
     url: str = ""
     metadata: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -250,7 +256,7 @@ def write_table(path: str | Path, table: Table, kind: type) -> None:
     schema = pa.schema(
         [(name, types[type_name]) for name, type_name in columns_of.items()],
         metadata={
-            "format": f"susx-{kind.__name__}-1",
+            "format": f"susx-{kind.__name__}-{TABLE_VERSION}",
             "classes_sha256": table.classes_sha256,
             "meta": json.dumps(table.meta, sort_keys=True),
         },
@@ -273,7 +279,7 @@ def read_table(path: str | Path, kind: type, classes_sha256: str | None = None) 
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path}: unreadable ({error}); delete it and run again") from None
     metadata = {k.decode(): v.decode() for k, v in (data.schema.metadata or {}).items()}
-    if metadata.get("format") != f"susx-{kind.__name__}-1":
+    if metadata.get("format") != f"susx-{kind.__name__}-{TABLE_VERSION}":
         raise InputError(f"{path}: not a table of {kind.__name__}; delete it and run again")
     stored = metadata["classes_sha256"]
     if classes_sha256 is not None and stored != classes_sha256:

@@ -17,6 +17,7 @@ from susx.errors import InputError
 from susx.evaluation import EncoderData, LabelledFeatures, Plan, TextClassifier, evaluate
 from susx.manifests import ClassManifest, ImageRecord, SupportRecord, read_table
 from susx.schema import SCHEMA, Result
+from susx.support.leakage import Leak, find_leaks
 
 PACKAGES = ("susx", "torch", "transformers", "numpy", "h5py", "pillow", "snakemake")
 
@@ -72,14 +73,24 @@ def evaluate_caches(
         for name, cache in images.items()
         if len(cache) or name == "test"
     }
+    leaks = {name: _leaks(files, name, classes) for name in supports}
+    dropped = plan.leaks == "drop"
     data = EncoderData(
         name=encoder,
         classes=classes.names,
         logit_scale=text_cache.meta["logit_scale"],
         texts={name: text_classifier(cache, classes.names) for name, cache in texts.items()},
-        supports={name: _labelled(cache) for name, cache in supports.items()},
+        supports={
+            name: _without(cache, leaks[name] if dropped else None)
+            for name, cache in supports.items()
+        },
         test=labelled["test"],
         validation=labelled.get(plan.tuning.validation_split),
+        leaked={
+            name: np.isin(cache.keys, [leak.key for leak in leaks[name] or ()])
+            for name, cache in supports.items()
+            if not dropped
+        },
     )
     return {
         "encoder": encoder,
@@ -90,6 +101,7 @@ def evaluate_caches(
         },
         "supports": {
             name: _support_counts(cache, files.support_manifests.get(name), classes)
+            | _leak_counts(leaks[name], dropped)
             for name, cache in supports.items()
         },
         "provenance": {
@@ -222,6 +234,30 @@ def _support_counts(
             name: count for name, count in zip(classes.names, counts, strict=True) if count < size
         },
     }
+
+
+def _leaks(files: CacheFiles, support: str, classes: ClassManifest) -> list[Leak] | None:
+    """Support images that nearly equal a test image; None where there are only features."""
+    own, test = files.support_manifests.get(support), files.image_manifests.get("test")
+    if not own or not test:
+        return None
+    return find_leaks(
+        read_table(own, SupportRecord, classes.sha256).records,
+        read_table(test, ImageRecord, classes.sha256).records,
+    )
+
+
+def _without(cache: Embeddings, leaks: Sequence[Leak] | None) -> LabelledFeatures:
+    if not leaks:
+        return _labelled(cache)
+    keep = ~np.isin(cache.keys, [leak.key for leak in leaks])
+    lengths = None if cache.norms is None else cache.norms[keep]
+    return LabelledFeatures(cache.features[keep], cache.labels[keep], lengths)
+
+
+def _leak_counts(leaks: Sequence[Leak] | None, dropped: bool) -> dict[str, Any]:
+    listed = None if leaks is None else [asdict(leak) for leak in leaks]
+    return {"leaks": listed, "leaks_dropped": dropped and bool(leaks)}
 
 
 def _text_encoder(images: Embeddings, texts: Embeddings) -> dict[str, Any]:

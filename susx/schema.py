@@ -83,6 +83,11 @@ class Run(Case):
         description="Right images of the tuning split; of validation where nothing was tuned."
     )
     support_size: int = Field(description="Support images of all classes together.")
+    top1_without_leaks: Percent | None = Field(
+        None,
+        description="Top-1 accuracy without the support images that nearly equal a test image, if "
+        "there are any and they leave every class an image; hyper-parameters are not tuned again.",
+    )
     per_class: list[Percent | None] = Field(
         description="Accuracy of every class in label order, null without test images."
     )
@@ -127,17 +132,36 @@ class DownloadCounts(_Strict):
     reasons: dict[str, int] = Field(description="The latter by reason.")
 
 
+class Leak(_Strict):
+    """A support image that nearly equals a test image."""
+
+    key: str = Field(description="Key of the support image.")
+    location: str = Field(description="Where it comes from.")
+    class_name: str = Field(description="Class that it stands for.")
+    image: str = Field(description="Key of the test image.")
+    distance: int = Field(description="Bits, of 256, in which their perceptual hashes differ.")
+
+
 class SupportCounts(_Strict):
     """What became of the candidates of a support set."""
 
     size: int = Field(description="Images wanted per class.")
     n_kept: int = Field(description="Images of all classes together.")
-    n_duplicates: int = Field(description="Candidates left out as copies of others.")
+    n_duplicates: int = Field(description="Candidates left out as near copies of better ones.")
     n_unreadable: int = Field(description="Candidates left out as unreadable.")
+    n_disagreeing: int = Field(
+        0, description="Candidates left out because the text classifier disagrees."
+    )
     short_classes: dict[str, int] = Field(description="Classes with fewer images than wanted.")
     downloads: DownloadCounts | None = Field(
         None, description="Downloads, if the candidates come from the web."
     )
+    leaks: list[Leak] | None = Field(
+        None,
+        description="Support images that nearly equal a test image; null where only features are "
+        "known.",
+    )
+    leaks_dropped: bool = Field(False, description="Whether these were left out.")
 
 
 class Result(_Strict):

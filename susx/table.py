@@ -94,6 +94,12 @@ def _caption(result: Result) -> str:
     short = {name: len(c.short_classes) for name, c in result.supports.items() if c.short_classes}
     notes = [f"{unreadable} unreadable images left out"] if unreadable else []
     notes += [f"{escape(name)}: {n} classes short of images" for name, n in short.items()]
+    for name, counts in result.supports.items():
+        if counts.leaks:
+            fate = "left out" if counts.leaks_dropped else "kept"
+            notes.append(
+                f"{escape(name)}: {len(counts.leaks)} images nearly equal a test image, {fate}"
+            )
     together = dict.fromkeys(run.method for run in result.runs if run.transductive)
     if together:
         notes.append(f"{', '.join(together)}: learns from all test images at once, without labels")

@@ -80,7 +80,7 @@ def serving() -> Iterator[Web]:
         def do_GET(self) -> None:
             web.asked[self.path] += 1
             web.agents.add(self.headers.get("User-Agent", ""))
-            kind, _, rest = unquote(self.path).strip("/").partition("/")
+            kind, _, rest = unquote(self.path.split("?")[0]).strip("/").partition("/")
             if web.down or (kind == "flaky" and web.asked[self.path] == 1):
                 self.answer(b"", 503)
             elif kind in ("photo", "flaky"):

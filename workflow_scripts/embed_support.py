@@ -11,8 +11,9 @@ def main(job):
     from susx.manifests import SupportRecord, read_table
 
     table = read_table(job.input.manifest, SupportRecord)
-    encoder = Encoder(**job.params.encoder)
-    write_cache(job.output[0], embed_support(encoder, table, job.input.images, job.threads))
+    encoder, images = Encoder(**job.params.encoder), job.input.images
+    embeddings = embed_support(encoder, table, images, job.threads, **job.params.views)
+    write_cache(job.output[0], embeddings)
 
 
 if "snakemake" in globals():

@@ -1,4 +1,4 @@
-"""Merge the hits of all shards and write the support set."""
+"""Merge the hits of all shards, choose among them, and write the support set."""
 
 import logging
 
@@ -6,18 +6,21 @@ from susx_job import run_job
 
 from susx.manifests import ClassManifest, SupportRecord, read_table, write_table
 from susx.pools import Shard
-from susx.support.retrieval import SPARE, Candidate, merge_candidates
-from susx.support.selection import collect_support
+from susx.support.retrieval import Candidate, merge_candidates
+from susx.support.selection import collect_support, read_choices
 
 
 def main(job):
     """The label of a support image is the class whose text found it."""
     classes = ClassManifest.read(job.input.classes)
     candidates = (read_table(path, Candidate, classes.sha256) for path in job.input.candidates)
-    ranking = merge_candidates(candidates, classes, SPARE * job.params.size)
+    ranking = merge_candidates(candidates, classes, job.params.limit)
     shards = {name: Shard(**fields) for name, fields in job.params.shards.items()}
+    features = dict(zip(shards, job.input.features, strict=False))
+    text = next(iter(job.input.text), None)
+    choices = read_choices(ranking, features, text, classes, job.params.select, job.params.margin)
     table = collect_support(
-        ranking, shards, classes, job.params.size, job.params.source, job.output.images
+        ranking, shards, classes, job.params.size, job.params.source, job.output.images, choices
     )
     write_table(job.output.manifest, table, SupportRecord)
     logging.info("%s", table.meta)

@@ -17,6 +17,7 @@ from pathlib import Path
 from susx.errors import InputError, listing
 from susx.files import sha256_json
 from susx.manifests import ClassManifest, SupportRecord, Table
+from susx.support.duplicates import MAX_DISTANCE, distance
 from susx.support.retrieval import Candidate
 from susx.support.selection import summary, write_images
 from susx.support.waves import UNSENT, Outcome, Rules, fetch_wave, read_wave
@@ -100,7 +101,7 @@ def _next_wave(ranking: Ranking, wanted: Wanted, outcomes: Mapping[str, Outcome]
     """Addresses to try next, each once, class after class."""
     urls: dict[str, None] = {}
     for candidates in ranking:
-        good: set[str] = set()
+        good: list[str] = []
         for position, candidate in enumerate(candidates):
             outcome = outcomes.get(candidate.url)
             if outcome is None:
@@ -108,8 +109,8 @@ def _next_wave(ranking: Ranking, wanted: Wanted, outcomes: Mapping[str, Outcome]
                 n = math.ceil((wanted.quota - len(good)) * wanted.wave_factor)
                 urls.update((url, None) for url, _ in zip(untried, range(n), strict=False))
                 break
-            if not outcome.reason:
-                good.add(outcome.sha256)
+            if not outcome.reason and not _resembles(outcome.fingerprint, good):
+                good.append(outcome.fingerprint)
             if len(good) == wanted.quota:
                 break
     return list(urls)
@@ -147,13 +148,19 @@ def collect_downloads(
         quota = Table(records, classes.sha256, summary(records, classes, wanted.quota))
         records = _reranked(records, rerank(quota, Path(images)), wanted.size)
         write_images(images, _stored({r.key: by_key[r.key] for r in records if r.kept}))
-    meta = summary(records, classes, wanted.size) | {
+    counts = summary(records, classes, wanted.size)
+    meta = counts | {
         "n_unreadable": sum(record.reason.startswith("not readable") for record in records),
         "downloads": _download_counts(records),
     }
-    if short := meta["short_classes"]:
+    kept = Counter(record.class_name for record in records if record.kept)
+    if short := [name for name in classes.names if kept[name] < wanted.size]:
         logging.warning("fewer than %d images: %s", wanted.size, listing(short, 20))
     return Table(records, classes.sha256, meta)
+
+
+def _resembles(look: str, others: Sequence[str]) -> bool:
+    return any(distance(look, other) <= MAX_DISTANCE for other in others)
 
 
 def _judged(
@@ -163,16 +170,16 @@ def _judged(
     outcomes: Mapping[str, Outcome],
     wanted: Wanted,
 ) -> Iterator[SupportRecord]:
-    seen: set[str] = set()
+    seen: list[str] = []
     for rank, candidate in enumerate(candidates):
         outcome = outcomes.get(candidate.url, Outcome(candidate.url, reason=UNTRIED))
         reason = outcome.reason
-        if not reason and outcome.sha256 in seen:
+        if not reason and _resembles(outcome.fingerprint, seen):
             reason = DUPLICATE
         if not reason and len(seen) == wanted.quota:
             reason = SURPLUS
         if not reason:
-            seen.add(outcome.sha256)
+            seen.append(outcome.fingerprint)
         yield SupportRecord(
             key=f"{label:05d}-{rank:05d}",
             label=label,
@@ -187,6 +194,7 @@ def _judged(
             height=outcome.height,
             kept=not reason,
             reason=reason,
+            fingerprint=outcome.fingerprint,
             url=candidate.url,
             metadata=candidate.metadata,
         )

@@ -65,6 +65,7 @@ def draw_support(
                     width=record.width,
                     height=record.height,
                     kept=True,
+                    fingerprint=record.fingerprint,
                 )
             )
     write_images(images, kept)

@@ -80,11 +80,10 @@ class NpyFile:
                 raise InputError(f"{self.name}: ends before row {n_rows - 1}; fetch it again")
             return np.frombuffer(data, self.dtype).reshape(-1, dimension)
 
+        starts = range(0, n_rows, size)
         with ThreadPoolExecutor(1) as reader:
-            following = reader.submit(read, 0) if n_rows else None
-            for start in range(0, n_rows, size):
-                assert following is not None
-                block = following.result()
-                if start + size < n_rows:
-                    following = reader.submit(read, start + size)
+            following = [reader.submit(read, start) for start in starts[:1]]
+            for start in starts:
+                block = following.pop().result()
+                following = [reader.submit(read, start + size)] if start + size < n_rows else []
                 yield block

@@ -16,7 +16,6 @@ from susx.errors import InputError
 from susx.manifests import ClassManifest, Table
 from susx.support.exact import nearest_rows, rows_at_once
 
-SPARE = 2
 HELD = 4
 
 
@@ -43,15 +42,15 @@ class Candidate:
 
 
 def search_shard(
-    queries: Embeddings, pool: Embeddings, shard: str, size: int, block: int | None = None
+    queries: Embeddings, pool: Embeddings, shard: str, limit: int, block: int | None = None
 ) -> Table:
-    """Find the `SPARE * size` images of a shard nearest to every query.
+    """Find the `limit` images of a shard nearest to every query.
 
     Args:
         queries: text embeddings (Q, d); labels are classes.
         pool: image embeddings (N, d) of one shard.
         shard: name of the shard.
-        size: images per class wanted in the end.
+        limit: candidates per query.
         block: pool rows compared at once.
 
     Returns:
@@ -68,7 +67,7 @@ def search_shard(
             )
     step = block or rows_at_once(len(queries))
     blocks = (pool.features[start : start + step] for start in range(0, len(pool), step))
-    found = nearest_rows(queries.features, blocks, SPARE * size)
+    found = nearest_rows(queries.features, blocks, limit)
     records = [
         Candidate(int(label), query, score, shard, pool.keys[row])
         for query, label in enumerate(queries.labels)

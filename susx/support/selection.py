@@ -7,12 +7,75 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from susx.cache import read_cache
 from susx.errors import InputError
 from susx.files import atomic
 from susx.images import UnreadableImage, decode
 from susx.manifests import ClassManifest, SupportRecord, Table
 from susx.pools import Sample, Shard, read_shard
+from susx.support.duplicates import MAX_DISTANCE, distance, fingerprint
 from susx.support.retrieval import Candidate
+from susx.support.strategies import STRATEGIES, Choice
+
+DISAGREES = "disagrees"
+
+
+def read_choices(
+    ranking: Sequence[Sequence[Candidate]],
+    features: Mapping[str, str],
+    text: str | None,
+    classes: ClassManifest,
+    select: str,
+    margin: float,
+) -> list[Choice]:
+    """Choose among every class's candidates by a strategy of `susx.support.strategies`.
+
+    Args:
+        ranking: candidates per class, best first.
+        features: caches of the pool's shards by name; none if the ranking is all that counts.
+        text: cache of the texts that must agree, for strategies that ask them.
+        classes: class manifest.
+        select: name of the strategy.
+        margin: least lead of the class over all others, in cosine.
+
+    Raises:
+        InputError: if a cache is broken or foreign.
+    """
+    if not features:
+        return [Choice.of_ranking(len(candidates)) for candidates in ranking]
+    rows = _features(ranking, features)
+    weights = None
+    if text is not None:
+        from susx.results import text_classifier
+
+        texts = read_cache(text, classes.sha256, len(classes))
+        weights = text_classifier(texts, classes.names).weights
+    return [
+        STRATEGIES[select](
+            np.stack([rows[candidate.shard, candidate.key] for candidate in candidates]),
+            label,
+            weights,
+            margin,
+        )
+        for label, candidates in enumerate(ranking)
+    ]
+
+
+def _features(
+    ranking: Sequence[Sequence[Candidate]], caches: Mapping[str, str]
+) -> dict[tuple[str, str], NDArray[np.float32]]:
+    """Features of all candidates, read shard by shard."""
+    wanted = {(c.shard, c.key) for candidates in ranking for c in candidates}
+    rows = {}
+    for shard, path in caches.items():
+        cache = read_cache(path)
+        for key, row in zip(cache.keys, cache.features, strict=True):
+            if (shard, key) in wanted:
+                rows[shard, key] = row.astype(np.float32)
+    return rows
 
 
 def collect_support(
@@ -22,8 +85,9 @@ def collect_support(
     size: int,
     source: str,
     images: str | Path,
+    choices: Sequence[Choice] | None = None,
 ) -> Table:
-    """Write the best `size` distinct images of every class to a tar.
+    """Write the best `size` images of every class to a tar, near duplicates left out.
 
     Args:
         ranking: candidates per class, best first.
@@ -32,6 +96,7 @@ def collect_support(
         size: images per class.
         source: what the candidates come from, for provenance.
         images: tar to write; keys are those of the returned manifest.
+        choices: per class, in which order candidates are tried; in that of the ranking if None.
 
     Returns:
         Table of SupportRecord, one row per candidate; `reason` says why one is not kept.
@@ -43,20 +108,22 @@ def collect_support(
     records: list[SupportRecord] = []
     kept: list[tuple[str, bytes]] = []
     for entry, candidates in zip(classes, ranking, strict=True):
-        seen: set[str] = set()
-        n_kept = 0
-        for rank, candidate in enumerate(candidates):
+        prints: list[str] = []
+        choice = choices[entry.index] if choices else Choice.of_ranking(len(candidates))
+        for rank in choice.order + choice.refused:
+            candidate = candidates[rank]
             sample = samples[candidate.shard, candidate.key]
             digest = hashlib.sha256(sample.image).hexdigest()
-            width, height, reason = _inspect(sample.image)
-            if not reason and digest in seen:
+            width, height, look, reason = _inspect(sample.image)
+            if not reason and any(distance(look, other) <= MAX_DISTANCE for other in prints):
                 reason = "duplicate"
-            if not reason and n_kept == size:
+            if not reason and rank in choice.refused:
+                reason = DISAGREES
+            if not reason and len(prints) == size:
                 reason = "surplus"
             key = f"{entry.index:05d}-{rank:05d}"
             if not reason:
-                seen.add(digest)
-                n_kept += 1
+                prints.append(look)
                 kept.append((key, sample.image))
             records.append(
                 SupportRecord(
@@ -73,6 +140,7 @@ def collect_support(
                     height=height,
                     kept=not reason,
                     reason=reason,
+                    fingerprint=look,
                 )
             )
     write_images(images, kept)
@@ -103,11 +171,13 @@ def _fetch(
     return samples
 
 
-def _inspect(data: bytes) -> tuple[int, int, str]:
+def _inspect(data: bytes) -> tuple[int, int, str, str]:
+    """Width, height, fingerprint, and why the image cannot be used."""
     try:
-        return (*decode(data).size, "")
+        image = decode(data)
     except UnreadableImage as error:
-        return (0, 0, str(error))
+        return 0, 0, "", str(error)
+    return (*image.size, fingerprint(image), "")
 
 
 def write_images(path: str | Path, images: Iterable[tuple[str, bytes]]) -> None:
@@ -143,9 +213,10 @@ def summary(
         "n_kept": sum(counts.values()),
         "n_duplicates": sum(record.reason == "duplicate" for record in records),
         "n_unreadable": sum(
-            bool(record.reason) and record.reason not in ("duplicate", "surplus")
+            bool(record.reason) and record.reason not in ("duplicate", "surplus", DISAGREES)
             for record in records
         ),
+        "n_disagreeing": sum(record.reason == DISAGREES for record in records),
         "short_classes": {
             classes.names[label]: count for label, count in counts.items() if count < size
         },

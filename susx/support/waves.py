@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
@@ -14,8 +15,10 @@ from typing import Any
 from urllib.parse import quote
 
 from susx.errors import InputError
+from susx.files import read_json, write_json
 from susx.images import UnreadableImage, decode
 from susx.pools import Shard, read_shard
+from susx.support.duplicates import fingerprint
 from susx.support.guard import Limits, guarded
 
 PASSING = re.compile(
@@ -55,6 +58,7 @@ class Outcome:
     sha256: str = ""
     width: int = 0
     height: int = 0
+    fingerprint: str = ""
     reason: str = ""
 
 
@@ -115,6 +119,7 @@ def _outcomes(part: Path) -> list[Outcome]:
 
     try:
         records = pq.read_table(part / "0.parquet").to_pylist()
+        fingerprints = read_json(part / "fingerprints.json")
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{part}: downloads are damaged ({error}); delete the folder") from None
     outcomes = []
@@ -122,7 +127,8 @@ def _outcomes(part: Path) -> list[Outcome]:
         if record["status"] == "success":
             size = record["width"], record["height"]
             place = str(part / "0.tar"), record["key"], record["sha256"]
-            outcomes.append(Outcome(record["address"], *place, *size))
+            look = fingerprints[record["sha256"]]
+            outcomes.append(Outcome(record["address"], *place, *size, look))
         else:
             outcomes.append(Outcome(record["address"], reason=_worded(record["error_message"])))
     return outcomes
@@ -139,18 +145,21 @@ class Inspector:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
+        self.fingerprints: dict[str, str] = {}
 
     def __call__(self, stream: io.BytesIO, _boxes: Any = None) -> tuple[Any, ...]:
         """Return bytes, width, height, width, height and no reason; or a reason and no bytes."""
         data = stream.getvalue()
         try:
-            width, height = decode(data).size
+            image = decode(data)
         except UnreadableImage as error:
             return None, None, None, None, None, f"not readable: {error}"
+        width, height = image.size
         if min(width, height) < self._rules.min_size:
             return None, None, None, None, None, f"too small ({width} x {height})"
         if max(width, height) > self._rules.max_aspect_ratio * min(width, height):
             return None, None, None, None, None, f"too long and thin ({width} x {height})"
+        self.fingerprints[hashlib.sha256(data).hexdigest()] = fingerprint(image)
         return data, width, height, width, height, None
 
 
@@ -172,9 +181,10 @@ def _download(urls: Sequence[str], rules: Rules, folder: Path) -> None:
         pa.ipc.new_file(stream, listed.schema) as writer,
     ):
         writer.write_table(listed)
+    inspector = Inspector(rules)
     download = Downloader(
         sample_writer_class=WebDatasetSampleWriter,
-        resizer=Inspector(rules),
+        resizer=inspector,
         thread_count=max(1, min(rules.threads, len(urls))),
         save_caption=False,
         extract_exif=False,
@@ -193,6 +203,7 @@ def _download(urls: Sequence[str], rules: Rules, folder: Path) -> None:
     limits = Limits(rules.timeout, rules.max_mib * 2**20, rules.allow_private, rules.user_agent)
     with guarded(limits):
         download.download_shard((0, str(folder / "urls.arrow")))
+    write_json(folder / "fingerprints.json", inspector.fingerprints)
     lost = len(urls) - len(_outcomes(folder))
     if lost:  # img2dataset prints what went wrong with them and goes on
         raise InputError(f"{folder}: {lost} of {len(urls)} downloads were not written; {AGAIN}")

@@ -3,10 +3,11 @@
 `python -m tests.benchmarks.bench_retrieval` searches 1,000,000 float16 rows of dimension 512, in a
 file, with 1,000 queries, for the best 160 each. The ceiling is what nothing that looks at every
 score can do without: for the same rows, already in memory, convert a block to float32, multiply,
-and `topk` each block, without reading, checking, merging, ties or exact scores, at the block size that
-suits it best. Both take turns, `--repeats` times; the ratio is the median over turns, of wall time
-and of processor time, which other work on the machine disturbs less. `--check` compares the hits with a plain full sort of all float64 scores, for as many
-queries. Peak memory is that of a process that only searches (`--search-only`).
+and `topk` each block, without reading, checking, merging, ties or exact scores, at the block size
+that suits it best. Both take turns, `--repeats` times; the ratio is the median over turns, of wall
+time and of processor time, which other work on the machine disturbs less. `--check` compares the
+hits with a plain full sort of all float64 scores, for as many queries. Peak memory is that of a
+process that only searches (`--search-only`).
 """
 
 import argparse

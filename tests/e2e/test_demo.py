@@ -12,6 +12,7 @@ from tests.e2e.offline import Offline
 from tests.workflow.project import clean_environment
 
 MIN_GAIN = 2.0
+FUSION_GAIN = 1.0
 
 pytestmark = pytest.mark.pipeline
 
@@ -69,6 +70,8 @@ def check_order(result: Result) -> None:
     assert tip_x is not None
     assert tip_x.ci95[0] > 0
     assert tip_x.mean >= MIN_GAIN
+    fusion = run_of(result, "fusion", "none")
+    assert fusion.top1 >= run_of(result, "tip-x", "validation").top1 + FUSION_GAIN
 
 
 def check_table(result: Result, output: str) -> None:

@@ -9,8 +9,8 @@ import pytest
 from susx.config import parse_config
 from tests.unit.made_config import FULL, edited, message
 
-RETRIEVAL_KEYS = "encoder, pool, query, size, source"
-FEW_SHOT_KEYS = "seeds, size, source"
+RETRIEVAL_KEYS = "candidates, encoder, margin, pool, query, select, size, source"
+FEW_SHOT_KEYS = "seeds, size, source, views"
 
 
 def test_kinds_of_support_sets_have_their_own_defaults() -> None:
@@ -21,9 +21,12 @@ def test_kinds_of_support_sets_have_their_own_defaults() -> None:
     }
     supports = parse_config(config).supports
     assert supports["lc"].model_dump() == {
-        "source": "retrieval", "pool": "web", "encoder": "clip", "query": "photo", "size": 16
+        "source": "retrieval", "pool": "web", "encoder": "clip", "query": "photo", "size": 16,
+        "candidates": 2, "select": "top", "margin": 0.0,
     }  # fmt: skip
-    assert supports["few"].model_dump() == {"source": "few-shot", "size": 16, "seeds": [0, 1, 2]}
+    assert supports["few"].model_dump() == {
+        "source": "few-shot", "size": 16, "seeds": [0, 1, 2], "views": 10
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

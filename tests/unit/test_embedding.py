@@ -22,6 +22,7 @@ from susx.pools import Shard
 from susx.prompts import build_prompts
 from susx.support.retrieval import Candidate
 from susx.support.selection import collect_support
+from susx.support.views import random_view
 from tests.helpers import add_member, colour_of, image_bytes, write_class_folders, write_pool_tar
 
 CLASSES = class_manifest(["zebra", "ant", "mouse"])
@@ -268,6 +269,44 @@ def test_support_rows_are_the_kept_images(settings: Encoder, support: tuple[Tabl
     images = [image_bytes(colour_of(i, 6), seed=i) for i in (5, 0, 4, 1, 3, 2)]
     assert has_rows(made, directly(settings, images))
     assert made.meta["classes_sha256"] == CLASSES.sha256
+
+
+def test_views_of_a_support_image_are_averaged_before_normalisation(
+    settings: Encoder, support: tuple[Table, Path]
+) -> None:
+    table, path = support
+    made = embed_support(settings, table, path, 2, views=3, seed=5)
+
+    assert made.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert made.meta["views"] == 3
+    encoder = load_encoder(settings)
+    for row, key, length in zip(made.features, made.keys, made.norms, strict=True):  # type: ignore[arg-type]
+        (record,) = [r for r in table.records if r.key == key]
+        image = decode(
+            image_bytes(colour_of(int(record.location[-1]), 6), seed=int(record.location[-1]))
+        )
+        own = int(record.sha256[:16], 16)
+        views = [
+            encoder.preprocess(
+                random_view(image, encoder.image_size, np.random.default_rng((5, own, view)))
+            )
+            for view in range(3)
+        ]
+        mean = encoder.encode_images(torch.stack(views)).numpy().mean(axis=0)
+        assert length == pytest.approx(np.linalg.norm(mean), rel=1e-4)
+        assert row == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
+
+
+def test_views_depend_on_the_seed_and_tell_caches_apart(
+    settings: Encoder, support: tuple[Table, Path]
+) -> None:
+    first, again, other, plain = (
+        embed_support(settings, *support, threads=1, views=views, seed=seed)
+        for views, seed in ((2, 0), (2, 0), (2, 1), (0, 0))
+    )
+    assert np.array_equal(first.features, again.features)
+    assert not np.allclose(first.features, other.features)
+    assert len({c.meta["input_sha256"] for c in (first, again, other, plain)}) == 3
 
 
 def rewritten(path: Path, order: list[int]) -> Path:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from susx.errors import InputError
-from susx.images import describe, image_manifest, list_images
+from susx.images import decode, describe, image_manifest, list_images
 from susx.manifests import ClassManifest, ImageRecord, class_manifest, read_table, write_table
+from susx.support.duplicates import fingerprint
 from tests.helpers import image_bytes, write_class_folders
 
 CLASSES = class_manifest(["zebra", "St. Bernard", "ant", {"name": "dog", "wnid": "n02084071"}])
@@ -49,6 +50,7 @@ def test_records_describe_the_files(photos: Path) -> None:
         sha256=hashlib.sha256(data).hexdigest(),
         width=40,
         height=30,
+        fingerprint=fingerprint(decode(data)),
     )
     assert table.classes_sha256 == CLASSES.sha256
 

@@ -103,10 +103,54 @@ def test_evaluation_of_caches_gives_runs_and_counts(files: CacheFiles) -> None:
     part = evaluated(files)
     assert [run["method"] for run in part["runs"]] == ["zero-shot", "cupl", "tip-x"]
     assert {run["encoder"] for run in part["runs"]} == {"clip"}
-    assert part["supports"] == {"lc": SUPPORT_META}
+    assert part["supports"] == {"lc": {**SUPPORT_META, "leaks": [], "leaks_dropped": False}}
     assert part["runs"][2]["hyperparameters"] == {"alpha": 1.5, "beta": 5.5, "gamma": 0.25}
     assert (part["skipped"], part["seeds"]) == ([], [])
     assert json.loads(json.dumps(part)) == part
+
+
+@pytest.fixture
+def leaky(files: CacheFiles) -> CacheFiles:
+    """Two support images nearly equal a test image."""
+    look = "f" * 64
+    test = replace(image_record("ok.png"), fingerprint=look)
+    write_table(files.image_manifests["test"], Table([test], CLASSES.sha256), ImageRecord)
+    records = [
+        SupportRecord(f"{i:03d}", 0, "zebra", i, 1.0, "web", f"p#{i}", "", "0" * 64, 4, 3, True)
+        for i in range(9)
+    ]
+    for place in (1, 4):
+        records[place] = replace(records[place], fingerprint=look)
+    table = Table(records, CLASSES.sha256, SUPPORT_META)
+    write_table(files.support_manifests["lc"], table, SupportRecord)
+    return files
+
+
+def test_leaks_are_listed_and_their_worth_is_told(leaky: CacheFiles) -> None:
+    part = evaluated(leaky)
+    support = part["supports"]["lc"]
+    assert [(leak["key"], leak["image"]) for leak in support["leaks"]] == [
+        ("001", "ok.png"), ("004", "ok.png")
+    ]  # fmt: skip
+    assert not support["leaks_dropped"]
+    assert [run["support_size"] for run in part["runs"]] == [0, 0, 9]
+    assert part["runs"][0]["top1_without_leaks"] is None
+    assert part["runs"][2]["top1_without_leaks"] is not None
+
+
+def test_leaks_can_be_dropped(leaky: CacheFiles) -> None:
+    part = evaluated(leaky, plan=replace(PLAN, leaks="drop"))
+    assert part["supports"]["lc"]["leaks_dropped"]
+    assert [run["support_size"] for run in part["runs"]] == [0, 0, 7]
+    assert part["runs"][2]["top1_without_leaks"] is None
+
+
+def test_dropped_leaks_leave_the_other_rows(leaky: CacheFiles, seen: list[EncoderData]) -> None:
+    evaluated(leaky, plan=replace(PLAN, leaks="drop"))
+    support = seen[0].supports["lc"]
+    keep = np.delete(np.arange(9), [1, 4])
+    assert np.array_equal(support.features, PROBLEM.support[keep])
+    assert np.array_equal(support.labels, PROBLEM.support_labels[keep])
 
 
 def test_images_unreadable_early_or_late_are_counted_with_their_reasons(files: CacheFiles) -> None:

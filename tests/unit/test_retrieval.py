@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from susx.cache import Embeddings
 from susx.errors import InputError
 from susx.manifests import Table, class_manifest
-from susx.support.retrieval import SPARE, Candidate, merge_candidates, search_shard
+from susx.support.retrieval import Candidate, merge_candidates, search_shard
 from tests.helpers import unit_rows
 
 ENCODER = {"weights_sha256": "w", "precision": "float32"}
@@ -40,11 +40,11 @@ def random_pool(seed: int, n: int, dtype: str = "float32") -> Embeddings:
 @pytest.mark.parametrize("block", [1, 3, 7, 1000])
 def test_hits_of_a_shard_equal_a_full_sort(block: int, dtype: str) -> None:
     texts, images = unit_rows(np.random.default_rng(9), 4, 6), random_pool(1, 50, dtype)
-    table = search_shard(queries(texts, [2, 0, 1, 1]), images, "s", size=3, block=block)
+    table = search_shard(queries(texts, [2, 0, 1, 1]), images, "s", limit=6, block=block)
     expected = []
     for query, label in enumerate([2, 0, 1, 1]):
         scored = [(-cosine(texts[query], images.features[i]), i) for i in range(50)]
-        expected += [(label, query, images.keys[i]) for _, i in sorted(scored)[: SPARE * 3]]
+        expected += [(label, query, images.keys[i]) for _, i in sorted(scored)[:6]]
     assert [(c.label, c.query, c.key) for c in table.records] == expected
     for candidate in table.records:
         row = images.features[images.keys.index(candidate.key)]
@@ -65,21 +65,21 @@ def test_merged_shards_equal_a_full_sort_of_the_whole_pool(
     texts = unit_rows(np.random.default_rng(seed), 3, 6)
     shards = {f"s{i}": random_pool(seed + i + 1, n) for i, n in enumerate(sizes)}
     tables = [
-        search_shard(queries(texts, [0, 1, 2]), images, name, size, block)
+        search_shard(queries(texts, [0, 1, 2]), images, name, 2 * size, block)
         for name, images in shards.items()
     ]
     if not sum(sizes):
         with pytest.raises(InputError, match="no readable image"):
-            merge_candidates(tables, CLASSES, SPARE * size)
+            merge_candidates(tables, CLASSES, 2 * size)
         return
-    ranking = merge_candidates(tables, CLASSES, SPARE * size)
+    ranking = merge_candidates(tables, CLASSES, 2 * size)
     for label in range(3):
         scored = [
             (-cosine(texts[label], row), name, key)
             for name, images in shards.items()
             for row, key in zip(images.features, images.keys, strict=True)
         ]
-        expected = [(name, key) for _, name, key in sorted(scored)[: SPARE * size]]
+        expected = [(name, key) for _, name, key in sorted(scored)[: 2 * size]]
         assert [(c.shard, c.key) for c in ranking[label]] == expected
 
 
@@ -91,7 +91,7 @@ def axes(*indices: int) -> np.ndarray:
 @pytest.mark.parametrize("block", [1, 2, 3, 100])
 def test_ties_go_to_the_first_rows_whatever_the_block(block: int) -> None:
     images = pool(axes(1, 0, 0, 1, 0, 0, 0))
-    table = search_shard(queries(axes(0), [0]), images, "s", size=2, block=block)
+    table = search_shard(queries(axes(0), [0]), images, "s", limit=4, block=block)
     assert [candidate.key for candidate in table.records] == ["001", "002", "004", "005"]
 
 
@@ -109,13 +109,13 @@ def test_ties_between_shards_go_by_name_and_key() -> None:
 
 
 def test_a_small_shard_gives_all_it_has() -> None:
-    table = search_shard(queries(axes(0, 1), [0, 1]), pool(axes(0, 1, 2)), "s", size=5)
+    table = search_shard(queries(axes(0, 1), [0, 1]), pool(axes(0, 1, 2)), "s", limit=10)
     assert len(table.records) == 6
 
 
 def test_an_empty_shard_gives_no_hits() -> None:
     empty = pool(np.zeros((0, 4), np.float32))
-    assert search_shard(queries(axes(0), [0]), empty, "s", size=5).records == []
+    assert search_shard(queries(axes(0), [0]), empty, "s", limit=10).records == []
 
 
 @pytest.mark.parametrize("field", ["weights_sha256", "precision"])
@@ -124,7 +124,7 @@ def test_pool_of_another_encoder_is_refused(field: str) -> None:
     other = replace(images, meta={"encoder": {**ENCODER, field: "other"}})
     match = rf"pool shard s7: embedded with another encoder \({field} differs\); delete its cache"
     with pytest.raises(InputError, match=match):
-        search_shard(queries(axes(0), [0]), other, "s7", size=1)
+        search_shard(queries(axes(0), [0]), other, "s7", limit=2)
 
 
 def hits(label: int, query: int, keys: str) -> list[Candidate]:

@@ -5,16 +5,20 @@ import io
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from susx.cache import Embeddings, write_cache
 from susx.errors import InputError
-from susx.images import FORMATS
+from susx.images import FORMATS, decode
 from susx.manifests import SupportRecord, Table, class_manifest, read_table, write_table
 from susx.pools import Shard, read_shard
+from susx.support.duplicates import fingerprint
 from susx.support.retrieval import Candidate
-from susx.support.selection import collect_support
-from tests.helpers import add_member, colour_of, image_bytes
+from susx.support.selection import collect_support, read_choices
+from susx.support.strategies import Choice
+from tests.helpers import add_member, colour_of, image_bytes, unit_rows
 
 CLASSES = class_manifest(["zebra", "ant"])
 IMAGES = {f"i{i}": image_bytes(colour_of(i, 8), seed=i) for i in range(8)}
@@ -57,7 +61,8 @@ def test_best_images_of_every_class_are_kept(tmp_path: Path) -> None:
         "00001-00001": IMAGES["i3"],
     }
     assert table.meta == {
-        "size": 2, "n_kept": 4, "n_duplicates": 0, "n_unreadable": 0, "short_classes": {}
+        "size": 2, "n_kept": 4, "n_duplicates": 0, "n_unreadable": 0, "n_disagreeing": 0,
+        "short_classes": {},
     }  # fmt: skip
     assert table.classes_sha256 == CLASSES.sha256
 
@@ -77,6 +82,7 @@ def test_records_tell_where_an_image_comes_from(tmp_path: Path) -> None:
         width=40,
         height=30,
         kept=True,
+        fingerprint=fingerprint(decode(IMAGES["i5"])),
     )
 
 
@@ -89,6 +95,44 @@ def test_copies_of_an_image_count_once_per_class(tmp_path: Path) -> None:
     assert [kept["00000-00000"], kept["00000-00002"]] == [IMAGES["i3"], IMAGES["i1"]]
     assert table.meta["n_duplicates"] == 1
     assert [r.rank for r in table.records if r.label == 0] == [0, 1, 2]
+
+
+def test_refused_candidates_are_told_from_broken_ones(tmp_path: Path) -> None:
+    images = {**IMAGES, "bad": b"broken"}
+    ranking = [ranked("i0", "i1", "i2", "bad"), ranked("i5", label=1)]
+    choices = [Choice([2, 0], [1, 3]), Choice([0], [])]
+    shards = write_pool(tmp_path / "pool.tar", images)
+    table = collect_support(ranking, shards, CLASSES, 1, "test", tmp_path / "images.tar", choices)
+    assert [(r.rank, r.kept, r.reason) for r in table.records if r.label == 0] == [
+        (2, True, ""),
+        (0, False, "surplus"),
+        (1, False, "disagrees"),
+        (3, False, "not an image of a known format"),
+    ]
+    assert (table.meta["n_disagreeing"], table.meta["n_unreadable"]) == (1, 1)
+
+
+def test_choices_are_made_from_the_shards_caches(tmp_path: Path) -> None:
+    rows = unit_rows(np.random.default_rng(0), 6, 4).astype(np.float32)
+    meta = {"classes_sha256": "", "encoder": {}, "logit_scale": 1.0, "input_sha256": "i"}
+    for shard, place in {"a": slice(0, 3), "b": slice(3, 6)}.items():
+        keys = [f"k{i}" for i in range(*place.indices(6))]
+        unknown = np.full(3, -1, np.int32)
+        write_cache(tmp_path / f"{shard}.h5", Embeddings(rows[place], unknown, keys, meta))
+    own = {"classes_sha256": CLASSES.sha256}
+    texts = Embeddings(rows[[1, 4]], np.arange(2, dtype=np.int32), ["x", "y"], meta | own)
+    write_cache(tmp_path / "text.h5", texts)
+    caches = {shard: str(tmp_path / f"{shard}.h5") for shard in "ab"}
+    ranking = [
+        [Candidate(0, 0, 0.5, "b", "k4"), Candidate(0, 0, 0.4, "a", "k1")],
+        [Candidate(1, 1, 0.5, "b", "k4"), Candidate(1, 1, 0.4, "a", "k1")],
+    ]
+    text = str(tmp_path / "text.h5")
+    agreeing = read_choices(ranking, caches, text, CLASSES, "agree", 0.0)
+    assert agreeing == [Choice([1], [0]), Choice([0], [1])]
+    spread = read_choices(ranking, caches, None, CLASSES, "diverse", 0.0)
+    assert spread == [Choice([0, 1], [])] * 2
+    assert read_choices(ranking, {}, None, CLASSES, "top", 0.0) == [Choice([0, 1], [])] * 2
 
 
 def test_unreadable_images_are_replaced_by_the_next_and_counted(tmp_path: Path) -> None:

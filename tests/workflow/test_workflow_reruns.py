@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from susx.cache import read_cache
+from susx.manifests import SupportRecord, read_table
 from susx.schema import Result, read_result
 from tests.helpers import image_bytes, save_tiny_clip
 from tests.workflow.project import (
@@ -212,6 +213,18 @@ def test_patches_are_embedded_where_a_method_needs_them(project: Project) -> Non
     project.change_config(lambda c: c["evaluation"]["methods"].append("calip"))
 
     assert project.plan(RESULT).made == patches | EVALUATION
+
+
+def test_another_choice_among_candidates_does_not_search_again(project: Project) -> None:
+    agree = {"select": "agree", "margin": 0.01}
+    project.change_config(lambda c: c["supports"]["lc"].update(agree))
+
+    assert project.plan(RESULT).made == SUPPORT | EVALUATION
+    manifest = "work/tiny/support/lc/manifest.parquet"
+    assert project.run(manifest).rules == {"select_support"}
+    records = read_table(project.path(manifest), SupportRecord).records
+    assert "disagrees" in {record.reason for record in records}
+    assert {record.label for record in records if record.kept} == {0, 1, 2, 3}
 
 
 def test_changing_the_batch_size_embeds_again(project: Project) -> None:

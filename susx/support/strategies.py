@@ -1,0 +1,83 @@
+"""Which candidates of a class become its support images, and in which order they are tried.
+
+- `top`: the best ranked, as in SuS-X.
+- `agree`: the best ranked among those that the text classifier assigns to the class.
+- `diverse`: greedy k-centre (Gonzalez 1985): the best ranked, then always the candidate that is
+  farthest from those chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Features = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The order in which a class's candidates are tried.
+
+    Attributes:
+        order: indices of candidates, best first.
+        refused: indices of candidates that are not tried.
+    """
+
+    order: list[int]
+    refused: list[int]
+
+    @classmethod
+    def of_ranking(cls, n: int) -> Choice:
+        """Try all `n` candidates as they are ranked."""
+        return cls(list(range(n)), [])
+
+
+def top(features: Features, label: int, text: Features | None, margin: float) -> Choice:
+    """Keep the ranking."""
+    return Choice.of_ranking(len(features))
+
+
+def agree(features: Features, label: int, text: Features | None, margin: float) -> Choice:
+    """Refuse candidates whose cosine to their class is not above all others' by `margin`.
+
+    If that refuses all, the candidate with the largest difference is tried all the same.
+    """
+    if text is None:
+        raise ValueError("this strategy needs a text classifier")
+    cosines = features.astype(np.float64) @ text.T.astype(np.float64)
+    others = np.delete(cosines, label, axis=1)
+    if not others.shape[1]:
+        return top(features, label, text, margin)
+    lead = cosines[:, label] - others.max(axis=1)
+    agreeing = lead > margin
+    if len(lead) and not agreeing.any():
+        agreeing[lead.argmax()] = True
+    return Choice(np.flatnonzero(agreeing).tolist(), np.flatnonzero(~agreeing).tolist())
+
+
+def diverse(features: Features, label: int, text: Features | None, margin: float) -> Choice:
+    """Order candidates by greedy k-centre in cosine distance; ties go to the better ranked."""
+    if not len(features):
+        return Choice([], [])
+    order = [0]
+    similarity = features @ features[0]
+    left = np.ones(len(features), bool)
+    left[0] = False
+    while left.any():
+        place = int(np.where(left, similarity, np.inf).argmin())
+        order.append(place)
+        left[place] = False
+        similarity = np.maximum(similarity, features @ features[place])
+    return Choice(order, [])
+
+
+STRATEGIES: dict[str, Callable[[Features, int, Features | None, float], Choice]] = {
+    "top": top,
+    "agree": agree,
+    "diverse": diverse,
+}
+"""By name: functions of a class's (N, d) ranked candidates, its label, (C, d) text and margin."""
