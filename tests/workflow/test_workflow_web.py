@@ -95,3 +95,34 @@ def test_published_embeddings_are_searched_and_downloaded(fresh_project: Project
     assert not web.asked
     assert project.path(f"{FOLDER}/images.tar").read_bytes() == images
     assert read_table(project.path(MANIFEST), SupportRecord) == table
+
+
+def test_captions_are_searched_and_downloads_ranked_again(fresh_project: Project, web: Web) -> None:
+    project = fresh_project
+    project.path("captions").mkdir()
+    for shard in (0, 1):
+        urls = web.images(*range(100 * shard, 100 * shard + 40))
+        captions = [f"{NAMES[i % 3]} no. {i}" for i in range(40)]
+        table = pa.table({"url": urls, "caption": captions})
+        pq.write_table(table, project.path(f"captions/{shard}.parquet"))
+    use_pool(project, {"layout": "captions", "path": "captions/*.parquet"})
+    outcome = project.run("cache/clip/tiny/support-lc.h5")
+    assert outcome.rules == {
+        "class_manifest", "prompts", "embed_text", "match_captions", "download_support",
+        "embed_support",
+    }  # fmt: skip
+    assert 'fewer than 3 images: "apple"' in outcome.output
+    table = read_table(project.path(MANIFEST), SupportRecord)
+    assert table.meta["short_classes"] == {"apple": 0}
+    support = read_cache(project.path("cache/clip/tiny/support-lc.h5"))
+    texts = read_cache(project.path("cache/clip/tiny/text-photo.h5")).features
+    cosines = dict(zip(support.keys, support.features @ texts.T, strict=True))
+    for label in range(3):
+        mine = [record for record in table.records if record.label == label]
+        assert all(record.caption.startswith(NAMES[label]) for record in mine)
+        judged = [record for record in mine if record.kept or record.reason == "outranked"]
+        assert len(judged) == 12
+        best = sorted(judged, key=lambda record: -record.score)[:3]
+        assert {r.key for r in best} == {record.key for record in mine if record.kept}
+        for record in best:
+            assert record.score == pytest.approx(cosines[record.key][label], abs=1e-5)
