@@ -6,7 +6,8 @@
 # cache/{encoder}/{dataset}/patches-{split}.h5           their patches, for CALIP
 # cache/{encoder}/{dataset}/support-{support}.h5         support set
 # cache/{encoder}/pools/{pool}/{shard}.h5                one shard of an image pool
-# work/{dataset}/support/{support}/manifest.parquet, images.tar, candidates/{shard}.parquet
+# work/{dataset}/support/{support}/manifest.parquet, images.tar, candidates/{shard}.parquet,
+#     downloads/ and answers/ of the web
 # work/{dataset}/prompts/{strategy}.json
 # work/{dataset}/images/{split}.parquet
 # work/{dataset}/classes.json
