@@ -9,6 +9,7 @@
 # work/{dataset}/support/{support}/manifest.parquet, images.tar, candidates/{shard}.parquet,
 #     downloads/ and answers/ of the web
 # work/{dataset}/prompts/{strategy}.json
+# work/{dataset}/{texts}.json                         <- work/{dataset}/replies/{texts}/{chunk}.json
 # work/{dataset}/images/{split}.parquet
 # work/{dataset}/classes.json
 # logs/{rule}/..., benchmarks/{rule}/...
@@ -26,6 +27,7 @@ configfile: "config.yaml"
 include: "rules/common.smk"
 include: "rules/inputs.smk"
 include: "rules/feature_inputs.smk"
+include: "rules/description_inputs.smk"
 include: "rules/demo.smk"
 include: "rules/classes.smk"
 include: "rules/prompts.smk"

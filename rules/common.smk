@@ -77,6 +77,8 @@ wildcard_constraints:
     pool=one_of(CONFIG.pools),
     shard=one_of({shard for shards in SHARDS.values() for shard in shards}),
     split=one_of(SPLITS),
+    texts="descriptions|descriptors",
+    chunk=r"\d+",
 
 
 def result_files():

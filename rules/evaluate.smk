@@ -48,6 +48,7 @@ rule evaluate:
 rule collate:
     input:
         classes=rules.class_manifest.output[0],
+        prompts=prompt_files,
         parts=evaluation_files,
     output:
         f"{RESULTS}/{{dataset}}.json",

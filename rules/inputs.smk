@@ -41,7 +41,7 @@ def strategy_sources(strategy):
 
 
 def lacking_texts(dataset, strategy):
-    """Key of a file that a prompt strategy reads but the dataset does not name, or None."""
+    """Key of the texts that a prompt strategy reads but the dataset does not have, or None."""
     if dataset in FEATURES and not FEATURES[dataset].encoder:
         there = strategy in FEATURE_FILES[dataset].texts
         return None if there else f"text {strategy} of datasets.{dataset}.features"
@@ -51,7 +51,10 @@ def lacking_texts(dataset, strategy):
 
 
 def text_file(source):
-    """Input function: the dataset's file of a prompt source, if the strategy reads it."""
+    """Input function: the dataset's file of a prompt source, if the strategy reads it.
+
+    It is named in the configuration, or a language model writes it.
+    """
 
     def path(wildcards):
         if source not in strategy_sources(wildcards.strategy).values():
@@ -62,6 +65,8 @@ def text_file(source):
                 f"config.yaml: {lacking}: not set, but prompt strategy "
                 f"{wildcards.strategy} reads it"
             )
+        if (wildcards.dataset, source) in WRITTEN:
+            return f"{WORK}/{wildcards.dataset}/{source}.json"
         key = f"datasets.{wildcards.dataset}.{source}"
         return existing(getattr(DATASETS[wildcards.dataset], source), key)
 
@@ -295,6 +300,16 @@ def cache_inputs(wildcards):
     return [classes, *(path for kind in kinds for path in kind.values())]
 
 
+def prompt_files(wildcards):
+    """Texts that a dataset is evaluated with; features published with their texts have none."""
+    dataset = wildcards.dataset
+    if dataset in FEATURES and not FEATURES[dataset].encoder:
+        return []
+    unavailable = unavailable_texts(dataset)
+    texts = (text for text in evaluated_texts(dataset) if text not in unavailable)
+    return [f"{WORK}/{dataset}/prompts/{text}.json" for text in texts]
+
+
 def intermediate_files(wildcards):
     """Every file between a dataset's inputs and one encoder's evaluation."""
     dataset, files = wildcards.dataset, cache_files(wildcards)
@@ -302,10 +317,10 @@ def intermediate_files(wildcards):
     yield classes
     for kind in kinds:
         yield from kind.values()
-    if dataset in IMAGES or FEATURES[dataset].encoder:
-        yield from (
-            f"{WORK}/{dataset}/prompts/{strategy}.json" for strategy in files["texts"]
-        )
+    yield from prompt_files(wildcards)
+    for kind in TEXT_FILES:
+        if (dataset, kind) in WRITTEN:
+            yield f"{WORK}/{dataset}/{kind}.json"
     for support in files["support_manifests"]:
         names = SimpleNamespace(dataset=dataset, support=support)
         yield f"{WORK}/{dataset}/support/{support}/images.tar"

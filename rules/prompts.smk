@@ -1,6 +1,58 @@
 """Stage 2: texts per class."""
 
 
+rule describe_classes:
+    input:
+        model=language_model_files,
+    output:
+        f"{WORK}/{{dataset}}/replies/{{texts}}/{{chunk}}.json",
+    log:
+        "logs/describe_classes/{dataset}/{texts}/{chunk}.log",
+    benchmark:
+        "benchmarks/describe_classes/{dataset}/{texts}/{chunk}.tsv"
+    wildcard_constraints:
+        dataset=one_of({dataset for dataset, _ in WRITTEN}),
+    conda:
+        "../envs/llm.yaml"
+    threads: lambda w: getattr(language_model(w), "threads", 1)
+    resources:
+        mem_mb=language_model_memory,
+        runtime=720,
+        gpu=0,
+        requests=lambda w: getattr(language_model(w), "concurrency", 0),
+    params:
+        classes=chunk_names,
+        asked=lambda w: written(w).model_dump(include=set(ASKED)),
+        model=lambda w: language_model(w).model_dump(exclude=HOW_IT_RUNS),
+        # What also depends on `threads` is no reason to ask again when it changes.
+        how_it_runs=lambda w, threads: language_model(w).model_dump(include=HOW_IT_RUNS),
+        name=lambda w, threads: written(w).model,
+    script:
+        "../workflow_scripts/describe_classes.py"
+
+
+rule join_descriptions:
+    input:
+        classes=rules.class_manifest.output[0],
+        chunks=chunk_files,
+    output:
+        f"{WORK}/{{dataset}}/{{texts}}.json",
+    log:
+        "logs/join_descriptions/{dataset}/{texts}.log",
+    benchmark:
+        "benchmarks/join_descriptions/{dataset}/{texts}.tsv"
+    wildcard_constraints:
+        dataset=one_of({dataset for dataset, _ in WRITTEN}),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    script:
+        "../workflow_scripts/join_descriptions.py"
+
+
 rule prompts:
     input:
         classes=rules.class_manifest.output[0],

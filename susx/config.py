@@ -16,6 +16,14 @@ from susx.config_features import Features
 from susx.config_pools import AnyPool, Download
 from susx.config_problems import described
 from susx.config_references import dangling_references
+from susx.config_texts import (
+    DESCRIPTION_QUESTIONS,
+    Descriptions,
+    DescriptionSource,
+    DescriptorSource,
+    LanguageModel,
+    Questions,
+)
 from susx.config_types import (
     Count,
     Finite,
@@ -97,7 +105,7 @@ class Dataset(Section):
     """What to classify. Values given here win over those of the card."""
 
     card: str | None = Field(
-        None, description="Dataset card: a YAML file with classes, template, ensemble, title."
+        None, description="Dataset card: a YAML file with classes, template, ensemble, questions."
     )
     classes: Annotated[list[Entry], Field(min_length=1)] | str | None = Field(
         None, description="Class names: a list, or a text file with one name per line."
@@ -106,11 +114,15 @@ class Dataset(Section):
     ensemble: list[Template] = Field(
         DEFAULT_ENSEMBLE, min_length=1, description="Templates of the prompt ensemble."
     )
-    descriptions: str | None = Field(
-        None, description="JSON file {class name: [sentence, ...]}, as CuPL publishes."
+    descriptions: DescriptionSource | None = Field(
+        None,
+        description="JSON file {class name: [sentence, ...]}, as CuPL publishes, or the language "
+        "model that writes them.",
     )
-    descriptors: str | None = Field(
-        None, description="JSON file {class name: [descriptor, ...]}, as VisDesc publishes."
+    descriptors: DescriptorSource | None = Field(
+        None,
+        description="JSON file {class name: [descriptor, ...]}, as VisDesc publishes, or the "
+        "language model that writes them.",
     )
     images: Images | None = Field(None, description="Where the labelled images are.")
     features: Features | None = Field(None, description="Published features, in place of images.")
@@ -139,6 +151,11 @@ class Card(Section):
     template: Template = Field("a photo of a {}.", description="Photo template.")
     ensemble: list[Template] = Field(
         DEFAULT_ENSEMBLE, min_length=1, description="Templates of the prompt ensemble."
+    )
+    questions: Questions = Field(
+        DESCRIPTION_QUESTIONS,
+        description="What a language model is asked about a class, for descriptions; `{}` is its "
+        "name, `{a}` its article.",
     )
     validation: Literal["validation", "test"] = Field(
         "validation",
@@ -300,6 +317,9 @@ class Config(Section):
         },
         description="Prompt strategies by name.",
     )
+    language_models: dict[Slug, LanguageModel] = Field(
+        {}, description="Language models by name, for descriptions and descriptors."
+    )
     encoders: dict[Slug, Encoder] = Field(
         {}, description="Encoders by name; datasets of published features need none."
     )
@@ -363,6 +383,9 @@ def with_card(dataset: Dataset) -> Dataset:
     card = load_card(dataset.card)
     given = dataset.model_fields_set
     taken = {key: getattr(card, key) for key in ("template", "ensemble") if key not in given}
+    written = dataset.descriptions
+    if isinstance(written, Descriptions) and "questions" not in written.model_fields_set:
+        taken["descriptions"] = written.model_copy(update={"questions": card.questions})
     if card.validation == "test" and dataset.images and dataset.images.validation:
         raise InputError(
             f"{dataset.card}: says `validation: test`, but the configuration names validation "

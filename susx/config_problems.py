@@ -9,6 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from susx.errors import suggestion
 
+TAGGED = (["supports"], ["pools"], ["language_models"])
+
 
 def described(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line per error, naming its key; of alternatives, only the one that was meant."""
@@ -22,27 +24,28 @@ def described(error: ValidationError, model: type[BaseModel]) -> list[str]:
     return list(dict.fromkeys(_problem(item, model) for item in items if meant(item)))
 
 
-TAGS = {"supports": "source", "pools": "layout"}
-"""Sections whose entries are of several kinds, and the key that tells them apart."""
-
-
 def _problem(error: Mapping[str, Any], model: type[BaseModel]) -> str:
     location = [str(part) for part in error["loc"] if "[" not in str(part)]
-    tag = TAGS.get(location[0]) if location else None  # the third part is then the kind, no key
-    key = ".".join(part for i, part in enumerate(location) if not (tag and i == 2))
+    tagged = location[:1] in TAGGED  # its third part is then the kind, which is no key
+    key = ".".join(part for i, part in enumerate(location) if not (tagged and i == 2))
     if error["type"] == "extra_forbidden":
         valid = _valid_keys(model, location[:-1])
         return f"{key}: unknown key{suggestion(location[-1], valid) or choices(valid)}"
     if error["type"] == "missing":
         return f"{key}: missing"
     if error["type"] == "union_tag_not_found":
-        return f"{key}.{tag}: missing"
+        return f"{key}.{_discriminator(error)}: missing"
     if error["type"] == "union_tag_invalid":
         valid = error["ctx"]["expected_tags"]
+        tag = _discriminator(error)
         return f"{key}.{tag}: expected one of {valid} (got {error['input'].get(tag)!r})"
     if error["type"] == "value_error":
         return f"{key}: {error['ctx']['error']}"
     return f"{key}: {error['msg']} (got {error['input']!r})"
+
+
+def _discriminator(error: Mapping[str, Any]) -> str:
+    return str(error["ctx"]["discriminator"]).strip("'")
 
 
 def choices(valid: Iterable[str]) -> str:
@@ -54,8 +57,13 @@ def _valid_keys(model: type[BaseModel], location: Iterable[str]) -> list[str]:
     annotation: Any = model
     for part in location:
         annotation = _descend(annotation, part)
-    options = (annotation, *get_args(annotation))
-    return list(dict.fromkeys(key for o in options for key in getattr(o, "model_fields", {})))
+    return list(dict.fromkeys(_keys(annotation)))
+
+
+def _keys(annotation: Any) -> Iterable[str]:
+    yield from getattr(annotation, "model_fields", {})
+    for argument in get_args(annotation):
+        yield from _keys(argument)
 
 
 def _descend(annotation: Any, part: str) -> Any:
@@ -70,8 +78,7 @@ def _descend(annotation: Any, part: str) -> Any:
         return arguments[0] if part.isdigit() else annotation
     nested = [a for a in arguments if get_origin(a) or hasattr(a, "model_fields")]
     for model in nested:
-        for tag in TAGS.values():
-            field = getattr(model, "model_fields", {}).get(tag)
-            if field and part in get_args(field.annotation):
-                return model
+        fields = getattr(model, "model_fields", {}).values()
+        if any(part in get_args(field.annotation) for field in fields):
+            return model
     return _descend(nested[0], part) if nested else annotation

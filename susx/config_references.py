@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from susx.config_pools import REMOTE
 from susx.config_problems import choices
+from susx.config_texts import Descriptions
 from susx.errors import suggestion
 from susx.methods import METHODS
 
@@ -29,6 +30,11 @@ def dangling_references(config: Config) -> Iterable[str]:
                 yield f'{key}: no entry "{name}" under {section}{hint}'
 
     for name, dataset in config.datasets.items():
+        for kind in ("descriptions", "descriptors"):
+            texts = getattr(dataset, kind)
+            written = isinstance(texts, Descriptions)
+            key = f"datasets.{name}.{kind}.model"
+            yield from check(key, [texts.model] if written else [], "language_models")
         if features := dataset.features:
             key = f"datasets.{name}.features"
             yield from check(f"{key}.encoder", filter(None, [features.encoder]), "encoders")

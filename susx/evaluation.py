@@ -24,27 +24,13 @@ from susx.statistics import (
     per_class_accuracy,
     seed_spread,
 )
+from susx.text_classifier import TextClassifier
 from susx.tuning import Labelled, Settings, tune
 
 Features = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]]
 TOP = 5
 MAX_CHANGED = 10
-
-
-@dataclass(frozen=True)
-class TextClassifier:
-    """The texts of a prompt strategy, averaged over each class.
-
-    Attributes:
-        weights: (C, d) float32 unit rows W, the normalised means of unit rows.
-        means: (C, d) float32 means of unit rows.
-        raw: (C, d) float32 means of the embeddings before normalisation, where they are known.
-    """
-
-    weights: NDArray[np.float32]
-    means: NDArray[np.float32]
-    raw: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from susx.files import read_json, write_json
 from susx.manifests import ClassManifest
 
 FORMAT = "susx-prompts-1"
+DESCRIPTIONS_FORMAT = "susx-descriptions-1"
+"""Descriptions or descriptors that a language model wrote, with their provenance."""
 ARTICLES = ("a", "an", "used")
 VERBS = ("has", "often", "typically", "may", "can")
 
@@ -88,8 +90,18 @@ def build_prompts(
     """
     parts = [SOURCES[source](classes, settings) for source in sources.values()]
     texts = [[text for part in row for text in part] for row in zip(*parts, strict=True)]
-    used = {source: settings[source] for source in sources.values()}
+    used = {source: _origin(source, settings[source]) for source in sources.values()}
     return PromptSet(strategy, texts, classes.sha256, used)
+
+
+def _origin(source: str, value: Any) -> Any:
+    """What a source was given; of a file that a language model wrote also how it did."""
+    data = read_json(value) if source in FILES else {}
+    return {"file": value, **data["provenance"]} if _is_generated(data) else value
+
+
+def _is_generated(data: Mapping[str, Any]) -> bool:
+    return data.get("format") == DESCRIPTIONS_FORMAT
 
 
 def with_descriptor(name: str, descriptor: str) -> str:
@@ -108,7 +120,8 @@ def read_descriptions(
 ) -> list[list[str]]:
     """Read a published description file {class name: [sentence, ...]} in label order.
 
-    Keys match class names, aliases and slugs, whatever their case.
+    The texts of a file that `susx.descriptions.join_replies` made are such a mapping, too. Keys
+    match class names, aliases and slugs, whatever their case.
 
     Raises:
         InputError: naming the class that is missing, unknown, given twice, or has no sentence
@@ -124,8 +137,14 @@ def read_descriptions(
     data = read_json(path, unique)
     if not isinstance(data, dict):
         raise InputError(f"{path}: expected a mapping {{class name: [sentence, ...]}}")
+    generated = _is_generated(data)
+    if generated and not all(isinstance(data.get(k), dict) for k in ("texts", "provenance")):
+        raise InputError(
+            f"{path}: lacks `texts` or `provenance`, which rule join_descriptions wrote"
+        )
+    counts = data["provenance"].get("classes", {}) if generated else {}
     texts: dict[int, list[str]] = {}
-    for key, sentences in data.items():
+    for key, sentences in (data["texts"] if generated else data).items():
         index = classes.find(key)
         if index is None:
             hint = suggestion(key, classes.names) or "; remove it or add the class"
@@ -137,7 +156,7 @@ def read_descriptions(
             raise InputError(f'{path}: class "{key}": expected a list of sentences')
         kept = [sentence.strip() for sentence in sentences if sentence.strip()]
         if not kept and not allow_empty:
-            raise InputError(f'{path}: class "{key}" has no sentence; give at least one')
+            raise InputError(f'{path}: class "{key}" has no sentence{_remedy(counts.get(key))}')
         texts[index] = kept
     missing = [entry.name for entry in classes if entry.index not in texts]
     if missing:
@@ -180,6 +199,19 @@ def _descriptors(classes: ClassManifest, settings: Mapping[str, Any]) -> list[li
     ]
 
 
+def _remedy(counts: Mapping[str, Any] | None) -> str:
+    """What to do about a class without a sentence, and why a language model's were dropped."""
+    dropped = counts.get("n_dropped", {}) if counts else {}
+    if not dropped:
+        return "; give at least one"
+    reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
+    return (
+        f" (dropped: {reasons}); change `questions` or raise `samples`, or add a sentence to a "
+        "copy of this file and name that as the dataset's file"
+    )
+
+
+FILES = ("descriptions", "descriptors")
 SOURCES: dict[str, Callable[[ClassManifest, Mapping[str, Any]], list[list[str]]]] = {
     "template": _template,
     "ensemble": _ensemble,

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from susx.cache import Embeddings, read_cache
 from susx.errors import InputError
-from susx.evaluation import EncoderData, LabelledFeatures, Plan, TextClassifier, evaluate
+from susx.evaluation import EncoderData, LabelledFeatures, Plan, evaluate
 from susx.manifests import ClassManifest, ImageRecord, SupportRecord, read_table
 from susx.schema import SCHEMA, Result
 from susx.support.leakage import Leak, find_leaks
+from susx.text_classifier import text_classifier
 
 PACKAGES = ("susx", "torch", "transformers", "numpy", "h5py", "pillow", "snakemake")
 
@@ -113,37 +113,6 @@ def evaluate_caches(
             "texts_truncated": {name: cache.meta["n_truncated"] for name, cache in texts.items()},
         },
     }
-
-
-def text_classifier(embeddings: Embeddings, classes: Sequence[str]) -> TextClassifier:
-    """Average the texts of every class.
-
-    Raises:
-        InputError: if a class has no row.
-    """
-    n_classes = len(classes)
-    absent = np.setdiff1d(np.arange(n_classes), embeddings.labels)
-    if len(absent):
-        raise InputError(
-            f'class "{classes[absent[0]]}" has no text embedding; rebuild the text cache'
-        )
-    rows = embeddings.features.astype(np.float64)
-    means = _class_means(rows, embeddings.labels, n_classes)
-    weights = means / np.linalg.norm(means, axis=1, keepdims=True)
-    raw: NDArray[np.float32] | None = None
-    if embeddings.norms is not None:
-        lengths = embeddings.norms[:, None]
-        raw = _class_means(rows * lengths, embeddings.labels, n_classes).astype(np.float32)
-    return TextClassifier(weights.astype(np.float32), means.astype(np.float32), raw)
-
-
-def _class_means(
-    rows: NDArray[np.float64], labels: NDArray[np.int32], n_classes: int
-) -> NDArray[np.float64]:
-    sums = np.zeros((n_classes, rows.shape[1]))
-    np.add.at(sums, labels, rows)
-    means: NDArray[np.float64] = sums / np.bincount(labels, minlength=n_classes)[:, None]
-    return means
 
 
 def collate(

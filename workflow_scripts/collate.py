@@ -4,15 +4,21 @@ from susx_job import run_job
 
 from susx.files import read_json, sha256_json, write_json
 from susx.manifests import ClassManifest
+from susx.prompts import PromptSet
 from susx.results import collate
 
 
 def main(job):
-    """The configuration that made the result goes into it."""
+    """The configuration that made the result goes into it, and where its texts come from."""
     config = job.params.config
-    provenance = {"config_sha256": sha256_json(config), "config": config}
-    parts = [read_json(path) for path in job.input.parts]
     classes = ClassManifest.read(job.input.classes)
+    prompts = [PromptSet.read(path, classes) for path in job.input.prompts]
+    provenance = {
+        "config_sha256": sha256_json(config),
+        "config": config,
+        "prompts": {texts.strategy: texts.provenance for texts in prompts},
+    }
+    parts = [read_json(path) for path in job.input.parts]
     write_json(job.output[0], collate(job.wildcards.dataset, classes, parts, provenance))
 
 

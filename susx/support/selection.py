@@ -19,6 +19,7 @@ from susx.pools import Sample, Shard, read_shard
 from susx.support.duplicates import MAX_DISTANCE, distance, fingerprint
 from susx.support.retrieval import Candidate
 from susx.support.strategies import STRATEGIES, Choice
+from susx.text_classifier import text_classifier
 
 DISAGREES = "disagrees"
 
@@ -49,8 +50,6 @@ def read_choices(
     rows = _features(ranking, features)
     weights = None
     if text is not None:
-        from susx.results import text_classifier
-
         texts = read_cache(text, classes.sha256, len(classes))
         weights = text_classifier(texts, classes.names).weights
     return [

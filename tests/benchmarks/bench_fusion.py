@@ -26,8 +26,8 @@ from torch import Tensor
 
 from susx.cache import read_cache
 from susx.methods import METHODS, Context, Images, fusion
-from susx.results import text_classifier
 from susx.search import search
+from susx.text_classifier import text_classifier
 
 SHOTS = (1, 2, 4, 8, 16, 32, 64)
 WRONG = (0.0, 0.25, 0.5, 0.75)

@@ -34,8 +34,17 @@ FULL = {
     "encoders": {"clip": {"library": "transformers", "model": "models/clip", "batch_size": 4}},
     "pools": {"web": {"layout": "webdataset", "path": "{0..3}.tar", "shards": 2}},
     "supports": {
-        "lc": {"source": "retrieval", "pool": "web", "encoder": "clip", "query": "cupl", "size": 2},
-        "few": {"source": "few-shot", "size": 4, "seeds": [5, 0]},
+        "lc": {
+            "source": "retrieval",
+            "pool": "web",
+            "encoder": "clip",
+            "query": "cupl",
+            "size": 2,
+            "candidates": 5,
+            "select": "agree",
+            "margin": 0.5,
+        },  # fmt: skip
+        "few": {"source": "few-shot", "size": 4, "seeds": [5, 0], "views": 3},
     },
     "evaluation": {
         "methods": ["zero-shot", "tip-x"],

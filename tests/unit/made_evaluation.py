@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from susx.evaluation import EncoderData, LabelledFeatures, Plan, TextClassifier
+from susx.evaluation import EncoderData, LabelledFeatures, Plan
 from susx.methods import METHODS, Axis, Context, Images
+from susx.text_classifier import TextClassifier
 from susx.tuning import Settings
 from tests.helpers import make_problem, unit_rows
 

@@ -82,10 +82,16 @@ def test_unknown_key_is_named_with_the_nearest_valid_one(place: str, nearest: st
     assert text.endswith(f'; did you mean "{nearest}"?')
 
 
+TOP_LEVEL = (
+    *("datasets", "download", "encoders", "evaluation", "language_models", "pools", "prompts"),
+    *("roots", "seed", "supports"),
+)
+
+
 @pytest.mark.parametrize(
     ("place", "valid"),
     [
-        ("zzz", "datasets, download, encoders, evaluation, pools, prompts, roots, seed, supports"),
+        ("zzz", ", ".join(TOP_LEVEL)),
         ("roots.zzz", "cache, results, work"),
         ("datasets.pets.classes.1.zzz", "aliases, name, wnid"),
         ("evaluation.fixed.tip-x.zzz", "alpha, beta, gamma"),

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from susx.errors import InputError
-from susx.evaluation import LabelledFeatures, TextClassifier, evaluate
+from susx.evaluation import LabelledFeatures, evaluate
 from susx.methods import METHODS, Axis
 from susx.schema import Run
+from susx.text_classifier import TextClassifier
 from tests.unit.made_evaluation import (
     CLASSES,
     GRID,

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from susx.errors import InputError
-from susx.evaluation import EncoderData, Evaluation, TextClassifier, evaluate
+from susx.evaluation import EncoderData, Evaluation, evaluate
 from susx.methods import NEEDS
 from susx.schema import Skipped
+from susx.text_classifier import TextClassifier
 from tests.helpers import unit_rows
 from tests.unit.made_evaluation import (
     CLASSES,

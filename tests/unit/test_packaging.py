@@ -61,19 +61,23 @@ def test_environments_have_the_locked_versions(path: Path) -> None:
     assert pins.items() <= locked().items()
 
 
-def test_an_environment_has_every_dependency() -> None:
-    text = (ROOT / "envs/susx.yaml").read_text("utf-8")
+@pytest.mark.parametrize(("name", "extras"), [("susx", []), ("llm", ["llm"])])
+def test_an_environment_has_every_dependency(name: str, extras: list[str]) -> None:
+    text = (ROOT / f"envs/{name}.yaml").read_text("utf-8")
     lines = yaml.safe_load(text)["dependencies"][-1]["pip"]
     names = {normalised(line.split("==")[0]) for line in lines}
-    assert names == {normalised(re.split(r"[<>=]", d)[0]) for d in PROJECT["dependencies"]}
+    optional = [d for extra in extras for d in PROJECT["optional-dependencies"][extra]]
+    declared = [*PROJECT["dependencies"], *optional]
+    assert names == {normalised(re.split(r"[<>=]", d)[0]) for d in declared}
 
 
 def test_configuration_is_parsed_without_heavy_libraries() -> None:
     code = (
         "import sys, susx.config, susx.pools, susx.methods, susx.manifests, susx.prompts, "
-        "susx.images, susx.compute, susx.encoders, susx.schema, susx.statistics\n"
+        "susx.images, susx.compute, susx.encoders, susx.schema, susx.statistics, "
+        "susx.class_names, susx.descriptions, susx.language_models, susx.sentences\n"
         "heavy = {'torch', 'transformers', 'h5py', 'pyarrow', 'PIL', 'scipy', 'snakemake', "
-        "'webdataset'}\n"
+        "'webdataset', 'openai'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
@@ -103,6 +107,11 @@ def imported(path: Path) -> set[str]:
         ("schema.py", r"susx\.(?!errors\b|files\b)\w+|torch|h5py|numpy"),
         ("cache.py", r"susx\.(?!errors\b|files\b)\w+|torch"),
         ("encoders/*.py", r"susx\.(methods|search|tuning|evaluation|results|support)"),
+        (
+            "language_models/*.py",
+            r"susx\.(methods|search|tuning|evaluation|results|encoders|support)",
+        ),
+        ("sentences.py", r"susx|pathlib"),
         ("support/*.py", r"susx\.(methods|search|tuning|evaluation|results)"),
     ],
 )

@@ -182,6 +182,12 @@ def test_unusable_descriptions_are_named(tmp_path: Path, data: Any, problem: str
         read_descriptions(path, CLASSES)
 
 
+def test_a_damaged_file_of_a_language_model_is_named(tmp_path: Path) -> None:
+    path = describe(tmp_path, {"format": "susx-descriptions-1", "texts": {"red_fox": ["red"]}})
+    with pytest.raises(InputError, match=r"texts\.json: lacks `texts` or `provenance`"):
+        read_descriptions(path, CLASSES)
+
+
 def test_missing_descriptions_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"texts\.json: file not found"):
         read_descriptions(tmp_path / "texts.json", CLASSES)

@@ -23,8 +23,9 @@ from susx.manifests import (
     class_manifest,
     write_table,
 )
-from susx.results import CacheFiles, collate, evaluate_caches, text_classifier
+from susx.results import CacheFiles, collate, evaluate_caches
 from susx.schema import SCHEMA, read_result
+from susx.text_classifier import text_classifier
 from susx.tuning import Settings
 from tests.helpers import make_problem, unit_rows
 

@@ -1,0 +1,157 @@
+"""Asking a language model about classes, and joining what it wrote into descriptions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from susx import sentences
+from susx.config_texts import Descriptions
+from susx.errors import InputError
+from susx.files import read_json
+from susx.language_models import LanguageModel, Request, Sampling
+from susx.manifests import ClassManifest
+from susx.prompts import DESCRIPTIONS_FORMAT, fill
+
+REPLIES_FORMAT = "susx-replies-1"
+ASKED = ("questions", "instruction", "samples", "temperature", "top_p", "max_tokens", "seed")
+"""Keys of `Descriptions` that replies depend on."""
+PARSERS = {"descriptions": sentences.descriptions, "descriptors": sentences.descriptors}
+VOWELS = "aeiou"
+
+
+def ask(question: str, instruction: str, name: str) -> str:
+    """Put a class name and its article into a question; none of them is ever format-ted.
+
+    Names that begin with a vowel letter get `an`, as CuPL does it.
+    """
+    article = "an" if name[:1].casefold() in VOWELS else "a"
+    return f"{fill(question.replace('{a}', article), name)} {instruction}".strip()
+
+
+def request_seed(seed: int, name: str, question: str, sample: int) -> int:
+    """Seed of one reply, in 31 bits: the same whatever else is asked."""
+    text = "\0".join((str(seed), name, question, str(sample)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) >> 1
+
+
+def describe_classes(
+    names: Mapping[str, str], settings: Descriptions, model: LanguageModel
+) -> dict[str, Any]:
+    """Ask a model about some classes.
+
+    Args:
+        names: how every class is called in a question, by its name.
+        settings: questions and sampling.
+        model: language model.
+
+    Returns:
+        Every reply as the model wrote it, by class, with what was asked: `join_replies` reads it.
+
+    Raises:
+        InputError: from the model.
+    """
+    asked = [
+        (name, position, question, sample)
+        for name in names
+        for position, question in enumerate(settings.questions)
+        for sample in range(settings.samples)
+    ]
+    replies = model.answer(
+        [
+            Request(
+                ask(question, settings.instruction, names[name]),
+                request_seed(settings.seed, name, question, sample),
+            )
+            for name, _, question, sample in asked
+        ],
+        Sampling(settings.temperature, settings.top_p, settings.max_tokens),
+    )
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for (name, position, *_), reply in zip(asked, replies, strict=True):
+        rows[name].append({"question": position, "text": reply.text, "finished": reply.finished})
+    return {
+        "format": REPLIES_FORMAT,
+        "asked": settings.model_dump(include=set(ASKED)),
+        "model": model.provenance,
+        "tokens": {
+            "questions": sum(reply.question_tokens for reply in replies),
+            "replies": sum(reply.reply_tokens for reply in replies),
+        },
+        "replies": rows,
+    }
+
+
+def join_replies(kind: str, classes: ClassManifest, paths: Sequence[str | Path]) -> dict[str, Any]:
+    """Join the replies about all classes into their descriptions or descriptors.
+
+    Args:
+        kind: `descriptions` or `descriptors`.
+        classes: class manifest.
+        paths: files with what `describe_classes` returned.
+
+    Returns:
+        {class name: [text, ...]} under `texts`, and where they come from under `provenance`:
+        model, questions, sampling, tokens, and what was kept and dropped, in all and by class.
+
+    Raises:
+        InputError: if a file is broken, asks something else than the others, or lacks a class.
+    """
+    chunks = [_read_replies(path) for path in paths]
+    replies = {name: rows for chunk in chunks for name, rows in chunk["replies"].items()}
+    harvests: dict[str, sentences.Harvest] = {}
+    for entry in classes:
+        if entry.name not in replies:
+            raise InputError(f'no replies about class "{entry.name}"; {_rebuild(paths[0])}')
+        said = [(row["text"], row["finished"]) for row in replies[entry.name]]
+        harvests[entry.name] = PARSERS[kind](said, entry.prompt_name)
+    for path, chunk in zip(paths, chunks, strict=True):
+        if chunk["asked"] != chunks[0]["asked"]:
+            raise InputError(f"{path}: asks otherwise than {paths[0]}; {_rebuild(path)}")
+    provenance = {
+        "model": _merged([chunk["model"] for chunk in chunks]),
+        **chunks[0]["asked"],
+        "tokens": {
+            key: sum(chunk["tokens"][key] for chunk in chunks) for key in ("questions", "replies")
+        },
+        "n_replies": sum(len(replies[name]) for name in harvests),
+        "n_kept": sum(len(harvest.texts) for harvest in harvests.values()),
+        "n_prefixed": sum(harvest.prefixed for harvest in harvests.values()),
+        "n_dropped": dict(sum((harvest.dropped for harvest in harvests.values()), Counter())),
+        "classes": {
+            name: {"n_kept": len(harvest.texts), "n_dropped": dict(harvest.dropped)}
+            for name, harvest in harvests.items()
+        },
+    }
+    return {
+        "format": DESCRIPTIONS_FORMAT,
+        "provenance": provenance,
+        "texts": {name: harvest.texts for name, harvest in harvests.items()},
+    }
+
+
+def _read_replies(path: str | Path) -> dict[str, Any]:
+    data = read_json(path)
+    keys = {"asked", "model", "tokens", "replies"}
+    if not isinstance(data, dict) or data.get("format") != REPLIES_FORMAT or keys - data.keys():
+        raise InputError(f"{path}: not a file of replies; {_rebuild(path)}")
+    return data
+
+
+def _rebuild(path: str | Path) -> str:
+    return f"delete {path}, rule describe_classes rebuilds it"
+
+
+def _merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One value per key, or all of them where jobs differ, as in their device."""
+    merged: dict[str, Any] = {}
+    for key in parts[0]:
+        values: list[Any] = []
+        for part in parts:
+            if part.get(key) not in values:
+                values.append(part.get(key))
+        merged[key] = values[0] if len(values) == 1 else values
+    return merged
