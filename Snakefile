@@ -7,7 +7,7 @@
 # cache/{encoder}/{dataset}/support-{support}.h5         support set
 # cache/{encoder}/pools/{pool}/{shard}.h5                one shard of an image pool
 # work/{dataset}/support/{support}/manifest.parquet, images.tar, candidates/{shard}.parquet,
-#                                                        chunks/{chunk}.parquet, .tar
+#     downloads/ and answers/ of the web, chunks/{chunk}.parquet, .tar of synthesis
 # work/{dataset}/prompts/{strategy}.json
 # work/{dataset}/{texts}.json                         <- work/{dataset}/replies/{texts}/{chunk}.json
 # work/{dataset}/images/{split}.parquet
@@ -33,6 +33,7 @@ include: "rules/classes.smk"
 include: "rules/prompts.smk"
 include: "rules/support.smk"
 include: "rules/synthesis.smk"
+include: "rules/web.smk"
 include: "rules/embeddings.smk"
 include: "rules/features.smk"
 include: "rules/evaluate.smk"

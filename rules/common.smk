@@ -17,17 +17,28 @@ from susx.config_synthesis import Synthesis
 from susx.errors import InputError
 from susx.feature_files import feature_files, require
 from susx.methods import METHODS
+from susx.config_pools import REMOTE
 from susx.pools import pool_shards
+from susx.web_pools import web_shards
 
 STARTED = time.time()
 ENVIRONMENT = "../envs/susx.yaml"
+WEB_ENVIRONMENT = "../envs/web.yaml"
 DEMO_DATA = Path("demo/data")
 
 try:
     CONFIG = parse_config(config)
     DATASETS = {name: with_card(dataset) for name, dataset in CONFIG.datasets.items()}
     SHARDS = {
-        name: pool_shards(pool, f"config.yaml: pools.{name}")
+        name: (
+            web_shards(
+                pool,
+                f"config.yaml: pools.{name}",
+                f"{CONFIG.roots.cache}/listings/{name}.json",
+            )
+            if pool.layout in REMOTE
+            else pool_shards(pool, f"config.yaml: pools.{name}")
+        )
         for name, pool in CONFIG.pools.items()
     }
 except InputError as error:
@@ -57,6 +68,8 @@ SYNTHESISED = {
     for name, support in CONFIG.supports.items()
     if isinstance(support, Synthesis)
 }
+LAYOUTS = {name: CONFIG.pools[CONFIG.supports[name].pool].layout for name in RETRIEVED}
+DOWNLOADED = [name for name, layout in LAYOUTS.items() if layout in REMOTE]
 
 
 def one_of(names):

@@ -1,6 +1,7 @@
 """Input functions: which files a job reads, by its wildcards."""
 
 TEXT_FILES = ("descriptions", "descriptors")
+CANDIDATES = {False: 2, True: 10}  # per image wanted; downloaded or not
 
 
 def existing(path, key):
@@ -89,10 +90,51 @@ def pool_of(support):
     return SHARDS[CONFIG.supports[support].pool]
 
 
+def query_encoder(support):
+    """Encoder of the texts that a support set is retrieved or ranked again with, or None."""
+    entry = CONFIG.supports[support]
+    return getattr(CONFIG.pools[entry.pool], "encoder", None) or entry.encoder
+
+
 def query_cache(wildcards):
-    """Cache of the texts that a support set is retrieved with."""
-    support = CONFIG.supports[wildcards.support]
-    return f"{CACHE}/{support.encoder}/{wildcards.dataset}/text-{support.query}.h5"
+    """Cache of the texts that a support set is retrieved or ranked again with, if any."""
+    encoder, query = (
+        query_encoder(wildcards.support),
+        CONFIG.supports[wildcards.support].query,
+    )
+    return f"{CACHE}/{encoder}/{wildcards.dataset}/text-{query}.h5" if encoder else []
+
+
+def local_shard(wildcards):
+    """Files of a shard without images that are on this machine."""
+    pool = CONFIG.supports[wildcards.support].pool
+    files = SHARDS[pool][wildcards.shard].local_files
+    return [existing(path, f"pools.{pool}.path") for path in files]
+
+
+def wanted_images(support):
+    """How many images of the web are kept and downloaded per class."""
+    entry, settings = CONFIG.supports[support], CONFIG.download
+    return {
+        "size": entry.size,
+        "quota": entry.size * (settings.rerank if entry.encoder else 1),
+        "wave_factor": settings.wave_factor,
+        "source": f"retrieval from {entry.pool}",
+    }
+
+
+def ranking_encoder(wildcards):
+    """Settings of the encoder that ranks downloaded images again, or None."""
+    name = CONFIG.supports[wildcards.support].encoder
+    return CONFIG.encoders[name].model_dump(exclude={"threads"}) if name else None
+
+
+def ranking_inputs(wildcards):
+    """Texts and model that downloaded images are ranked again with."""
+    name = CONFIG.supports[wildcards.support].encoder
+    if name is None:
+        return {"texts": [], "model": []}
+    return {"texts": query_cache(wildcards), "model": model_files(name)}
 
 
 def few_shot(wildcards):
@@ -151,7 +193,7 @@ def drawn_chunks(wildcards, kinds=("parquet", "tar")):
 def candidate_limit(support):
     """Number of candidates per query and class of a support set."""
     settings = CONFIG.supports[support]
-    return settings.size * settings.candidates
+    return settings.size * (settings.candidates or CANDIDATES[support in DOWNLOADED])
 
 
 def candidate_features(wildcards):
@@ -313,9 +355,12 @@ def intermediate_files(wildcards):
             yield synthesis_prompts(names)
             yield from drawn_chunks(names)
             continue
-        yield query_cache(names)
+        if query_encoder(support):
+            yield query_cache(names)
         yield f"{WORK}/{dataset}/prompts/{CONFIG.supports[support].query}.json"
         yield from candidate_files(names)
+        if support in DOWNLOADED:
+            continue
         for names.shard in pool_of(support):
             yield shard_cache(names)
 

@@ -12,6 +12,8 @@ rule search_shard:
         "logs/search_shard/{dataset}/{support}/{shard}.log",
     benchmark:
         "benchmarks/search_shard/{dataset}/{support}/{shard}.tsv"
+    wildcard_constraints:
+        support=one_of(set(RETRIEVED) - set(DOWNLOADED)),
     conda:
         ENVIRONMENT
     threads: 2
@@ -65,7 +67,7 @@ rule select_support:
     benchmark:
         "benchmarks/select_support/{dataset}/{support}.tsv"
     wildcard_constraints:
-        support=one_of(RETRIEVED),
+        support=one_of(set(RETRIEVED) - set(DOWNLOADED)),
     conda:
         ENVIRONMENT
     threads: 1

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from susx.config_features import Features
+from susx.config_pools import AnyPool, Download
 from susx.config_problems import described
 from susx.config_references import dangling_references
 from susx.config_synthesis import Synthesis
@@ -182,20 +183,6 @@ class Prompts(Section):
         return self
 
 
-class Pool(Section):
-    """A pool of images to retrieve support sets from."""
-
-    layout: Literal["folder", "webdataset", "parquet"] = Field(
-        description="`folder`: image files; `webdataset`: tars; `parquet`: files with image bytes."
-    )
-    path: str = Field(
-        description="The folder, or the shards: braces `{000..007}.tar` and wildcards `*` expand."
-    )
-    shards: Positive = Field(8, description="How many shards a `folder` is cut into.")
-    image_column: str = Field("image", description="Parquet column of encoded image bytes.")
-    caption_column: str = Field("caption", description="Parquet column of captions, if any.")
-
-
 class Encoder(Section):
     """An image-text encoder."""
 
@@ -216,10 +203,18 @@ class Retrieval(Section):
 
     source: Literal["retrieval"] = Field(description="Kind of support set.")
     pool: str = Field(description="Pool to search.")
-    encoder: str = Field(description="Encoder of queries and pool.")
+    encoder: str | None = Field(
+        None,
+        description="Encoder of queries and pool. Pools with `embeddings` name their own; images "
+        "found by `captions` or a `service` are ranked again by it.",
+    )
     query: str = Field("photo", description="Prompt strategy whose texts are the queries.")
     size: Positive = Field(16, description="Images per class.")
-    candidates: Positive = Field(2, description="Candidates per image wanted.")
+    candidates: Positive | None = Field(
+        None,
+        description="Candidates per image wanted; if left out 2, or 10 where they are downloaded, "
+        "because many links are dead.",
+    )
     select: Literal["top", "agree", "diverse"] = Field(
         "top",
         description="`top`: the best ranked candidates, as in the paper; `agree`: of those, the "
@@ -316,7 +311,8 @@ class Config(Section):
     encoders: dict[Slug, Encoder] = Field(
         {}, description="Encoders by name; datasets of published features need none."
     )
-    pools: dict[Slug, Pool] = Field({}, description="Image pools by name.")
+    pools: dict[Slug, AnyPool] = Field({}, description="Image pools by name.")
+    download: Download = Field(Download(), description="How images of the web are fetched.")
     supports: dict[Slug, Support] = Field({}, description="Support sets by name.")
     evaluation: Evaluation = Field(Evaluation(), description="Methods and protocols.")
 

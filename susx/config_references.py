@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from susx.config_pools import REMOTE
 from susx.config_problems import choices
 from susx.config_texts import Descriptions
 from susx.errors import suggestion
 from susx.methods import METHODS
 
 if TYPE_CHECKING:
-    from susx.config import Config
+    from susx.config import Config, Retrieval
 
 
 def dangling_references(config: Config) -> Iterable[str]:
@@ -55,13 +56,36 @@ def dangling_references(config: Config) -> Iterable[str]:
             continue
         if support.source == "retrieval":
             yield from check(f"supports.{name}.pool", [support.pool], "pools")
-            yield from check(f"supports.{name}.encoder", [support.encoder], "encoders")
+            encoders = filter(None, [support.encoder])
+            yield from check(f"supports.{name}.encoder", encoders, "encoders")
+            yield from _pool_encoder(f"supports.{name}.encoder", config, support)
         yield from check(f"supports.{name}.query", [support.query], "prompts")
+    for name, pool in config.pools.items():
+        if pool.layout == "embeddings":
+            yield from check(f"pools.{name}.encoder", [pool.encoder], "encoders")
     evaluation = config.evaluation
     yield from check("evaluation.encoders", evaluation.encoders or [], "encoders")
     yield from check("evaluation.supports", evaluation.supports or [], "supports")
     yield from check("evaluation.texts", evaluation.texts or [], "prompts")
     yield from _method_settings(config)
+
+
+def _pool_encoder(key: str, config: Config, support: Retrieval) -> Iterable[str]:
+    """What a support set says about its encoder must fit the layout of its pool."""
+    pool = config.pools.get(support.pool)
+    if pool is not None and pool.layout in REMOTE and support.select != "top":
+        yield (
+            f"{key.replace('encoder', 'select')}: images of pools.{support.pool} are not embedded "
+            "before they are chosen; set `top`"
+        )
+    if pool is None or pool.layout == "service":
+        return
+    if pool.layout == "embeddings":
+        if support.encoder is not None:
+            yield f"{key}: pools.{support.pool} names the encoder of its embeddings; remove this"
+    elif support.encoder is None:
+        purpose = "; it ranks the downloaded images" if pool.layout == "captions" else ""
+        yield f"{key}: missing{purpose}"
 
 
 def _method_settings(config: Config) -> Iterable[str]:

@@ -16,7 +16,6 @@ ImageSize = Annotated[int, Field(gt=0, multiple_of=8)]
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "paper": {"model": "CompVis/stable-diffusion-v1-4", "steps": 85, "guidance": 9.5},
     "fast": {"model": "stabilityai/sd-turbo", "steps": 4, "guidance": 0.0},
-    "demo": {"model": "demo/diffusion_model", "steps": 12, "guidance": 3.0},
 }
 
 
@@ -24,11 +23,10 @@ class Synthesis(Section):
     """A support set drawn by a text-to-image model (SuS-SD), from class names alone."""
 
     source: Literal["synthesis"] = Field(description="Kind of support set.")
-    preset: Literal["paper", "fast", "demo"] | None = Field(
+    preset: Literal["paper", "fast"] | None = Field(
         None,
         description="Defaults of `model`, `steps` and `guidance`: `paper` is Stable Diffusion v1-4 "
-        "with 85 steps and guidance 9.5, `fast` SD-Turbo with 4 steps and none, `demo` the model "
-        "of the flag demo.",
+        "with 85 steps and guidance 9.5, `fast` SD-Turbo with 4 steps and none.",
     )
     model: str | None = Field(
         None, description="Local folder of a diffusers pipeline, or hub identifier."

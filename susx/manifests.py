@@ -213,7 +213,10 @@ class ImageRecord:
 
 @dataclass(frozen=True)
 class SupportRecord:
-    """One candidate of a support set; `label` is its class, wherever its file lies."""
+    """One candidate of a support set; `label` is its class, wherever its file lies.
+
+    Images of the web have a `url`, and `metadata`, a JSON object of columns of their pool.
+    """
 
     key: str
     label: int
@@ -228,6 +231,8 @@ class SupportRecord:
     height: int
     kept: bool
     reason: str = ""
+    url: str = ""
+    metadata: str = ""
     fingerprint: str = ""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from braceexpand import braceexpand
 from slugify import slugify
 
-from susx.config import Pool
+from susx.config_pools import Pool
 from susx.errors import InputError, listing
 from susx.images import SUFFIXES, list_images
 

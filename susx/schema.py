@@ -123,6 +123,15 @@ class ImageCounts(_Strict):
     unreadable: dict[str, str] = Field(description="The latter, with reasons.")
 
 
+class DownloadCounts(_Strict):
+    """What became of the addresses of a support set's candidates."""
+
+    n_candidates: int = Field(description="Distinct addresses.")
+    n_tried: int = Field(description="Addresses that were tried.")
+    n_failed: int = Field(description="Tried addresses without an image that fits.")
+    reasons: dict[str, int] = Field(description="The latter by reason.")
+
+
 class Leak(_Strict):
     """A support image that nearly equals a test image."""
 
@@ -147,6 +156,9 @@ class SupportCounts(_Strict):
         0, description="Candidates left out because the text classifier disagrees."
     )
     short_classes: dict[str, int] = Field(description="Classes with fewer images than wanted.")
+    downloads: DownloadCounts | None = Field(
+        None, description="Downloads, if the candidates come from the web."
+    )
     leaks: list[Leak] | None = Field(
         None,
         description="Support images that nearly equal a test image; null where only features are "

@@ -11,28 +11,38 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-import torch
-
 from susx.cache import Embeddings
 from susx.errors import InputError
 from susx.manifests import ClassManifest, Table
+from susx.support.exact import nearest_rows, rows_at_once
 
-BLOCK = 65536
+HELD = 4
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One hit of a query: the text with index `query` of class `label`."""
+    """One hit of a query: the text with index `query` of class `label`.
+
+    Candidates of the web have a `url`, and `metadata`, a JSON object of columns of their pool.
+    """
 
     label: int
     query: int
     score: float
     shard: str
     key: str
+    url: str = ""
+    caption: str = ""
+    metadata: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What is the same for two hits of the same image."""
+        return ("", self.url) if self.url else (self.shard, self.key)
 
 
 def search_shard(
-    queries: Embeddings, pool: Embeddings, shard: str, limit: int, block: int = BLOCK
+    queries: Embeddings, pool: Embeddings, shard: str, limit: int, block: int | None = None
 ) -> Table:
     """Find the `limit` images of a shard nearest to every query.
 
@@ -55,31 +65,31 @@ def search_shard(
                 f"pool shard {shard}: embedded with another encoder ({field} differs); delete "
                 "its cache and run again"
             )
-    texts = torch.from_numpy(queries.features).float()
-    scores = torch.full((len(texts), 0), 0.0)
-    rows = torch.zeros((len(texts), 0), dtype=torch.long)
-    for start in range(0, len(pool), block):
-        images = torch.from_numpy(pool.features[start : start + block]).float()
-        indices = torch.arange(start, start + len(images)).expand(len(texts), -1)
-        scores = torch.cat([scores, texts @ images.T], dim=1)
-        rows = torch.cat([rows, indices], dim=1)
-        order = scores.argsort(dim=1, descending=True, stable=True)[:, :limit]
-        scores, rows = scores.gather(1, order), rows.gather(1, order)
+    step = block or rows_at_once(len(queries))
+    blocks = (pool.features[start : start + step] for start in range(0, len(pool), step))
+    found = nearest_rows(queries.features, blocks, limit)
     records = [
         Candidate(int(label), query, score, shard, pool.keys[row])
         for query, label in enumerate(queries.labels)
-        for score, row in zip(scores[query].tolist(), rows[query].tolist(), strict=True)
+        for score, row in zip(found.scores[query].tolist(), found.rows[query].tolist(), strict=True)
+        if row >= 0
     ]
     return Table(records, queries.meta["classes_sha256"])
 
 
 def merge_candidates(
-    tables: Iterable[Table], classes: ClassManifest, limit: int
+    tables: Iterable[Table], classes: ClassManifest, limit: int, may_lack: bool = False
 ) -> list[list[Candidate]]:
     """Merge the hits of all shards into one ranking per class.
 
     The result lists of a class's queries are interleaved, so that no single text fills the
     quota; an image found by several of them counts once.
+
+    Args:
+        tables: Tables of Candidate, at least the `limit` best of every shard and query.
+        classes: class manifest.
+        limit: candidates per class.
+        may_lack: whether a class may have found nothing.
 
     Returns:
         For every class at most `limit` candidates, best first.
@@ -95,19 +105,25 @@ def merge_candidates(
             )
         for candidate in table.records:
             found[candidate.label][candidate.query].append(candidate)
+        for hits in found.values():
+            for query in hits:
+                if len(hits[query]) > HELD * limit:
+                    hits[query] = _ranked(hits[query])[:limit]
     empty = [entry.name for entry in classes if entry.index not in found]
-    if empty:
+    if empty and not (may_lack and found):
         raise InputError(f'the pool has no readable image; class "{empty[0]}" found nothing')
     return [_interleave(found[entry.index], limit) for entry in classes]
 
 
+def _ranked(hits: Iterable[Candidate]) -> list[Candidate]:
+    return sorted(hits, key=lambda c: (-c.score, c.shard, c.key))
+
+
 def _interleave(hits: Mapping[int, Sequence[Candidate]], limit: int) -> list[Candidate]:
-    lists = [
-        sorted(hits[query], key=lambda c: (-c.score, c.shard, c.key)) for query in sorted(hits)
-    ]
+    lists = [_ranked(hits[query]) for query in sorted(hits)]
     unique: dict[tuple[str, str], Candidate] = {}
     for turn in zip_longest(*lists):
         for candidate in turn:
             if candidate is not None:
-                unique.setdefault((candidate.shard, candidate.key), candidate)
+                unique.setdefault(candidate.identity, candidate)
     return list(unique.values())[:limit]

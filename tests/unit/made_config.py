@@ -43,7 +43,7 @@ FULL = {
             "candidates": 5,
             "select": "agree",
             "margin": 0.5,
-        },  # fmt: skip
+        },
         "few": {"source": "few-shot", "size": 4, "seeds": [5, 0], "views": 3},
     },
     "evaluation": {

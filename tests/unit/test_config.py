@@ -83,8 +83,8 @@ def test_unknown_key_is_named_with_the_nearest_valid_one(place: str, nearest: st
 
 
 TOP_LEVEL = (
-    *("datasets", "encoders", "evaluation", "language_models", "pools", "prompts", "roots"),
-    *("seed", "supports"),
+    *("datasets", "download", "encoders", "evaluation", "language_models", "pools", "prompts"),
+    *("roots", "seed", "supports"),
 )
 
 

@@ -68,7 +68,8 @@ def test_shipped_cards_are_valid(path: Path) -> None:
 def test_all_sections_are_walked() -> None:
     assert {model.__name__ for model in ALL_MODELS} == {
         "Config", "Roots", "Dataset", "ClassEntry", "Images", "Prompts", "Encoder", "Pool",
-        "Retrieval", "FewShot", "Evaluation", "Axis", "Card", "Features", "Descriptions",
+        "Retrieval", "FewShot", "Evaluation", "Axis", "Card", "Features", "EmbeddingPool",
+        "CaptionPool", "ServicePool", "Download", "Descriptions",
         "Descriptors", "OpenAIServer", "TransformersModel",
     }  # fmt: skip
 

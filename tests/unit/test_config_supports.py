@@ -22,7 +22,7 @@ def test_kinds_of_support_sets_have_their_own_defaults() -> None:
     supports = parse_config(config).supports
     assert supports["lc"].model_dump() == {
         "source": "retrieval", "pool": "web", "encoder": "clip", "query": "photo", "size": 16,
-        "candidates": 2, "select": "top", "margin": 0.0,
+        "candidates": None, "select": "top", "margin": 0.0,
     }  # fmt: skip
     assert supports["few"].model_dump() == {
         "source": "few-shot", "size": 16, "seeds": [0, 1, 2], "views": 10

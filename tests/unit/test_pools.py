@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.config import Pool
+from susx.config_pools import Pool
 from susx.errors import InputError
 from susx.pools import Sample, Shard, pool_shards, read_shard
 from tests.helpers import add_member, image_bytes, write_pool_tar

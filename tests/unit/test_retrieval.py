@@ -142,7 +142,7 @@ def test_hits_of_several_queries_take_turns_and_count_once() -> None:
     assert "".join(candidate.key for candidate in ranking[1]) == "ab"
 
 
-def test_ranking_stops_at_twice_the_size() -> None:
+def test_ranking_stops_at_its_limit() -> None:
     classes = class_manifest(["zebra"])
     (ranking,) = merge_candidates([Table(hits(0, 0, "abcdefgh"), classes.sha256)], classes, 6)
     assert "".join(candidate.key for candidate in ranking) == "abcdef"

@@ -81,6 +81,7 @@ def test_a_run_on_susx_features(finished_pets: Project) -> None:
     assert result["supports"]["lc-photo"] == {
         "size": 4, "n_kept": 14, "n_duplicates": 0, "n_unreadable": 0,
         "short_classes": {"class 0000": 3, "class 0001": 2, "class 0003": 2, "class 0004": 3},
+        "leaks": None, "leaks_dropped": False,
     }  # fmt: skip
     assert finished_pets.files("work", "cache", "results") == {
         "work/pets/classes.json",

@@ -1,0 +1,121 @@
+"""Search of captions: class names and aliases, found in one pass over the captions of a shard.
+
+This needs no embeddings: 100 bytes per image instead of 1,000. A candidate scores the higher, the
+more of its caption is the name, so that short captions about one thing come before long ones and
+lists; the images are ranked again by an encoder once they are downloaded.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from susx.manifests import ClassManifest, Table
+from susx.support.remote import ROWS_AT_ONCE, described, opened_parquet
+from susx.support.retrieval import Candidate
+from susx.web_pools import WebShard
+
+SEPARATORS = str.maketrans({"_": " ", "-": " ", "/": " ", "’": "'"})
+SIBILANT = re.compile(r"(s|x|z|ch|sh)$")
+
+
+def folded(text: str) -> str:
+    """Text as names are compared: without case, hyphens and double spaces."""
+    plain = unicodedata.normalize("NFC", text).casefold().translate(SEPARATORS)
+    return " ".join(plain.split())
+
+
+def plurals(name: str) -> list[str]:
+    """A folded name, and its English plural."""
+    if re.search(r"[^aeiou]y$", name):
+        return [name, f"{name[:-1]}ies"]
+    return [name, f"{name}es" if SIBILANT.search(name) else f"{name}s"]
+
+
+class NameFinder:
+    """Finds class names and aliases in captions.
+
+    A name counts where it stands between word boundaries and is not part of a longer name. An alias
+    that is also a name or alias of another class is not looked for.
+    """
+
+    def __init__(self, classes: ClassManifest) -> None:
+        from ahocorasick_rs import AhoCorasick
+
+        owners: dict[str, set[int]] = defaultdict(set)
+        names = {folded(entry.name) for entry in classes}
+        for entry in classes:
+            for name in {folded(entry.name), *(folded(alias) for alias in entry.aliases)}:
+                if name and (name == folded(entry.name) or name not in names):
+                    for form in plurals(name):
+                        owners[form].add(entry.index)
+        shared = {form for form, labels in owners.items() if len(labels) > 1 and form not in names}
+        patterns = [form for form in owners if form not in shared]
+        self._labels = [sorted(owners[form]) for form in patterns]
+        self._automaton = AhoCorasick(patterns)
+
+    def find(self, caption: str) -> dict[int, float]:
+        """Classes that a caption names, with the share of it that is the name."""
+        text = folded(caption)
+        hits = [
+            (start, end, pattern)
+            for pattern, start, end in self._automaton.find_matches_as_indexes(
+                text, overlapping=True
+            )
+            if not (start and text[start - 1].isalnum())
+            and not (end < len(text) and text[end].isalnum())
+        ]
+        found: dict[int, float] = {}
+        for start, end, pattern in hits:
+            if any(s <= start and end <= e and (s, e) != (start, end) for s, e, _ in hits):
+                continue
+            for label in self._labels[pattern]:
+                found[label] = max(found.get(label, 0.0), (end - start) / len(text))
+        return {label: share / len(found) for label, share in found.items()}
+
+
+def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: int) -> Table:
+    """Find the `limit` captions of a shard that are most about every class.
+
+    Args:
+        classes: class manifest.
+        shard: Parquet file of addresses and captions.
+        name: name of the shard.
+        limit: candidates per class.
+
+    Returns:
+        Table of Candidate, by class and falling score: the share of the caption that is the name,
+        divided by the number of classes that it names; ties by row order.
+
+    Raises:
+        InputError: if the file is broken or lacks a column.
+    """
+    finder = NameFinder(classes)
+    best: dict[int, list[tuple[float, int, Candidate]]] = defaultdict(list)
+    for row, record in enumerate(_records(shard)):
+        caption = record[shard.caption_column]
+        if not caption or not record[shard.url_column]:
+            continue
+        for label, score in finder.find(str(caption)).items():
+            heap = best[label]
+            if len(heap) == limit and (score, -row) <= heap[0][:2]:
+                continue
+            found = described(record, shard)
+            candidate = Candidate(label, label, score, name, f"{row:09d}", **found)
+            push = heapq.heappush if len(heap) < limit else heapq.heapreplace
+            push(heap, (score, -row, candidate))
+    records = [hit[2] for label in sorted(best) for hit in sorted(best[label], reverse=True)]
+    return Table(records, classes.sha256)
+
+
+def _records(shard: WebShard) -> Iterator[dict[str, Any]]:
+    needed = (shard.url_column, shard.caption_column)
+    with opened_parquet(shard.path, shard.storage, needed) as file:
+        names = file.schema_arrow.names
+        wanted = [n for n in dict.fromkeys((*needed, *shard.metadata_columns)) if n in names]
+        for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=wanted):
+            yield from batch.to_pylist()

@@ -1,0 +1,257 @@
+"""From candidates of the web to a support set: download in waves until every class has its quota.
+
+The images of a class are the first good ones in the order of its candidates, however the waves
+were cut; so the same candidates and the same answers give the same support set.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import tarfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from susx.errors import InputError, listing
+from susx.files import sha256_json
+from susx.manifests import ClassManifest, SupportRecord, Table
+from susx.support.duplicates import MAX_DISTANCE, distance
+from susx.support.retrieval import Candidate
+from susx.support.selection import summary, write_images
+from susx.support.waves import UNSENT, Outcome, Rules, fetch_wave, read_wave
+
+WAVE_SIZE = 2000
+OFFLINE = 50
+UNTRIED, DUPLICATE, SURPLUS, OUTRANKED = "not tried", "duplicate", "surplus", "outranked"
+
+Ranking = Sequence[Sequence[Candidate]]
+Rerank = Callable[[Table, Path], Mapping[str, float]]
+"""From a support set and its tar to a score for every key."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How many images.
+
+    Attributes:
+        size: per class, in the end.
+        quota: per class, downloaded; more than `size` if they are ranked again.
+        wave_factor: images tried per missing one in a wave.
+        source: what the candidates come from, for provenance.
+    """
+
+    size: int
+    quota: int
+    wave_factor: float
+    source: str
+
+
+def download_images(
+    ranking: Ranking, wanted: Wanted, rules: Rules, folder: str | Path
+) -> dict[str, Outcome]:
+    """Download candidates in waves until every class has its quota or none is left.
+
+    Complete waves of earlier runs are in `folder` and are not repeated.
+
+    Args:
+        ranking: candidates per class, best first.
+        wanted: numbers.
+        rules: what is fetched.
+        folder: where waves are kept, in a subfolder of their own for every set of rules.
+
+    Returns:
+        What became of every address that was tried, in this run or before.
+
+    Raises:
+        InputError: if no address can be reached, or the disk is full; finished waves are kept.
+    """
+    judging = {k: v for k, v in vars(rules).items() if k != "threads"}
+    home = Path(folder) / sha256_json(judging)[:12]
+    waves = sorted(p for p in home.iterdir() if p.name.isdigit()) if home.is_dir() else []
+    outcomes = {outcome.url: outcome for wave in waves for outcome in read_wave(wave)}
+    number = len(waves)
+    while urls := _next_wave(ranking, wanted, outcomes):
+        for start in range(0, len(urls), WAVE_SIZE):
+            part = urls[start : start + WAVE_SIZE]
+            found = fetch_wave(part, rules, home / f"{number:05d}")
+            lost = all(UNSENT.search(outcome.reason) for outcome in found)
+            if lost and (not outcomes or len(part) >= OFFLINE):
+                _forget(home / f"{number:05d}")
+                raise InputError(
+                    f"none of {len(part)} addresses could be reached ({found[0].url}: "
+                    f"{found[0].reason}); see whether this machine is online and run again, "
+                    "finished downloads are kept"
+                )
+            outcomes.update((outcome.url, outcome) for outcome in found)
+            good = sum(not outcome.reason for outcome in found)
+            logging.info("wave %d: %d of %d images", number, good, len(part))
+            number += 1
+    return outcomes
+
+
+def _forget(wave: Path) -> None:
+    import shutil
+
+    shutil.rmtree(wave)
+
+
+def _next_wave(ranking: Ranking, wanted: Wanted, outcomes: Mapping[str, Outcome]) -> list[str]:
+    """Addresses to try next, each once, class after class."""
+    urls: dict[str, None] = {}
+    for candidates in ranking:
+        good: list[str] = []
+        for position, candidate in enumerate(candidates):
+            outcome = outcomes.get(candidate.url)
+            if outcome is None:
+                untried = (c.url for c in candidates[position:] if c.url not in outcomes)
+                n = math.ceil((wanted.quota - len(good)) * wanted.wave_factor)
+                urls.update((url, None) for url, _ in zip(untried, range(n), strict=False))
+                break
+            if not outcome.reason and not _resembles(outcome.fingerprint, good):
+                good.append(outcome.fingerprint)
+            if len(good) == wanted.quota:
+                break
+    return list(urls)
+
+
+def collect_downloads(
+    ranking: Ranking,
+    outcomes: Mapping[str, Outcome],
+    classes: ClassManifest,
+    wanted: Wanted,
+    images: str | Path,
+    rerank: Rerank | None = None,
+) -> Table:
+    """Write the support set of downloaded images.
+
+    Args:
+        ranking: candidates per class, best first.
+        outcomes: what became of the addresses.
+        classes: class manifest; its index is the label of a support image.
+        wanted: numbers.
+        images: tar to write; keys are those of the returned manifest.
+        rerank: gives scores by which `size` of the `quota` images are kept.
+
+    Returns:
+        Table of SupportRecord, one row per candidate; `reason` says why one is not kept.
+    """
+    records = [
+        record
+        for entry, candidates in zip(classes, ranking, strict=True)
+        for record in _judged(entry.index, entry.name, candidates, outcomes, wanted)
+    ]
+    by_key = {record.key: outcomes[record.url] for record in records if record.kept}
+    write_images(images, _stored(by_key))
+    if rerank is not None:
+        quota = Table(records, classes.sha256, summary(records, classes, wanted.quota))
+        records = _reranked(records, rerank(quota, Path(images)), wanted.size)
+        write_images(images, _stored({r.key: by_key[r.key] for r in records if r.kept}))
+    counts = summary(records, classes, wanted.size)
+    meta = counts | {
+        "n_unreadable": sum(record.reason.startswith("not readable") for record in records),
+        "downloads": _download_counts(records),
+    }
+    kept = Counter(record.class_name for record in records if record.kept)
+    if short := [name for name in classes.names if kept[name] < wanted.size]:
+        logging.warning("fewer than %d images: %s", wanted.size, listing(short, 20))
+    return Table(records, classes.sha256, meta)
+
+
+def _resembles(look: str, others: Sequence[str]) -> bool:
+    return any(distance(look, other) <= MAX_DISTANCE for other in others)
+
+
+def _judged(
+    label: int,
+    name: str,
+    candidates: Sequence[Candidate],
+    outcomes: Mapping[str, Outcome],
+    wanted: Wanted,
+) -> Iterator[SupportRecord]:
+    seen: list[str] = []
+    for rank, candidate in enumerate(candidates):
+        outcome = outcomes.get(candidate.url, Outcome(candidate.url, reason=UNTRIED))
+        reason = outcome.reason
+        if not reason and _resembles(outcome.fingerprint, seen):
+            reason = DUPLICATE
+        if not reason and len(seen) == wanted.quota:
+            reason = SURPLUS
+        if not reason:
+            seen.append(outcome.fingerprint)
+        yield SupportRecord(
+            key=f"{label:05d}-{rank:05d}",
+            label=label,
+            class_name=name,
+            rank=rank,
+            score=candidate.score,
+            source=wanted.source,
+            location=f"{candidate.shard}#{candidate.key}",
+            caption=candidate.caption,
+            sha256=outcome.sha256,
+            width=outcome.width,
+            height=outcome.height,
+            kept=not reason,
+            reason=reason,
+            fingerprint=outcome.fingerprint,
+            url=candidate.url,
+            metadata=candidate.metadata,
+        )
+
+
+def _reranked(
+    records: Sequence[SupportRecord], scores: Mapping[str, float], size: int
+) -> list[SupportRecord]:
+    """Keep the `size` best of every class; what has a score gets it, ranks stay."""
+    best: dict[int, list[str]] = {}
+    for record in records:
+        if record.kept:
+            best.setdefault(record.label, []).append(record.key)
+    kept = {
+        key
+        for keys in best.values()
+        for key in sorted(keys, key=lambda key: (-scores[key], key))[:size]
+    }
+    return [
+        replace(
+            record,
+            score=scores[record.key],
+            kept=record.key in kept,
+            reason="" if record.key in kept else OUTRANKED,
+        )
+        if record.kept
+        else record
+        for record in records
+    ]
+
+
+def _stored(images: Mapping[str, Outcome]) -> Iterator[tuple[str, bytes]]:
+    """Bytes of downloaded images, read from their tars in the order asked for."""
+    tars: dict[str, tarfile.TarFile] = {}
+    try:
+        for key, outcome in images.items():
+            if outcome.tar not in tars:
+                tars[outcome.tar] = tarfile.open(outcome.tar)  # noqa: SIM115
+            stream = tars[outcome.tar].extractfile(f"{outcome.key}.jpg")
+            if stream is None:
+                raise InputError(f"{outcome.tar}: {outcome.key} is gone; delete the folder")
+            yield key, stream.read()
+    except (OSError, KeyError, tarfile.TarError) as error:
+        raise InputError(f"downloads are damaged ({error}); delete their folder") from None
+    finally:
+        for tar in tars.values():
+            tar.close()
+
+
+def _download_counts(records: Sequence[SupportRecord]) -> dict[str, object]:
+    """Count addresses by what became of them: the `DownloadCounts` of a result."""
+    reasons = {record.url: record.reason for record in records}
+    arrived = ("", DUPLICATE, SURPLUS, OUTRANKED)
+    failed = [r.split(" (")[0] for r in reasons.values() if r not in (*arrived, UNTRIED)]
+    return {
+        "n_candidates": len(reasons),
+        "n_tried": sum(reason != UNTRIED for reason in reasons.values()),
+        "n_failed": len(failed),
+        "reasons": dict(sorted(Counter(failed).items(), key=lambda item: (-item[1], item[0]))),
+    }

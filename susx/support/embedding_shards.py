@@ -1,0 +1,106 @@
+"""Search of published embeddings: shards of `img_emb/*.npy` and `metadata/*.parquet`."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from susx.cache import Embeddings
+from susx.errors import InputError, listing
+from susx.manifests import Table
+from susx.support.exact import nearest_rows, rows_at_once
+from susx.support.npy import NpyFile
+from susx.support.remote import ROWS_AT_ONCE, described, opened, opened_parquet
+from susx.support.retrieval import Candidate
+from susx.web_pools import WebShard
+
+
+def search_embeddings(
+    queries: Embeddings, shard: WebShard, name: str, limit: int, encoder: str
+) -> Table:
+    """Find the `limit` rows of a shard nearest to every query.
+
+    The shard is streamed; memory does not depend on its size.
+
+    Args:
+        queries: text embeddings (Q, d); labels are classes.
+        shard: embeddings and their metadata.
+        name: name of the shard.
+        limit: candidates per query.
+        encoder: name of the encoder that the pool says it was made with, for messages.
+
+    Returns:
+        Table of Candidate, sorted by query and falling score (cosine); ties by row order. `meta`
+        counts rows, and those that are zero or not finite.
+
+    Raises:
+        InputError: if the shard is broken, its dimension is not that of the queries, or its
+            metadata have other rows or lack the column of addresses.
+    """
+    dimension = queries.features.shape[1]
+    needed = [shard.url_column]
+    with (
+        opened_parquet(shard.metadata, shard.storage, needed) as metadata,
+        _array(shard) as array,
+    ):
+        n_rows, found_dimension = array.shape
+        if found_dimension != dimension:
+            raise InputError(
+                f"{array.name}: dimension {found_dimension}, but encoder {encoder} makes "
+                f"{dimension}; name the encoder that made the embeddings as `encoder` of the pool"
+            )
+        if metadata.metadata.num_rows != n_rows:
+            raise InputError(
+                f"{array.name}: {n_rows} rows, but {shard.metadata} has "
+                f"{metadata.metadata.num_rows}; fetch both again"
+            )
+        found = nearest_rows(queries.features, array.blocks(rows_at_once(len(queries))), limit)
+        rows = np.unique(found.rows[found.rows >= 0])
+        records = _records(metadata, shard, rows)
+    candidates = [
+        Candidate(int(label), query, score, name, f"{row:09d}", **records[row])
+        for query, label in enumerate(queries.labels)
+        for score, row in zip(found.scores[query].tolist(), found.rows[query].tolist(), strict=True)
+        if row >= 0
+    ]
+    meta = {"n_rows": found.n_rows, "n_unusable": found.n_unusable}
+    return Table(candidates, queries.meta["classes_sha256"], meta)
+
+
+@contextmanager
+def _array(shard: WebShard) -> Iterator[NpyFile]:
+    with opened(shard.path, shard.storage) as stream:
+        if not shard.array:
+            yield NpyFile.read(stream, shard.path)
+            return
+        try:
+            with zipfile.ZipFile(stream) as archive:
+                names = [name.removesuffix(".npy") for name in archive.namelist()]
+                if shard.array not in names:
+                    raise InputError(
+                        f'{shard.path}: no array "{shard.array}" (has {listing(names)}); set '
+                        "`array` of the pool"
+                    )
+                with archive.open(f"{shard.array}.npy") as member:
+                    yield NpyFile.read(member, f"{shard.path}[{shard.array}]")
+        except zipfile.BadZipFile as error:
+            raise InputError(f"{shard.path}: not a readable .npz file ({error})") from None
+
+
+def _records(metadata: Any, shard: WebShard, rows: Any) -> dict[int, dict[str, str]]:
+    """Address, caption and metadata of some rows; `rows` rise."""
+    columns = (shard.url_column, shard.caption_column, *shard.metadata_columns)
+    wanted = [name for name in dict.fromkeys(columns) if name in metadata.schema_arrow.names]
+    found: dict[int, dict[str, str]] = {}
+    start = 0
+    for batch in metadata.iter_batches(batch_size=ROWS_AT_ONCE, columns=wanted):
+        first, last = np.searchsorted(rows, [start, start + batch.num_rows])
+        part = rows[first:last]
+        for row, record in zip(part.tolist(), batch.take(part - start).to_pylist(), strict=True):
+            found[row] = described(record, shard)
+        start += batch.num_rows
+    return found

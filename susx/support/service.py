@@ -1,0 +1,134 @@
+"""Candidates from a clip-retrieval backend, by its HTTP API.
+
+Every answer is kept in a file of its own, so that a run that was interrupted, or whose server went
+down, asks only for what it lacks.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from susx.config_pools import ServicePool
+from susx.errors import InputError
+from susx.files import read_json, sha256_json, write_json
+from susx.manifests import ClassManifest, Table
+from susx.prompts import PromptSet
+from susx.support.retrieval import Candidate
+
+KNOWN = ("url", "caption", "similarity", "id", "image")
+
+
+def query_service(
+    service: ServicePool,
+    prompts: PromptSet,
+    classes: ClassManifest,
+    limit: int,
+    folder: str | Path,
+) -> Table:
+    """Ask for the images nearest to every text.
+
+    Args:
+        service: address, index, patience.
+        prompts: texts per class; each is a query.
+        classes: class manifest.
+        limit: images per text.
+        folder: where answers are kept.
+
+    Returns:
+        Table of Candidate by query, in the order of the answers; the score is their similarity.
+
+    Raises:
+        InputError: if the service does not answer as a clip-retrieval backend does; answers so far
+            are kept.
+    """
+    texts = [(label, text) for label, row in enumerate(prompts.texts) for text in row]
+    records = []
+    with _session(service) as session:
+        for query, (label, text) in enumerate(texts):
+            hits = _answer(session, service, text, limit, Path(folder))
+            records += [
+                _candidate(label, query, place, hit)
+                for place, hit in enumerate(hits[:limit])
+                if hit.get("url")
+            ]
+    logging.info("%d texts, %d candidates", len(texts), len(records))
+    return Table(records, classes.sha256, {"service": service.url, "index": service.index})
+
+
+def _session(service: ServicePool) -> Any:
+    try:
+        import requests
+        from urllib3.util import Retry
+    except ImportError:
+        raise InputError("pools of a service need requests; pip install 'susx[web]'") from None
+
+    session = requests.Session()
+    retry = Retry(
+        service.retries,
+        backoff_factor=0.5,
+        status_forcelist=(429, 500, 502, 503, 504),
+        allowed_methods=["POST"],
+        raise_on_status=False,
+    )
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
+    return session
+
+
+def _answer(
+    session: Any, service: ServicePool, text: str, limit: int, folder: Path
+) -> Sequence[dict[str, Any]]:
+    from requests import RequestException
+
+    request = {
+        "text": text,
+        "image": None,
+        "image_url": None,
+        "embedding_input": None,
+        "modality": "image",
+        "num_images": limit,
+        "num_result_ids": limit,
+        "indice_name": service.index,
+        "use_mclip": False,
+        "deduplicate": True,
+        "use_safety_model": True,
+        "use_violence_detector": True,
+        "aesthetic_score": "",
+        "aesthetic_weight": 0,
+    }
+    path = folder / f"{sha256_json([service.url, request])[:32]}.json"
+    if path.exists():
+        kept: list[dict[str, Any]] = read_json(path)
+        return kept
+    address = f"{service.url.rstrip('/')}/knn-service"
+    try:
+        response = session.post(address, json=request, timeout=service.timeout)
+        response.raise_for_status()
+        hits = response.json()
+    except RequestException as error:
+        raise InputError(
+            f"{address}: {error}; see whether the service runs and has index "
+            f"{service.index}, and run again; answers so far are kept"
+        ) from None
+    if not isinstance(hits, list) or not all(isinstance(hit, dict) for hit in hits):
+        raise InputError(f"{address}: answers {json.dumps(hits)[:80]}, not a list of images")
+    write_json(path, hits)
+    return hits
+
+
+def _candidate(label: int, query: int, place: int, hit: dict[str, Any]) -> Candidate:
+    rest = {k: v for k, v in hit.items() if k not in KNOWN and isinstance(v, str | int | float)}
+    return Candidate(
+        label,
+        query,
+        float(hit.get("similarity") or 0.0),
+        "service",
+        f"{place:09d}",
+        url=str(hit["url"]).strip(),
+        caption=str(hit.get("caption") or ""),
+        metadata=json.dumps(rest) if rest else "",
+    )

@@ -1,0 +1,214 @@
+"""One wave of downloads: a list of addresses, fetched by img2dataset into webdataset tars."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from susx.errors import InputError
+from susx.files import read_json, write_json
+from susx.images import UnreadableImage, decode
+from susx.pools import Shard, read_shard
+from susx.support.duplicates import fingerprint
+from susx.support.guard import Limits, guarded
+
+PASSING = re.compile(
+    r"timed out|reset|refused|unreachable|aborted|HTTP Error (408|425|429|5\d\d)|IncompleteRead|"
+    r"Temporary failure|closed connection|Broken pipe|EOF occurred",
+    re.IGNORECASE,
+)
+"""Errors that may be gone next time."""
+UNSENT = re.compile(
+    r"unreachable|Connection refused|Temporary failure|Name or service|No address", re.IGNORECASE
+)
+"""Errors of hosts that were not reached at all."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is fetched and kept; see `Download` in susx/config_pools.py."""
+
+    threads: int
+    timeout: int
+    retries: int
+    user_agent: str
+    robots: Sequence[str]
+    allow_private: bool
+    max_mib: int
+    min_size: int
+    max_aspect_ratio: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an address: an image `key` of a tar, or a reason why there is none."""
+
+    url: str
+    tar: str = ""
+    key: str = ""
+    sha256: str = ""
+    width: int = 0
+    height: int = 0
+    fingerprint: str = ""
+    reason: str = ""
+
+
+def fetch_wave(urls: Sequence[str], rules: Rules, folder: Path) -> list[Outcome]:
+    """Fetch distinct addresses into a new folder, which appears when it is complete.
+
+    What failed for a passing reason is tried again after all others.
+
+    Raises:
+        InputError: if images could not be written; then nothing is left behind.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    waiting = list(urls)
+    try:
+        for attempt in range(rules.retries + 1):
+            part = temporary / str(attempt)
+            _download(waiting, rules, part)
+            waiting = [o.url for o in _outcomes(part) if PASSING.search(o.reason)]
+            if not waiting:
+                break
+        read_wave(temporary, complete=True)
+        temporary.rename(folder)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return read_wave(folder)
+
+
+def read_wave(folder: Path, complete: bool = False) -> list[Outcome]:
+    """What became of the addresses of a wave; of several attempts, the last counts.
+
+    Args:
+        folder: as `fetch_wave` made it.
+        complete: whether to check that the tars hold all images that they should.
+
+    Raises:
+        InputError: if the folder is damaged.
+    """
+    found: dict[str, Outcome] = {}
+    for part in sorted(folder.iterdir(), key=lambda path: int(path.name)):
+        outcomes = _outcomes(part)
+        found.update((outcome.url, outcome) for outcome in outcomes)
+        if complete:
+            stored = {s.key for s in read_shard(Shard("webdataset", str(part / "0.tar")))}
+            if stored != {outcome.key for outcome in outcomes if not outcome.reason}:
+                raise InputError(f"{part}: downloads are incomplete; {AGAIN}")
+    return list(found.values())
+
+
+AGAIN = "see whether the disk is full and run again"
+
+
+def _outcomes(part: Path) -> list[Outcome]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        records = pq.read_table(part / "0.parquet").to_pylist()
+        fingerprints = read_json(part / "fingerprints.json")
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{part}: downloads are damaged ({error}); delete the folder") from None
+    outcomes = []
+    for record in sorted(records, key=lambda record: str(record["key"])):
+        if record["status"] == "success":
+            size = record["width"], record["height"]
+            place = str(part / "0.tar"), record["key"], record["sha256"]
+            look = fingerprints[record["sha256"]]
+            outcomes.append(Outcome(record["address"], *place, *size, look))
+        else:
+            outcomes.append(Outcome(record["address"], reason=_worded(record["error_message"])))
+    return outcomes
+
+
+def _worded(message: str | None) -> str:
+    """A reason without what urllib wraps around it."""
+    text = re.sub(r"^<urlopen error (.*)>$", r"\1", str(message))
+    return re.sub(r"^\[Errno -?\d+\] ", "", text) or "no response"
+
+
+class Inspector:
+    """Stands in for img2dataset's resizer: checks an image and keeps its bytes as they are."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self.fingerprints: dict[str, str] = {}
+
+    def __call__(self, stream: io.BytesIO, _boxes: Any = None) -> tuple[Any, ...]:
+        """Return bytes, width, height, width, height and no reason; or a reason and no bytes."""
+        data = stream.getvalue()
+        try:
+            image = decode(data)
+        except UnreadableImage as error:
+            return None, None, None, None, None, f"not readable: {error}"
+        width, height = image.size
+        if min(width, height) < self._rules.min_size:
+            return None, None, None, None, None, f"too small ({width} x {height})"
+        if max(width, height) > self._rules.max_aspect_ratio * min(width, height):
+            return None, None, None, None, None, f"too long and thin ({width} x {height})"
+        self.fingerprints[hashlib.sha256(data).hexdigest()] = fingerprint(image)
+        return data, width, height, width, height, None
+
+
+def _download(urls: Sequence[str], rules: Rules, folder: Path) -> None:
+    """Fetch addresses into a folder, as img2dataset writes it."""
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network otherwise
+    os.environ["WANDB_MODE"] = "disabled"
+    try:
+        from img2dataset.downloader import Downloader
+        from img2dataset.writer import WebDatasetSampleWriter
+    except ImportError:
+        raise InputError("downloads need img2dataset; pip install 'susx[web]'") from None
+    import pyarrow as pa
+
+    folder.mkdir()
+    listed = pa.table({"url": [_quoted(url) for url in urls], "address": list(urls)})
+    with (
+        pa.OSFile(str(folder / "urls.arrow"), "wb") as stream,
+        pa.ipc.new_file(stream, listed.schema) as writer,
+    ):
+        writer.write_table(listed)
+    inspector = Inspector(rules)
+    download = Downloader(
+        sample_writer_class=WebDatasetSampleWriter,
+        resizer=inspector,
+        thread_count=max(1, min(rules.threads, len(urls))),
+        save_caption=False,
+        extract_exif=False,
+        output_folder=str(folder),
+        column_list=["url", "address"],
+        timeout=rules.timeout,
+        number_sample_per_shard=max(len(urls), 10),
+        oom_shard_count=1,
+        compute_hash="sha256",
+        verify_hash_type=None,
+        encode_format="jpg",
+        retries=0,
+        user_agent_token=re.split(r"[/ (]", rules.user_agent.strip())[0],
+        disallowed_header_directives=list(rules.robots),
+    )
+    limits = Limits(rules.timeout, rules.max_mib * 2**20, rules.allow_private, rules.user_agent)
+    with guarded(limits):
+        download.download_shard((0, str(folder / "urls.arrow")))
+    write_json(folder / "fingerprints.json", inspector.fingerprints)
+    lost = len(urls) - len(_outcomes(folder))
+    if lost:  # img2dataset prints what went wrong with them and goes on
+        raise InputError(f"{folder}: {lost} of {len(urls)} downloads were not written; {AGAIN}")
+
+
+def _quoted(url: str) -> str:
+    """An address without characters that HTTP does not allow."""
+    return quote(url, safe="%/:=&?~#+!$,;'@()*[]")

@@ -1,0 +1,90 @@
+"""Class names in captions."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from susx.errors import InputError
+from susx.manifests import class_manifest
+from susx.support.captions import NameFinder, match_captions
+from susx.web_pools import WebShard
+
+CLASSES = class_manifest(
+    [
+        {"name": "tiger", "aliases": ["big cat"]},
+        "tiger shark",
+        {"name": "cat", "aliases": ["puss", "tiger"]},
+        "Maine_Coon",
+        "fox",
+        {"name": "café", "aliases": ["big cat"]},
+        "bakery",
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("caption", "names"),
+    [
+        ("a tiger.", ["tiger"]),
+        ("TIGERS in the zoo", ["tiger"]),
+        ("a tiger shark", ["tiger shark"]),
+        ("tiger sharks, and a tiger", ["tiger shark", "tiger"]),
+        ("tiger sharky", ["tiger"]),
+        ("bobcat, category, cats-eye", ["cat"]),
+        ("bobcat in a category", []),
+        ("my puss", ["cat"]),
+        ("a big cat", ["cat"]),  # the alias has two owners
+        ("maine-coon / Maine  Coons", ["Maine_Coon"]),
+        ("two foxes", ["fox"]),
+        ("bakeries", ["bakery"]),
+        ("CAFE\u0301 au lait", ["café"]),
+        ("foxy", []),
+        ("", []),
+    ],
+)
+def test_names_are_found_as_words(caption: str, names: list[str]) -> None:
+    found = NameFinder(CLASSES).find(caption)
+    assert sorted(CLASSES.names[label] for label in found) == sorted(names)
+
+
+def test_captions_about_one_thing_score_higher() -> None:
+    find = NameFinder(CLASSES).find
+    assert find("cat") == {2: 1.0}
+    assert find("a cat") == {2: 3 / 5}
+    assert find("cat fox") == {2: 3 / 14, 4: 3 / 14}
+
+
+def write(path: Path, **columns: list[object]) -> WebShard:
+    pq.write_table(pa.table(columns), path)
+    return WebShard(str(path), metadata_columns=["similarity", "absent"])
+
+
+def test_best_captions_of_every_class_are_kept(tmp_path: Path) -> None:
+    captions = ["a cat", "cat", "one more cat", None, "fox", "cat", "cat", "a dog"]
+    shard = write(
+        tmp_path / "0.parquet",
+        url=[f"http://h/{i}" for i in range(6)] + [None, "http://h/7"],
+        caption=captions,
+        similarity=[0.25] * 8,
+    )
+    table = match_captions(CLASSES, shard, "s", 3)
+    found = [(c.label, c.key, round(c.score, 2), c.url, c.caption) for c in table.records]
+    assert found == [
+        (2, "000000001", 1.0, "http://h/1", "cat"),
+        (2, "000000005", 1.0, "http://h/5", "cat"),
+        (2, "000000000", 0.6, "http://h/0", "a cat"),
+        (4, "000000004", 1.0, "http://h/4", "fox"),
+    ]
+    assert {c.metadata for c in table.records} == {'{"similarity": 0.25}'}
+
+
+@pytest.mark.parametrize("missing", ["url", "caption"])
+def test_a_missing_column_is_named(tmp_path: Path, missing: str) -> None:
+    columns = {"url": ["http://h/1"], "caption": ["a cat"]}
+    columns["other"] = columns.pop(missing)
+    shard = write(tmp_path / "0.parquet", **columns)
+    match = rf'0\.parquet: no column "{missing}" \(has .*\); set url_column or caption_column'
+    with pytest.raises(InputError, match=match):
+        match_captions(CLASSES, shard, "s", 3)

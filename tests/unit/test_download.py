@@ -1,0 +1,158 @@
+"""Downloads in waves until every class has its quota."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from susx.errors import InputError
+from susx.manifests import SupportRecord, Table, class_manifest, read_table, write_table
+from susx.pools import Shard, read_shard
+from susx.support import download
+from susx.support.download import Wanted, collect_downloads, download_images
+from susx.support.retrieval import Candidate
+from susx.support.waves import Rules
+from tests.web import Web, photo, serving
+
+CLASSES = class_manifest(["zebra", "ant", "mouse"])
+RULES = Rules(8, 2, 0, "susx-test", ["noai"], True, 1, 16, 10.0)
+WANTED = Wanted(size=2, quota=2, wave_factor=1.0, source="test")
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with serving() as web:
+        yield web
+
+
+def ranked(web: Web, label: int, *paths: str) -> list[Candidate]:
+    return [
+        Candidate(label, label, 1 - i / 10, "s", str(i), f"{web.url}/{path}", f"no. {path}", "{}")
+        for i, path in enumerate(paths)
+    ]
+
+
+def rankings(web: Web) -> list[list[Candidate]]:
+    photos = [f"photo/{i}.png" for i in range(9)]
+    return [
+        ranked(web, 0, "status/404", photos[1], photos[1] + "?copy", "html", photos[2], photos[3]),
+        ranked(web, 1, photos[4], photos[5], photos[6]),
+        ranked(web, 2, "status/404", photos[7]),
+    ]
+
+
+def run(web: Web, folder: Path, wanted: Wanted = WANTED, rules: Rules = RULES) -> Table:
+    ranking = rankings(web)
+    outcomes = download_images(ranking, wanted, rules, folder / "downloads")
+    return collect_downloads(ranking, outcomes, CLASSES, wanted, folder / "images.tar")
+
+
+def reasons(table: Table, label: int) -> list[str]:
+    return [record.reason or "kept" for record in table.records if record.label == label]
+
+
+def test_waves_go_on_until_the_quota_is_reached(web: Web, tmp_path: Path) -> None:
+    table = run(web, tmp_path)
+    gone, text = "HTTP Error 404: Not Found", "not readable: not an image of a known format"
+    assert reasons(table, 0) == [gone, "kept", "duplicate", text, "kept", "not tried"]
+    assert reasons(table, 1) == ["kept", "kept", "not tried"]
+    assert reasons(table, 2) == [gone, "kept"]
+    stored = {s.key: s.image for s in read_shard(Shard("webdataset", f"{tmp_path}/images.tar"))}
+    assert list(stored) == [
+        "00000-00001",
+        "00000-00004",
+        "00001-00000",
+        "00001-00001",
+        "00002-00001",
+    ]
+    assert stored["00000-00004"] == photo(2)
+    assert table.meta["short_classes"] == {"mouse": 1}
+    assert (table.meta["n_kept"], table.meta["n_duplicates"], table.meta["n_unreadable"]) == (
+        5,
+        1,
+        1,
+    )
+    assert table.meta["downloads"] == {
+        "n_candidates": 10, "n_tried": 8, "n_failed": 2, "reasons": {gone: 1, text: 1}
+    }  # fmt: skip
+    assert web.asked["/status/404"] == 1
+    assert "/photo/6.png" not in web.asked
+    write_table(tmp_path / "m.parquet", table, SupportRecord)
+    assert read_table(tmp_path / "m.parquet", SupportRecord) == table
+
+
+@pytest.mark.parametrize("factor", [1.5, 10.0])
+def test_the_support_set_does_not_depend_on_the_waves(
+    web: Web, tmp_path: Path, factor: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "1", tmp_path / "2"
+    one = run(web, first)
+    monkeypatch.setattr(download, "WAVE_SIZE", 3)
+    other = run(web, second, replace(WANTED, wave_factor=factor))
+    assert (first / "images.tar").read_bytes() == (second / "images.tar").read_bytes()
+    kept = [[r for r in table.records if r.kept] for table in (one, other)]
+    assert kept[0] == kept[1]
+
+
+def test_a_second_run_asks_nothing_and_a_larger_one_only_what_is_new(
+    web: Web, tmp_path: Path
+) -> None:
+    table = run(web, tmp_path)
+    web.asked.clear()
+    assert run(web, tmp_path) == table
+    assert not web.asked
+    larger = run(web, tmp_path, replace(WANTED, size=3, quota=3))
+    assert set(web.asked) == {"/photo/3.png", "/photo/6.png"}
+    assert larger.meta["n_kept"] == 7
+    web.asked.clear()
+    run(web, tmp_path, rules=replace(RULES, min_size=17))
+    assert web.asked["/photo/1.png"] == 1
+
+
+def test_a_crash_costs_the_wave_that_it_hit(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, calls = download.fetch_wave, []
+
+    def crashing(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(*arguments)
+
+    monkeypatch.setattr(download, "fetch_wave", crashing)
+    with pytest.raises(KeyboardInterrupt):
+        run(web, tmp_path)
+    first = dict(web.asked)
+    run(web, tmp_path)
+    again = {path: n for path, n in web.asked.items() if n > first.get(path, 0) and path in first}
+    assert set(again) <= {"/photo/1.png"}  # another address of the same image
+
+
+def test_a_network_that_is_down_spoils_nothing(web: Web, tmp_path: Path) -> None:
+    dead = "http://127.0.0.1:9/photo/1.png"
+    ranking = [[Candidate(0, 0, 1.0, "s", "0", dead)], [], []]
+    for _ in range(2):
+        match = r"none of 1 addresses could be reached \(http://127.*Connection refused\); see"
+        with pytest.raises(InputError, match=match):
+            download_images(ranking, WANTED, RULES, tmp_path)
+        assert list(tmp_path.rglob("0*")) == []
+
+
+def test_reranking_keeps_the_best_of_what_was_downloaded(web: Web, tmp_path: Path) -> None:
+    ranking = [ranked(web, 0, *(f"photo/{i}.png" for i in range(6))), [], []]
+    wanted = Wanted(size=2, quota=4, wave_factor=1.0, source="test")
+    outcomes = download_images(ranking, wanted, RULES, tmp_path / "d")
+
+    def rerank(table: Table, images: Path) -> dict[str, float]:
+        keys = [sample.key for sample in read_shard(Shard("webdataset", str(images)))]
+        assert keys == [record.key for record in table.records if record.kept]
+        return dict(zip(keys, [0.1, 0.4, 0.2, 0.3], strict=True))
+
+    table = collect_downloads(ranking, outcomes, CLASSES, wanted, tmp_path / "i.tar", rerank)
+    assert reasons(table, 0) == ["outranked", "kept", "outranked", "kept", "not tried", "not tried"]
+    assert [r.score for r in table.records if r.kept] == [0.4, 0.3]
+    samples = list(read_shard(Shard("webdataset", str(tmp_path / "i.tar"))))
+    assert [sample.image for sample in samples] == [photo(1), photo(3)]
+    assert table.meta["short_classes"] == {"ant": 0, "mouse": 0}

@@ -1,0 +1,32 @@
+"""Download candidates of the web in waves and write the support set."""
+
+import logging
+
+from susx_job import run_job
+
+
+def main(job):
+    """The label of a support image is the class that found it."""
+    from susx.config import Encoder
+    from susx.manifests import ClassManifest, SupportRecord, read_table, write_table
+    from susx.support.download import Wanted, collect_downloads, download_images
+    from susx.support.rerank import reranker
+    from susx.support.retrieval import Candidate, merge_candidates
+    from susx.support.waves import Rules
+
+    classes, params = ClassManifest.read(job.input.classes), job.params
+    candidates = (read_table(path, Candidate, classes.sha256) for path in job.input.candidates)
+    ranking = merge_candidates(candidates, classes, params.limit, may_lack=True)
+    wanted = Wanted(**params.wanted)
+    outcomes = download_images(ranking, wanted, Rules(**params.rules), params.folder)
+    rerank = None
+    if params.encoder:
+        rerank = reranker(Encoder(**params.encoder), job.input.texts, classes, job.threads)
+    images = job.output.images
+    table = collect_downloads(ranking, outcomes, classes, wanted, images, rerank)
+    write_table(job.output.manifest, table, SupportRecord)
+    logging.info("%s", table.meta)
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)

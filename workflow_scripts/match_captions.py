@@ -1,0 +1,22 @@
+"""Find class names in the captions of a shard."""
+
+import logging
+
+from susx_job import run_job
+
+
+def main(job):
+    """A caption is a candidate of every class that it names."""
+    from susx.manifests import ClassManifest, write_table
+    from susx.support.captions import match_captions
+    from susx.support.retrieval import Candidate
+    from susx.web_pools import WebShard
+
+    classes, shard = ClassManifest.read(job.input.classes), WebShard(**job.params.shard)
+    table = match_captions(classes, shard, job.wildcards.shard, job.params.limit)
+    write_table(job.output[0], table, Candidate)
+    logging.info("%d candidates", len(table.records))
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)

@@ -1,0 +1,21 @@
+"""Ask a clip-retrieval backend for the images nearest to every text."""
+
+from susx_job import run_job
+
+
+def main(job):
+    """Every text of the prompt strategy is a query."""
+    from susx.config_pools import ServicePool
+    from susx.manifests import ClassManifest, write_table
+    from susx.prompts import PromptSet
+    from susx.support.retrieval import Candidate
+    from susx.support.service import query_service
+
+    classes, params = ClassManifest.read(job.input.classes), job.params
+    prompts, service = PromptSet.read(job.input.prompts, classes), ServicePool(**params.service)
+    table = query_service(service, prompts, classes, params.limit, params.folder)
+    write_table(job.output[0], table, Candidate)
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)

@@ -1,0 +1,25 @@
+"""Find the rows of a shard of published embeddings nearest to every query."""
+
+import logging
+
+from susx_job import run_job
+
+
+def main(job):
+    """Queries are the text embeddings of a prompt strategy."""
+    from susx.cache import read_cache
+    from susx.manifests import ClassManifest, write_table
+    from susx.support.embedding_shards import search_embeddings
+    from susx.support.retrieval import Candidate
+    from susx.web_pools import WebShard
+
+    classes, params = ClassManifest.read(job.input.classes), job.params
+    queries = read_cache(job.input.queries, classes.sha256, len(classes))
+    shard = WebShard(**params.shard)
+    table = search_embeddings(queries, shard, job.wildcards.shard, params.limit, params.encoder)
+    write_table(job.output[0], table, Candidate)
+    logging.info("%d queries, %s", len(queries), table.meta)
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)
