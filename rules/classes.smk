@@ -19,7 +19,7 @@ rule class_manifest:
         mem_mb=500,
         runtime=10,
     params:
-        dataset=lambda w: DATASETS[w.dataset].model_dump(include={"classes", "card"}),
+        dataset=lambda w: name_source(w.dataset),
         key=lambda w: f"config.yaml: datasets.{w.dataset}.classes",
     script:
         "../workflow_scripts/class_manifest.py"

@@ -48,9 +48,9 @@ def language_model_memory(wildcards, input, attempt):
 def class_names(dataset):
     """How every class of a dataset is called in prompts, by its name."""
     class_files(SimpleNamespace(dataset=dataset))  # stops if the file is missing
-    source = DATASETS[dataset].model_dump(include={"classes", "card"})
+    key = f"config.yaml: datasets.{dataset}.classes"
     try:
-        names = named_classes(**source, key=f"config.yaml: datasets.{dataset}.classes")
+        names = named_classes(**name_source(dataset), key=key)
     except InputError as error:
         raise WorkflowError(str(error)) from None
     return {entry.name: entry.prompt_name for entry in names}

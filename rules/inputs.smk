@@ -22,6 +22,12 @@ def class_files(wildcards):
     return [] if dataset.classes else existing(dataset.card, f"{key}.card")
 
 
+def name_source(dataset):
+    """What the class names of a dataset are taken from: entries, their file, or the card."""
+    source = DATASETS[dataset].model_dump(include={"classes", "card"})
+    return source | {"card": None} if source["classes"] else source
+
+
 def image_folders(wildcards):
     """Folder of a split, and its subfolders, whose times tell when images come or go."""
     key = f"datasets.{wildcards.dataset}.images.{wildcards.split}"

@@ -84,7 +84,7 @@ def test_unknown_fingerprints_match_nothing() -> None:
 
 def support_record(key: str, look: str, kept: bool = True) -> SupportRecord:
     return SupportRecord(
-        key, 1, "ant", 0, 0.5, "web", f"pool#{key}", "", "0" * 64, 4, 3, kept, "", look
+        key, 1, "ant", 0, 0.5, "web", f"pool#{key}", "", "0" * 64, 4, 3, kept, fingerprint=look
     )
 
 

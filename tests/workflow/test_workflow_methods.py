@@ -112,13 +112,14 @@ def test_tuning_on_test_needs_a_card_and_is_flagged(project: Project) -> None:
     project.path("card.yaml").write_text(card, "utf-8")
 
     def on_test(config: dict[str, Any]) -> None:
-        config["datasets"]["tiny"]["card"] = "card.yaml"
+        config["datasets"]["tiny"]["card"] = "card.yaml"  # the names stay those of classes.txt
         del config["datasets"]["tiny"]["images"]["validation"]
 
     project.change_config(on_test)
 
     outcome = project.run(RESULT)
 
+    assert outcome.rules == {"evaluate", "collate"}
     tuned = [run for run in result_of(project).runs if run.protocol == "validation"]
     assert tuned
     assert {run.tuned_on for run in tuned} == {"test"}
