@@ -62,6 +62,7 @@ def test_best_images_of_every_class_are_kept(tmp_path: Path) -> None:
     }
     assert table.meta == {
         "size": 2, "n_kept": 4, "n_duplicates": 0, "n_unreadable": 0, "n_disagreeing": 0,
+            "n_flagged": 0,
         "short_classes": {},
     }  # fmt: skip
     assert table.classes_sha256 == CLASSES.sha256
