@@ -187,7 +187,8 @@ def lacking(data: EncoderData, plan: Plan, case: Case) -> str:
     if case.protocol == "support":
         if case.support is None:
             return "under protocol support needs a support set, which it does not use"
-        if np.bincount(data.supports[case.support].labels).min() < 2:
+        counts = np.bincount(data.supports[case.support].labels, minlength=len(data.classes))
+        if counts.min() < 2:
             return "under protocol support needs two support images of every class"
     return ""
 
@@ -295,13 +296,6 @@ def check_data(data: EncoderData, plan: Plan) -> None:
             raise InputError(f"{data.name}: {name} has no images")
         if part.labels.min() < 0 or part.labels.max() >= n_classes:
             raise InputError(f"{data.name}: {name} has labels outside 0..{n_classes - 1}")
-    for name, support in data.supports.items():
-        absent = np.setdiff1d(np.arange(n_classes), support.labels)
-        if len(absent):
-            raise InputError(
-                f'{data.name}: support {name} has no image of class "{data.classes[absent[0]]}"; '
-                "enlarge the pool, add images, or keep leaks if they were dropped"
-            )
     if data.validation is None or plan.tuning.validation_split == "test":
         return
     if np.array_equal(data.validation.features, data.test.features):
@@ -363,15 +357,16 @@ def _context(data: EncoderData, case: Case, device: str) -> Context:
 
 
 def _without_leaks(data: EncoderData, case: Case, context: Context) -> Context | None:
-    """The context without leaked support images, if there are any and every class keeps one."""
+    """The context without leaked support images, if there are any, and others."""
     leaked = data.leaked.get(case.support or "")
-    if leaked is None or not leaked.any():
+    if leaked is None or not leaked.any() or leaked.all():
         return None
     keep = torch.from_numpy(~leaked).to(context.required_support.device)
-    labels = context.required_labels[keep]
-    if not labels.bincount(minlength=context.n_classes).all():
-        return None
-    return replace(context, support=context.required_support[keep], support_labels=labels)
+    return replace(
+        context,
+        support=context.required_support[keep],
+        support_labels=context.required_labels[keep],
+    )
 
 
 def _tensors(part: LabelledFeatures, device: str) -> Labelled:

@@ -86,7 +86,7 @@ class Run(Case):
     top1_without_leaks: Percent | None = Field(
         None,
         description="Top-1 accuracy without the support images that nearly equal a test image, if "
-        "there are any and they leave every class an image; hyper-parameters are not tuned again.",
+        "there are any, and others; hyper-parameters are not tuned again.",
     )
     per_class: list[Percent | None] = Field(
         description="Accuracy of every class in label order, null without test images."

@@ -20,13 +20,15 @@ def discriminant(context: Context, features: Tensor) -> Tensor:
     """Linear discriminant scores `f P mu_c - mu_c' P mu_c / 2`: (N, C), in the features' type.
 
     Works in float64. Without any spread inside the classes, as with one image per class, P is
-    the identity: the nearest class mean wins.
+    the identity: the nearest class mean wins. A class without support images gets the mean of the
+    others' scores, which leaves its rank to the text.
     """
     support = in_double(context.required_support)
     labels = context.required_labels.to(support.device)
     m, d = support.shape
-    counts = labels.bincount(minlength=context.n_classes).clamp(min=1)[:, None]
-    means = support.new_zeros(context.n_classes, d).index_add_(0, labels, support) / counts
+    counts = labels.bincount(minlength=context.n_classes)
+    sums = support.new_zeros(context.n_classes, d).index_add_(0, labels, support)
+    means = sums / counts.clamp(min=1)[:, None]
     centred = support - means[labels]
     scatter = centred.T @ centred
     trace = scatter.trace() / max(1, m - 1)
@@ -35,7 +37,10 @@ def discriminant(context: Context, features: Tensor) -> Tensor:
         scatter.diagonal().add_(trace)
         weights = d * means @ scatter.inverse()
     bias = (weights * means).sum(dim=1) / 2
-    return (in_double(features) @ weights.T - bias).to(features)
+    scores = in_double(features) @ weights.T - bias
+    if not counts.all():
+        scores[:, counts == 0] = scores[:, counts > 0].mean(dim=1, keepdim=True)
+    return scores.to(features)
 
 
 def terms(context: Context, images: Images) -> Terms:

@@ -60,6 +60,8 @@ def rescaling(context: Context, features: Tensor) -> Rescaling:
 def affinity_penalty(context: Context, features: Tensor, scale: Rescaling | None = None) -> Tensor:
     """`S L`: (N, C), the rescaled KL divergences summed over each class's support images.
 
+    A class without support images gets the mean of the others, which leaves its rank as it is.
+
     Args:
         context: text, support set and its labels.
         features: (N, d) unit rows.
@@ -75,7 +77,10 @@ def affinity_penalty(context: Context, features: Tensor, scale: Rescaling | None
     p, negentropy = _distributions(context, features)
     counts = labels.bincount(minlength=context.n_classes).to(p.dtype)
     summed = torch.addcmul(-(p @ class_sums.T), negentropy, counts)
-    return summed.sub_(scale.nearest * counts).mul_(scale.slope).add_(scale.low * counts)
+    penalty = summed.sub_(scale.nearest * counts).mul_(scale.slope).add_(scale.low * counts)
+    if not counts.all():
+        penalty[:, counts == 0] = penalty[:, counts > 0].mean(dim=1, keepdim=True)
+    return penalty
 
 
 def _log_distributions(context: Context, features: Tensor) -> Tensor:

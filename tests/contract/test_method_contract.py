@@ -158,6 +158,16 @@ def test_any_number_of_support_images_per_class_works(
 
 
 @WITH_SUPPORT
+def test_a_class_without_support_images_is_left_to_its_text(method: Method) -> None:
+    problem = make_problem(2, n=300, support=(4, 0, 3, 2, 6))
+    made = logits(method, context_of(problem), images_of(problem))
+    assert made.isfinite().all()
+    chosen = (made.argmax(dim=1) == 1).double().mean()
+    by_text = (images_of(problem).features @ context_of(problem).text.T).argmax(dim=1) == 1
+    assert 0.3 < chosen / by_text.double().mean() < 1.7
+
+
+@WITH_SUPPORT
 def test_missing_support_set_is_refused(method: Method) -> None:
     with pytest.raises(InputError, match=r"needs a support set; name one under supports"):
         method.fit(Context(context_of(PROBLEM).text, 100.0), method.fixed)

@@ -50,6 +50,14 @@ def test_discriminant_is_that_of_gaussians_with_shared_covariance(support: tuple
     assert found.numpy() == pytest.approx(gda_scores(problem), rel=1e-8, abs=1e-8)
 
 
+def test_a_class_without_support_gets_the_mean_score_of_the_others() -> None:
+    problem = make_problem(3, n=11, support=(4, 3, 2, 6, 0))
+    found = discriminant(context(problem), torch.from_numpy(problem.images).double()).numpy()
+    others = gda_scores(replace(problem, text=problem.text[:4]))
+    assert found[:, :4] == pytest.approx(others, rel=1e-8, abs=1e-8)
+    assert found[:, 4] == pytest.approx(others.mean(axis=1), rel=1e-8, abs=1e-8)
+
+
 def test_one_support_image_per_class_falls_back_to_the_nearest() -> None:
     problem = make_problem(4, n=30, support=(1, 1, 1, 1, 1))
     images, support, _ = doubles(problem)

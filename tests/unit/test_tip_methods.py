@@ -118,6 +118,16 @@ def test_affinity_penalty_sums_the_affinities_of_every_class(support: tuple[int,
     assert penalty.numpy() == pytest.approx(expected, abs=1e-9)
 
 
+def test_a_class_without_support_gets_the_mean_penalty_of_the_others() -> None:
+    problem = make_problem(3, support=(4, 0, 3, 2, 6))
+    expected = np.zeros((len(problem.images), 5))
+    for j, label in enumerate(problem.support_labels):
+        expected[:, label] += [row[j] for row in affinities(problem)]
+    expected[:, 1] = expected[:, [0, 2, 3, 4]].mean(axis=1)
+    penalty = affinity_penalty(context(problem), images(problem))
+    assert penalty.numpy() == pytest.approx(expected, abs=1e-9)
+
+
 def test_temperature_is_the_published_one() -> None:
     assert TEMPERATURE == 0.5
 
