@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,10 +14,16 @@ from typing import Any
 
 from susx.errors import InputError
 
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path in the folder of `path`; on success flush and rename it there."""
+    """Yield a temporary path in the folder of `path`; on success flush and rename it there.
+
+    Raises:
+        InputError: if the disk is full or read-only; then nothing is left behind.
+    """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -28,6 +35,13 @@ def atomic(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(target)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise InputError(
+            f"{target}: cannot be written ({os.strerror(error.errno)}); make room and run again, "
+            "finished files are kept"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,55 @@ def test_atomic_gives_the_permissions_of_an_ordinary_file(tmp_path: Path) -> Non
         assert os.umask(0o027) == 0o027
     finally:
         os.umask(mask)
+
+
+WRITERS = {
+    "json": "write_json(target, ['x' * 100] * 1000)",
+    "manifest": "write_table(target, Table(records, 'f' * 64), ImageRecord)",
+    "images": "write_images(target, [(str(i), png) for i in range(20)])",
+    "cache": "write_cache(target, Embeddings(rows, labels, keys, meta))",
+}
+FULL_DISK = """
+import io, resource, signal, sys
+import numpy as np
+from PIL import Image
+from susx.cache import Embeddings, write_cache
+from susx.errors import InputError
+from susx.files import write_json
+from susx.manifests import ImageRecord, Table, write_table
+from susx.support.selection import write_images
+
+target, stream = sys.argv[1], io.BytesIO()
+random = np.random.default_rng(0)
+Image.fromarray(random.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(stream, "PNG")
+png, names = stream.getvalue(), [random.bytes(32).hex() for _ in range(2000)]
+records = [ImageRecord(name, name, 0, "ant", name, 1, 1) for name in names]
+rows = random.normal(size=(2000, 16)).astype(np.float32)
+rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+labels, keys, meta = np.zeros(2000, np.int32), names, {"classes_sha256": "f" * 64}
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+try:
+    WRITE
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_file_that_the_disk_does_not_hold_is_one_message(tmp_path: Path, kind: str) -> None:
+    """A limit on the size of files stands in for a full disk."""
+    target = tmp_path / f"x.{kind}"
+    target.write_text("old")
+    code = FULL_DISK.replace("WRITE", WRITERS[kind])
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(target)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith(f"{target}: cannot be written (File too large); make room"), (
+        done.stderr
+    )
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
 
 
 def test_sha256_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
