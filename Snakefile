@@ -26,6 +26,7 @@ configfile: "config.yaml"
 
 include: "rules/common.smk"
 include: "rules/inputs.smk"
+include: "rules/support_inputs.smk"
 include: "rules/feature_inputs.smk"
 include: "rules/description_inputs.smk"
 include: "rules/demo.smk"

@@ -121,6 +121,6 @@ rule embed_shard:
         gpu=0,
     params:
         encoder=encoder_settings,
-        shard=lambda w: vars(SHARDS[w.pool][w.shard]),
+        shard=lambda w: image_source(SHARDS[w.pool][w.shard]),
     script:
         "../workflow_scripts/embed_shard.py"

@@ -58,7 +58,7 @@ rule select_support:
         candidates=candidate_files,
         shards=lambda w: sorted({shard.path for shard in pool_of(w.support).values()}),
         features=candidate_features,
-        text=judging_text,
+        text=agreeing_text,
     output:
         manifest=f"{WORK}/{{dataset}}/support/{{support}}/manifest.parquet",
         images=f"{WORK}/{{dataset}}/support/{{support}}/images.tar",
@@ -76,9 +76,7 @@ rule select_support:
         runtime=240,
     params:
         limit=lambda w: candidate_limit(w.support),
-        size=lambda w: CONFIG.supports[w.support].size,
-        select=lambda w: CONFIG.supports[w.support].select,
-        margin=lambda w: CONFIG.supports[w.support].margin,
+        selection=lambda w: selection(w.support),
         source=lambda w: f"retrieval from {CONFIG.supports[w.support].pool}",
         shards=lambda w: {
             name: vars(shard) for name, shard in pool_of(w.support).items()

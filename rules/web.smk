@@ -81,7 +81,7 @@ rule query_service:
 
 rule download_support:
     input:
-        unpack(ranking_inputs),
+        unpack(judge_inputs),
         classes=rules.class_manifest.output[0],
         candidates=candidate_files,
     output:
@@ -105,6 +105,7 @@ rule download_support:
         wanted=lambda w: wanted_images(w.support),
         rules=CONFIG.download.model_dump(exclude={"wave_factor", "rerank"}),
         folder=lambda w: f"{WORK}/{w.dataset}/support/{w.support}/downloads",
-        encoder=ranking_encoder,
+        encoder=judge_settings,
+        selection=lambda w: selection(w.support),
     script:
         "../workflow_scripts/download_support.py"

@@ -224,6 +224,17 @@ class Retrieval(Section):
     margin: Finite = Field(
         0.0, description="`agree`: least lead, in cosine, of the class over all others."
     )
+    max_cosine: Annotated[Finite, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="Images whose embedding has a larger cosine with that of a better candidate "
+        "are near duplicates, as are, always, those that look the same. What is near depends on "
+        "the encoder.",
+    )
+    refuse: dict[str, Finite | str] = Field(
+        {"punsafe": 0.5, "pwatermark": 0.8, "NSFW": "NSFW", "nsfw": "NSFW"},
+        description="Columns of the pool's metadata that refuse a candidate: a number is the "
+        "largest allowed, a text the one that is not.",
+    )
 
 
 class FewShot(Section):

@@ -31,6 +31,11 @@ class Pool(Section):
     shards: Positive = Field(8, description="How many shards a `folder` is cut into.")
     image_column: str = Field("image", description="Parquet column of encoded image bytes.")
     caption_column: str = Field("caption", description="Parquet column of captions, if any.")
+    metadata_columns: Annotated[list[str], WithoutRepeats] = Field(
+        METADATA_COLUMNS,
+        description="Parquet columns, or keys of the JSON beside an image of a tar, that the "
+        "support manifest keeps; absent ones are skipped.",
+    )
 
 
 class _Columns(Section):
@@ -94,8 +99,8 @@ class Download(Section):
     )
     rerank: Positive = Field(
         4,
-        description="`captions` and `service`: images downloaded per wanted one, of which the "
-        "support's encoder keeps the best.",
+        description="Images downloaded per wanted one, where embeddings choose among them: by "
+        "an `encoder` of the support set, `select` or `max_cosine`.",
     )
     threads: Positive = Field(32, description="Images fetched at the same time.")
     timeout: Positive = Field(10, description="Seconds that an image may take, per redirection.")

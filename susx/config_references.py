@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from susx.config_pools import REMOTE
 from susx.config_problems import choices
 from susx.config_texts import Descriptions
 from susx.errors import suggestion
@@ -73,12 +72,12 @@ def dangling_references(config: Config) -> Iterable[str]:
 def _pool_encoder(key: str, config: Config, support: Retrieval) -> Iterable[str]:
     """What a support set says about its encoder must fit the layout of its pool."""
     pool = config.pools.get(support.pool)
-    if pool is not None and pool.layout in REMOTE and support.select != "top":
-        yield (
-            f"{key.replace('encoder', 'select')}: images of pools.{support.pool} are not embedded "
-            "before they are chosen; set `top`"
-        )
-    if pool is None or pool.layout == "service":
+    if pool is None:
+        return
+    if pool.layout == "service":
+        for name, default in (("select", "top"), ("max_cosine", None)):
+            if support.encoder is None and getattr(support, name) != default:
+                yield f"{key}: missing; `{name}` compares embeddings of the downloaded images"
         return
     if pool.layout == "embeddings":
         if support.encoder is not None:

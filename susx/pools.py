@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from braceexpand import braceexpand
 from slugify import slugify
@@ -26,15 +28,17 @@ class Shard:
     count: int = 1
     image_column: str = "image"
     caption_column: str = "caption"
+    metadata_columns: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An undecoded image of a pool."""
+    """An undecoded image of a pool; `metadata` is a JSON object of columns of the pool."""
 
     key: str
     image: bytes
     caption: str
+    metadata: str = ""
 
 
 def pool_shards(pool: Pool, origin: str = "pool") -> dict[str, Shard]:
@@ -68,8 +72,21 @@ def pool_shards(pool: Pool, origin: str = "pool") -> dict[str, Shard]:
             path,
             image_column=pool.image_column,
             caption_column=pool.caption_column,
+            metadata_columns=pool.metadata_columns,
         )
     return named
+
+
+def metadata_of(record: Mapping[str, Any], columns: Sequence[str]) -> str:
+    """Some columns of a pool's row as JSON, without what is no text or finite number."""
+    values = {name: record[name] for name in columns if name in record}
+    return json.dumps({k: v for k, v in values.items() if _plain(v)}) if values else ""
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, str | bool | int) or (
+        isinstance(value, float) and math.isfinite(value)
+    )
 
 
 def read_shard(shard: Shard) -> Iterator[Sample]:
@@ -111,7 +128,13 @@ def _read_webdataset(shard: Shard) -> Iterator[Sample]:
             for group in group_by_keys(members):
                 images = [name for name in group if f".{name.rsplit('.', 1)[-1]}" in SUFFIXES]
                 if images:
-                    yield Sample(group["__key__"], group[images[0]], _tar_caption(group))
+                    record = _tar_record(group)
+                    yield Sample(
+                        group["__key__"],
+                        group[images[0]],
+                        _tar_caption(group, record),
+                        metadata_of(record, shard.metadata_columns),
+                    )
             if not _ends(shard.path):
                 raise tarfile.ReadError("no end-of-archive mark: truncated")
         except (tarfile.TarError, EOFError, OSError, ValueError, AttributeError) as error:
@@ -131,13 +154,19 @@ def _ends(path: str) -> bool:
         return not any(stream.read(512))
 
 
-def _tar_caption(group: dict[str, bytes]) -> str:
+def _tar_record(group: Mapping[str, bytes]) -> dict[str, Any]:
+    """What img2dataset writes beside an image."""
+    try:
+        record = json.loads(group.get("json", b"{}"))
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _tar_caption(group: Mapping[str, bytes], record: Mapping[str, Any]) -> str:
     if "txt" in group:
         return group["txt"].decode("utf-8", "replace").strip()
-    try:
-        caption = json.loads(group.get("json", b"{}")).get("caption", "")
-    except (ValueError, AttributeError):
-        return ""
+    caption = record.get("caption", "")
     return caption if isinstance(caption, str) else ""
 
 
@@ -153,7 +182,8 @@ def _read_parquet(shard: Shard) -> Iterator[Sample]:
                     f'{shard.path}: no column "{shard.image_column}" (has {listing(names)}); set '
                     "image_column of the pool"
                 )
-            wanted = [n for n in (shard.image_column, shard.caption_column, "key") if n in names]
+            columns = (shard.image_column, shard.caption_column, "key", *shard.metadata_columns)
+            wanted = [n for n in dict.fromkeys(columns) if n in names]
             kind = file.schema_arrow.field(shard.image_column).type
             if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
                 kind = kind.field("bytes").type
@@ -169,7 +199,8 @@ def _read_parquet(shard: Shard) -> Iterator[Sample]:
                     data = image.get("bytes") if isinstance(image, dict) else image
                     key = str(record.get("key") or f"{row:09d}")
                     caption = record.get(shard.caption_column) or ""
-                    yield Sample(key, data or b"", str(caption))
+                    noted = metadata_of(record, shard.metadata_columns)
+                    yield Sample(key, data or b"", str(caption), noted)
                     row += 1
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{shard.path}: not a readable Parquet file ({error})") from None

@@ -149,6 +149,9 @@ class SupportCounts(_Strict):
     n_kept: int = Field(description="Images of all classes together.")
     n_duplicates: int = Field(description="Candidates left out as near copies of better ones.")
     n_unreadable: int = Field(description="Candidates left out as unreadable.")
+    n_refused: int = Field(
+        0, description="Candidates left out for what their pool says: unsafe, watermarked."
+    )
     n_flagged: int = Field(
         0, description="Generated images that the model's safety checker refused."
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from susx.cache import Embeddings
+from susx.cache import Embeddings, read_cache
 from susx.errors import InputError
+from susx.manifests import ClassManifest
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,15 @@ def text_classifier(embeddings: Embeddings, classes: Sequence[str]) -> TextClass
         lengths = embeddings.norms[:, None]
         raw = _class_means(rows * lengths, embeddings.labels, n_classes).astype(np.float32)
     return TextClassifier(weights.astype(np.float32), means.astype(np.float32), raw)
+
+
+def read_classifier(path: str | Path, classes: ClassManifest) -> TextClassifier:
+    """Average the texts of a cache over each class.
+
+    Raises:
+        InputError: if the cache is broken, foreign, or lacks a class.
+    """
+    return text_classifier(read_cache(path, classes.sha256, len(classes)), classes.names)
 
 
 def _class_means(

@@ -10,8 +10,9 @@ def main(job):
     from susx.config import Encoder
     from susx.manifests import ClassManifest, SupportRecord, read_table, write_table
     from susx.support.download import Wanted, collect_downloads, download_images
-    from susx.support.rerank import reranker
+    from susx.support.judge import judge
     from susx.support.retrieval import Candidate, merge_candidates
+    from susx.support.strategies import Selection
     from susx.support.waves import Rules
 
     classes, params = ClassManifest.read(job.input.classes), job.params
@@ -19,11 +20,13 @@ def main(job):
     ranking = merge_candidates(candidates, classes, params.limit, may_lack=True)
     wanted = Wanted(**params.wanted)
     outcomes = download_images(ranking, wanted, Rules(**params.rules), params.folder)
-    rerank = None
+    chosen_by = None
     if params.encoder:
-        rerank = reranker(Encoder(**params.encoder), job.input.texts, classes, job.threads)
+        encoder, selection = Encoder(**params.encoder), Selection(**params.selection)
+        texts = (next(iter(job.input[name]), None) for name in ("ranking", "agreeing"))
+        chosen_by = judge(encoder, selection, classes, job.threads, *texts)
     images = job.output.images
-    table = collect_downloads(ranking, outcomes, classes, wanted, images, rerank)
+    table = collect_downloads(ranking, outcomes, classes, wanted, images, chosen_by)
     write_table(job.output.manifest, table, SupportRecord)
     logging.info("%s", table.meta)
 

@@ -7,7 +7,9 @@ from susx_job import run_job
 from susx.manifests import ClassManifest, SupportRecord, read_table, write_table
 from susx.pools import Shard
 from susx.support.retrieval import Candidate, merge_candidates
-from susx.support.selection import collect_support, read_choices
+from susx.support.selection import candidate_features, collect_support
+from susx.support.strategies import Selection
+from susx.text_classifier import read_classifier
 
 
 def main(job):
@@ -17,11 +19,11 @@ def main(job):
     ranking = merge_candidates(candidates, classes, job.params.limit)
     shards = {name: Shard(**fields) for name, fields in job.params.shards.items()}
     features = dict(zip(shards, job.input.features, strict=False))
-    text = next(iter(job.input.text), None)
-    choices = read_choices(ranking, features, text, classes, job.params.select, job.params.margin)
-    table = collect_support(
-        ranking, shards, classes, job.params.size, job.params.source, job.output.images, choices
-    )
+    rows = candidate_features(ranking, features) if features else None
+    text = read_classifier(job.input.text[0], classes).weights if job.input.text else None
+    selection, source = Selection(**job.params.selection), job.params.source
+    images = job.output.images
+    table = collect_support(ranking, shards, classes, selection, source, images, rows, text)
     write_table(job.output.manifest, table, SupportRecord)
     logging.info("%s", table.meta)
 

@@ -10,25 +10,25 @@ import logging
 import math
 import tarfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from susx.errors import InputError, listing
 from susx.files import sha256_json
 from susx.manifests import ClassManifest, SupportRecord, Table
-from susx.support.duplicates import MAX_DISTANCE, distance
+from susx.support.duplicates import Originals
+from susx.support.judge import OUTRANKED, Judge
+from susx.support.refusal import REFUSED, Limits, refusal
 from susx.support.retrieval import Candidate
-from susx.support.selection import summary, write_images
+from susx.support.selection import DISAGREES, DUPLICATE, SURPLUS, summary, write_images
 from susx.support.waves import UNSENT, Outcome, Rules, fetch_wave, read_wave
 
 WAVE_SIZE = 2000
 OFFLINE = 50
-UNTRIED, DUPLICATE, SURPLUS, OUTRANKED = "not tried", "duplicate", "surplus", "outranked"
+UNTRIED = "not tried"
 
 Ranking = Sequence[Sequence[Candidate]]
-Rerank = Callable[[Table, Path], Mapping[str, float]]
-"""From a support set and its tar to a score for every key."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,17 @@ class Wanted:
 
     Attributes:
         size: per class, in the end.
-        quota: per class, downloaded; more than `size` if they are ranked again.
+        quota: per class, downloaded; more than `size` if their embeddings are looked at.
         wave_factor: images tried per missing one in a wave.
         source: what the candidates come from, for provenance.
+        refuse: limits on the metadata of candidates, see `susx.support.refusal`.
     """
 
     size: int
     quota: int
     wave_factor: float
     source: str
+    refuse: Limits = field(default_factory=dict)
 
 
 def download_images(
@@ -62,7 +64,8 @@ def download_images(
         folder: where waves are kept, in a subfolder of their own for every set of rules.
 
     Returns:
-        What became of every address that was tried, in this run or before.
+        What became of every address that was tried, in this run or before, and of those that are
+        refused untried.
 
     Raises:
         InputError: if no address can be reached, or the disk is full; finished waves are kept.
@@ -71,13 +74,15 @@ def download_images(
     home = Path(folder) / sha256_json(judging)[:12]
     waves = sorted(p for p in home.iterdir() if p.name.isdigit()) if home.is_dir() else []
     outcomes = {outcome.url: outcome for wave in waves for outcome in read_wave(wave)}
+    tried = len(outcomes)
+    outcomes |= _refused(ranking, wanted.refuse)
     number = len(waves)
     while urls := _next_wave(ranking, wanted, outcomes):
         for start in range(0, len(urls), WAVE_SIZE):
             part = urls[start : start + WAVE_SIZE]
             found = fetch_wave(part, rules, home / f"{number:05d}")
             lost = all(UNSENT.search(outcome.reason) for outcome in found)
-            if lost and (not outcomes or len(part) >= OFFLINE):
+            if lost and (not tried or len(part) >= OFFLINE):
                 _forget(home / f"{number:05d}")
                 raise InputError(
                     f"none of {len(part)} addresses could be reached ({found[0].url}: "
@@ -85,10 +90,18 @@ def download_images(
                     "finished downloads are kept"
                 )
             outcomes.update((outcome.url, outcome) for outcome in found)
+            tried += len(found)
             good = sum(not outcome.reason for outcome in found)
             logging.info("wave %d: %d of %d images", number, good, len(part))
             number += 1
     return outcomes
+
+
+def _refused(ranking: Ranking, limits: Limits) -> dict[str, Outcome]:
+    """Addresses that their metadata refuse, in all classes that found them."""
+    found = (c for candidates in ranking for c in candidates)
+    reasons = {c.url: reason for c in found if (reason := refusal(c.metadata, limits))}
+    return {url: Outcome(url, reason=reason) for url, reason in reasons.items()}
 
 
 def _forget(wave: Path) -> None:
@@ -101,7 +114,7 @@ def _next_wave(ranking: Ranking, wanted: Wanted, outcomes: Mapping[str, Outcome]
     """Addresses to try next, each once, class after class."""
     urls: dict[str, None] = {}
     for candidates in ranking:
-        good: list[str] = []
+        good = Originals()
         for position, candidate in enumerate(candidates):
             outcome = outcomes.get(candidate.url)
             if outcome is None:
@@ -109,8 +122,8 @@ def _next_wave(ranking: Ranking, wanted: Wanted, outcomes: Mapping[str, Outcome]
                 n = math.ceil((wanted.quota - len(good)) * wanted.wave_factor)
                 urls.update((url, None) for url, _ in zip(untried, range(n), strict=False))
                 break
-            if not outcome.reason and not _resembles(outcome.fingerprint, good):
-                good.append(outcome.fingerprint)
+            if not outcome.reason and not good.repeated_by(outcome.fingerprint):
+                good.add(outcome.fingerprint)
             if len(good) == wanted.quota:
                 break
     return list(urls)
@@ -122,7 +135,7 @@ def collect_downloads(
     classes: ClassManifest,
     wanted: Wanted,
     images: str | Path,
-    rerank: Rerank | None = None,
+    judge: Judge | None = None,
 ) -> Table:
     """Write the support set of downloaded images.
 
@@ -132,7 +145,7 @@ def collect_downloads(
         classes: class manifest; its index is the label of a support image.
         wanted: numbers.
         images: tar to write; keys are those of the returned manifest.
-        rerank: gives scores by which `size` of the `quota` images are kept.
+        judge: chooses `size` of the `quota` images by their embeddings.
 
     Returns:
         Table of SupportRecord, one row per candidate; `reason` says why one is not kept.
@@ -144,9 +157,9 @@ def collect_downloads(
     ]
     by_key = {record.key: outcomes[record.url] for record in records if record.kept}
     write_images(images, _stored(by_key))
-    if rerank is not None:
+    if judge is not None:
         quota = Table(records, classes.sha256, summary(records, classes, wanted.quota))
-        records = _reranked(records, rerank(quota, Path(images)), wanted.size)
+        records = judge.judged(quota, Path(images))
         write_images(images, _stored({r.key: by_key[r.key] for r in records if r.kept}))
     counts = summary(records, classes, wanted.size)
     meta = counts | {
@@ -159,10 +172,6 @@ def collect_downloads(
     return Table(records, classes.sha256, meta)
 
 
-def _resembles(look: str, others: Sequence[str]) -> bool:
-    return any(distance(look, other) <= MAX_DISTANCE for other in others)
-
-
 def _judged(
     label: int,
     name: str,
@@ -170,16 +179,16 @@ def _judged(
     outcomes: Mapping[str, Outcome],
     wanted: Wanted,
 ) -> Iterator[SupportRecord]:
-    seen: list[str] = []
+    seen = Originals()
     for rank, candidate in enumerate(candidates):
         outcome = outcomes.get(candidate.url, Outcome(candidate.url, reason=UNTRIED))
         reason = outcome.reason
-        if not reason and _resembles(outcome.fingerprint, seen):
+        if not reason and seen.repeated_by(outcome.fingerprint):
             reason = DUPLICATE
         if not reason and len(seen) == wanted.quota:
             reason = SURPLUS
         if not reason:
-            seen.append(outcome.fingerprint)
+            seen.add(outcome.fingerprint)
         yield SupportRecord(
             key=f"{label:05d}-{rank:05d}",
             label=label,
@@ -198,32 +207,6 @@ def _judged(
             url=candidate.url,
             metadata=candidate.metadata,
         )
-
-
-def _reranked(
-    records: Sequence[SupportRecord], scores: Mapping[str, float], size: int
-) -> list[SupportRecord]:
-    """Keep the `size` best of every class; what has a score gets it, ranks stay."""
-    best: dict[int, list[str]] = {}
-    for record in records:
-        if record.kept:
-            best.setdefault(record.label, []).append(record.key)
-    kept = {
-        key
-        for keys in best.values()
-        for key in sorted(keys, key=lambda key: (-scores[key], key))[:size]
-    }
-    return [
-        replace(
-            record,
-            score=scores[record.key],
-            kept=record.key in kept,
-            reason="" if record.key in kept else OUTRANKED,
-        )
-        if record.kept
-        else record
-        for record in records
-    ]
 
 
 def _stored(images: Mapping[str, Outcome]) -> Iterator[tuple[str, bytes]]:
@@ -247,11 +230,12 @@ def _stored(images: Mapping[str, Outcome]) -> Iterator[tuple[str, bytes]]:
 def _download_counts(records: Sequence[SupportRecord]) -> dict[str, object]:
     """Count addresses by what became of them: the `DownloadCounts` of a result."""
     reasons = {record.url: record.reason for record in records}
-    arrived = ("", DUPLICATE, SURPLUS, OUTRANKED)
-    failed = [r.split(" (")[0] for r in reasons.values() if r not in (*arrived, UNTRIED)]
+    arrived = ("", DUPLICATE, SURPLUS, OUTRANKED, DISAGREES)
+    tried = [r for r in reasons.values() if r != UNTRIED and not r.startswith(REFUSED)]
+    failed = [reason.split(" (")[0] for reason in tried if reason not in arrived]
     return {
         "n_candidates": len(reasons),
-        "n_tried": sum(reason != UNTRIED for reason in reasons.values()),
+        "n_tried": len(tried),
         "n_failed": len(failed),
         "reasons": dict(sorted(Counter(failed).items(), key=lambda item: (-item[1], item[0]))),
     }

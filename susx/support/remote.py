@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from susx.errors import InputError, listing
+from susx.pools import metadata_of
 from susx.web_pools import WebShard, is_remote
 
 if TYPE_CHECKING:
@@ -70,15 +69,8 @@ def opened_parquet(
 
 def described(record: Mapping[str, Any], shard: WebShard) -> dict[str, str]:
     """Address, caption and metadata of a row, as fields of a candidate."""
-    values = {name: record[name] for name in shard.metadata_columns if name in record}
     return {
         "url": str(record[shard.url_column] or "").strip(),
         "caption": str(record.get(shard.caption_column) or ""),
-        "metadata": json.dumps({k: v for k, v in values.items() if _plain(v)}) if values else "",
+        "metadata": metadata_of(record, shard.metadata_columns),
     }
-
-
-def _plain(value: Any) -> bool:
-    return isinstance(value, str | bool | int) or (
-        isinstance(value, float) and math.isfinite(value)
-    )

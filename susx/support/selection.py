@@ -1,4 +1,4 @@
-"""From ranked candidates to a support set: fetch, drop duplicates, keep the quota, write."""
+"""From ranked candidates to a support set: fetch, choose, drop duplicates, write."""
 
 from __future__ import annotations
 
@@ -16,59 +16,24 @@ from susx.files import atomic
 from susx.images import UnreadableImage, decode
 from susx.manifests import ClassManifest, SupportRecord, Table
 from susx.pools import Sample, Shard, read_shard
-from susx.support.duplicates import MAX_DISTANCE, distance, fingerprint
+from susx.support.duplicates import Originals, fingerprint
+from susx.support.refusal import REFUSED, refusal
 from susx.support.retrieval import Candidate
-from susx.support.strategies import STRATEGIES, Choice
-from susx.text_classifier import text_classifier
+from susx.support.strategies import Choice, Selection, choose
 
-DISAGREES = "disagrees"
+DUPLICATE, SURPLUS, DISAGREES = "duplicate", "surplus", "disagrees"
 FLAGGED = "flagged by the safety checker"
-OTHER_REASONS = ("duplicate", "surplus", DISAGREES, FLAGGED)
+OTHER_REASONS = (DUPLICATE, SURPLUS, DISAGREES, FLAGGED)
 
 
-def read_choices(
-    ranking: Sequence[Sequence[Candidate]],
-    features: Mapping[str, str],
-    text: str | None,
-    classes: ClassManifest,
-    select: str,
-    margin: float,
-) -> list[Choice]:
-    """Choose among every class's candidates by a strategy of `susx.support.strategies`.
-
-    Args:
-        ranking: candidates per class, best first.
-        features: caches of the pool's shards by name; none if the ranking is all that counts.
-        text: cache of the texts that must agree, for strategies that ask them.
-        classes: class manifest.
-        select: name of the strategy.
-        margin: least lead of the class over all others, in cosine.
-
-    Raises:
-        InputError: if a cache is broken or foreign.
-    """
-    if not features:
-        return [Choice.of_ranking(len(candidates)) for candidates in ranking]
-    rows = _features(ranking, features)
-    weights = None
-    if text is not None:
-        texts = read_cache(text, classes.sha256, len(classes))
-        weights = text_classifier(texts, classes.names).weights
-    return [
-        STRATEGIES[select](
-            np.stack([rows[candidate.shard, candidate.key] for candidate in candidates]),
-            label,
-            weights,
-            margin,
-        )
-        for label, candidates in enumerate(ranking)
-    ]
-
-
-def _features(
+def candidate_features(
     ranking: Sequence[Sequence[Candidate]], caches: Mapping[str, str]
 ) -> dict[tuple[str, str], NDArray[np.float32]]:
-    """Features of all candidates, read shard by shard."""
+    """Unit features (d,) of all candidates by shard and key, read from the shards' caches.
+
+    Raises:
+        InputError: if a cache is broken.
+    """
     wanted = {(c.shard, c.key) for candidates in ranking for c in candidates}
     rows = {}
     for shard, path in caches.items():
@@ -83,21 +48,23 @@ def collect_support(
     ranking: Sequence[Sequence[Candidate]],
     shards: Mapping[str, Shard],
     classes: ClassManifest,
-    size: int,
+    selection: Selection,
     source: str,
     images: str | Path,
-    choices: Sequence[Choice] | None = None,
+    features: Mapping[tuple[str, str], NDArray[np.float32]] | None = None,
+    text: NDArray[np.float32] | None = None,
 ) -> Table:
-    """Write the best `size` images of every class to a tar, near duplicates left out.
+    """Choose among the candidates of every class and write the images to a tar.
 
     Args:
         ranking: candidates per class, best first.
         shards: the pool's shards by name.
         classes: class manifest; its index is the label of a support image.
-        size: images per class.
+        selection: how many are chosen, and how.
         source: what the candidates come from, for provenance.
         images: tar to write; keys are those of the returned manifest.
-        choices: per class, in which order candidates are tried; in that of the ranking if None.
+        features: unit features (d,) by shard and key, where embeddings are looked at.
+        text: (C, d) text classifier, for choices that ask it.
 
     Returns:
         Table of SupportRecord, one row per candidate; `reason` says why one is not kept.
@@ -109,22 +76,27 @@ def collect_support(
     records: list[SupportRecord] = []
     kept: list[tuple[str, bytes]] = []
     for entry, candidates in zip(classes, ranking, strict=True):
-        prints: list[str] = []
-        choice = choices[entry.index] if choices else Choice.of_ranking(len(candidates))
+        originals = Originals(selection.max_cosine)
+        rows = [features[c.shard, c.key] for c in candidates] if features else None
+        choice = Choice.of_ranking(len(candidates))
+        if rows:
+            choice = choose(np.stack(rows), entry.index, text, selection)
         for rank in choice.order + choice.refused:
             candidate = candidates[rank]
             sample = samples[candidate.shard, candidate.key]
+            feature = rows[rank] if rows else None
             digest = hashlib.sha256(sample.image).hexdigest()
             width, height, look, reason = _inspect(sample.image)
-            if not reason and any(distance(look, other) <= MAX_DISTANCE for other in prints):
-                reason = "duplicate"
+            reason = reason or refusal(sample.metadata, selection.refuse)
+            if not reason and originals.repeated_by(look, feature):
+                reason = DUPLICATE
             if not reason and rank in choice.refused:
                 reason = DISAGREES
-            if not reason and len(prints) == size:
-                reason = "surplus"
+            if not reason and len(originals) == selection.size:
+                reason = SURPLUS
             key = f"{entry.index:05d}-{rank:05d}"
             if not reason:
-                prints.append(look)
+                originals.add(look, feature)
                 kept.append((key, sample.image))
             records.append(
                 SupportRecord(
@@ -142,10 +114,11 @@ def collect_support(
                     kept=not reason,
                     reason=reason,
                     fingerprint=look,
+                    metadata=sample.metadata,
                 )
             )
     write_images(images, kept)
-    return Table(records, classes.sha256, summary(records, classes, size))
+    return Table(records, classes.sha256, summary(records, classes, selection.size))
 
 
 def _fetch(
@@ -202,6 +175,10 @@ def _suffix(data: bytes) -> str:
     return {"JPEG": "jpg", "MPO": "jpg", "TIFF": "tif"}.get(name, name.lower())
 
 
+def _unreadable(reason: str) -> bool:
+    return bool(reason) and reason not in OTHER_REASONS and not reason.startswith(REFUSED)
+
+
 def summary(
     records: Sequence[SupportRecord], classes: ClassManifest, size: int
 ) -> dict[str, object]:
@@ -212,10 +189,9 @@ def summary(
     return {
         "size": size,
         "n_kept": sum(counts.values()),
-        "n_duplicates": sum(record.reason == "duplicate" for record in records),
-        "n_unreadable": sum(
-            bool(record.reason) and record.reason not in OTHER_REASONS for record in records
-        ),
+        "n_duplicates": sum(record.reason == DUPLICATE for record in records),
+        "n_unreadable": sum(_unreadable(record.reason) for record in records),
+        "n_refused": sum(record.reason.startswith(REFUSED) for record in records),
         "n_disagreeing": sum(record.reason == DISAGREES for record in records),
         "n_flagged": sum(record.reason == FLAGGED for record in records),
         "short_classes": {

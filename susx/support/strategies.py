@@ -8,14 +8,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Features = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How the support images of a class are chosen; see `Retrieval` in susx/config.py.
+
+    Attributes:
+        size: images per class.
+        select: name of a strategy.
+        margin: least lead of the class over all others, in cosine, for `agree`.
+        max_cosine: of the embeddings of two images that are not near duplicates, if looked at.
+        refuse: limits on the pool's metadata, see `susx.support.refusal`.
+    """
+
+    size: int
+    select: str = "top"
+    margin: float = 0.0
+    max_cosine: float | None = None
+    refuse: Mapping[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,6 +92,18 @@ def diverse(features: Features, label: int, text: Features | None, margin: float
         left[place] = False
         similarity = np.maximum(similarity, features @ features[place])
     return Choice(order, [])
+
+
+def choose(features: Features, label: int, text: Features | None, selection: Selection) -> Choice:
+    """Order the candidates of a class.
+
+    Args:
+        features: (N, d) unit rows of the candidates, best ranked first.
+        label: their class.
+        text: (C, d) text classifier, for strategies that ask it.
+        selection: names the strategy.
+    """
+    return STRATEGIES[selection.select](features, label, text, selection.margin)
 
 
 STRATEGIES: dict[str, Callable[[Features, int, Features | None, float], Choice]] = {

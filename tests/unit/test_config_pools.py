@@ -67,9 +67,27 @@ def test_bad_keys_are_named(layout: str, key: str, value: Any, says: str) -> Non
     assert says in message(with_pool(pool, encoder=encoder))
 
 
-def test_a_choice_that_needs_embeddings_is_refused() -> None:
-    text = message(with_pool(POOLS["captions"], select="diverse"))
-    assert text.startswith("config.yaml: supports.lc.select: images of pools.web are not embedded")
+CHOICES = pytest.mark.parametrize("choice", [{"select": "diverse"}, {"max_cosine": 0.98}], ids=str)
+
+
+@CHOICES
+@pytest.mark.parametrize(
+    ("layout", "encoder"), [("embeddings", None), ("captions", "clip"), ("service", "clip")]
+)
+def test_downloaded_images_can_be_chosen_by_their_embeddings(
+    layout: str, encoder: str | None, choice: dict[str, Any]
+) -> None:
+    config = parse_config(with_pool(POOLS[layout], encoder=encoder, **choice))
+    assert config.supports["lc"].model_dump().items() >= choice.items()
+
+
+@CHOICES
+def test_a_choice_by_embeddings_needs_an_encoder(choice: dict[str, Any]) -> None:
+    (key,) = choice
+    assert message(with_pool(POOLS["service"], encoder=None, **choice)) == (
+        f"config.yaml: supports.lc.encoder: missing; `{key}` compares embeddings of the "
+        "downloaded images"
+    )
 
 
 @pytest.mark.parametrize(

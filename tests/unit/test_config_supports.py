@@ -9,7 +9,9 @@ import pytest
 from susx.config import parse_config
 from tests.unit.made_config import FULL, edited, message
 
-RETRIEVAL_KEYS = "candidates, encoder, margin, pool, query, select, size, source"
+RETRIEVAL_KEYS = (
+    "candidates, encoder, margin, max_cosine, pool, query, refuse, select, size, source"
+)
 FEW_SHOT_KEYS = "seeds, size, source, views"
 
 
@@ -22,7 +24,8 @@ def test_kinds_of_support_sets_have_their_own_defaults() -> None:
     supports = parse_config(config).supports
     assert supports["lc"].model_dump() == {
         "source": "retrieval", "pool": "web", "encoder": "clip", "query": "photo", "size": 16,
-        "candidates": None, "select": "top", "margin": 0.0,
+        "candidates": None, "select": "top", "margin": 0.0, "max_cosine": None,
+        "refuse": {"punsafe": 0.5, "pwatermark": 0.8, "NSFW": "NSFW", "nsfw": "NSFW"},
     }  # fmt: skip
     assert supports["few"].model_dump() == {
         "source": "few-shot", "size": 16, "seeds": [0, 1, 2], "views": 10
@@ -62,6 +65,9 @@ def test_missing_key_is_named(place: str) -> None:
         ("lc.source", ["few-shot"]),
         ("lc.size", 0),
         ("lc.size", True),
+        ("lc.max_cosine", 1),
+        ("lc.max_cosine", 0),
+        ("lc.refuse", ["punsafe"]),
         ("few.size", 0),
         ("few.seeds", []),
         ("few.seeds", 3),

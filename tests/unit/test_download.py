@@ -4,14 +4,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from susx.cache import Embeddings
 from susx.errors import InputError
 from susx.manifests import SupportRecord, Table, class_manifest, read_table, write_table
 from susx.pools import Shard, read_shard
 from susx.support import download
 from susx.support.download import Wanted, collect_downloads, download_images
+from susx.support.judge import Judge
 from susx.support.retrieval import Candidate
+from susx.support.strategies import Selection
 from susx.support.waves import Rules
 from tests.web import Web, photo, serving
 
@@ -140,19 +144,65 @@ def test_a_network_that_is_down_spoils_nothing(web: Web, tmp_path: Path) -> None
         assert list(tmp_path.rglob("0*")) == []
 
 
-def test_reranking_keeps_the_best_of_what_was_downloaded(web: Web, tmp_path: Path) -> None:
-    ranking = [ranked(web, 0, *(f"photo/{i}.png" for i in range(6))), [], []]
-    wanted = Wanted(size=2, quota=4, wave_factor=1.0, source="test")
-    outcomes = download_images(ranking, wanted, RULES, tmp_path / "d")
+def judge_of(angles: list[float], selection: Selection, **classifiers: np.ndarray) -> Judge:
+    """A judge to whom downloaded images point to angles, in degrees."""
 
-    def rerank(table: Table, images: Path) -> dict[str, float]:
+    def embed(table: Table, images: Path) -> Embeddings:
         keys = [sample.key for sample in read_shard(Shard("webdataset", str(images)))]
         assert keys == [record.key for record in table.records if record.kept]
-        return dict(zip(keys, [0.1, 0.4, 0.2, 0.3], strict=True))
+        radians = np.deg2rad(angles)
+        rows = np.stack([np.cos(radians), np.sin(radians), 0 * radians], axis=1)
+        return Embeddings(rows, np.zeros(len(keys), np.int32), keys, {})
 
-    table = collect_downloads(ranking, outcomes, CLASSES, wanted, tmp_path / "i.tar", rerank)
-    assert reasons(table, 0) == ["outranked", "kept", "outranked", "kept", "not tried", "not tried"]
-    assert [r.score for r in table.records if r.kept] == [0.4, 0.3]
+    return Judge(embed, selection, **classifiers)
+
+
+def judged(web: Web, folder: Path, judge: Judge) -> Table:
+    ranking = [ranked(web, 0, *(f"photo/{i}.png" for i in range(6))), [], []]
+    wanted = Wanted(size=2, quota=4, wave_factor=1.0, source="test")
+    outcomes = download_images(ranking, wanted, RULES, folder / "d")
+    return collect_downloads(ranking, outcomes, CLASSES, wanted, folder / "i.tar", judge)
+
+
+REST = ["not tried", "not tried"]
+
+
+def test_ranking_anew_keeps_the_best_of_what_was_downloaded(web: Web, tmp_path: Path) -> None:
+    table = judged(web, tmp_path, judge_of([80, 10, 60, 30], Selection(2), ranking=np.eye(3)))
+    assert reasons(table, 0) == ["outranked", "kept", "outranked", "kept", *REST]
+    scores = [record.score for record in table.records if record.kept]
+    assert scores == pytest.approx([np.cos(np.deg2rad(10)), np.cos(np.deg2rad(30))])
     samples = list(read_shard(Shard("webdataset", str(tmp_path / "i.tar"))))
     assert [sample.image for sample in samples] == [photo(1), photo(3)]
     assert table.meta["short_classes"] == {"ant": 0, "mouse": 0}
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(2), ["kept", "kept", "outranked", "outranked"]),
+        (Selection(2, "agree"), ["kept", "disagrees", "kept", "outranked"]),
+        (Selection(2, "diverse"), ["kept", "kept", "outranked", "outranked"]),
+        (Selection(2, max_cosine=0.99), ["kept", "kept", "duplicate", "outranked"]),
+        (Selection(2, "diverse", max_cosine=0.1), ["kept", "duplicate", "duplicate", "duplicate"]),
+    ],
+)
+def test_published_ranks_stay_where_embeddings_only_choose(
+    web: Web, tmp_path: Path, selection: Selection, expected: list[str]
+) -> None:
+    table = judged(web, tmp_path, judge_of([0, 70, 2, 40], selection, agreeing=np.eye(3)))
+    assert reasons(table, 0) == [*expected, *REST]
+    assert [record.score for record in table.records] == [1 - i / 10 for i in range(6)]
+    assert (table.meta["downloads"]["n_tried"], table.meta["downloads"]["n_failed"]) == (4, 0)
+
+
+def test_refused_candidates_are_not_even_tried(web: Web, tmp_path: Path) -> None:
+    unsafe = ranked(web, 0, "photo/1.png", "photo/2.png", "photo/3.png")
+    unsafe[0] = replace(unsafe[0], metadata='{"punsafe": 0.7}')
+    wanted = replace(WANTED, refuse={"punsafe": 0.5})
+    outcomes = download_images([unsafe, [], []], wanted, RULES, tmp_path / "d")
+    table = collect_downloads([unsafe, [], []], outcomes, CLASSES, wanted, tmp_path / "i.tar")
+    assert "/photo/1.png" not in web.asked
+    assert reasons(table, 0) == ["refused: punsafe", "kept", "kept"]
+    assert (table.meta["n_refused"], table.meta["downloads"]["n_tried"]) == (1, 2)
+    assert table.meta["downloads"]["reasons"] == {}

@@ -12,7 +12,14 @@ from PIL import Image, ImageEnhance
 from susx.evaluation import Case, EncoderData, LabelledFeatures, run_case
 from susx.images import decode
 from susx.manifests import ImageRecord, SupportRecord
-from susx.support.duplicates import MAX_DISTANCE, Pair, distance, fingerprint, nearest
+from susx.support.duplicates import (
+    MAX_DISTANCE,
+    Originals,
+    Pair,
+    distance,
+    fingerprint,
+    nearest,
+)
 from susx.support.leakage import find_leaks
 from tests.helpers import image_bytes
 from tests.unit.made_evaluation import encoder_data, plan
@@ -52,6 +59,22 @@ def test_copies_are_near_and_other_scenes_far(change: Any) -> None:
         found = [distance(fingerprint(change(image)), other) for other in PRINTS]
         assert found[place] <= MAX_DISTANCE
         assert min(d for index, d in enumerate(found) if index != place) > MAX_DISTANCE
+
+
+def test_originals_are_repeated_by_their_look_or_by_their_embedding() -> None:
+    rows = np.eye(3)
+    near = np.array([0.96, 0.28, 0.0])
+    originals = Originals(max_cosine=0.95)
+    assert not originals.repeated_by(PRINTS[0], rows[0])
+    originals.add(PRINTS[0], rows[0])
+    assert len(originals) == 1
+    assert originals.repeated_by(PRINTS[0], rows[1])
+    assert originals.repeated_by(PRINTS[1], near)
+    assert not originals.repeated_by(PRINTS[1], rows[1])
+    assert not originals.repeated_by("", rows[1])
+    blind = Originals()
+    blind.add(PRINTS[0], rows[0])
+    assert not blind.repeated_by(PRINTS[1], rows[0])
 
 
 def test_distance_counts_bits() -> None:
@@ -133,9 +156,12 @@ def test_accuracy_without_leaks_is_that_of_the_support_set_without_them() -> Non
     assert expected["top1_without_leaks"] is None
 
 
-def test_a_class_of_leaks_only_has_no_accuracy_without_them() -> None:
-    (only,) = np.flatnonzero(encoder_data().supports["lc"].labels == 1)
-    assert run_case(leaking([int(only)]), plan(), CASE)[0]["top1_without_leaks"] is None
+def test_leaks_may_be_all_that_a_class_has_but_not_all_that_there_is() -> None:
+    labels = encoder_data().supports["lc"].labels
+    some = np.flatnonzero(labels == 1).tolist()
+    assert run_case(leaking(some), plan(), CASE)[0]["top1_without_leaks"] is not None
+    everything = list(range(len(labels)))
+    assert run_case(leaking(everything), plan(), CASE)[0]["top1_without_leaks"] is None
 
 
 def test_text_only_methods_have_no_leaks() -> None:

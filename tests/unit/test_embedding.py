@@ -22,6 +22,7 @@ from susx.pools import Shard
 from susx.prompts import build_prompts
 from susx.support.retrieval import Candidate
 from susx.support.selection import collect_support
+from susx.support.strategies import Selection
 from susx.support.views import random_view
 from tests.helpers import add_member, colour_of, image_bytes, write_class_folders, write_pool_tar
 
@@ -259,7 +260,7 @@ def support(tmp_path: Path) -> tuple[Table, Path]:
     write_pool_tar(tmp_path / "pool.tar", 6)
     ranking = [[Candidate(c, c, 0.5, "pool", f"000{i:05d}") for i in (5 - c, c)] for c in range(3)]
     shards = {"pool": Shard("webdataset", str(tmp_path / "pool.tar"))}
-    table = collect_support(ranking, shards, CLASSES, 2, "test", tmp_path / "images.tar")
+    table = collect_support(ranking, shards, CLASSES, Selection(2), "test", tmp_path / "images.tar")
     return table, tmp_path / "images.tar"
 
 

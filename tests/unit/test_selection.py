@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -10,14 +11,16 @@ import pytest
 from PIL import Image
 
 from susx.cache import Embeddings, write_cache
+from susx.config import Retrieval
+from susx.config_pools import Pool
 from susx.errors import InputError
 from susx.images import FORMATS, decode
 from susx.manifests import SupportRecord, Table, class_manifest, read_table, write_table
-from susx.pools import Shard, read_shard
+from susx.pools import Shard, pool_shards, read_shard
 from susx.support.duplicates import fingerprint
 from susx.support.retrieval import Candidate
-from susx.support.selection import collect_support, read_choices
-from susx.support.strategies import Choice
+from susx.support.selection import candidate_features, collect_support
+from susx.support.strategies import Selection
 from tests.helpers import add_member, colour_of, image_bytes, unit_rows
 
 CLASSES = class_manifest(["zebra", "ant"])
@@ -41,7 +44,9 @@ def collect(
 ) -> tuple[Table, dict[str, bytes]]:
     """The manifest, and the images of the tar by key."""
     shards = write_pool(folder / "pool.tar", images)
-    table = collect_support(ranking, shards, CLASSES, size, "test", folder / "images.tar")
+    table = collect_support(
+        ranking, shards, CLASSES, Selection(size), "test", folder / "images.tar"
+    )
     samples = read_shard(Shard("webdataset", str(folder / "images.tar")))
     return table, {sample.key: sample.image for sample in samples}
 
@@ -62,8 +67,7 @@ def test_best_images_of_every_class_are_kept(tmp_path: Path) -> None:
     }
     assert table.meta == {
         "size": 2, "n_kept": 4, "n_duplicates": 0, "n_unreadable": 0, "n_disagreeing": 0,
-            "n_flagged": 0,
-        "short_classes": {},
+        "n_refused": 0, "n_flagged": 0, "short_classes": {},
     }  # fmt: skip
     assert table.classes_sha256 == CLASSES.sha256
 
@@ -98,42 +102,77 @@ def test_copies_of_an_image_count_once_per_class(tmp_path: Path) -> None:
     assert [r.rank for r in table.records if r.label == 0] == [0, 1, 2]
 
 
-def test_refused_candidates_are_told_from_broken_ones(tmp_path: Path) -> None:
-    images = {**IMAGES, "bad": b"broken"}
-    ranking = [ranked("i0", "i1", "i2", "bad"), ranked("i5", label=1)]
-    choices = [Choice([2, 0], [1, 3]), Choice([0], [])]
-    shards = write_pool(tmp_path / "pool.tar", images)
-    table = collect_support(ranking, shards, CLASSES, 1, "test", tmp_path / "images.tar", choices)
+def rows_of(*angles: float) -> dict[tuple[str, str], np.ndarray]:
+    """Features of i0, i1, ... at angles in degrees."""
+    radians = np.deg2rad(angles)
+    rows = np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
+    return {("s", f"i{i}"): row for i, row in enumerate(rows)}
+
+
+def test_candidates_that_disagree_are_told_from_broken_ones(tmp_path: Path) -> None:
+    images = {**IMAGES, "i3": b"broken"}
+    ranking = [ranked("i0", "i1", "i2", "i3"), ranked("i5", label=1)]
+    rows = rows_of(10, 80, 20, 85, 0, 90)
+    shards, target = write_pool(tmp_path / "pool.tar", images), tmp_path / "images.tar"
+    text = np.eye(2, dtype=np.float32)
+    selection = Selection(1, "agree")
+    table = collect_support(ranking, shards, CLASSES, selection, "test", target, rows, text)
     assert [(r.rank, r.kept, r.reason) for r in table.records if r.label == 0] == [
-        (2, True, ""),
-        (0, False, "surplus"),
+        (0, True, ""),
+        (2, False, "surplus"),
         (1, False, "disagrees"),
         (3, False, "not an image of a known format"),
     ]
     assert (table.meta["n_disagreeing"], table.meta["n_unreadable"]) == (1, 1)
 
 
-def test_choices_are_made_from_the_shards_caches(tmp_path: Path) -> None:
+def test_images_with_nearly_the_same_embedding_count_once(tmp_path: Path) -> None:
+    ranking = [ranked("i0", "i1", "i2", "i3"), ranked("i0", "i1", label=1)]
+    rows = rows_of(0, 4, 9, 40)
+    shards, target = write_pool(tmp_path / "pool.tar", IMAGES), tmp_path / "images.tar"
+    selection = Selection(4, max_cosine=float(np.cos(np.deg2rad(8))))
+    table = collect_support(ranking, shards, CLASSES, selection, "test", target, rows)
+    assert outcome(table, 0) == ["kept", "duplicate", "kept", "kept"]
+    assert outcome(table, 1) == ["kept", "duplicate"]
+    assert table.meta["n_duplicates"] == 2
+
+
+def test_what_the_pool_says_of_an_image_may_refuse_it(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "pool.tar", "w") as tar:
+        notes = ({"punsafe": 0.9}, {"punsafe": 0.2, "pwatermark": 0.81}, {"NSFW": "nsfw"}, {}, None)
+        for i, note in enumerate(notes):
+            add_member(tar, f"i{i}.png", IMAGES[f"i{i}"])
+            if note is not None:
+                add_member(tar, f"i{i}.json", json.dumps({"caption": "c", **note}).encode())
+    pool = Pool(layout="webdataset", path=str(tmp_path / "pool.tar"))
+    ((_, shard),) = pool_shards(pool).items()
+    limits = Retrieval(source="retrieval", pool="p").refuse
+    assert set(limits) <= set(pool.metadata_columns)
+    ranking = [ranked("i0", "i1", "i2", "i3", "i4"), []]
+    target = tmp_path / "images.tar"
+    table = collect_support(
+        ranking, {"s": shard}, CLASSES, Selection(5, refuse=limits), "test", target
+    )
+    assert outcome(table, 0) == [
+        "refused: punsafe", "refused: pwatermark", "refused: NSFW", "kept", "kept"
+    ]  # fmt: skip
+    assert (table.meta["n_refused"], table.meta["n_unreadable"]) == (3, 0)
+    assert json.loads(table.records[1].metadata) == {"punsafe": 0.2, "pwatermark": 0.81}
+
+
+def test_features_of_candidates_are_read_from_the_shards_caches(tmp_path: Path) -> None:
     rows = unit_rows(np.random.default_rng(0), 6, 4).astype(np.float32)
     meta = {"classes_sha256": "", "encoder": {}, "logit_scale": 1.0, "input_sha256": "i"}
     for shard, place in {"a": slice(0, 3), "b": slice(3, 6)}.items():
         keys = [f"k{i}" for i in range(*place.indices(6))]
         unknown = np.full(3, -1, np.int32)
         write_cache(tmp_path / f"{shard}.h5", Embeddings(rows[place], unknown, keys, meta))
-    own = {"classes_sha256": CLASSES.sha256}
-    texts = Embeddings(rows[[1, 4]], np.arange(2, dtype=np.int32), ["x", "y"], meta | own)
-    write_cache(tmp_path / "text.h5", texts)
     caches = {shard: str(tmp_path / f"{shard}.h5") for shard in "ab"}
-    ranking = [
-        [Candidate(0, 0, 0.5, "b", "k4"), Candidate(0, 0, 0.4, "a", "k1")],
-        [Candidate(1, 1, 0.5, "b", "k4"), Candidate(1, 1, 0.4, "a", "k1")],
-    ]
-    text = str(tmp_path / "text.h5")
-    agreeing = read_choices(ranking, caches, text, CLASSES, "agree", 0.0)
-    assert agreeing == [Choice([1], [0]), Choice([0], [1])]
-    spread = read_choices(ranking, caches, None, CLASSES, "diverse", 0.0)
-    assert spread == [Choice([0, 1], [])] * 2
-    assert read_choices(ranking, {}, None, CLASSES, "top", 0.0) == [Choice([0, 1], [])] * 2
+    ranking = [[Candidate(0, 0, 0.5, "b", "k4")], [Candidate(1, 1, 0.4, "a", "k1")]]
+    found = candidate_features(ranking, caches)
+    assert {place: row.tolist() for place, row in found.items()} == {
+        ("b", "k4"): rows[4].tolist(), ("a", "k1"): rows[1].tolist(),
+    }  # fmt: skip
 
 
 def test_unreadable_images_are_replaced_by_the_next_and_counted(tmp_path: Path) -> None:
@@ -168,7 +207,8 @@ def test_images_are_fetched_from_every_shard(tmp_path: Path) -> None:
         "b": write_pool(tmp_path / "b.tar", {"x": IMAGES["i1"]})["s"],
     }
     ranking = [ranked("x", shard="b"), ranked("x", label=1, shard="a")]
-    table = collect_support(ranking, shards, CLASSES, 1, "test", tmp_path / "images.tar")
+    target = tmp_path / "images.tar"
+    table = collect_support(ranking, shards, CLASSES, Selection(1), "test", target)
     expected = [hashlib.sha256(IMAGES[key]).hexdigest() for key in ("i1", "i0")]
     assert [record.sha256 for record in table.records] == expected
 

@@ -9,12 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from susx.cache import read_cache
 from susx.manifests import SupportRecord, read_table
 from tests.helpers import PROJECTION, unit_rows
 from tests.web import Web, serving
-from tests.workflow.project import NAMES, Project
+from tests.workflow.project import NAMES, RESULT, Project
 
 pytestmark = pytest.mark.pipeline
 
@@ -97,8 +99,36 @@ def test_published_embeddings_are_searched_and_downloaded(fresh_project: Project
     assert read_table(project.path(MANIFEST), SupportRecord) == table
 
 
-def test_captions_are_searched_and_downloads_ranked_again(fresh_project: Project, web: Web) -> None:
-    project = fresh_project
+def test_a_service_is_asked_and_its_images_chosen(
+    project: Project, web: Web, httpserver: HTTPServer
+) -> None:
+    """The last of ten images per class is unsafe, and every other one is gone."""
+
+    def answer(request: Request) -> Response:
+        asked = json.loads(request.data)
+        number = 10 * NAMES.index(asked["text"].removeprefix("a photo of a ").removesuffix("."))
+        urls = [web.images(number + i)[0] for i in range(0, 10, 2)]
+        urls += [f"{web.url}/status/404?{number + i}" for i in range(1, 9, 2)]
+        urls += web.images(number + 9)
+        hits = [{"url": url, "similarity": 0.5, "punsafe": url.endswith("9.png")} for url in urls]
+        return Response(json.dumps(hits), content_type="application/json")
+
+    httpserver.expect_request("/knn-service", method="POST").respond_with_handler(answer)
+    pool = {"layout": "service", "url": httpserver.url_for("/"), "index": "laion"}
+    use_pool(project, pool, select="diverse")
+    done = project.run(RESULT)
+    assert done.rules >= {"query_service", "download_support", "embed_support", "evaluate"}
+    counts = project.read_json(RESULT)["supports"]["lc"]
+    assert (counts["n_kept"], counts["n_refused"], counts["short_classes"]) == (12, 4, {})
+    assert counts["downloads"]["n_tried"] == 36
+    assert counts["downloads"]["reasons"] == {"HTTP Error 404: Not Found": 16}
+    records = read_table(project.path(MANIFEST), SupportRecord).records
+    reasons = {record.reason for record in records if not record.kept}
+    assert reasons == {"outranked", "refused: punsafe", "HTTP Error 404: Not Found"}
+    assert len(httpserver.log) == 4
+
+
+def test_captions_are_searched_and_downloads_ranked_again(project: Project, web: Web) -> None:
     project.path("captions").mkdir()
     for shard in (0, 1):
         urls = web.images(*range(100 * shard, 100 * shard + 40))
@@ -106,12 +136,15 @@ def test_captions_are_searched_and_downloads_ranked_again(fresh_project: Project
         table = pa.table({"url": urls, "caption": captions})
         pq.write_table(table, project.path(f"captions/{shard}.parquet"))
     use_pool(project, {"layout": "captions", "path": "captions/*.parquet"})
-    outcome = project.run("cache/clip/tiny/support-lc.h5")
-    assert outcome.rules == {
-        "class_manifest", "prompts", "embed_text", "match_captions", "download_support",
-        "embed_support",
-    }  # fmt: skip
+    outcome = project.run(RESULT)
+    assert outcome.rules >= {"match_captions", "download_support", "embed_support", "evaluate"}
+    assert not outcome.rules & {"embed_shard", "search_shard", "select_support"}
     assert 'fewer than 3 images: "apple"' in outcome.output
+    result = project.read_json(RESULT)
+    assert result["supports"]["lc"]["short_classes"] == {"apple": 0}
+    assert result["supports"]["lc"]["downloads"]["n_failed"] == 0
+    supported = {run["method"] for run in result["runs"] if run["support"] == "lc"}
+    assert supported == {"tip-adapter", "tip-x", "ape", "gda", "fusion"}
     table = read_table(project.path(MANIFEST), SupportRecord)
     assert table.meta["short_classes"] == {"apple": 0}
     support = read_cache(project.path("cache/clip/tiny/support-lc.h5"))

@@ -1,0 +1,31 @@
+"""Candidates refused for what their pool says about them."""
+
+import pytest
+
+from susx.support.refusal import refusal
+
+LIMITS = {"punsafe": 0.5, "pwatermark": 0.8, "NSFW": "NSFW"}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ("", ""),
+        ("{}", ""),
+        ('{"punsafe": 0.5}', ""),
+        ('{"punsafe": 0.51}', "refused: punsafe"),
+        ('{"punsafe": 0.1, "pwatermark": 0.9}', "refused: pwatermark"),
+        ('{"punsafe": "0.9"}', ""),
+        ('{"punsafe": null}', ""),
+        ('{"NSFW": "UNLIKELY"}', ""),
+        ('{"NSFW": "nsfw"}', "refused: NSFW"),
+        ('{"NSFW": 1}', ""),
+        ('{"other": 1.0}', ""),
+    ],
+)
+def test_a_column_refuses_by_its_limit(metadata: str, reason: str) -> None:
+    assert refusal(metadata, LIMITS) == reason
+
+
+def test_without_limits_nothing_is_refused() -> None:
+    assert refusal('{"punsafe": 1.0}', {}) == ""
