@@ -13,6 +13,7 @@ from susx.config import (
     tuning_split,
     with_card,
 )
+from susx.config_encoders import local_files
 from susx.config_synthesis import Synthesis
 from susx.errors import InputError
 from susx.feature_files import feature_files, require

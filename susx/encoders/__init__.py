@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from susx.config import Encoder as Settings
+from susx.config_encoders import LIBRARIES
+from susx.config_encoders import Encoder as Settings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,9 +50,6 @@ class Encoder(Protocol):
     def count_truncated(self, texts: Sequence[str]) -> int:
         """Count the texts that `encode_texts` cuts."""
         ...
-
-
-LIBRARIES = {"transformers": "susx.encoders.transformers_clip:load"}
 
 
 def load_encoder(settings: Settings) -> Encoder:

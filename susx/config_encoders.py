@@ -1,0 +1,73 @@
+"""Section `encoders` of config.yaml: image-text models, and the libraries that load them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from susx.config_types import Positive, Section
+from susx.errors import listing, suggestion
+
+LIBRARIES = {
+    "transformers": "susx.encoders.transformers_models:load",
+}
+"""Encoder libraries by name, each with the function that loads a model; one entry adds one."""
+
+CONFIGURATION = (
+    "config.json",
+    "preprocessor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "spiece.model",
+    "vocab.txt",
+)
+WEIGHTS = (".safetensors", ".bin", ".pth", ".pt")
+
+
+def _known(library: str) -> str:
+    if library not in LIBRARIES:
+        raise ValueError(
+            f'no encoder library "{library}"{suggestion(library, LIBRARIES)}; '
+            f"there are {listing(LIBRARIES)}"
+        )
+    return library
+
+
+Library = Annotated[
+    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(LIBRARIES)})
+]
+
+
+class Encoder(Section):
+    """An image-text encoder."""
+
+    library: Library = Field(description="Library or format that loads the model.")
+    model: str = Field(description="Local folder, checkpoint file, or hub identifier.")
+    revision: str | None = Field(None, description="Hub revision; pin it for reproducibility.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where it runs.")
+    precision: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32", description="Precision of the forward pass."
+    )
+    compile: bool = Field(
+        False, description="Whether to compile the forward pass with `torch.compile`."
+    )
+    store: Literal["float32", "float16"] = Field("float32", description="Precision of the caches.")
+    batch_size: Positive = Field(256, description="Images or texts per forward pass.")
+    threads: Positive = Field(4, description="CPU threads of an embedding job, at most `--cores`.")
+
+
+def local_files(settings: Encoder) -> list[str]:
+    """Files of a model on this machine, which its embeddings depend on; none for the hub's."""
+    path = Path(settings.model)
+    return _files_of(path) if settings.model else []
+
+
+def _files_of(path: Path) -> list[str]:
+    if path.is_file():
+        return [str(path)]
+    if not path.is_dir():
+        return []
+    found = (p for p in path.iterdir() if p.name in CONFIGURATION or p.suffix in WEIGHTS)
+    return sorted(str(p) for p in found if p.is_file())

@@ -1,0 +1,166 @@
+"""CLIP, MetaCLIP and SigLIP models of the transformers library, from a folder or the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoTokenizer, CLIPModel, MetaClip2Model, SiglipModel
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+from susx.config_encoders import Encoder as Settings
+from susx.encoders.base import Tokens, TorchEncoder, Traits
+from susx.encoders.hub import reason
+from susx.errors import InputError, listing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class ClipEncoder(TorchEncoder):
+    """A model of the CLIP family (Radford et al., arXiv:2103.00020; Xu et al., 2309.16671)."""
+
+    padding: bool | str = True
+    tokenizer_inputs: tuple[str, ...] = ("input_ids", "attention_mask")
+
+    def __init__(self, settings: Settings, model: Any, tokenizer: Any, processor: Any) -> None:
+        super().__init__(settings, model, self._traits(model, processor))
+        self._tokenizer = tokenizer
+        self._processor = processor
+        self._context = int(model.config.text_config.max_position_embeddings)
+
+    def _traits(self, model: Any, processor: Any) -> Traits:
+        return Traits(
+            dim=int(model.config.projection_dim),
+            image_size=int(model.config.vision_config.image_size),
+            logit_scale=float(model.logit_scale.detach().float().exp()),
+            preprocessing=processor.to_dict(),
+            notes={},
+        )
+
+    def preprocess(self, image: Image) -> Tensor:
+        """Resize, crop and normalise with the checkpoint's own image processor."""
+        pixels: Tensor = self._processor(image, return_tensors="pt")["pixel_values"][0]
+        return pixels
+
+    def image_features(self, pixels: Tensor) -> Tensor:
+        """Embed (B, 3, H, W) inputs on the device as (B, d)."""
+        pooled: Tensor = self._model.get_image_features(pixel_values=pixels).pooler_output
+        return pooled
+
+    def patch_features(self, pixels: Tensor) -> Tensor:
+        """Embed patches as (B, P, d): the last tokens, normed and projected as the image is."""
+        tokens = self._model.vision_model(pixel_values=pixels).last_hidden_state[:, 1:]
+        normed = self._model.vision_model.post_layernorm(tokens)
+        projected: Tensor = self._model.visual_projection(normed)
+        return projected
+
+    def tokens(self, texts: Sequence[str]) -> Tokens:
+        """Tokenise as the publisher does, with as many columns as the longest text needs."""
+        tokens = self._tokenizer(
+            self._clean(texts),
+            padding=self.padding,
+            truncation=True,
+            max_length=self._context,
+            return_tensors="pt",
+        )
+        return {name: tokens[name] for name in self.tokenizer_inputs}
+
+    def text_features(self, tokens: Tokens) -> Tensor:
+        """Embed tokens on the device as (B, d)."""
+        pooled: Tensor = self._model.get_text_features(**tokens).pooler_output
+        return pooled
+
+    def count_truncated(self, texts: Sequence[str]) -> int:
+        """Count the texts longer than the text encoder's context."""
+        tokens = self._tokenizer(self._clean(texts), truncation=False)["input_ids"]
+        return sum(len(row) > self._context for row in tokens)
+
+    def _clean(self, texts: Sequence[str]) -> list[str]:
+        return list(texts)
+
+
+class SiglipEncoder(ClipEncoder):
+    """SigLIP (Zhai et al., arXiv:2303.15343) or SigLIP 2 (Tschannen et al., arXiv:2502.14786).
+
+    Texts are lower-cased, padded to the full context and not masked, as in training. Their
+    sigmoid loss has a bias beside the scale; it is the same for all classes, so that it changes
+    neither their order nor their softmax, and is only recorded.
+    """
+
+    padding = "max_length"
+    tokenizer_inputs = ("input_ids",)
+
+    def _traits(self, model: Any, processor: Any) -> Traits:
+        return Traits(
+            dim=int(model.config.vision_config.hidden_size),
+            image_size=int(model.config.vision_config.image_size),
+            logit_scale=float(model.logit_scale.detach().float().exp()),
+            preprocessing=processor.to_dict(),
+            notes={"logit_bias": float(model.logit_bias.detach().float())},
+        )
+
+    def patch_features(self, pixels: Tensor) -> Tensor:
+        """Embed patches as (B, P, d): each token through the pooling head by itself."""
+        tokens = self._model.vision_model(pixel_values=pixels).last_hidden_state
+        pooled: Tensor = self._model.vision_model.head(tokens.flatten(0, 1)[:, None])
+        return pooled.reshape(*tokens.shape[:2], -1)
+
+    def _clean(self, texts: Sequence[str]) -> list[str]:
+        # The published SigLIP 2 checkpoints name a tokenizer class that keeps upper case.
+        return [text.lower() for text in texts]
+
+
+class Family(NamedTuple):
+    """Classes for one `model_type`: of the model, of its image processor, and ours."""
+
+    model: Any
+    processor: Any
+    encoder: type[ClipEncoder]
+
+
+FAMILIES = {
+    "clip": Family(CLIPModel, CLIPImageProcessorPil, ClipEncoder),
+    "metaclip_2": Family(MetaClip2Model, CLIPImageProcessorPil, ClipEncoder),
+    "siglip": Family(SiglipModel, SiglipImageProcessorPil, SiglipEncoder),
+}
+
+
+def load(settings: Settings) -> ClipEncoder:
+    """Load a checkpoint by its `model_type`, without running code that it brings along.
+
+    Raises:
+        InputError: if the model is missing, gated, incomplete, or of another kind.
+    """
+    name = f"encoder model {settings.model}"
+    options = {"revision": settings.revision, "trust_remote_code": False}
+    try:
+        kind = AutoConfig.from_pretrained(settings.model, **options).model_type
+        if kind not in FAMILIES:
+            raise InputError(f'{name}: is a "{kind}" model; there are {listing(FAMILIES)}')
+        family = FAMILIES[kind]
+        model, report = family.model.from_pretrained(
+            settings.model,
+            dtype=torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(settings.model, **options)
+        processor = family.processor.from_pretrained(settings.model, **options)
+    except InputError:
+        raise
+    except Exception as error:  # the library raises many kinds for missing and broken files
+        raise InputError(
+            f"{name}: cannot be loaded with transformers: {reason(error, settings.model)}; give "
+            "a folder that save_pretrained wrote, or a hub identifier"
+        ) from None
+    if report["missing_keys"]:
+        raise InputError(
+            f"{name}: weights are missing ({sorted(report['missing_keys'])[0]}, ...); it is not a "
+            f"complete {kind} checkpoint"
+        )
+    return family.encoder(settings, model, tokenizer, processor)
