@@ -5,15 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from susx.config_types import Positive, Section
 from susx.errors import listing, suggestion
 
 LIBRARIES = {
     "transformers": "susx.encoders.transformers_models:load",
+    "blip": "susx.encoders.blip:load_blip",
+    "tcl": "susx.encoders.blip:load_tcl",
 }
 """Encoder libraries by name, each with the function that loads a model; one entry adds one."""
+
+ONLY_FOR = {"tokenizer": ("blip", "tcl"), "image_size": ("blip", "tcl")}
 
 CONFIGURATION = (
     "config.json",
@@ -45,6 +49,15 @@ class Encoder(Section):
 
     library: Library = Field(description="Library or format that loads the model.")
     model: str = Field(description="Local folder, checkpoint file, or hub identifier.")
+    tokenizer: str | None = Field(
+        None,
+        description="`blip` and `tcl`: folder or hub identifier of the tokenizer; "
+        "`google-bert/bert-base-uncased` if left out.",
+    )
+    image_size: Positive | None = Field(
+        None,
+        description="`blip` and `tcl`: side of the input in pixels, if not the checkpoint's own.",
+    )
     revision: str | None = Field(None, description="Hub revision; pin it for reproducibility.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where it runs.")
     precision: Literal["float32", "float16", "bfloat16"] = Field(
@@ -57,11 +70,19 @@ class Encoder(Section):
     batch_size: Positive = Field(256, description="Images or texts per forward pass.")
     threads: Positive = Field(4, description="CPU threads of an embedding job, at most `--cores`.")
 
+    @model_validator(mode="after")
+    def _apt(self) -> Encoder:
+        for key, libraries in ONLY_FOR.items():
+            if getattr(self, key) is not None and self.library not in libraries:
+                names = " and ".join(f"`{library}`" for library in libraries)
+                raise ValueError(f"`{key}` is only for library {names}; remove it")
+        return self
+
 
 def local_files(settings: Encoder) -> list[str]:
     """Files of a model on this machine, which its embeddings depend on; none for the hub's."""
-    path = Path(settings.model)
-    return _files_of(path) if settings.model else []
+    names = (settings.model, settings.tokenizer)
+    return [file for name in names if name for file in _files_of(Path(name))]
 
 
 def _files_of(path: Path) -> list[str]:

@@ -16,9 +16,11 @@ from susx.config import Encoder as Settings
 from susx.encoders import LIBRARIES, Encoder, load_encoder
 from susx.errors import InputError
 from susx.images import decode
-from tests.encoder_cases import CASES, Case, Reference
+from tests import blip_cases, encoder_cases
+from tests.encoder_cases import Case, Reference
 from tests.helpers import colour_of, image_bytes
 
+CASES = encoder_cases.CASES | blip_cases.CASES
 TEXTS = ["a photo of a cat.", "dog", "the large, small and very odd animal: a zebra", "dog"]
 SIZES = [(40, 30), (30, 40), (1, 1), (3, 200), (32, 32)]
 IMAGES = [decode(image_bytes(colour_of(i, 5), size, seed=i)) for i, size in enumerate(SIZES)]
