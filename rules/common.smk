@@ -24,6 +24,7 @@ from susx.web_pools import web_shards
 
 STARTED = time.time()
 ENVIRONMENT = "../envs/susx.yaml"
+ENCODER_ENVIRONMENT = "../envs/encoders.yaml"
 WEB_ENVIRONMENT = "../envs/web.yaml"
 DEMO_DATA = Path("demo/data")
 

@@ -12,15 +12,21 @@ from susx.errors import listing, suggestion
 
 LIBRARIES = {
     "transformers": "susx.encoders.transformers_models:load",
+    "open-clip": "susx.encoders.open_clip_models:load",
     "blip": "susx.encoders.blip:load_blip",
     "tcl": "susx.encoders.blip:load_tcl",
 }
 """Encoder libraries by name, each with the function that loads a model; one entry adds one."""
 
-ONLY_FOR = {"tokenizer": ("blip", "tcl"), "image_size": ("blip", "tcl")}
+ONLY_FOR = {
+    "architecture": ("open-clip",),
+    "tokenizer": ("blip", "tcl"),
+    "image_size": ("blip", "tcl"),
+}
 
 CONFIGURATION = (
     "config.json",
+    "open_clip_config.json",
     "preprocessor_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -49,6 +55,11 @@ class Encoder(Section):
 
     library: Library = Field(description="Library or format that loads the model.")
     model: str = Field(description="Local folder, checkpoint file, or hub identifier.")
+    architecture: str | None = Field(
+        None,
+        description="`open-clip`: its name for the architecture, such as `RN50-quickgelu`, where "
+        "`model` is a checkpoint file or one of its tags.",
+    )
     tokenizer: str | None = Field(
         None,
         description="`blip` and `tcl`: folder or hub identifier of the tokenizer; "

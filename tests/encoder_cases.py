@@ -70,7 +70,6 @@ class Case:
         mean: of the normalisation.
         std: of the normalisation.
         unit: what takes one token.
-        needs: optional packages.
     """
 
     library: str
@@ -85,7 +84,6 @@ class Case:
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.25, 0.25, 0.25)
     unit: str = "x"
-    needs: tuple[str, ...] = ()
 
 
 def widen(model: torch.nn.Module, seed: int = 0) -> None:

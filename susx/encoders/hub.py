@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import shorten
 
 from huggingface_hub import errors, snapshot_download
 
@@ -39,8 +40,7 @@ def reason(error: BaseException, model: str) -> str:
     for kind, words in REASONS:
         if any(isinstance(cause, kind) for cause in chain):
             return words
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"
+    return f"{type(error).__name__}: {shorten(str(error), 300)}"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

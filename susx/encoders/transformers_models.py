@@ -154,6 +154,10 @@ def load(settings: Settings) -> ClipEncoder:
     except InputError:
         raise
     except Exception as error:  # the library raises many kinds for missing and broken files
+        if isinstance(error, ImportError) and "sentencepiece" in str(error).lower():
+            raise InputError(
+                f"{name}: its tokenizer needs the package sentencepiece: pip install -e '.[siglip]'"
+            ) from None
         raise InputError(
             f"{name}: cannot be loaded with transformers: {reason(error, settings.model)}; give "
             "a folder that save_pretrained wrote, or a hub identifier"

@@ -16,11 +16,11 @@ from susx.config import Encoder as Settings
 from susx.encoders import LIBRARIES, Encoder, load_encoder
 from susx.errors import InputError
 from susx.images import decode
-from tests import blip_cases, encoder_cases
+from tests import blip_cases, encoder_cases, open_clip_cases
 from tests.encoder_cases import Case, Reference
 from tests.helpers import colour_of, image_bytes
 
-CASES = encoder_cases.CASES | blip_cases.CASES
+CASES = encoder_cases.CASES | blip_cases.CASES | open_clip_cases.CASES
 TEXTS = ["a photo of a cat.", "dog", "the large, small and very odd animal: a zebra", "dog"]
 SIZES = [(40, 30), (30, 40), (1, 1), (3, 200), (32, 32)]
 IMAGES = [decode(image_bytes(colour_of(i, 5), size, seed=i)) for i, size in enumerate(SIZES)]
@@ -38,8 +38,6 @@ class Loaded:
 @pytest.fixture(scope="module", params=list(CASES))
 def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     case = CASES[request.param]
-    for package in case.needs:
-        pytest.importorskip(package)
     said = case.save(tmp_path_factory.mktemp("contract") / request.param)
     return Loaded(case, Settings(library=case.library, device="cpu", **said), said)
 
