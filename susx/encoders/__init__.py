@@ -32,7 +32,7 @@ class Encoder(Protocol):
     provenance: dict[str, Any]
 
     def preprocess(self, image: Image) -> Tensor:
-        """Turn an RGB image into the (3, H, W) float32 input, as the publisher does it."""
+        """Turn an RGB image into the float32 input, (3, H, W) but for models of any aspect."""
         ...
 
     def encode_images(self, batch: Tensor) -> Tensor:

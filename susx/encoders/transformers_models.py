@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoTokenizer, CLIPModel, MetaClip2Model, SiglipModel
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    CLIPModel,
+    MetaClip2Model,
+    Siglip2Model,
+    SiglipModel,
+)
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
 
 from susx.config_encoders import Encoder as Settings
 from susx.encoders.base import Tokens, TorchEncoder, Traits
@@ -84,7 +93,7 @@ class ClipEncoder(TorchEncoder):
 
 
 class SiglipEncoder(ClipEncoder):
-    """SigLIP (Zhai et al., arXiv:2303.15343) or SigLIP 2 (Tschannen et al., arXiv:2502.14786).
+    """SigLIP (Zhai et al., arXiv:2303.15343) or SigLIP 2 of fixed size (arXiv:2502.14786).
 
     Texts are lower-cased, padded to the full context and not masked, as in training. Their
     sigmoid loss has a bias beside the scale; it is the same for all classes, so that it changes
@@ -95,9 +104,12 @@ class SiglipEncoder(ClipEncoder):
     tokenizer_inputs = ("input_ids",)
 
     def _traits(self, model: Any, processor: Any) -> Traits:
+        return self._sized_traits(model, processor, int(model.config.vision_config.image_size))
+
+    def _sized_traits(self, model: Any, processor: Any, side: int) -> Traits:
         return Traits(
             dim=int(model.config.vision_config.hidden_size),
-            image_size=int(model.config.vision_config.image_size),
+            image_size=side,
             logit_scale=float(model.logit_scale.detach().float().exp()),
             preprocessing=processor.to_dict(),
             notes={"logit_bias": float(model.logit_bias.detach().float())},
@@ -114,6 +126,54 @@ class SiglipEncoder(ClipEncoder):
         return [text.lower() for text in texts]
 
 
+class NaflexEncoder(SiglipEncoder):
+    """SigLIP 2 for images of any aspect ("NaFlex"), resized to at most so many patches.
+
+    The input is the (P + 1, c) matrix of an image's P flattened patches, padded, above a row that
+    starts with their numbers per column and row. There are no patch features, because
+    the number of patches differs between images.
+    """
+
+    def _traits(self, model: Any, processor: Any) -> Traits:
+        vision = model.config.vision_config
+        side = math.isqrt(int(vision.num_patches)) * int(vision.patch_size)
+        return self._sized_traits(model, processor, side)
+
+    def preprocess(self, image: Image) -> Tensor:
+        """Resize, normalise and cut into patches with the checkpoint's own image processor."""
+        inputs = self._processor(image, return_tensors="pt")
+        patches = inputs["pixel_values"][0].float()
+        last = torch.zeros(1, patches.shape[1])
+        last[0, :2] = inputs["spatial_shapes"][0]
+        return torch.cat([patches, last])
+
+    def image_features(self, pixels: Tensor) -> Tensor:
+        """Embed (B, P + 1, c) inputs on the device as (B, d)."""
+        shapes = pixels[:, -1, :2].long()
+        patches = pixels[:, :-1]
+        filled = torch.arange(patches.shape[1], device=pixels.device) < shapes.prod(1)[:, None]
+        pooled: Tensor = self._model.get_image_features(
+            pixel_values=patches.to(self._dtype),
+            pixel_attention_mask=filled.long(),
+            spatial_shapes=shapes,
+        ).pooler_output
+        return pooled
+
+    def patch_features(self, pixels: Tensor) -> Tensor:
+        """Refuse.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(
+            f"encoder model {self.name}: a NaFlex model has another number of patches for every "
+            "image; leave `calip` out of `evaluation.methods`, or take a model of fixed size"
+        )
+
+    def _placed(self, batch: Tensor) -> Tensor:
+        return batch.to(self._device)  # shapes are not exact in low precision
+
+
 class Family(NamedTuple):
     """Classes for one `model_type`: of the model, of its image processor, and ours."""
 
@@ -126,6 +186,7 @@ FAMILIES = {
     "clip": Family(CLIPModel, CLIPImageProcessorPil, ClipEncoder),
     "metaclip_2": Family(MetaClip2Model, CLIPImageProcessorPil, ClipEncoder),
     "siglip": Family(SiglipModel, SiglipImageProcessorPil, SiglipEncoder),
+    "siglip2": Family(Siglip2Model, Siglip2ImageProcessorPil, NaflexEncoder),
 }
 
 
