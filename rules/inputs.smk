@@ -80,14 +80,7 @@ def text_file(source):
 
 def model_files(encoder):
     """Files of a local encoder model; none for one from the hub."""
-    folder = Path(CONFIG.encoders[encoder].model)
-    names = (
-        "config.json",
-        "model.safetensors",
-        "tokenizer.json",
-        "preprocessor_config.json",
-    )
-    return [str(folder / name) for name in names if (folder / name).exists()]
+    return local_files(CONFIG.encoders[encoder])
 
 
 def encoder_settings(wildcards):

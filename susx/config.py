@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from susx.config_encoders import Encoder
 from susx.config_features import Features
 from susx.config_pools import AnyPool, Download
 from susx.config_problems import described
@@ -181,21 +182,6 @@ class Prompts(Section):
         if (self.source == "combine") != bool(self.of):
             raise ValueError("`of` lists strategies for source `combine`, and only for it")
         return self
-
-
-class Encoder(Section):
-    """An image-text encoder."""
-
-    library: Literal["transformers"] = Field(description="Library that loads the model.")
-    model: str = Field(description="Local folder or hub identifier.")
-    revision: str | None = Field(None, description="Hub revision; pin it for reproducibility.")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where it runs.")
-    precision: Literal["float32", "float16", "bfloat16"] = Field(
-        "float32", description="Precision of the forward pass."
-    )
-    store: Literal["float32", "float16"] = Field("float32", description="Precision of the caches.")
-    batch_size: Positive = Field(256, description="Images or texts per forward pass.")
-    threads: Positive = Field(4, description="CPU threads of an embedding job, at most `--cores`.")
 
 
 class Retrieval(Section):
