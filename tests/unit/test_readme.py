@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from susx.config import Config, load_yaml, parse_config
+from susx.config import Config, parse_config
+from susx.config_datasets import load_yaml
 from susx.pools import pool_shards
 
 ROOT = Path(__file__).parents[2]
