@@ -25,6 +25,7 @@ configfile: "config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/dataset_inputs.smk"
 include: "rules/inputs.smk"
 include: "rules/feature_inputs.smk"
 include: "rules/description_inputs.smk"

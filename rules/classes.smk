@@ -28,7 +28,7 @@ rule class_manifest:
 rule image_manifest:
     input:
         classes=rules.class_manifest.output[0],
-        folders=image_folders,
+        files=image_files,
     output:
         f"{WORK}/{{dataset}}/images/{{split}}.parquet",
     log:
@@ -44,6 +44,7 @@ rule image_manifest:
         mem_mb=2000,
         runtime=240,
     params:
-        key=lambda w: f"config.yaml: datasets.{w.dataset}.images.{w.split}",
+        key=lambda w: f"config.yaml: {image_key(w.dataset, w.split)}",
+        place=lambda w: image_place(w.dataset).settings(w.split),
     script:
         "../workflow_scripts/image_manifest.py"
