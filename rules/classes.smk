@@ -48,3 +48,28 @@ rule image_manifest:
         place=lambda w: image_place(w.dataset).settings(w.split),
     script:
         "../workflow_scripts/image_manifest.py"
+
+
+rule check_dataset:
+    input:
+        classes=rules.class_manifest.output[0],
+        files=checked_files,
+    output:
+        "check/{depth}{dataset}.json",
+    log:
+        "logs/check_dataset/{depth}{dataset}.log",
+    benchmark:
+        "benchmarks/check_dataset/{depth}{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(IMAGES),
+        depth="|full/",
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        dataset=check_settings,
+    script:
+        "../workflow_scripts/check_dataset.py"

@@ -61,3 +61,25 @@ def image_files(wildcards):
     key, place = image_key(dataset, split), image_place(dataset)
     files = [str(existing(path, key)) for path in place.files(split)]
     return files[:1] if DEMO_DATA in Path(files[0]).parents else files
+
+
+def checked_files(wildcards):
+    """What there is of a dataset; a check also tells what there is not."""
+    try:
+        place = image_place(wildcards.dataset)
+    except WorkflowError:
+        return []
+    files = {str(path) for split in place.splits for path in place.files(split)}
+    made = (path for path in files if DEMO_DATA in Path(path).parents)
+    return sorted({*made, *(path for path in files if Path(path).exists())})
+
+
+def check_settings(wildcards):
+    """What a check compares with the disk."""
+    dataset = wildcards.dataset
+    return {
+        "images": IMAGES[dataset].model_dump(),
+        "card": DATASETS[dataset].card,
+        "key": f"config.yaml: datasets.{dataset}.images",
+        "full": bool(wildcards.depth),
+    }

@@ -82,15 +82,18 @@ class Listing:
 
 def list_images(folder: Path) -> Iterator[Path]:
     """Yield the image files below `folder`, sorted, hidden ones left out."""
-    for path in sorted(_files(folder)):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in SUFFIXES and not hidden:
-            yield path
+    yield from sorted(
+        path
+        for path in _files(folder, hidden=False)
+        if path.suffix.lower() in SUFFIXES and path.name[0] != "."
+    )
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path, hidden: bool = True) -> Iterator[Path]:
     """All that is no folder; asks the disk per folder, not per file."""
-    for place, _, names in os.walk(folder):
+    for place, folders, names in os.walk(folder):
+        if not hidden:
+            folders[:] = [name for name in folders if name[0] != "."]
         yield from (Path(place, name) for name in names)
 
 
