@@ -41,7 +41,7 @@ rule image_manifest:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=2000,
+        mem_mb=lambda w, attempt: attempt * 4000,
         runtime=240,
     params:
         key=lambda w: f"config.yaml: {image_key(w.dataset, w.split)}",

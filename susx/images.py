@@ -6,11 +6,11 @@ import hashlib
 import io
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from susx.errors import InputError, listing
 from susx.manifests import ClassManifest, ImageRecord, Table, find_all
@@ -24,6 +24,10 @@ SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 MAX_PIXELS = 178_956_970
+BLOCK = 4096
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class UnreadableImage(ValueError):
@@ -82,19 +86,27 @@ class Listing:
 
 def list_images(folder: Path) -> Iterator[Path]:
     """Yield the image files below `folder`, sorted, hidden ones left out."""
-    yield from sorted(
-        path
-        for path in _files(folder, hidden=False)
-        if path.suffix.lower() in SUFFIXES and path.name[0] != "."
-    )
+    names, _ = _image_names(folder)
+    yield from (folder / name for name in names)
 
 
-def _files(folder: Path, hidden: bool = True) -> Iterator[Path]:
-    """All that is no folder; asks the disk per folder, not per file."""
-    for place, folders, names in os.walk(folder):
-        if not hidden:
-            folders[:] = [name for name in folders if name[0] != "."]
-        yield from (Path(place, name) for name in names)
+def _image_names(folder: Path) -> tuple[list[str], int]:
+    """Sorted relative paths of images, and the number of all files.
+
+    Asks the disk once per folder, and makes no object per file: there may be millions.
+    """
+    names, count = [], 0
+    for place, _, files in os.walk(folder):
+        parts = Path(place).relative_to(folder).parts
+        count += len(files)
+        if not any(part[0] == "." for part in parts):
+            names += ["/".join((*parts, name)) for name in files if _is_image(name)]
+    return sorted(names, key=lambda name: name.split("/")), count
+
+
+def _is_image(name: str) -> bool:
+    stem, dot, suffix = name.rpartition(".")
+    return stem != "" and name[0] != "." and f"{dot}{suffix}".lower() in SUFFIXES
 
 
 def subfolders(root: Path, origin: str) -> list[str]:
@@ -119,12 +131,14 @@ def labelled_folders(root: Path, labels: Mapping[str, int], classes: ClassManife
         labels: class index by name of folder.
         classes: class manifest.
     """
-    images = [
-        Listed(path.relative_to(root).as_posix(), str(path), label)
-        for name, label in sorted(labels.items(), key=lambda item: item[1])
-        for path in list_images(root / name)
-    ]
-    files = sum(sum(1 for _ in _files(p)) if p.is_dir() else 1 for p in root.iterdir())
+    images: list[Listed] = []
+    folders = [path for path in root.iterdir() if path.is_dir()]
+    files = sum(1 for _ in root.iterdir()) - len(folders)
+    found = {path.name: _image_names(path) for path in folders}
+    for name, label in sorted(labels.items(), key=lambda item: item[1]):
+        keys = (f"{name}/{image}" for image in found[name][0])
+        images += (Listed(key, f"{root}/{key}", label) for key in keys)
+    files += sum(count for _, count in found.values())
     known = set(labels.values())
     meta = {
         "folder": str(root),
@@ -197,8 +211,7 @@ def examined(listed: Listing, classes: ClassManifest, origin: str, threads: int 
             fingerprint=look,
         )
 
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        records = list(pool.map(record, listed.images))
+    records = list(in_threads(record, listed.images, threads))
     if all(record.reason for record in records):
         raise InputError(
             f"{origin}: none of the {len(records)} images below {root} can be read "
@@ -206,6 +219,13 @@ def examined(listed: Listing, classes: ClassManifest, origin: str, threads: int 
         )
     unreadable = sum(bool(record.reason) for record in records)
     return Table(records, classes.sha256, {**listed.meta, "n_unreadable": unreadable})
+
+
+def in_threads(work: Callable[[S], T], items: Sequence[S], threads: int) -> Iterator[T]:
+    """Apply `work` to all items, in order; only a block of them waits in memory at a time."""
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        for start in range(0, len(items), BLOCK):
+            yield from pool.map(work, items[start : start + BLOCK])
 
 
 def stored_bytes(path: str) -> bytes:

@@ -6,7 +6,6 @@ import io
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from susx.config_datasets import Card, Images, load_card
 from susx.config_sources import CoopSplit, FgvcLists, Split
 from susx.datasets.sources import OWN, Place, list_split, locate
 from susx.errors import InputError, listing
-from susx.images import FORMATS, Listed, Listing, UnreadableImage, decode, stored_bytes
+from susx.images import FORMATS, Listed, Listing, UnreadableImage, decode, in_threads, stored_bytes
 from susx.manifests import ClassManifest
 
 SAMPLE = 64
@@ -164,20 +163,16 @@ def _check_split(
     looked = there if full else _spread(there, SAMPLE)
     formats: Counter[str] = Counter()
     modes: Counter[str] = Counter()
-    with (
-        ThreadPoolExecutor(max(1, threads)) as pool,
-        tqdm(total=len(looked), desc=split, unit=" images", mininterval=1) as bar,
-    ):
-        for look in pool.map(_look, looked):
-            bar.update()
-            check.examined += 1
-            if look.reason:
-                check.unreadable[look.key] = look.reason
-                continue
-            formats[look.format] += 1
-            modes[look.mode] += 1
-            if look.misnamed:
-                check.misnamed[look.key] = look.format
+    looks = in_threads(_look, looked, threads)
+    for look in tqdm(looks, total=len(looked), desc=split, unit=" images", mininterval=1):
+        check.examined += 1
+        if look.reason:
+            check.unreadable[look.key] = look.reason
+            continue
+        formats[look.format] += 1
+        modes[look.mode] += 1
+        if look.misnamed:
+            check.misnamed[look.key] = look.format
     check.formats, check.modes = dict(formats.most_common()), dict(modes.most_common())
     return check
 
