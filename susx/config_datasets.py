@@ -51,17 +51,18 @@ Entry = Annotated[ClassEntry, BeforeValidator(_entry, json_schema_input_type=str
 
 
 class Images(Section):
-    """Labelled images: one folder per split, or one root that is laid out as the card says.
+    """Labelled images: a folder or CSV file per split, or one root laid out as the card says.
 
-    Folders have one subfolder per class, named by class name, slug, wnid or alias.
+    Folders have one subfolder per class, named by class name, slug, wnid or alias. CSV files have
+    columns `path`, relative to the file, and `label`, which is such a name.
     """
 
-    test: str | None = Field(None, description="Folder of the test images.")
+    test: str | None = Field(None, description="Folder or CSV file of the test images.")
     validation: str | None = Field(
-        None, description="Folder of the validation images; needed by protocol `validation`."
+        None, description="The same for the validation images; needed by protocol `validation`."
     )
     train: str | None = Field(
-        None, description="Folder of the training images, which few-shot supports are drawn from."
+        None, description="The same for training images, which few-shot supports are drawn from."
     )
     root: str | None = Field(
         None,

@@ -72,6 +72,16 @@ class CifarBatches(SourceBase):
     meta: str = Field(description="File with the class names.")
 
 
+class CsvLists(SourceBase):
+    """One CSV file per split, with columns `path` and `label`; the first line names them."""
+
+    layout: Literal["csv"] = Field(description="Kind of layout.")
+    splits: dict[Split, str] = Field(min_length=1, description="CSV file of every split.")
+    images: str | None = Field(
+        None, description="Folder that paths are relative to; if left out, that of the CSV file."
+    )
+
+
 AnySource = Annotated[
-    ClassFolders | CoopSplit | FgvcLists | CifarBatches, Field(discriminator="layout")
+    ClassFolders | CoopSplit | FgvcLists | CifarBatches | CsvLists, Field(discriminator="layout")
 ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from susx.config_datasets import Card, Images, load_card
-from susx.config_sources import CoopSplit, FgvcLists, Split
+from susx.config_sources import CoopSplit, CsvLists, FgvcLists, Split
 from susx.datasets.sources import OWN, Place, list_split, locate
 from susx.errors import InputError, listing
 from susx.images import FORMATS, Listed, Listing, UnreadableImage, decode, in_threads, stored_bytes
@@ -156,7 +156,7 @@ def _check_split(
         classes_without_images=[c.name for c in classes if c.index not in used],
     )
     there = found.images
-    if isinstance(place.source, CoopSplit | FgvcLists):  # others list what is there
+    if isinstance(place.source, CoopSplit | CsvLists | FgvcLists):  # others list what is there
         there = [image for image in found.images if Path(image.path).exists()]
     kept = {image.key for image in there}
     check.missing = [image.key for image in found.images if image.key not in kept]

@@ -1,14 +1,15 @@
-"""Layouts of image files: class folders, CoOp's split files, and FGVC's lists."""
+"""Layouts of image files: class folders, CoOp's split files, FGVC's lists, and CSV files."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from susx.config_sources import ClassFolders, CoopSplit, FgvcLists, SourceBase, Split
+from susx.config_sources import ClassFolders, CoopSplit, CsvLists, FgvcLists, SourceBase, Split
 from susx.datasets.naming import class_indices
-from susx.errors import InputError
+from susx.errors import InputError, listing
 from susx.files import read_json
 from susx.images import Listed, Listing, labelled_folders, subfolders
 from susx.manifests import ClassManifest
@@ -56,7 +57,7 @@ def coop_split(
                 "card; use the class list that the file was made for"
             )
     listed = ((name, label) for name, label, _ in rows)
-    return _listing(listed, base / source.images, source, f"{path}: {key}", classes)
+    return _listing(listed, base / source.images, f"{path}: {key}", classes)
 
 
 def fgvc_lists(
@@ -68,14 +69,8 @@ def fgvc_lists(
         InputError: if the file is missing or broken, or a name is that of no class.
     """
     path = base / source.splits[split]
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except FileNotFoundError:
-        raise InputError(f"{path}: file not found") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text") from None
     rows = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_text(path).splitlines(), start=1):
         match line.split(maxsplit=1):
             case [identifier, name]:
                 rows.append((identifier, name.strip()))
@@ -83,10 +78,56 @@ def fgvc_lists(
                 continue
             case _:
                 raise InputError(f"{path}: line {number}: no class name after {line.strip()!r}")
+    named = [(f"{identifier}{source.suffix}", name) for identifier, name in rows]
+    return _named_listing(named, base / source.images, source, path, classes, origin)
+
+
+def csv_lists(
+    source: CsvLists, base: Path, split: Split, classes: ClassManifest, origin: str
+) -> Listing:
+    """List the images of a CSV file; labels are names, and stay text whatever they look like.
+
+    Raises:
+        InputError: if the file is missing or broken, or a name is that of no class.
+    """
+    path = base / source.splits[split]
+    reader = csv.DictReader(_text(path).splitlines(), strict=True)
+    try:
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise InputError(f"{path}: after line {reader.line_num}: {error}") from None
+    if missing := {"path", "label"} - set(reader.fieldnames or ()):
+        raise InputError(f"{path}: the first line names no column {listing(sorted(missing))}")
+    for number, row in rows:
+        if not row["path"] or not row["label"]:
+            raise InputError(f"{path}: line {number}: lacks path or label")
+    folder = path.parent if source.images is None else base / source.images
+    named = [(row["path"], row["label"].strip()) for _, row in rows]
+    return _named_listing(named, folder, source, path, classes, origin)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: file not found") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8 text") from None
+
+
+def _named_listing(
+    rows: list[tuple[str, str]],
+    folder: Path,
+    source: SourceBase,
+    path: Path,
+    classes: ClassManifest,
+    origin: str,
+) -> Listing:
+    """Images of a list with the names of their classes."""
     names = dict.fromkeys(name for _, name in rows)
     indices = class_indices(classes, names, source, f"{origin}: {path}")
-    listed = ((f"{identifier}{source.suffix}", indices[name]) for identifier, name in rows)
-    return _listing(listed, base / source.images, source, str(path), classes)
+    listed = ((image, indices[name]) for image, name in rows)
+    return _listing(listed, folder, str(path), classes)
 
 
 def _is_row(row: Any) -> bool:
@@ -99,7 +140,6 @@ def _is_row(row: Any) -> bool:
 def _listing(
     rows: Iterable[tuple[str, int]],
     folder: Path,
-    source: SourceBase,
     origin: str,
     classes: ClassManifest,
 ) -> Listing:

@@ -15,6 +15,7 @@ from susx.config_sources import (
     CifarBatches,
     ClassFolders,
     CoopSplit,
+    CsvLists,
     FgvcLists,
     Split,
 )
@@ -23,7 +24,7 @@ from susx.images import Listing, examined
 from susx.manifests import ClassManifest, Table
 
 SOURCES: TypeAdapter[AnySource] = TypeAdapter(AnySource)
-OWN = "folders"
+OWN = "own"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class Place:
             names = [source.meta, *source.splits[split]]
             return [self.base / name for name in names]
         listed = source.file if isinstance(source, CoopSplit) else source.splits[split]
-        folder = self.base / source.images
+        if isinstance(source, CsvLists) and source.images is None:
+            return [self.base / listed]
+        folder = self.base / (source.images or ".")
         return [self.base / listed, folder, *_folders(folder)]
 
     def settings(self, split: Split) -> dict[str, Any]:
@@ -77,7 +80,7 @@ def locate(images: Images, card: Card | None, key: str) -> Place:
             "test": images.test,
         }
         splits = {split: folder for split, folder in folders.items() if folder is not None}
-        return Place(ClassFolders(name=OWN, layout="class-folders", splits=splits), Path())
+        return Place(_own(splits, key), Path())
     sources = card.sources if card else []
     if images.source is not None:
         names = [source.name for source in sources]
@@ -97,6 +100,18 @@ def locate(images: Images, card: Card | None, key: str) -> Place:
         f"{key}.root: {images.root} has none of {listing(wanted)}, by which "
         f"{card.title if card else 'it'} is recognised; see docs/datasets.md"
     )
+
+
+def _own(splits: dict[Split, str], key: str) -> AnySource:
+    listed = [split for split, path in splits.items() if Path(path).suffix.lower() == ".csv"]
+    if not listed:
+        return ClassFolders(name=OWN, layout="class-folders", splits=splits)
+    for split in splits:
+        if split not in listed:
+            raise InputError(
+                f"{key}.{split}: a folder, but {listed[0]} is a CSV file; use one kind"
+            )
+    return CsvLists(name=OWN, layout="csv", splits=splits)
 
 
 def list_split(settings: Mapping[str, Any], classes: ClassManifest, key: str) -> Listing:
@@ -137,6 +152,8 @@ def _list(source: AnySource, base: Path, split: Split, classes: ClassManifest, k
         return layouts.class_folders(source, base, split, classes, key)
     if isinstance(source, CoopSplit):
         return layouts.coop_split(source, base, split, classes, key)
+    if isinstance(source, CsvLists):
+        return layouts.csv_lists(source, base, split, classes, key)
     if isinstance(source, FgvcLists):
         return layouts.fgvc_lists(source, base, split, classes, key)
     return cifar.cifar_batches(source, base, split, classes, key)

@@ -262,7 +262,7 @@ def test_folders_of_the_configuration_are_a_source_too(tmp_path: Path) -> None:
     place = locate(Images(test=str(tmp_path / "photos")), None, "images")
     found = list_split(place.settings("test"), PETS, "images.test")
     assert [(image.key, image.label) for image in found.images] == [("dog/1.jpg", 1)]
-    assert found.meta["source"] == "folders"
+    assert found.meta["source"] == "own"
     assert place.splits == ["test"]
 
 
@@ -272,6 +272,53 @@ def test_files_that_tell_of_changes_are_those_that_are_read(tmp_path: Path) -> N
     assert place.files("test") == [tmp_path / "split.json", tmp_path / "x", tmp_path / "x/a"]
     own = locate(Images(test=str(tmp_path / "x")), None, "images")
     assert own.files("test") == [tmp_path / "x", tmp_path / "x/a"]
+
+
+def list_csv(root: Path, text: str, classes: Any = PETS) -> dict[str, str]:
+    (root / "labels.csv").write_text(text, "utf-8")
+    place = locate(Images(test=str(root / "labels.csv")), None, "images")
+    assert place.files("test") == [root / "labels.csv"]
+    found = list_split(place.settings("test"), classes, "images.test")
+    assert {image.path for image in found.images} == {f"{root}/{i.key}" for i in found.images}
+    return {image.key: classes.names[image.label] for image in found.images}
+
+
+def test_a_csv_file_labels_images_of_any_folder(tmp_path: Path) -> None:
+    text = '\ufeffid,label,path\n1,dog,a/1.jpg\n2,cat,"b, c/2.jpg"\n\n3,dog,3.jpg\n'
+    assert list_csv(tmp_path, text) == {
+        "b, c/2.jpg": "cat", "a/1.jpg": "dog", "3.jpg": "dog"
+    }  # fmt: skip
+
+
+def test_labels_of_a_csv_file_stay_text(tmp_path: Path) -> None:
+    classes = class_manifest(["NA", "null", "001", "1e3"])
+    text = "path,label\na.jpg,001\nb.jpg,NA\nc.jpg,1e3\nd.jpg,null\n"
+    assert list_csv(tmp_path, text, classes) == {
+        "a.jpg": "001", "b.jpg": "NA", "c.jpg": "1e3", "d.jpg": "null"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", 'names no column "label", "path"'),
+        ("path;label\na.jpg;cat\n", 'names no column "label", "path"'),
+        ("path,label\na.jpg\n", "line 2: lacks path or label"),
+        ("path,label\n,cat\n", "line 2: lacks path or label"),
+        ("path,label\na.jpg,cow\n", '"cow" names no class'),
+        ('path,label\n"a.jpg,cat\n', "after line 1: unexpected end of data"),
+        ("path,label\na.jpg,cat\na.jpg,dog\n", r'"a\.jpg" is listed twice'),
+        ("path,label\n", "lists no images"),
+    ],
+)
+def test_bad_csv_file_is_named_with_its_line(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(InputError, match=rf"labels\.csv.*{problem}"):
+        list_csv(tmp_path, text)
+
+
+def test_folders_and_csv_files_do_not_mix() -> None:
+    with pytest.raises(InputError, match=r"images\.train: a folder, but test is a CSV file"):
+        locate(Images(test="labels.csv", train="photos"), None, "images")
 
 
 def test_names_of_a_source_must_be_as_many_as_the_classes(tmp_path: Path) -> None:
