@@ -60,7 +60,7 @@ def image_files(wildcards):
         raise WorkflowError(f"config.yaml: {lacking}; name a folder of images")
     key, place = image_key(dataset, split), image_place(dataset)
     files = [str(existing(path, key)) for path in place.files(split)]
-    return files[:1] if DEMO_DATA in Path(files[0]).parents else files
+    return files[:1] if files and DEMO_DATA in Path(files[0]).parents else files
 
 
 def checked_files(wildcards):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from susx.config_types import Section, Slug, WithoutRepeats
+from susx.config_types import Positive, Section, Slug, WithoutRepeats
 
 Split = Literal["train", "validation", "test"]
 
@@ -37,6 +37,9 @@ class SourceBase(Section):
     )
     strip: Annotated[str, AfterValidator(_expression)] | None = Field(
         None, description="Regular expression of what is cut out of its names of classes."
+    )
+    expected: dict[Split, Positive] | None = Field(
+        None, description="Number of images of its splits, if they are not those of the card."
     )
 
 
@@ -82,6 +85,38 @@ class CsvLists(SourceBase):
     )
 
 
+class WebdatasetShards(SourceBase):
+    """Uncompressed tars with an image and the number of its class under one key."""
+
+    layout: Literal["webdataset"] = Field(description="Kind of layout.")
+    splits: dict[Split, str] = Field(
+        min_length=1, description="Tars of every split, as a pattern: `test/*.tar`."
+    )
+    label: str = Field("cls", description="Suffix of the files that hold numbers of classes.")
+    classes: str = Field(
+        "classnames.txt",
+        description="If it exists: a text file with as many lines as there must be classes.",
+    )
+
+
+class ParquetShards(SourceBase):
+    """Parquet files with encoded images and numbers of classes, as on the Hugging Face hub."""
+
+    layout: Literal["parquet"] = Field(description="Kind of layout.")
+    splits: dict[Split, str] = Field(
+        min_length=1, description="Files of every split, as a pattern: `data/test-*.parquet`."
+    )
+    image: str = Field("image", description="Column of images: bytes, or a struct with `bytes`.")
+    label: str = Field("label", description="Column of numbers of classes.")
+
+
 AnySource = Annotated[
-    ClassFolders | CoopSplit | FgvcLists | CifarBatches | CsvLists, Field(discriminator="layout")
+    ClassFolders
+    | CoopSplit
+    | FgvcLists
+    | CifarBatches
+    | CsvLists
+    | WebdatasetShards
+    | ParquetShards,
+    Field(discriminator="layout"),
 ]

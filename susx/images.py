@@ -69,7 +69,7 @@ def decode(data: bytes) -> Image:
 
 @dataclass(frozen=True)
 class Listed:
-    """An image that a dataset lists; `path` is a file, or `file#row` in an archive of CIFAR."""
+    """An image that a dataset lists; `path` is a file, or `file#place` inside an archive."""
 
     key: str
     path: str
@@ -236,10 +236,13 @@ def stored_bytes(path: str) -> bytes:
         InputError: if an archive is broken.
     """
     archive, _, row = path.rpartition("#")
-    if archive and row.isdigit() and not Path(path).exists() and Path(archive).is_file():
+    if archive and not Path(path).exists() and Path(archive).is_file():
+        from susx.datasets.archives import member_bytes
         from susx.datasets.cifar import image_row
 
-        return image_row(archive, int(row))
+        data = image_row(archive, int(row)) if row.isdigit() else member_bytes(path)
+        if data is not None:
+            return data
     return Path(path).read_bytes()
 
 

@@ -149,8 +149,7 @@ def _check_split(
 ) -> SplitCheck:
     used = {image.label for image in found.images}
     check = SplitCheck(
-        # Folders that the configuration names need not be the published split.
-        expected=card.expected.get(split) if card and place.source.name != OWN else None,
+        expected=_expected(place, card).get(split),
         listed=len(found.images),
         n_other_files=found.meta["n_other_files"],
         classes_without_images=[c.name for c in classes if c.index not in used],
@@ -175,6 +174,13 @@ def _check_split(
             check.misnamed[look.key] = look.format
     check.formats, check.modes = dict(formats.most_common()), dict(modes.most_common())
     return check
+
+
+def _expected(place: Place, card: Card | None) -> Mapping[Split, int]:
+    """Published counts; what the configuration names need not be a published split."""
+    if card is None or place.source.name == OWN:
+        return {}
+    return card.expected if place.source.expected is None else place.source.expected
 
 
 def _look(image: Listed) -> _Look:

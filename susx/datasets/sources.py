@@ -17,7 +17,9 @@ from susx.config_sources import (
     CoopSplit,
     CsvLists,
     FgvcLists,
+    ParquetShards,
     Split,
+    WebdatasetShards,
 )
 from susx.errors import InputError, listing, suggestion
 from susx.images import Listing, examined
@@ -48,6 +50,8 @@ class Place:
         if isinstance(source, ClassFolders):
             root = self.base / source.splits[split]
             return [root, *_folders(root)]
+        if isinstance(source, WebdatasetShards | ParquetShards):
+            return sorted(self.base.glob(source.splits[split]))
         if isinstance(source, CifarBatches):
             names = [source.meta, *source.splits[split]]
             return [self.base / name for name in names]
@@ -88,16 +92,17 @@ def locate(images: Images, card: Card | None, key: str) -> Place:
             hint = suggestion(images.source, names) or f"; there are {listing(names)}"
             raise InputError(f'{key}.source: the card has no source "{images.source}"{hint}')
         sources = [source for source in sources if source.name == images.source]
-    wanted = []
+    root, wanted = Path(images.root), []
+    if not root.is_dir():
+        raise InputError(f"{key}.root: folder not found: {root}")
     for source in sources:
         for below in source.below:
-            base = Path(images.root) / below
-            marks = [base / mark for mark in _marks(source)]
-            if any(mark.exists() for mark in marks):
+            base = root / below
+            if _is_there(source, base):
                 return Place(source, base)
-            wanted += marks
+            wanted += [Path(below, mark) for mark in _marks(source)]
     raise InputError(
-        f"{key}.root: {images.root} has none of {listing(wanted)}, by which "
+        f"{key}.root: {root} has none of {listing(wanted, 12)}, by which "
         f"{card.title if card else 'it'} is recognised; see docs/datasets.md"
     )
 
@@ -146,7 +151,7 @@ def split_manifest(
 
 
 def _list(source: AnySource, base: Path, split: Split, classes: ClassManifest, key: str) -> Listing:
-    from susx.datasets import cifar, layouts
+    from susx.datasets import archives, cifar, layouts
 
     if isinstance(source, ClassFolders):
         return layouts.class_folders(source, base, split, classes, key)
@@ -154,18 +159,30 @@ def _list(source: AnySource, base: Path, split: Split, classes: ClassManifest, k
         return layouts.coop_split(source, base, split, classes, key)
     if isinstance(source, CsvLists):
         return layouts.csv_lists(source, base, split, classes, key)
+    if isinstance(source, WebdatasetShards):
+        return archives.webdataset_shards(source, base, split, classes, key)
+    if isinstance(source, ParquetShards):
+        return archives.parquet_shards(source, base, split, classes, key)
     if isinstance(source, FgvcLists):
         return layouts.fgvc_lists(source, base, split, classes, key)
     return cifar.cifar_batches(source, base, split, classes, key)
 
 
 def _marks(source: AnySource) -> list[str]:
-    """Files or folders of which any tells that a source is there."""
+    """Files, folders or patterns of which any tells that a source is there."""
     if isinstance(source, CoopSplit):
         return [source.file]
     if isinstance(source, CifarBatches):
         return [source.meta]
     return list(source.splits.values())
+
+
+def _is_there(source: AnySource, base: Path) -> bool:
+    if isinstance(source, WebdatasetShards | ParquetShards):
+        return any(any(base.glob(mark)) for mark in _marks(source))
+    if isinstance(source, ClassFolders):  # tars of a mirror lie in folders called the same
+        return any(any(_folders(base / mark)) for mark in _marks(source))
+    return any((base / mark).exists() for mark in _marks(source))
 
 
 def _folders(root: Path) -> Iterator[Path]:

@@ -157,7 +157,7 @@ def test_array_whose_bytes_do_not_fit_its_shape_is_refused(tmp_path: Path) -> No
 def test_missing_archive_tells_to_unpack_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="batch: file not found; unpack CIFAR's archive there"):
         read_batch(tmp_path / "batch")
-    with pytest.raises(InputError, match=r"batches\.meta\", .* by which CIFAR-10 is recognised"):
+    with pytest.raises(InputError, match=r"batches\.meta\", .*by which CIFAR-10 is recognised"):
         place_of("cifar10", tmp_path)
 
 

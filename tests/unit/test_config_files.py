@@ -64,7 +64,8 @@ def test_all_sections_are_walked() -> None:
         "Retrieval", "FewShot", "Evaluation", "Axis", "Card", "Features", "EmbeddingPool",
         "CaptionPool", "ServicePool", "Download", "Descriptions", "Synthesis",
         "Descriptors", "OpenAIServer", "TransformersModel", "ClassFolders", "CoopSplit",
-        "FgvcLists", "CifarBatches", "CsvLists",
+        "FgvcLists", "CifarBatches", "CsvLists", "WebdatasetShards",
+        "ParquetShards",
     }  # fmt: skip
 
 

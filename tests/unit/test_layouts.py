@@ -1,7 +1,6 @@
 """Layouts that datasets have on disk, and what is odd about each."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -234,9 +233,11 @@ def test_bad_line_of_a_list_is_named(tmp_path: Path, text: str, problem: str) ->
 
 
 def test_a_root_without_the_dataset_tells_what_was_looked_for(tmp_path: Path) -> None:
-    looked = re.escape(f'"{tmp_path}/images", "{tmp_path}/sketch"')
-    with pytest.raises(InputError, match=rf"images\.root: .* has none of {looked}, by which Image"):
+    match = r'images\.root: .* has none of "images", "sketch", "test/\*\.tar", by which ImageNet-S'
+    with pytest.raises(InputError, match=match):
         place_of("imagenet-sketch", tmp_path)
+    with pytest.raises(InputError, match=r"images\.root: folder not found: .*nowhere"):
+        place_of("imagenet-sketch", tmp_path / "nowhere")
 
 
 def test_the_first_source_that_is_there_is_read_unless_one_is_named(tmp_path: Path) -> None:
