@@ -87,7 +87,8 @@ def test_configuration_is_parsed_without_heavy_libraries() -> None:
     code = (
         "import sys, susx.config, susx.pools, susx.methods, susx.manifests, susx.prompts, "
         "susx.images, susx.compute, susx.encoders, susx.schema, susx.statistics, "
-        "susx.class_names, susx.descriptions, susx.language_models, susx.sentences\n"
+        "susx.class_names, susx.descriptions, susx.language_models, susx.sentences, "
+        "susx.datasets.sources\n"
         "heavy = {'torch', 'transformers', 'h5py', 'pyarrow', 'PIL', 'scipy', 'snakemake', "
         "'webdataset', 'openai'}\n"
         "print(sorted(heavy & set(sys.modules)))"
