@@ -69,6 +69,11 @@ class Encoder(Section):
         None,
         description="`blip` and `tcl`: side of the input in pixels, if not the checkpoint's own.",
     )
+    backbone: str | None = Field(
+        None,
+        description="What papers call it, such as `RN50` or `ViT-B/32`; the printed table then "
+        "shows what they report beside what was measured.",
+    )
     revision: str | None = Field(None, description="Hub revision; pin it for reproducibility.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where it runs.")
     precision: Literal["float32", "float16", "bfloat16"] = Field(
