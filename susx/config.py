@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from susx.config_encoders import Encoder as Encoder
+from susx.config_encoders import Encoder
 from susx.config_features import Features
 from susx.config_pools import AnyPool, Download
 from susx.config_problems import described

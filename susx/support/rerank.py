@@ -13,7 +13,7 @@ from susx.errors import InputError
 from susx.manifests import ClassManifest, Table
 
 if TYPE_CHECKING:
-    from susx.config import Encoder
+    from susx.config_encoders import Encoder
     from susx.support.download import Rerank
 
 
