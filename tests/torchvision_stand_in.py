@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers  # noqa: F401 -- it looks for torchvision when it is imported
 from PIL import Image
 from torch import Tensor
 

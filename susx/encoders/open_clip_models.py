@@ -155,6 +155,12 @@ def load(settings: Settings) -> OpenClipEncoder:
     except InputError:
         raise
     except Exception as error:  # the library raises many kinds for missing and broken files
+        if "weights_only" in str(error):
+            raise InputError(
+                f"encoder model {settings.model}: its weights cannot be read as data only: they "
+                "are broken, a pickle that could run code, or a TorchScript archive; take "
+                "safetensors, which OpenAI's models have on the hub (timm/resnet50_clip.openai)"
+            ) from None
         raise InputError(
             f"encoder model {settings.model}: cannot be loaded with open_clip: "
             f"{reason(error, settings.model)}"

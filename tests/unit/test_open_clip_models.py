@@ -1,7 +1,9 @@
 """How models of open_clip are named, and what is wrong where they do not load."""
 
 import json
+import os
 import sys
+import zipfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -118,7 +120,7 @@ def test_missing_hub_model_is_named(open_clip: ModuleType) -> None:
         ("openai", {"architecture": "RN50", "revision": "abc"}, "remove `revision`"),
         ("openai", {"architecture": "RN50"}, "openai: cannot be loaded .*HF_HUB_OFFLINE is set"),
         (__file__, {}, "is a checkpoint file; set `architecture`"),
-        (__file__, {"architecture": "RN50"}, "cannot be loaded with open_clip"),
+        (__file__, {"architecture": "RN50"}, "cannot be read as data only: they are broken, a"),
     ],
 )
 def test_model_that_cannot_be_found_is_named(
@@ -140,6 +142,34 @@ def test_weights_of_another_shape_are_refused(folder: Path) -> None:
     edit(folder, "vision_cfg", width=64)
     with pytest.raises(InputError, match="vit: cannot be loaded with open_clip: RuntimeError"):
         load(folder)
+
+
+class Trap:
+    """Leaves a trace when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.trace),)
+
+
+def test_code_in_a_pickle_is_not_run(folder: Path, tmp_path: Path) -> None:
+    weights = load_file(folder / "open_clip_model.safetensors")
+    (folder / "open_clip_model.safetensors").unlink()
+    torch.save({"state_dict": weights, "x": Trap(tmp_path / "trace")}, folder / "model.pth")
+    with pytest.raises(InputError, match=r"vit: its weights cannot be read as data only"):
+        load(folder)
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.filterwarnings("ignore:.*TorchScript archive")
+def test_script_archive_is_refused(open_clip: ModuleType, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "RN50.pt", "w") as archive:
+        for name in ("constants.pkl", "data.pkl", "version", "byteorder"):
+            archive.writestr(f"RN50/{name}", b"3")
+    with pytest.raises(InputError, match=r"RN50\.pt: its weights .* or a TorchScript archive"):
+        load(tmp_path / "RN50.pt", architecture="RN50")
 
 
 def test_code_of_a_tokenizer_is_not_run(folder: Path) -> None:
