@@ -30,6 +30,14 @@ class SourceBase(Section):
         description="Folders below the root of the dataset that it may lie in; the first where it "
         "is found counts.",
     )
+    expected: dict[Split, Positive] | None = Field(
+        None, description="Number of images of its splits, if they are not those of the card."
+    )
+
+
+class NamedSource(SourceBase):
+    """A source that calls the classes by names; others number them in label order."""
+
     names: Annotated[list[str], WithoutRepeats] = Field(
         [],
         description="What it calls the classes, in label order; if left out, their name, slug, "
@@ -38,19 +46,16 @@ class SourceBase(Section):
     strip: Annotated[str, AfterValidator(_expression)] | None = Field(
         None, description="Regular expression of what is cut out of its names of classes."
     )
-    expected: dict[Split, Positive] | None = Field(
-        None, description="Number of images of its splits, if they are not those of the card."
-    )
 
 
-class ClassFolders(SourceBase):
+class ClassFolders(NamedSource):
     """One folder per split with one subfolder per class."""
 
     layout: Literal["class-folders"] = Field(description="Kind of layout.")
     splits: dict[Split, str] = Field(min_length=1, description="Folder of every split.")
 
 
-class CoopSplit(SourceBase):
+class CoopSplit(NamedSource):
     """A split file as CoOp publishes: JSON lists `[path, label, class name]` under three keys."""
 
     layout: Literal["coop-json"] = Field(description="Kind of layout.")
@@ -58,7 +63,7 @@ class CoopSplit(SourceBase):
     images: str = Field(".", description="Folder that its paths are relative to.")
 
 
-class FgvcLists(SourceBase):
+class FgvcLists(NamedSource):
     """One text file per split, with an image's identifier and its class per line."""
 
     layout: Literal["fgvc-lists"] = Field(description="Kind of layout.")
@@ -67,7 +72,7 @@ class FgvcLists(SourceBase):
     suffix: str = Field(".jpg", description="What follows the identifier in file names.")
 
 
-class CifarBatches(SourceBase):
+class CifarBatches(NamedSource):
     """Python pickles of pixels and labels, and one with the class names."""
 
     layout: Literal["cifar"] = Field(description="Kind of layout.")
@@ -75,7 +80,7 @@ class CifarBatches(SourceBase):
     meta: str = Field(description="File with the class names.")
 
 
-class CsvLists(SourceBase):
+class CsvLists(NamedSource):
     """One CSV file per split, with columns `path` and `label`; the first line names them."""
 
     layout: Literal["csv"] = Field(description="Kind of layout.")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from susx.config_sources import ClassFolders, CoopSplit, CsvLists, FgvcLists, SourceBase, Split
+from susx.config_sources import ClassFolders, CoopSplit, CsvLists, FgvcLists, NamedSource, Split
 from susx.datasets.naming import class_indices
 from susx.errors import InputError, listing
 from susx.files import read_json
@@ -103,7 +103,7 @@ def csv_lists(
             raise InputError(f"{path}: line {number}: lacks path or label")
     folder = path.parent if source.images is None else base / source.images
     named = [(row["path"], row["label"].strip()) for _, row in rows]
-    return _named_listing(named, folder, source, path, classes, origin)
+    return _named_listing(named, folder, source, path, classes, origin, anywhere=True)
 
 
 def _text(path: Path) -> str:
@@ -118,16 +118,17 @@ def _text(path: Path) -> str:
 def _named_listing(
     rows: list[tuple[str, str]],
     folder: Path,
-    source: SourceBase,
+    source: NamedSource,
     path: Path,
     classes: ClassManifest,
     origin: str,
+    anywhere: bool = False,
 ) -> Listing:
     """Images of a list with the names of their classes."""
     names = dict.fromkeys(name for _, name in rows)
     indices = class_indices(classes, names, source, f"{origin}: {path}")
     listed = ((image, indices[name]) for image, name in rows)
-    return _listing(listed, folder, str(path), classes)
+    return _listing(listed, folder, str(path), classes, anywhere)
 
 
 def _is_row(row: Any) -> bool:
@@ -142,13 +143,14 @@ def _listing(
     folder: Path,
     origin: str,
     classes: ClassManifest,
+    anywhere: bool = False,
 ) -> Listing:
-    """Images of a list in label order, each once and below `folder`."""
+    """Images of a list in label order, each once and, unless `anywhere`, below `folder`."""
     images: dict[str, Listed] = {}
     for name, label in rows:
         parts = PurePosixPath(name)
-        if parts.is_absolute() or ".." in parts.parts:
-            raise InputError(f'{origin}: "{name}" leads out of the folder of images')
+        if not anywhere and (parts.is_absolute() or ".." in parts.parts):
+            raise InputError(f'{origin}: "{name}" leads out of the folder of images; remove it')
         if name in images:
             raise InputError(f'{origin}: "{name}" is listed twice; remove one')
         images[name] = Listed(name, str(folder / name), label)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from susx.config_sources import SourceBase
+from susx.config_sources import NamedSource
 from susx.errors import InputError, suggestion
 from susx.manifests import ClassManifest, find_all
 
 
 def class_indices(
-    classes: ClassManifest, labels: Iterable[str], source: SourceBase, origin: str
+    classes: ClassManifest, labels: Iterable[str], source: NamedSource, origin: str
 ) -> dict[str, int]:
     """Map the names that a source gives classes to class indices.
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from susx.config_datasets import Card, Images
-from susx.datasets.sources import list_split, locate
+from susx.datasets.sources import list_split, locate, split_manifest
 from susx.errors import InputError
 from susx.images import describe, read_listed
 from susx.manifests import class_manifest
@@ -289,6 +289,16 @@ def test_a_csv_file_labels_images_of_any_folder(tmp_path: Path) -> None:
     assert list_csv(tmp_path, text) == {
         "b, c/2.jpg": "cat", "a/1.jpg": "dog", "3.jpg": "dog"
     }  # fmt: skip
+
+
+def test_a_csv_file_may_name_images_anywhere(tmp_path: Path) -> None:
+    write_image(tmp_path / "disk/1.jpg")
+    (tmp_path / "lists").mkdir()
+    text = f"path,label\n{tmp_path}/disk/1.jpg,cat\n../disk/1.jpg,dog\n"
+    (tmp_path / "lists/labels.csv").write_text(text, "utf-8")
+    place = locate(Images(test=str(tmp_path / "lists/labels.csv")), None, "images")
+    table = split_manifest(place.settings("test"), PETS, "images.test")
+    assert [(r.class_name, r.reason) for r in table.records] == [("cat", ""), ("dog", "")]
 
 
 def test_labels_of_a_csv_file_stay_text(tmp_path: Path) -> None:
