@@ -35,7 +35,7 @@ lock: .venv/.dev
 	sed -i 's/+cpu$$//' requirements.lock
 
 clean:
-	rm -rf work cache results logs benchmarks demo/data .snakemake
+	rm -rf work cache results check logs benchmarks demo/data .snakemake
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("susx needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11")'
@@ -47,5 +47,6 @@ clean:
 	touch $@
 
 .venv/.dev: .venv/.base
-	$(PIP) --editable '.[llm,s3,sd,web,dev]'
+	$(PIP) --editable '.[llm,s3,sd,siglip,web,dev]'
+	$(PIP) --no-deps open-clip-torch  # a torchvision for another torch would break transformers
 	touch $@

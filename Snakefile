@@ -12,6 +12,7 @@
 # work/{dataset}/{texts}.json                         <- work/{dataset}/replies/{texts}/{chunk}.json
 # work/{dataset}/images/{split}.parquet
 # work/{dataset}/classes.json
+# check/{dataset}.json, check/full/{dataset}.json         what is wrong with its images
 # logs/{rule}/..., benchmarks/{rule}/...
 #
 # Every wildcard is a name from config.yaml; `work`, `cache` and `results` are set under `roots`.
@@ -25,6 +26,7 @@ configfile: "config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/dataset_inputs.smk"
 include: "rules/inputs.smk"
 include: "rules/support_inputs.smk"
 include: "rules/feature_inputs.smk"

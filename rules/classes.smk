@@ -28,7 +28,7 @@ rule class_manifest:
 rule image_manifest:
     input:
         classes=rules.class_manifest.output[0],
-        folders=image_folders,
+        files=image_files,
     output:
         f"{WORK}/{{dataset}}/images/{{split}}.parquet",
     log:
@@ -41,9 +41,35 @@ rule image_manifest:
         ENVIRONMENT
     threads: 4
     resources:
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=240,
+    params:
+        key=lambda w: f"config.yaml: {image_key(w.dataset, w.split)}",
+        place=lambda w: image_place(w.dataset).settings(w.split),
+    script:
+        "../workflow_scripts/image_manifest.py"
+
+
+rule check_dataset:
+    input:
+        classes=rules.class_manifest.output[0],
+        files=checked_files,
+    output:
+        "check/{depth}{dataset}.json",
+    log:
+        "logs/check_dataset/{depth}{dataset}.log",
+    benchmark:
+        "benchmarks/check_dataset/{depth}{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(IMAGES),
+        depth="|full/",
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
         mem_mb=2000,
         runtime=240,
     params:
-        key=lambda w: f"config.yaml: datasets.{w.dataset}.images.{w.split}",
+        dataset=check_settings,
     script:
-        "../workflow_scripts/image_manifest.py"
+        "../workflow_scripts/check_dataset.py"

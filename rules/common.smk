@@ -13,6 +13,7 @@ from susx.config import (
     tuning_split,
     with_card,
 )
+from susx.config_encoders import local_files
 from susx.config_synthesis import Synthesis
 from susx.errors import InputError
 from susx.feature_files import feature_files, require
@@ -23,6 +24,7 @@ from susx.web_pools import web_shards
 
 STARTED = time.time()
 ENVIRONMENT = "../envs/susx.yaml"
+ENCODER_ENVIRONMENT = "../envs/encoders.yaml"
 WEB_ENVIRONMENT = "../envs/web.yaml"
 DEMO_DATA = Path("demo/data")
 

@@ -13,7 +13,7 @@ rule embed_text:
     benchmark:
         "benchmarks/embed_text/{encoder}/{dataset}/{strategy}.tsv"
     conda:
-        ENVIRONMENT
+        ENCODER_ENVIRONMENT
     threads: encoder_threads
     resources:
         mem_mb=lambda w, attempt: attempt * 4000,
@@ -38,7 +38,7 @@ rule embed_images:
     wildcard_constraints:
         dataset=one_of(IMAGES),
     conda:
-        ENVIRONMENT
+        ENCODER_ENVIRONMENT
     threads: encoder_threads
     resources:
         mem_mb=lambda w, attempt: attempt * 6000,
@@ -63,7 +63,7 @@ rule embed_patches:
     wildcard_constraints:
         dataset=one_of(IMAGES),
     conda:
-        ENVIRONMENT
+        ENCODER_ENVIRONMENT
     threads: encoder_threads
     resources:
         mem_mb=lambda w, attempt: attempt * 16000,
@@ -89,7 +89,7 @@ rule embed_support:
     wildcard_constraints:
         dataset=one_of(IMAGES),
     conda:
-        ENVIRONMENT
+        ENCODER_ENVIRONMENT
     threads: encoder_threads
     resources:
         mem_mb=lambda w, attempt: attempt * 6000,
@@ -113,7 +113,7 @@ rule embed_shard:
     benchmark:
         "benchmarks/embed_shard/{encoder}/{pool}/{shard}.tsv"
     conda:
-        ENVIRONMENT
+        ENCODER_ENVIRONMENT
     threads: encoder_threads
     resources:
         mem_mb=lambda w, attempt: attempt * 6000,

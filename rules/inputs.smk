@@ -13,32 +13,6 @@ def existing(path, key):
     return path
 
 
-def class_files(wildcards):
-    """Files that the class names of a dataset come from."""
-    dataset, key = DATASETS[wildcards.dataset], f"datasets.{wildcards.dataset}"
-    if isinstance(dataset.classes, str):
-        return existing(dataset.classes, f"{key}.classes")
-    return [] if dataset.classes else existing(dataset.card, f"{key}.card")
-
-
-def name_source(dataset):
-    """What the class names of a dataset are taken from: entries, their file, or the card."""
-    source = DATASETS[dataset].model_dump(include={"classes", "card"})
-    return source | {"card": None} if source["classes"] else source
-
-
-def image_folders(wildcards):
-    """Folder of a split, and its subfolders, whose times tell when images come or go."""
-    key = f"datasets.{wildcards.dataset}.images.{wildcards.split}"
-    folder = getattr(DATASETS[wildcards.dataset].images, wildcards.split)
-    if folder is None:
-        raise WorkflowError(f"config.yaml: {key}: not set; name a folder of images")
-    root = Path(existing(folder, key))
-    generated = DEMO_DATA in root.parents
-    subfolders = [] if generated else [str(p) for p in root.iterdir() if p.is_dir()]
-    return [folder, *sorted(subfolders)]
-
-
 def strategy_sources(strategy):
     """Source of a prompt strategy, or of each part of a combined one, by name."""
     prompts = CONFIG.prompts[strategy]
@@ -80,14 +54,7 @@ def text_file(source):
 
 def model_files(encoder):
     """Files of a local encoder model; none for one from the hub."""
-    folder = Path(CONFIG.encoders[encoder].model)
-    names = (
-        "config.json",
-        "model.safetensors",
-        "tokenizer.json",
-        "preprocessor_config.json",
-    )
-    return [str(folder / name) for name in names if (folder / name).exists()]
+    return local_files(CONFIG.encoders[encoder])
 
 
 def encoder_settings(wildcards):
@@ -148,9 +115,9 @@ def wanted_supports():
 
 def unavailable_supports(dataset):
     """Few-shot support sets that the dataset cannot have, with the reason."""
-    if dataset in FEATURES or IMAGES[dataset].train is not None:
+    reason = None if dataset in FEATURES else lacking_split(dataset, "train")
+    if reason is None:
         return {}
-    reason = f"datasets.{dataset}.images.train is not set"
     drawn = {name for name, _ in SEEDS.values()}
     return {name: reason for name in wanted_supports() if name in drawn}
 
@@ -161,8 +128,7 @@ def evaluated_splits(dataset):
     Published validation features of a dataset that is tuned on its test are those of the test.
     """
     if dataset in IMAGES:
-        splits = ("test", "validation")
-        return [split for split in splits if getattr(IMAGES[dataset], split)]
+        return [s for s in ("test", "validation") if not lacking_split(dataset, s)]
     own = tuning_split(DATASETS[dataset]) == "validation"
     there = FEATURE_FILES[dataset].has_split("validation")
     return ["test", "validation"] if own and there else ["test"]

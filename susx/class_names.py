@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from susx.config import load_card
+from susx.config_datasets import load_card
 from susx.manifests import ClassManifest, class_manifest, read_class_list
 
 

@@ -6,24 +6,22 @@ Parsing is cheap (no torch), because the Snakefile does it on every call.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from susx.config_datasets import DEFAULT_ENSEMBLE, Entry, Images, load_card
+from susx.config_encoders import Encoder
 from susx.config_features import Features
 from susx.config_pools import AnyPool, Download
 from susx.config_problems import described
 from susx.config_references import dangling_references
 from susx.config_synthesis import Synthesis
 from susx.config_texts import (
-    DESCRIPTION_QUESTIONS,
     Descriptions,
     DescriptionSource,
     DescriptorSource,
     LanguageModel,
-    Questions,
 )
 from susx.config_types import (
     Axis,
@@ -39,16 +37,6 @@ from susx.config_types import (
 from susx.errors import InputError
 from susx.methods import METHODS
 
-DEFAULT_ENSEMBLE = [
-    "itap of a {}.",
-    "a bad photo of the {}.",
-    "a origami {}.",
-    "a photo of the large {}.",
-    "a {} in a video game.",
-    "art of the {}.",
-    "a photo of the small {}.",
-]
-
 
 class Roots(Section):
     """Folders that the pipeline writes to; put `cache` on scratch space on a cluster."""
@@ -58,56 +46,13 @@ class Roots(Section):
     results: str = Field("results", description="Results, one JSON file per dataset.")
 
 
-class ClassEntry(Section):
-    """A class with more than a name."""
-
-    name: str = Field(description="Class name as it is put into prompts.")
-    aliases: list[str] = Field([], description="Other names, for matching files and descriptions.")
-    wnid: str | None = Field(None, description="WordNet identifier, for ImageNet layouts.")
-
-
-def _entry(value: Any) -> Any:
-    if not isinstance(value, str | dict | ClassEntry):
-        raise ValueError(f"a class is a name, or a mapping with `name`, not {value!r}")
-    return {"name": value} if isinstance(value, str) else value
-
-
-Entry = Annotated[ClassEntry, BeforeValidator(_entry, json_schema_input_type=str | ClassEntry)]
-
-
-class Images(Section):
-    """Labelled images: folders with one subfolder per class, named by class name or slug."""
-
-    test: str = Field(description="Folder of the test images.")
-    validation: str | None = Field(
-        None, description="Folder of the validation images; needed by protocol `validation`."
-    )
-    train: str | None = Field(
-        None, description="Folder of the training images, which few-shot supports are drawn from."
-    )
-
-    @model_validator(mode="after")
-    def _splits_differ(self) -> Images:
-        folders = {name: Path(path) for name, path in self if path is not None}
-        if folders.get("validation") == folders["test"]:
-            raise ValueError(
-                "`validation` is the folder of `test`, so that tuning on the one is tuning on the "
-                "other; where that is meant, leave it out and say `validation: test` in the "
-                "dataset card"
-            )
-        if folders.get("train") == folders["test"]:
-            raise ValueError(
-                "`train` is the folder of `test`, so that support images would be test images; "
-                "name another folder"
-            )
-        return self
-
-
 class Dataset(Section):
     """What to classify. Values given here win over those of the card."""
 
     card: str | None = Field(
-        None, description="Dataset card: a YAML file with classes, template, ensemble, questions."
+        None,
+        description="Dataset card: the name of a built-in one (docs/datasets.md), or a YAML file "
+        "with classes, template, ensemble, questions.",
     )
     classes: Annotated[list[Entry], Field(min_length=1)] | str | None = Field(
         None, description="Class names: a list, or a text file with one name per line."
@@ -140,30 +85,9 @@ class Dataset(Section):
             raise ValueError("give `images` or `features`, one of the two")
         if not self.named and (self.features is None or self.features.encoder):
             raise ValueError("give `classes` (a list or a text file) or `card`")
+        if self.images is not None and self.images.root is not None and self.card is None:
+            raise ValueError("`images.root` needs a `card` that says what lies there")
         return self
-
-
-class Card(Section):
-    """A dataset card: the facts of a dataset that do not depend on where its images lie."""
-
-    title: str = Field(description="Name of the dataset, for people.")
-    homepage: str | None = Field(None, description="Where it is published.")
-    licence: str | None = Field(None, description="Licence of images and names.")
-    classes: list[Entry] = Field(description="Class names in label order.")
-    template: Template = Field("a photo of a {}.", description="Photo template.")
-    ensemble: list[Template] = Field(
-        DEFAULT_ENSEMBLE, min_length=1, description="Templates of the prompt ensemble."
-    )
-    questions: Questions = Field(
-        DESCRIPTION_QUESTIONS,
-        description="What a language model is asked about a class, for descriptions; `{}` is its "
-        "name, `{a}` its article.",
-    )
-    validation: Literal["validation", "test"] = Field(
-        "validation",
-        description="`test` if published results are tuned on the test images, as on ImageNet: "
-        "protocol `validation` then does the same, and every number says so.",
-    )
 
 
 class Prompts(Section):
@@ -181,21 +105,6 @@ class Prompts(Section):
         if (self.source == "combine") != bool(self.of):
             raise ValueError("`of` lists strategies for source `combine`, and only for it")
         return self
-
-
-class Encoder(Section):
-    """An image-text encoder."""
-
-    library: Literal["transformers"] = Field(description="Library that loads the model.")
-    model: str = Field(description="Local folder or hub identifier.")
-    revision: str | None = Field(None, description="Hub revision; pin it for reproducibility.")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where it runs.")
-    precision: Literal["float32", "float16", "bfloat16"] = Field(
-        "float32", description="Precision of the forward pass."
-    )
-    store: Literal["float32", "float16"] = Field("float32", description="Precision of the caches.")
-    batch_size: Positive = Field(256, description="Images or texts per forward pass.")
-    threads: Positive = Field(4, description="CPU threads of an embedding job, at most `--cores`.")
 
 
 class Retrieval(Section):
@@ -345,36 +254,6 @@ def parse_config(data: Mapping[str, Any], file: str = "config.yaml") -> Config:
     raise InputError("\n".join(f"{file}: {problem}" for problem in dict.fromkeys(problems)))
 
 
-def load_yaml(path: str | Path) -> Any:
-    """Read a YAML file safely.
-
-    Raises:
-        InputError: if the file is missing or is not YAML.
-    """
-    try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: file not found") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML: {error}") from None
-
-
-def load_card(path: str | Path) -> Card:
-    """Read a dataset card.
-
-    Raises:
-        InputError: naming the file and the key.
-    """
-    data = load_yaml(path)
-    if not isinstance(data, dict):
-        raise InputError(f"{path}: a dataset card is a mapping with `title` and `classes`")
-    try:
-        return Card.model_validate(data)
-    except ValidationError as error:
-        lines = [f"{path}: {problem}" for problem in described(error, Card)]
-        raise InputError("\n".join(lines)) from None
-
-
 def with_card(dataset: Dataset) -> Dataset:
     """Fill what the configuration leaves out with the values of the dataset's card."""
     if dataset.card is None:
@@ -389,6 +268,11 @@ def with_card(dataset: Dataset) -> Dataset:
         raise InputError(
             f"{dataset.card}: says `validation: test`, but the configuration names validation "
             "images; remove one of the two"
+        )
+    if dataset.images and dataset.images.root is not None and not card.sources:
+        raise InputError(
+            f"{dataset.card}: lists no `sources`, so that `images.root` tells nothing; give "
+            "`images.test`"
         )
     return dataset.model_copy(update=taken)
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from susx.errors import suggestion
 
-TAGGED = (["supports"], ["pools"], ["language_models"])
+TAGGED = (["supports"], ["pools"], ["language_models"], ["sources"])
 
 
 def described(error: ValidationError, model: type[BaseModel]) -> list[str]:

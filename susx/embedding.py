@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from susx.cache import Embeddings, concatenate, normalised
-from susx.config import Encoder as Settings
+from susx.config_encoders import Encoder as Settings
 from susx.encoders import Encoder, load_encoder
 from susx.errors import InputError
 from susx.files import sha256_json

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from susx.errors import InputError, listing
-from susx.manifests import ClassManifest, ClassName, ImageRecord, Table, find_all
+from susx.manifests import ClassManifest, ImageRecord, Table, find_all
 from susx.support.duplicates import fingerprint
 
 if TYPE_CHECKING:
@@ -22,6 +24,10 @@ SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 MAX_PIXELS = 178_956_970
+BLOCK = 4096
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class UnreadableImage(ValueError):
@@ -61,21 +67,91 @@ def decode(data: bytes) -> Image:
         raise UnreadableImage(f"{type(error).__name__}: {error}") from None
 
 
+@dataclass(frozen=True)
+class Listed:
+    """An image that a dataset lists; `path` is a file, or `file#place` inside an archive."""
+
+    key: str
+    path: str
+    label: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of a split in class order, not yet looked at; `meta` says what else was found."""
+
+    images: list[Listed]
+    meta: dict[str, Any]
+
+
 def list_images(folder: Path) -> Iterator[Path]:
     """Yield the image files below `folder`, sorted, hidden ones left out."""
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder).parts
-        hidden = any(part.startswith(".") for part in relative)
-        if path.suffix.lower() in SUFFIXES and not hidden and not path.is_dir():
-            yield path
+    names, _ = _image_names(folder)
+    yield from (folder / name for name in names)
+
+
+def _image_names(folder: Path) -> tuple[list[str], int]:
+    """Sorted relative paths of images, and the number of all files.
+
+    Asks the disk once per folder, and makes no object per file: there may be millions.
+    """
+    names, count = [], 0
+    for place, _, files in os.walk(folder):
+        parts = Path(place).relative_to(folder).parts
+        count += len(files)
+        if not any(part[0] == "." for part in parts):
+            names += ["/".join((*parts, name)) for name in files if _is_image(name)]
+    return sorted(names, key=lambda name: name.split("/")), count
+
+
+def _is_image(name: str) -> bool:
+    stem, dot, suffix = name.rpartition(".")
+    return stem != "" and name[0] != "." and f"{dot}{suffix}".lower() in SUFFIXES
+
+
+def subfolders(root: Path, origin: str) -> list[str]:
+    """Sorted names of the visible folders in `root`.
+
+    Raises:
+        InputError: if there are none.
+    """
+    if not root.is_dir():
+        raise InputError(f"{origin}: folder not found: {root}")
+    names = sorted(p.name for p in root.iterdir() if p.is_dir() and p.name[0] != ".")
+    if not names:
+        raise InputError(f"{origin}: {root} has no subfolders; make one per class")
+    return names
+
+
+def labelled_folders(root: Path, labels: Mapping[str, int], classes: ClassManifest) -> Listing:
+    """List the images of folders whose classes are known.
+
+    Args:
+        root: folder of all of them.
+        labels: class index by name of folder.
+        classes: class manifest.
+    """
+    images: list[Listed] = []
+    folders = [path for path in root.iterdir() if path.is_dir()]
+    files = sum(1 for _ in root.iterdir()) - len(folders)
+    found = {path.name: _image_names(path) for path in folders}
+    for name, label in sorted(labels.items(), key=lambda item: item[1]):
+        keys = (f"{name}/{image}" for image in found[name][0])
+        images += (Listed(key, f"{root}/{key}", label) for key in keys)
+    files += sum(count for _, count in found.values())
+    known = set(labels.values())
+    meta = {
+        "folder": str(root),
+        "n_other_files": files - len(images),
+        "classes_without_folder": [entry.name for entry in classes if entry.index not in known],
+    }
+    return Listing(images, meta)
 
 
 def image_manifest(
     folder: str | Path, classes: ClassManifest, origin: str = "images", threads: int = 1
 ) -> Table:
     """List a folder with one subfolder per class, named by class name, slug, wnid or alias.
-
-    Every image is decoded once. Those that cannot be decoded stay in the table with the reason.
 
     Args:
         folder: the folder.
@@ -90,36 +166,44 @@ def image_manifest(
         InputError: if the folder is missing or has no image, or a subfolder names no class.
     """
     root = Path(folder)
-    if not root.is_dir():
-        raise InputError(f"{origin}: folder not found: {root}")
-    subfolders = sorted(p.name for p in root.iterdir() if p.is_dir() and p.name[0] != ".")
-    if not subfolders:
-        raise InputError(f"{origin}: {root} has no subfolders; make one per class")
-    labels = find_all(classes, subfolders, f"{origin}: {root}")
-    jobs = [
-        (path, classes.classes[label])
-        for name, label in sorted(labels.items(), key=lambda item: item[1])
-        for path in list_images(root / name)
-    ]
-    if not jobs:
+    labels = find_all(classes, subfolders(root, origin), f"{origin}: {root}")
+    return examined(labelled_folders(root, labels, classes), classes, origin, threads)
+
+
+def examined(listed: Listing, classes: ClassManifest, origin: str, threads: int = 1) -> Table:
+    """Decode every image of a listing once; those that cannot be decoded keep the reason.
+
+    Args:
+        listed: images of a split.
+        classes: classes that their labels refer to.
+        origin: key that names the split, for error messages.
+        threads: images decoded at the same time.
+
+    Returns:
+        Table of ImageRecord in the order of the listing.
+
+    Raises:
+        InputError: if there are no images, or none can be read.
+    """
+    root = listed.meta["folder"]
+    if not listed.images:
         raise InputError(f"{origin}: no images below {root}; known suffixes: {sorted(SUFFIXES)}")
 
-    def record(job: tuple[Path, ClassName]) -> ImageRecord:
-        path, entry = job
+    def record(image: Listed) -> ImageRecord:
         data, size, look, reason = b"", (0, 0), "", ""
         try:
-            data = path.read_bytes()
-            image = decode(data)
-            size, look = image.size, fingerprint(image)
+            data = stored_bytes(image.path)
+            decoded = decode(data)
+            size, look = decoded.size, fingerprint(decoded)
         except OSError as error:
             reason = error.strerror or type(error).__name__
         except UnreadableImage as error:
             reason = str(error)
         return ImageRecord(
-            key=path.relative_to(root).as_posix(),
-            path=str(path),
-            label=entry.index,
-            class_name=entry.name,
+            key=image.key,
+            path=image.path,
+            label=image.label,
+            class_name=classes.classes[image.label].name,
             sha256=hashlib.sha256(data).hexdigest(),
             width=size[0],
             height=size[1],
@@ -127,22 +211,39 @@ def image_manifest(
             fingerprint=look,
         )
 
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        records = list(pool.map(record, jobs))
+    records = list(in_threads(record, listed.images, threads))
     if all(record.reason for record in records):
         raise InputError(
             f"{origin}: none of the {len(records)} images below {root} can be read "
             f"({records[0].key}: {records[0].reason})"
         )
-    files = sum(1 for path in root.rglob("*") if path.is_file())
-    absent = [entry.name for entry in classes if entry.index not in set(labels.values())]
-    meta = {
-        "folder": str(root),
-        "n_unreadable": sum(bool(record.reason) for record in records),
-        "n_other_files": files - len(records),
-        "classes_without_folder": absent,
-    }
-    return Table(records, classes.sha256, meta)
+    unreadable = sum(bool(record.reason) for record in records)
+    return Table(records, classes.sha256, {**listed.meta, "n_unreadable": unreadable})
+
+
+def in_threads(work: Callable[[S], T], items: Sequence[S], threads: int) -> Iterator[T]:
+    """Apply `work` to all items, in order; only a block of them waits in memory at a time."""
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        for start in range(0, len(items), BLOCK):
+            yield from pool.map(work, items[start : start + BLOCK])
+
+
+def stored_bytes(path: str) -> bytes:
+    """Read an image by the `path` of its listing.
+
+    Raises:
+        OSError: if there is no such file.
+        InputError: if an archive is broken.
+    """
+    archive, _, row = path.rpartition("#")
+    if archive and not Path(path).exists() and Path(archive).is_file():
+        from susx.datasets.archives import member_bytes
+        from susx.datasets.cifar import image_row
+
+        data = image_row(archive, int(row)) if row.isdigit() else member_bytes(path)
+        if data is not None:
+            return data
+    return Path(path).read_bytes()
 
 
 def describe(table: Table) -> str:
@@ -151,8 +252,9 @@ def describe(table: Table) -> str:
     text = f"{len(table.records)} images, {meta['n_unreadable']} unreadable"
     if meta["n_other_files"]:
         text += f", {meta['n_other_files']} other files ignored"
-    if meta["classes_without_folder"]:
-        text += f"; no folder for {listing(meta['classes_without_folder'])}"
+    for thing, absent in (("folder for", "folder"), ("images of", "images")):
+        if names := meta.get(f"classes_without_{absent}"):
+            text += f"; no {thing} {listing(names)}"
     return text
 
 
@@ -162,11 +264,13 @@ def read_listed(record: ImageRecord) -> bytes:
     Raises:
         InputError: if it has changed since the manifest was written.
     """
-    path = Path(record.path)
-    data = path.read_bytes() if path.is_file() else b""
+    try:
+        data = stored_bytes(record.path)
+    except OSError:
+        data = b""
     if hashlib.sha256(data).hexdigest() != record.sha256:
         raise InputError(
-            f"{path}: changed or gone since the image manifest was written; delete the manifest "
-            "and run again"
+            f"{record.path}: changed or gone since the image manifest was written; delete the "
+            "manifest and run again"
         )
     return data

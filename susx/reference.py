@@ -9,15 +9,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from susx.config import Card, Config
+from susx.config import Config
+from susx.config_datasets import Card
 from susx.schema import SCHEMA, Result
 
 DOCS = Path(__file__).parents[1] / "docs"
 CONFIG = """# config.yaml
 
-Generated from `susx/config.py` by `make docs`; do not edit. The same as a JSON schema, for
-editors: `config.schema.json`. Unknown keys are errors. Paths are relative to the folder that
-Snakemake runs in.
+Generated from `susx/config.py` by `make docs`; do not edit. The same as JSON schemas, for
+editors: `config.schema.json`, and `card.schema.json` for dataset cards. Unknown keys are errors.
+Paths are relative to the folder that Snakemake runs in.
 """
 RESULTS = f"""# results/{{dataset}}.json
 
@@ -32,6 +33,7 @@ def pages() -> dict[str, str]:
     return {
         "config.md": _page(CONFIG, Config) + "\n" + _card(),
         "config.schema.json": json_schema(Config),
+        "card.schema.json": json_schema(Card),
         "results.md": _page(RESULTS, Result),
         "results.schema.json": json_schema(Result),
     }
@@ -57,8 +59,13 @@ def _page(introduction: str, model: type[BaseModel]) -> str:
 
 
 def _card() -> str:
-    note = "A file of its own, named by `datasets.{name}.card`."
-    return "\n".join(_section("Card", Card.model_json_schema(), note))
+    note = "A file of its own, or the name of a built-in card; named by `datasets.{name}.card`."
+    schema = Card.model_json_schema()
+    parts = list(_section("Card", schema, note))
+    for name, section in schema["$defs"].items():
+        if name not in Config.model_json_schema()["$defs"]:
+            parts += _section(name, section)
+    return "\n".join(parts)
 
 
 def _section(name: str, schema: dict[str, Any], note: str = "") -> Iterator[str]:

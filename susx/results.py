@@ -109,6 +109,7 @@ def evaluate_caches(
             **_text_encoder(images["test"], text_cache),
             "logit_scale": data.logit_scale,
             "device": plan.device,
+            "sources": {name: _source(path) for name, path in files.image_manifests.items()},
             "inputs": {name: cache.meta["input_sha256"] for name, cache in caches.items()},
             "texts_truncated": {name: cache.meta["n_truncated"] for name, cache in texts.items()},
         },
@@ -184,6 +185,11 @@ def _image_counts(
         "n_unreadable": len(unreadable),
         "unreadable": unreadable,
     }
+
+
+def _source(manifest: str) -> str | None:
+    """What the layout is called that the images of a manifest were listed from."""
+    return read_table(manifest, ImageRecord).meta.get("source")
 
 
 def _support_counts(

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from susx.reported import Reported, reported_for
 from susx.schema import Difference, Result, Run, SeedSpread, read_result
 
 
@@ -29,13 +30,23 @@ def result_table(result: Result) -> Table:
         table.add_column(column, no_wrap=True)
     for column in ("top-1", "95 % interval", "vs zero-shot", "vs best text"):
         table.add_column(column, justify="right", no_wrap=True)
-    spreads = {_key(spread): spread for spread in result.seeds}
-    for run in result.runs:
-        if run.seed is None:
-            table.add_row(*(escape(cell) for cell in _cells(run)))
-        elif spread := spreads.pop(_key(run), None):
-            table.add_row(*(escape(cell) for cell in _spread_cells(spread)))
+    rows = _rows(result)
+    known = {_key(row): reported for row in rows if (reported := reported_for(row, result))}
+    for column in ("reported", "difference") if known else ():
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        cells = _cells(row) if isinstance(row, Run) else _spread_cells(row)
+        if known:
+            cells += _reported_cells(row, known.get(_key(row)))
+        table.add_row(*(escape(cell) for cell in cells))
     return table
+
+
+def _rows(result: Result) -> list[Run | SeedSpread]:
+    """Runs in order; those that differ in their few-shot seed only are one."""
+    spreads = {_key(spread): spread for spread in result.seeds}
+    found = (run if run.seed is None else spreads.pop(_key(run), None) for run in result.runs)
+    return [row for row in found if row is not None]
 
 
 def print_table(path: str | Path, console: Console | None = None) -> None:
@@ -82,6 +93,13 @@ def _cells(run: Run) -> list[str]:
     ]
 
 
+def _reported_cells(row: Run | SeedSpread, reported: Reported | None) -> list[str]:
+    if reported is None:
+        return ["-", "-"]
+    top1 = row.top1 if isinstance(row, Run) else row.top1_mean
+    return [f"{reported.top1:.2f}", f"{top1 - reported.top1:+.2f}"]
+
+
 def _difference(difference: Difference | None) -> str:
     if difference is None:
         return "-"
@@ -103,6 +121,10 @@ def _caption(result: Result) -> str:
     together = dict.fromkeys(run.method for run in result.runs if run.transductive)
     if together:
         notes.append(f"{', '.join(together)}: learns from all test images at once, without labels")
+    found = (reported_for(row, result) for row in _rows(result))
+    sources = dict.fromkeys(reported.source for reported in found if reported)
+    if sources:
+        notes.append(f"reported: {escape('; '.join(sources))}; prompts may differ")
     if any(run.tuned_on == "test" for run in result.runs):
         notes.append("TEST SPLIT: tuned on the test images, not comparable")
     reasons = dict.fromkeys(f"{case.method} {case.reason}" for case in result.skipped)

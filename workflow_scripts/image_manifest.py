@@ -4,16 +4,15 @@ import logging
 
 from susx_job import run_job
 
-from susx.images import describe, image_manifest
+from susx.datasets.sources import split_manifest
+from susx.images import describe
 from susx.manifests import ClassManifest, ImageRecord, write_table
 
 
 def main(job):
-    """The first folder is the root; the others are inputs only for their modification times."""
-    classes = ClassManifest.read(job.input.classes)
-    folders = job.input.folders
-    root = folders if isinstance(folders, str) else folders[0]
-    table = image_manifest(root, classes, job.params.key, job.threads)
+    """The files of the input are there only for their modification times."""
+    classes, params = ClassManifest.read(job.input.classes), job.params
+    table = split_manifest(params.place, classes, params.key, job.threads)
     write_table(job.output[0], table, ImageRecord)
     logging.info("%s", describe(table))
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from susx.config import Encoder as Settings
+from susx.config_encoders import LIBRARIES
+from susx.config_encoders import Encoder as Settings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,7 +32,7 @@ class Encoder(Protocol):
     provenance: dict[str, Any]
 
     def preprocess(self, image: Image) -> Tensor:
-        """Turn an RGB image into the (3, H, W) float32 input, as the publisher does it."""
+        """Turn an RGB image into the float32 input, (3, H, W) but for models of any aspect."""
         ...
 
     def encode_images(self, batch: Tensor) -> Tensor:
@@ -49,9 +50,6 @@ class Encoder(Protocol):
     def count_truncated(self, texts: Sequence[str]) -> int:
         """Count the texts that `encode_texts` cuts."""
         ...
-
-
-LIBRARIES = {"transformers": "susx.encoders.transformers_clip:load"}
 
 
 def load_encoder(settings: Settings) -> Encoder:

@@ -20,7 +20,7 @@ from susx.support.strategies import Selection, choose
 from susx.text_classifier import text_classifier
 
 if TYPE_CHECKING:
-    from susx.config import Encoder
+    from susx.config_encoders import Encoder
 
 OUTRANKED = "outranked"
 Classifier = NDArray[np.floating[Any]]

@@ -25,7 +25,8 @@ def test_full_configuration_keeps_every_value() -> None:
     assert config["supports"] == FULL["supports"]
     assert config["evaluation"]["protocols"] == ["fixed", "support"]
     assert config["evaluation"]["search"] == "continuous"
-    assert config["datasets"]["pets"]["images"] == FULL["datasets"]["pets"]["images"]
+    images = config["datasets"]["pets"]["images"]
+    assert images == {**FULL["datasets"]["pets"]["images"], "root": None, "source": None}
 
 
 def test_minimal_configuration_gets_the_defaults() -> None:
@@ -39,7 +40,7 @@ def test_minimal_configuration_gets_the_defaults() -> None:
     assert config.evaluation.search == "grid"
     assert (config.evaluation.texts, config.evaluation.supports) == (None, None)
     assert config.datasets["pets"].images.model_dump() == {
-        "test": "photos", "validation": None, "train": None
+        "test": "photos", "validation": None, "train": None, "root": None, "source": None
     }  # fmt: skip
     assert config.roots.model_dump() == {"work": "work", "cache": "cache", "results": "results"}
     assert config.encoders["clip"].device == "auto"
@@ -113,7 +114,7 @@ def test_unknown_key_unlike_any_other_lists_the_valid_ones(place: str, valid: st
         ("datasets", ["pets"]),
         ("datasets.pets", None),
         ("datasets.pets.images", "photos"),
-        ("datasets.pets.images.test", None),
+        ("datasets.pets.images.test", 3),
         ("datasets.pets.classes", 3),
         ("datasets.pets.classes", []),
         ("datasets.pets.classes.0", 5),
@@ -150,7 +151,7 @@ def test_wrong_value_names_its_key(place: str, value: Any) -> None:
     assert "\n" not in text
 
 
-@pytest.mark.parametrize("place", ["datasets.pets.images.test", "encoders.clip.model", "encoders"])
+@pytest.mark.parametrize("place", ["encoders.clip.model", "encoders"])
 def test_missing_key_is_named(place: str) -> None:
     config = copy.deepcopy(FULL)
     *parents, last = place.split(".")
@@ -159,6 +160,23 @@ def test_missing_key_is_named(place: str) -> None:
         section = section[part]
     del section[last]
     assert message(config) == f"config.yaml: {place}: missing"
+
+
+@pytest.mark.parametrize(
+    ("images", "problem"),
+    [
+        ({"train": "photos"}, "images: give `test`, a folder of images, or `root`"),
+        ({"test": "photos", "root": "all"}, "images: `root` stands in place of `test`"),
+        ({"test": "photos", "source": "x"}, "images: `source` tells what lies in `root`"),
+        ({"root": "all"}, "`images.root` needs a `card`"),
+    ],
+)
+def test_images_are_folders_or_a_root_of_which_a_card_knows(
+    images: dict[str, str], problem: str
+) -> None:
+    text = message(edited("datasets.pets.images", images))
+    assert text.startswith("config.yaml: datasets.pets")
+    assert problem in text
 
 
 def test_validation_images_are_not_the_test_images() -> None:

@@ -7,15 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from susx.config import (
-    Card,
-    Config,
-    load_card,
-    load_yaml,
-    parse_config,
-    tuning_split,
-    with_card,
-)
+from susx.config import Config, parse_config, tuning_split, with_card
+from susx.config_datasets import Card, load_card, load_yaml
 from susx.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +63,9 @@ def test_all_sections_are_walked() -> None:
         "Config", "Roots", "Dataset", "ClassEntry", "Images", "Prompts", "Encoder", "Pool",
         "Retrieval", "FewShot", "Evaluation", "Axis", "Card", "Features", "EmbeddingPool",
         "CaptionPool", "ServicePool", "Download", "Descriptions", "Synthesis",
-        "Descriptors", "OpenAIServer", "TransformersModel",
+        "Descriptors", "OpenAIServer", "TransformersModel", "ClassFolders", "CoopSplit",
+        "FgvcLists", "CifarBatches", "CsvLists", "WebdatasetShards",
+        "ParquetShards",
     }  # fmt: skip
 
 

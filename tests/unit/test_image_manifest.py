@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from susx import images
 from susx.errors import InputError
 from susx.images import decode, describe, image_manifest, list_images
 from susx.manifests import ClassManifest, ImageRecord, class_manifest, read_table, write_table
@@ -55,9 +56,13 @@ def test_records_describe_the_files(photos: Path) -> None:
     assert table.classes_sha256 == CLASSES.sha256
 
 
-def test_order_is_that_of_classes_and_does_not_depend_on_threads(photos: Path) -> None:
+def test_order_is_that_of_classes_and_does_not_depend_on_threads(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = image_manifest(photos, CLASSES)
     assert [record.label for record in table.records] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert image_manifest(photos, CLASSES, threads=4) == table
+    monkeypatch.setattr(images, "BLOCK", 3)
     assert image_manifest(photos, CLASSES, threads=4) == table
 
 
@@ -181,3 +186,13 @@ def test_list_images_is_sorted_and_leaves_hidden_ones_out(tmp_path: Path) -> Non
 def test_a_hidden_folder_above_hides_nothing(tmp_path: Path) -> None:
     write_class_folders(tmp_path / ".data/photos", ["zebra"], 1)
     assert labels(tmp_path / ".data/photos") == {"zebra/000.png": 0}
+
+
+def test_images_below_the_working_folder_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_class_folders(tmp_path, ["zebra"], 1)
+    (tmp_path / "zebra/.png").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    assert labels(Path()) == {"zebra/000.png": 0}
+    assert [str(path) for path in list_images(Path())] == ["zebra/000.png"]

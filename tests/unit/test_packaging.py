@@ -40,7 +40,7 @@ def test_lock_has_the_promised_torch() -> None:
     assert "torch==2.13.0" in LOCK
 
 
-@pytest.mark.parametrize("group", ["dependencies", "dev", "sd"])
+@pytest.mark.parametrize("group", ["dependencies", "dev", "open-clip", "sd", "siglip"])
 def test_declared_dependencies_are_locked(group: str) -> None:
     declared = (
         PROJECT["dependencies"]
@@ -61,7 +61,9 @@ def test_environments_have_the_locked_versions(path: Path) -> None:
     assert pins.items() <= locked().items()
 
 
-@pytest.mark.parametrize(("name", "extras"), [("susx", []), ("llm", ["llm"])])
+@pytest.mark.parametrize(
+    ("name", "extras"), [("susx", []), ("llm", ["llm"]), ("encoders", ["open-clip", "siglip"])]
+)
 def test_an_environment_has_every_dependency(name: str, extras: list[str]) -> None:
     text = (ROOT / f"envs/{name}.yaml").read_text("utf-8")
     lines = yaml.safe_load(text)["dependencies"][-1]["pip"]
@@ -85,7 +87,8 @@ def test_configuration_is_parsed_without_heavy_libraries() -> None:
     code = (
         "import sys, susx.config, susx.pools, susx.methods, susx.manifests, susx.prompts, "
         "susx.images, susx.compute, susx.encoders, susx.schema, susx.statistics, "
-        "susx.class_names, susx.descriptions, susx.language_models, susx.sentences\n"
+        "susx.class_names, susx.descriptions, susx.language_models, susx.sentences, "
+        "susx.datasets.sources\n"
         "heavy = {'torch', 'transformers', 'h5py', 'pyarrow', 'PIL', 'scipy', 'snakemake', "
         "'webdataset', 'openai'}\n"
         "print(sorted(heavy & set(sys.modules)))"

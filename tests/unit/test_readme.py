@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from susx.config import Config, load_yaml, parse_config
+from susx.config import Config, parse_config, with_card
+from susx.config_datasets import Card, built_in_cards, load_card, load_yaml
+from susx.config_sources import CoopSplit
 from susx.pools import pool_shards
 
 ROOT = Path(__file__).parents[2]
@@ -37,8 +39,39 @@ def test_examples_of_features_are_valid(page: str) -> None:
     assert config.datasets == merged.datasets
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "docs/datasets.md"])
 def test_links_within_the_project_lead_somewhere(page: str) -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text("utf-8"))
     assert links
     assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+
+
+def test_examples_of_datasets_are_valid() -> None:
+    text = (ROOT / "docs/datasets.md").read_text("utf-8")
+    *configured, card = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    shipped = load_yaml(ROOT / "config.yaml")
+    for example in configured:
+        (dataset,) = parse_config({**shipped, **example}).datasets.values()
+        assert with_card(dataset).images == dataset.images
+    assert [source.layout for source in Card.model_validate(card).sources] == [
+        "class-folders", "csv"
+    ]  # fmt: skip
+
+
+def test_the_table_of_datasets_says_what_the_cards_say() -> None:
+    text = (ROOT / "docs/datasets.md").read_text("utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line[:3] == "| `"]
+    assert [row[0].strip("`") for row in rows] == built_in_cards()
+    for name, title, classes, *counts, files in rows:
+        card = load_card(name.strip("`"))
+        expected = [card.expected.get(split) for split in ("train", "validation", "test")]
+        stated = [
+            "= test" if card.validation == "test" and i == 1 else n and f"{n:,}".replace(",", " ")
+            for i, n in enumerate(expected)
+        ]
+        assert (title, int(classes.replace(" ", ""))) == (card.title, len(card.classes))
+        assert counts == [n or "–" for n in stated]
+        for source in card.sources:
+            if isinstance(source, CoopSplit):
+                assert f"`{source.file}`" in files
+                assert source.images == "." or f"`{source.images}/`" in files

@@ -176,6 +176,12 @@ def test_provenance_says_what_was_embedded_with_what(files: CacheFiles) -> None:
     assert provenance["texts_truncated"] == {"ensemble": 1, "cupl": 1, "cupl+e": 1}
 
 
+def test_provenance_names_the_source_of_the_images(files: CacheFiles) -> None:
+    table = Table([image_record("ok.png")], CLASSES.sha256, {"source": "coop"})
+    write_table(files.image_manifests["test"], table, ImageRecord)
+    assert evaluated(files)["provenance"]["sources"] == {"test": "coop", "validation": None}
+
+
 def test_evaluation_without_validation_or_support_runs(files: CacheFiles) -> None:
     images = {"test": files.images["test"]}
     bare = replace(files, images=images, supports={}, support_manifests={}, patches={})

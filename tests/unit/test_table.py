@@ -164,3 +164,21 @@ def test_table_goes_to_the_error_stream(tmp_path: Path, capsys: pytest.CaptureFi
     print_table(tmp_path / "pets.json")
     out, err = capsys.readouterr()
     assert (out, "pets" in err) == ("", True)
+
+
+def test_reported_accuracies_stand_beside_measured_ones(tmp_path: Path) -> None:
+    config = {
+        "dataset": {"card": "dtd", "features": None},
+        "encoders": {"clip": {"backbone": "RN50"}},
+        "supports": {"few": {"source": "few-shot", "size": 16}},
+    }
+    tuned = {"protocol": "validation", "tuned_on": "validation"}
+    few = [run(method="tip-x", support="few", seed=seed, **tuned) for seed in (0, 1)]
+    made = result(run(), *few, seeds=[spread(**tuned)], provenance={"config": config})
+    lines = printed(tmp_path, made).splitlines()
+    head = next(line for line in lines if "top-1" in line)
+    assert [cell.strip() for cell in cells(head)][-2:] == ["reported", "difference"]
+    first, second = (line for line in lines if line.startswith("clip"))
+    assert [cell.strip() for cell in cells(first)][-2:] == ["-", "-"]
+    assert [cell.strip() for cell in cells(second)][-2:] == ["63.53", "+7.97"]
+    assert any(line.startswith("reported: logs published with GDA") for line in lines)

@@ -108,7 +108,7 @@ def test_dry_run_plans_every_output_once(fresh_project: Project) -> None:
 
     web = ("search_embeddings", "match_captions", "query_service", "download_support")
     others = (
-        *("demo_", "import_", "draw_", "describe_", "join_"),
+        *("check_", "demo_", "import_", "draw_", "describe_", "join_"),
         *("synthesise", "embed_patches", *web),
     )
     assert plan.rules == {name for name in RULES if not name.startswith(others)}

@@ -1,0 +1,85 @@
+"""Input functions: where class names and labelled images come from."""
+
+from functools import cache
+
+from susx.config_datasets import card_path, load_card
+from susx.datasets.sources import locate
+
+
+def class_files(wildcards):
+    """Files that the class names of a dataset come from."""
+    dataset, key = DATASETS[wildcards.dataset], f"datasets.{wildcards.dataset}"
+    if isinstance(dataset.classes, str):
+        return existing(dataset.classes, f"{key}.classes")
+    return [] if dataset.classes else existing(card_path(dataset.card), f"{key}.card")
+
+
+def name_source(dataset):
+    """What the class names of a dataset are taken from: entries, their file, or the card."""
+    source = DATASETS[dataset].model_dump(include={"classes", "card"})
+    return source | {"card": None} if source["classes"] else source
+
+
+def image_key(dataset, split):
+    """Configuration key that tells where the images of a split are."""
+    own = IMAGES[dataset].root is None
+    return f"datasets.{dataset}.images.{split if own else 'root'}"
+
+
+@cache
+def image_place(dataset):
+    """Where the images of a dataset are, and in which layout."""
+    card = DATASETS[dataset].card
+    try:
+        return locate(
+            IMAGES[dataset],
+            load_card(card) if card else None,
+            f"config.yaml: datasets.{dataset}.images",
+        )
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def lacking_split(dataset, split):
+    """Why a dataset has no images of a split, or None if it has."""
+    place = image_place(dataset)
+    if split in place.splits:
+        return None
+    if IMAGES[dataset].root is None:
+        return f"{image_key(dataset, split)} is not set"
+    return f"source {place.source.name} of {image_key(dataset, split)} has no {split} images"
+
+
+def image_files(wildcards):
+    """Files and folders whose times tell when images of a split come or go.
+
+    Demo data has no subfolders yet when this is asked.
+    """
+    dataset, split = wildcards.dataset, wildcards.split
+    if lacking := lacking_split(dataset, split):
+        raise WorkflowError(f"config.yaml: {lacking}; name a folder of images")
+    key, place = image_key(dataset, split), image_place(dataset)
+    files = [str(existing(path, key)) for path in place.files(split)]
+    return files[:1] if files and DEMO_DATA in Path(files[0]).parents else files
+
+
+def checked_files(wildcards):
+    """What there is of a dataset; a check also tells what there is not."""
+    try:
+        place = image_place(wildcards.dataset)
+    except WorkflowError:
+        return []
+    files = {str(path) for split in place.splits for path in place.files(split)}
+    made = (path for path in files if DEMO_DATA in Path(path).parents)
+    return sorted({*made, *(path for path in files if Path(path).exists())})
+
+
+def check_settings(wildcards):
+    """What a check compares with the disk."""
+    dataset = wildcards.dataset
+    return {
+        "images": IMAGES[dataset].model_dump(),
+        "card": DATASETS[dataset].card,
+        "key": f"config.yaml: datasets.{dataset}.images",
+        "full": bool(wildcards.depth),
+    }

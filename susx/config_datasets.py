@@ -1,0 +1,217 @@
+"""Dataset cards, and the sections of config.yaml on classes and labelled images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from susx.config_problems import described
+from susx.config_sources import AnySource, Split
+from susx.config_texts import DESCRIPTION_QUESTIONS, Questions
+from susx.config_types import Positive, Section, Template
+from susx.errors import InputError, suggestion
+
+CARDS = Path(__file__).parent / "datasets/cards"
+DEFAULT_ENSEMBLE = [
+    "itap of a {}.",
+    "a bad photo of the {}.",
+    "a origami {}.",
+    "a photo of the large {}.",
+    "a {} in a video game.",
+    "art of the {}.",
+    "a photo of the small {}.",
+]
+
+
+class ClassEntry(Section):
+    """A class with more than a name."""
+
+    name: str = Field(description="Class name as it is put into prompts.")
+    aliases: list[str] = Field([], description="Other names, for matching files and descriptions.")
+    wnid: str | None = Field(None, description="WordNet identifier, for ImageNet layouts.")
+
+
+def _entry(value: Any) -> Any:
+    if not isinstance(value, str | dict | ClassEntry):
+        raise ValueError(f"a class is a name, or a mapping with `name`, not {value!r}")
+    return {"name": value} if isinstance(value, str) else value
+
+
+Entry = Annotated[ClassEntry, BeforeValidator(_entry, json_schema_input_type=str | ClassEntry)]
+
+
+class Images(Section):
+    """Labelled images: a folder or CSV file per split, or one root laid out as the card says.
+
+    Folders have one subfolder per class, named by class name, slug, wnid or alias. CSV files have
+    columns `path`, relative to the file, and `label`, which is such a name.
+    """
+
+    test: str | None = Field(None, description="Folder or CSV file of the test images.")
+    validation: str | None = Field(
+        None, description="The same for the validation images; needed by protocol `validation`."
+    )
+    train: str | None = Field(
+        None, description="The same for training images, which few-shot supports are drawn from."
+    )
+    root: str | None = Field(
+        None,
+        description="In place of the three: folder of the whole dataset, as its card describes it.",
+    )
+    source: str | None = Field(
+        None, description="Which source of the card lies there; if left out, the first found."
+    )
+
+    @model_validator(mode="after")
+    def _splits_differ(self) -> Images:
+        splits = {"test": self.test, "validation": self.validation, "train": self.train}
+        folders = {name: Path(path) for name, path in splits.items() if path is not None}
+        if self.root is not None and folders:
+            raise ValueError(f"`root` stands in place of `{next(iter(folders))}`; remove one")
+        if self.root is None and self.test is None:
+            raise ValueError("give `test`, a folder of images, or `root`")
+        if self.root is None and self.source is not None:
+            raise ValueError("`source` tells what lies in `root`; give that, too")
+        if folders and folders.get("validation") == folders["test"]:
+            raise ValueError(
+                "`validation` is the folder of `test`, so that tuning on the one is tuning on the "
+                "other; where that is meant, leave it out and say `validation: test` in the "
+                "dataset card"
+            )
+        if folders and folders.get("train") == folders["test"]:
+            raise ValueError(
+                "`train` is the folder of `test`, so that support images would be test images; "
+                "name another folder"
+            )
+        return self
+
+
+class Card(Section):
+    """A dataset card: the facts of a dataset that do not depend on where its images lie."""
+
+    title: str = Field(description="Name of the dataset, for people.")
+    homepage: str | None = Field(None, description="Where it is published.")
+    licence: str | None = Field(None, description="Licence of images and names.")
+    classes: list[Entry] | str = Field(
+        description="Class names in label order, or the card that has the same classes."
+    )
+    wnids: list[str] = Field(
+        [], description="WordNet identifiers in label order, in place of `wnid` of every class."
+    )
+    template: Template = Field("a photo of a {}.", description="Photo template.")
+    ensemble: list[Template] = Field(
+        DEFAULT_ENSEMBLE, min_length=1, description="Templates of the prompt ensemble."
+    )
+    questions: Questions = Field(
+        DESCRIPTION_QUESTIONS,
+        description="What a language model is asked about a class, for descriptions; `{}` is its "
+        "name, `{a}` its article.",
+    )
+    validation: Literal["validation", "test"] = Field(
+        "validation",
+        description="`test` if published results are tuned on the test images, as on ImageNet: "
+        "protocol `validation` then does the same, and every number says so.",
+    )
+    expected: dict[Split, Positive] = Field(
+        {}, description="Number of images of every split, which `check/{dataset}.json` compares."
+    )
+    sources: list[AnySource] = Field(
+        [], description="Layouts that the dataset comes in; the first that is found is read."
+    )
+    trouble: list[str] = Field([], description="What is known to be wrong with the data.")
+
+    @field_validator("wnids")
+    @classmethod
+    def _one_per_class(cls, wnids: list[str], info: ValidationInfo) -> list[str]:
+        classes = info.data.get("classes", [])
+        if wnids and isinstance(classes, str):
+            raise ValueError("the classes of another card have their own; remove this")
+        if wnids and len(wnids) != len(classes):
+            raise ValueError(f"{len(wnids)} for {len(classes)} `classes`; give one per class")
+        return wnids
+
+    @field_validator("sources")
+    @classmethod
+    def _names_differ(cls, sources: list[AnySource]) -> list[AnySource]:
+        names = [source.name for source in sources]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f'two are called "{name}"; rename one')
+        return sources
+
+
+def built_in_cards() -> list[str]:
+    """Names of the cards that come with the package."""
+    return sorted(path.stem for path in CARDS.glob("*.yaml"))
+
+
+def card_path(card: str | Path) -> Path:
+    """Path of a dataset card: one of the built-in ones by name, else a file.
+
+    Raises:
+        InputError: if what looks like a name is neither the name of a card nor a file.
+    """
+    path = Path(card)
+    built_in = CARDS / f"{card}.yaml"
+    if path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
+        return path
+    if built_in.exists():
+        return built_in
+    if path.exists():
+        return path
+    names = built_in_cards()
+    hint = suggestion(str(card), names) or f"; there are {', '.join(names)}"
+    raise InputError(f'"{card}" is neither a file nor the name of a dataset card{hint}')
+
+
+def load_yaml(path: str | Path) -> Any:
+    """Read a YAML file safely.
+
+    Raises:
+        InputError: if the file is missing or is not YAML.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where built
+    try:
+        return yaml.load(Path(path).read_text(encoding="utf-8"), loader)  # noqa: S506
+    except FileNotFoundError:
+        raise InputError(f"{path}: file not found") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid YAML: {error}") from None
+
+
+def load_card(card: str | Path) -> Card:
+    """Read a dataset card; its `classes` are then a list, with all that is known of each.
+
+    Raises:
+        InputError: naming the file and the key.
+    """
+    path = card_path(card)
+    data = load_yaml(path)
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: a dataset card is a mapping with `title` and `classes`")
+    try:
+        read = Card.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{path}: {problem}" for problem in described(error, Card)]
+        raise InputError("\n".join(lines)) from None
+    if isinstance(read.classes, str):
+        if card_path(read.classes) == path:
+            raise InputError(f"{path}: classes: names this very card; list the classes")
+        return read.model_copy(update={"classes": load_card(read.classes).classes})
+    if read.wnids:
+        entries = [
+            entry.model_copy(update={"wnid": wnid})
+            for entry, wnid in zip(read.classes, read.wnids, strict=True)
+        ]
+        return read.model_copy(update={"classes": entries})
+    return read

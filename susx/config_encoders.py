@@ -1,0 +1,110 @@
+"""Section `encoders` of config.yaml: image-text models, and the libraries that load them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+
+from susx.config_types import Positive, Section
+from susx.errors import listing, suggestion
+
+LIBRARIES = {
+    "transformers": "susx.encoders.transformers_models:load",
+    "open-clip": "susx.encoders.open_clip_models:load",
+    "blip": "susx.encoders.blip:load_blip",
+    "tcl": "susx.encoders.blip:load_tcl",
+}
+"""Encoder libraries by name, each with the function that loads a model; one entry adds one."""
+
+ONLY_FOR = {
+    "architecture": ("open-clip",),
+    "tokenizer": ("blip", "tcl"),
+    "image_size": ("blip", "tcl"),
+}
+
+CONFIGURATION = (
+    "config.json",
+    "open_clip_config.json",
+    "preprocessor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "spiece.model",
+    "vocab.txt",
+)
+WEIGHTS = (".safetensors", ".bin", ".pth", ".pt")
+
+
+def _known(library: str) -> str:
+    if library not in LIBRARIES:
+        raise ValueError(
+            f'no encoder library "{library}"{suggestion(library, LIBRARIES)}; '
+            f"there are {listing(LIBRARIES)}"
+        )
+    return library
+
+
+Library = Annotated[
+    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(LIBRARIES)})
+]
+
+
+class Encoder(Section):
+    """An image-text encoder."""
+
+    library: Library = Field(description="Library or format that loads the model.")
+    model: str = Field(description="Local folder, checkpoint file, or hub identifier.")
+    architecture: str | None = Field(
+        None,
+        description="`open-clip`: its name for the architecture, such as `RN50-quickgelu`, where "
+        "`model` is a checkpoint file or one of its tags.",
+    )
+    tokenizer: str | None = Field(
+        None,
+        description="`blip` and `tcl`: folder or hub identifier of the tokenizer; "
+        "`google-bert/bert-base-uncased` if left out.",
+    )
+    image_size: Positive | None = Field(
+        None,
+        description="`blip` and `tcl`: side of the input in pixels, if not the checkpoint's own.",
+    )
+    backbone: str | None = Field(
+        None,
+        description="What papers call it, such as `RN50` or `ViT-B/32`; the printed table then "
+        "shows what they report beside what was measured.",
+    )
+    revision: str | None = Field(None, description="Hub revision; pin it for reproducibility.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where it runs.")
+    precision: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32", description="Precision of the forward pass."
+    )
+    compile: bool = Field(
+        False, description="Whether to compile the forward pass with `torch.compile`."
+    )
+    store: Literal["float32", "float16"] = Field("float32", description="Precision of the caches.")
+    batch_size: Positive = Field(256, description="Images or texts per forward pass.")
+    threads: Positive = Field(4, description="CPU threads of an embedding job, at most `--cores`.")
+
+    @model_validator(mode="after")
+    def _apt(self) -> Encoder:
+        for key, libraries in ONLY_FOR.items():
+            if getattr(self, key) is not None and self.library not in libraries:
+                names = " and ".join(f"`{library}`" for library in libraries)
+                raise ValueError(f"`{key}` is only for library {names}; remove it")
+        return self
+
+
+def local_files(settings: Encoder) -> list[str]:
+    """Files of a model on this machine, which its embeddings depend on; none for the hub's."""
+    names = (settings.model, settings.tokenizer)
+    return [file for name in names if name for file in _files_of(Path(name))]
+
+
+def _files_of(path: Path) -> list[str]:
+    if path.is_file():
+        return [str(path)]
+    if not path.is_dir():
+        return []
+    found = (p for p in path.iterdir() if p.name in CONFIGURATION or p.suffix in WEIGHTS)
+    return sorted(str(p) for p in found if p.is_file())

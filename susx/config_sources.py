@@ -1,0 +1,127 @@
+"""Sections of a dataset card on the layouts in which a dataset lies on disk."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from susx.config_types import Positive, Section, Slug, WithoutRepeats
+
+Split = Literal["train", "validation", "test"]
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f'"{text}" is not a regular expression: {error}') from None
+    return text
+
+
+class SourceBase(Section):
+    """What all layouts have in common."""
+
+    name: Slug = Field(description="What results call it.")
+    below: list[str] = Field(
+        ["."],
+        min_length=1,
+        description="Folders below the root of the dataset that it may lie in; the first where it "
+        "is found counts.",
+    )
+    expected: dict[Split, Positive] | None = Field(
+        None, description="Number of images of its splits, if they are not those of the card."
+    )
+
+
+class NamedSource(SourceBase):
+    """A source that calls the classes by names; others number them in label order."""
+
+    names: Annotated[list[str], WithoutRepeats] = Field(
+        [],
+        description="What it calls the classes, in label order; if left out, their name, slug, "
+        "wnid or an alias.",
+    )
+    strip: Annotated[str, AfterValidator(_expression)] | None = Field(
+        None, description="Regular expression of what is cut out of its names of classes."
+    )
+
+
+class ClassFolders(NamedSource):
+    """One folder per split with one subfolder per class."""
+
+    layout: Literal["class-folders"] = Field(description="Kind of layout.")
+    splits: dict[Split, str] = Field(min_length=1, description="Folder of every split.")
+
+
+class CoopSplit(NamedSource):
+    """A split file as CoOp publishes: JSON lists `[path, label, class name]` under three keys."""
+
+    layout: Literal["coop-json"] = Field(description="Kind of layout.")
+    file: str = Field(description="The split file.")
+    images: str = Field(".", description="Folder that its paths are relative to.")
+
+
+class FgvcLists(NamedSource):
+    """One text file per split, with an image's identifier and its class per line."""
+
+    layout: Literal["fgvc-lists"] = Field(description="Kind of layout.")
+    splits: dict[Split, str] = Field(min_length=1, description="Text file of every split.")
+    images: str = Field("images", description="Folder of the images.")
+    suffix: str = Field(".jpg", description="What follows the identifier in file names.")
+
+
+class CifarBatches(NamedSource):
+    """Python pickles of pixels and labels, and one with the class names."""
+
+    layout: Literal["cifar"] = Field(description="Kind of layout.")
+    splits: dict[Split, list[str]] = Field(min_length=1, description="Files of every split.")
+    meta: str = Field(description="File with the class names.")
+
+
+class CsvLists(NamedSource):
+    """One CSV file per split, with columns `path` and `label`; the first line names them."""
+
+    layout: Literal["csv"] = Field(description="Kind of layout.")
+    splits: dict[Split, str] = Field(min_length=1, description="CSV file of every split.")
+    images: str | None = Field(
+        None, description="Folder that paths are relative to; if left out, that of the CSV file."
+    )
+
+
+class WebdatasetShards(SourceBase):
+    """Uncompressed tars with an image and the number of its class under one key."""
+
+    layout: Literal["webdataset"] = Field(description="Kind of layout.")
+    splits: dict[Split, str] = Field(
+        min_length=1, description="Tars of every split, as a pattern: `test/*.tar`."
+    )
+    label: str = Field("cls", description="Suffix of the files that hold numbers of classes.")
+    classes: str = Field(
+        "classnames.txt",
+        description="If it exists: a text file with as many lines as there must be classes.",
+    )
+
+
+class ParquetShards(SourceBase):
+    """Parquet files with encoded images and numbers of classes, as on the Hugging Face hub."""
+
+    layout: Literal["parquet"] = Field(description="Kind of layout.")
+    splits: dict[Split, str] = Field(
+        min_length=1, description="Files of every split, as a pattern: `data/test-*.parquet`."
+    )
+    image: str = Field("image", description="Column of images: bytes, or a struct with `bytes`.")
+    label: str = Field("label", description="Column of numbers of classes.")
+
+
+AnySource = Annotated[
+    ClassFolders
+    | CoopSplit
+    | FgvcLists
+    | CifarBatches
+    | CsvLists
+    | WebdatasetShards
+    | ParquetShards,
+    Field(discriminator="layout"),
+]

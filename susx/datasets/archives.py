@@ -1,0 +1,193 @@
+"""Images inside larger files: tars as webdataset writes them, and Parquet with image bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from susx.config_sources import ParquetShards, Split, WebdatasetShards
+from susx.errors import InputError, listing
+from susx.images import SUFFIXES, Listed, Listing
+from susx.manifests import ClassManifest
+
+IN_TAR = re.compile(r"(.+)#(\d+)-(\d+)")
+IN_PARQUET = re.compile(r"(.+\.parquet)#(.+):(\d+)")
+
+
+def member_bytes(path: str) -> bytes | None:
+    """Read an image by `tar#first-size` or `parquet#column:row`; None if `path` has neither form.
+
+    Raises:
+        OSError: if the file is missing.
+        InputError: if it is broken.
+    """
+    if match := IN_TAR.fullmatch(path):
+        with Path(match[1]).open("rb") as stream:
+            stream.seek(int(match[2]))
+            return stream.read(int(match[3]))
+    if match := IN_PARQUET.fullmatch(path):
+        return _parquet_image(match[1], match[2], int(match[3]))
+    return None
+
+
+def webdataset_shards(
+    source: WebdatasetShards, base: Path, split: Split, classes: ClassManifest, origin: str
+) -> Listing:
+    """List the images of a split's tars; labels are numbers in files beside the images.
+
+    Raises:
+        InputError: if there is no tar, one is compressed or broken, or a label is that of no class.
+    """
+    names = base / source.classes
+    if names.exists():
+        found = [line for line in names.read_text("utf-8").splitlines() if line.strip()]
+        _check_count(names, len(found), classes)
+    images: list[Listed] = []
+    for path in _shards(base, source.splits[split], origin):
+        folder = path.relative_to(base).with_suffix("").as_posix()
+        for key, places, data in _samples(path, source.label):
+            if places:
+                label = _label(data, f"{path}: {key}.{source.label}", classes)
+                images.append(Listed(f"{folder}/{key}", f"{path}#{places[0]}", label))
+    return _listing(sorted(images, key=lambda image: image.label), base, classes)
+
+
+def parquet_shards(
+    source: ParquetShards, base: Path, split: Split, classes: ClassManifest, origin: str
+) -> Listing:
+    """List the images of a split's Parquet files, in the order of their rows, which reads fastest.
+
+    Raises:
+        InputError: if there is no file, one is broken, or a label is that of no class.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    images: list[Listed] = []
+    for path in _shards(base, source.splits[split], origin):
+        try:
+            schema = pq.read_schema(path)
+            if missing := [n for n in (source.image, source.label) if n not in schema.names]:
+                has = listing(schema.names)
+                raise InputError(f"{path}: no column {listing(missing)} (has {has})")
+            labels = pq.read_table(path, columns=[source.label])[source.label].to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{path}: not a readable Parquet file ({error})") from None
+        _check_features(path, schema.metadata or {}, source.label, classes)
+        folder = path.relative_to(base).with_suffix("").as_posix()
+        for row, value in enumerate(labels):
+            label = _label(value, f"{path}: row {row}: {source.label}", classes)
+            key = f"{folder}/{row:07d}"
+            images.append(Listed(key, f"{path}#{source.image}:{row}", label))
+    return _listing(images, base, classes)
+
+
+def _shards(base: Path, pattern: str, origin: str) -> list[Path]:
+    paths = sorted(base.glob(pattern))
+    if not paths:
+        raise InputError(f"{origin}: no files {base / pattern}")
+    return paths
+
+
+def _samples(path: Path, label: str) -> Iterator[tuple[str, list[str], bytes | None]]:
+    """Key, places of images, and contents of the label file, of every group in a tar."""
+    places: dict[str, list[str]] = {}
+    labels: dict[str, bytes] = {}
+    try:
+        # Only in an uncompressed tar can images be read where they lie.
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                if not member.isfile():
+                    continue
+                folder, slash, name = member.name.rpartition("/")
+                stem, _, suffix = name.partition(".")
+                found = places.setdefault(f"{folder}{slash}{stem}", [])
+                if f".{suffix.lower().rpartition('.')[2]}" in SUFFIXES:
+                    found.append(f"{member.offset_data}-{member.size}")
+                elif suffix == label and (file := tar.extractfile(member)):
+                    labels[f"{folder}{slash}{stem}"] = file.read()
+    except (tarfile.TarError, OSError) as error:
+        raise InputError(
+            f"{path}: not a readable tar ({error}); compressed ones must be unpacked first"
+        ) from None
+    for key, found in places.items():
+        yield key, found, labels.get(key)
+
+
+def _label(value: Any, origin: str, classes: ClassManifest) -> int:
+    try:
+        label = int(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{origin}: {value!r} is no label; labels are numbers") from None
+    if not 0 <= label < len(classes):
+        raise InputError(f"{origin}: label {label}, but there are {len(classes)} classes")
+    return label
+
+
+def _check_count(path: Path, count: int, classes: ClassManifest) -> None:
+    if count != len(classes):
+        raise InputError(
+            f"{path}: tells of {count} classes, but there are {len(classes)}, so that its numbers "
+            "mean others"
+        )
+
+
+def _check_features(
+    path: Path, metadata: Mapping[bytes, bytes], column: str, classes: ClassManifest
+) -> None:
+    """Compare the class names in the metadata of the datasets library, if they are there."""
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        names = features[column]["names"]
+    except (KeyError, TypeError, ValueError):
+        return
+    if isinstance(names, list):
+        _check_count(path, len(names), classes)
+
+
+def _parquet_image(path: str, column: str, row: int) -> bytes:
+    import pyarrow as pa
+
+    state = Path(path).stat()
+    try:
+        for group, (first, count) in enumerate(_groups(path, state.st_mtime_ns, state.st_size)):
+            if first <= row < first + count:
+                values = _column(path, state.st_mtime_ns, state.st_size, group, column)
+                value = values[row - first].as_py()
+                data = value.get("bytes") if isinstance(value, dict) else value
+                return data if isinstance(data, bytes) else b""
+    except (KeyError, pa.ArrowException) as error:
+        raise InputError(f"{path}: not a readable Parquet file ({error})") from None
+    raise InputError(f"{path}: has no row {row}")
+
+
+@lru_cache(maxsize=64)
+def _groups(path: str, _time: int, _size: int) -> list[tuple[int, int]]:
+    """First row and number of rows of every row group."""
+    import pyarrow.parquet as pq
+
+    meta = pq.read_metadata(path)
+    counts = [meta.row_group(group).num_rows for group in range(meta.num_row_groups)]
+    return [(sum(counts[:group]), count) for group, count in enumerate(counts)]
+
+
+@lru_cache(maxsize=2)
+def _column(path: str, _time: int, _size: int, group: int, column: str) -> Any:
+    """Images of the row groups read last, since neighbours are mostly read together."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return file.read_row_group(group, columns=[column])[column]
+
+
+def _listing(images: Iterable[Listed], base: Path, classes: ClassManifest) -> Listing:
+    listed = list(images)
+    used = {image.label for image in listed}
+    absent = [c.name for c in classes if c.index not in used]
+    meta = {"folder": str(base), "n_other_files": 0, "classes_without_images": absent}
+    return Listing(listed, meta)

@@ -1,0 +1,244 @@
+"""What is wrong with a dataset on disk, told before a long job finds out."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+from susx.config_datasets import Card, Images, load_card
+from susx.config_sources import CoopSplit, CsvLists, FgvcLists, Split
+from susx.datasets.sources import OWN, Place, list_split, locate
+from susx.errors import InputError, listing
+from susx.images import FORMATS, Listed, Listing, UnreadableImage, decode, in_threads, stored_bytes
+from susx.manifests import ClassManifest
+
+SAMPLE = 64
+
+
+@dataclass
+class SplitCheck:
+    """What was found of a split; lists hold keys of images.
+
+    Attributes:
+        expected: number of images that the card states, or None.
+        listed: number of images that the layout lists.
+        missing: listed images that are not there.
+        examined: number of images that were decoded.
+        unreadable: reason by image, for those that could not be.
+        formats: number of examined images by format.
+        modes: number of examined images by colour mode.
+        misnamed: format by image, for those whose suffix tells another.
+        n_other_files: files among the images that are none.
+        classes_without_images: names of classes.
+    """
+
+    expected: int | None
+    listed: int = 0
+    missing: list[str] = field(default_factory=list)
+    examined: int = 0
+    unreadable: dict[str, str] = field(default_factory=dict)
+    formats: dict[str, int] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    misnamed: dict[str, str] = field(default_factory=dict)
+    n_other_files: int = 0
+    classes_without_images: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Check:
+    """What was found of a dataset.
+
+    Attributes:
+        title: of the card, or None.
+        source: what the layout is called, or None if nothing was found.
+        folder: where it lies.
+        full: whether every image was decoded, not only a sample.
+        problems: what should be mended, in sentences.
+        remarks: what is unusual but read correctly, in sentences.
+        known_trouble: what the card says of the published data.
+        splits: details by split.
+    """
+
+    title: str | None
+    source: str | None
+    folder: str | None
+    full: bool
+    problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    known_trouble: list[str] = field(default_factory=list)
+    splits: dict[str, SplitCheck] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What decoding an image tells."""
+
+    key: str
+    format: str = ""
+    mode: str = ""
+    misnamed: bool = False
+    reason: str = ""
+
+
+def check_dataset(
+    images: Mapping[str, str | None],
+    card: str | None,
+    classes: ClassManifest,
+    key: str,
+    full: bool = False,
+    threads: int = 1,
+) -> Check:
+    """Compare a dataset on disk with its card; whatever is wrong is told, not raised.
+
+    Args:
+        images: section `images` of the dataset in config.yaml.
+        card: its card, if any.
+        classes: class manifest.
+        key: of the section in config.yaml.
+        full: decode every image; otherwise a sample of `SAMPLE` per split, spread over the classes.
+        threads: images decoded at the same time.
+    """
+    section, facts = Images.model_validate(images), load_card(card) if card else None
+    check = Check(facts.title if facts else None, None, None, full)
+    check.known_trouble = facts.trouble if facts else []
+    try:
+        place = locate(section, facts, key)
+    except InputError as error:
+        check.problems.append(str(error))
+        return check
+    check.source, check.folder = place.source.name, str(place.base)
+    owners: dict[str, str] = {}
+    for split in place.splits:
+        try:
+            found = list_split(place.settings(split), classes, f"{key}: {split}")
+        except InputError as error:
+            check.problems.append(str(error))
+            continue
+        check.splits[split] = _check_split(found, place, facts, split, classes, full, threads)
+        check.problems += _problems(split, check.splits[split], len(classes))
+        check.remarks += _remarks(split, check.splits[split])
+        check.problems += _shared(found.images, split, owners)
+    return check
+
+
+def summary(check: Check) -> list[str]:
+    """The check in lines, for the log."""
+    lines = [
+        f"{split}: {found.listed} images of {check.source}, {found.examined} decoded"
+        for split, found in check.splits.items()
+    ]
+    end = f"problems: {len(check.problems) or 'none'}"
+    hint = "" if check.full else "; `check/full/` in place of `check/` decodes every image"
+    return [*lines, *check.remarks, f"{end}{hint}"]
+
+
+def _check_split(
+    found: Listing,
+    place: Place,
+    card: Card | None,
+    split: Split,
+    classes: ClassManifest,
+    full: bool,
+    threads: int,
+) -> SplitCheck:
+    used = {image.label for image in found.images}
+    check = SplitCheck(
+        expected=_expected(place, card).get(split),
+        listed=len(found.images),
+        n_other_files=found.meta["n_other_files"],
+        classes_without_images=[c.name for c in classes if c.index not in used],
+    )
+    there = found.images
+    if isinstance(place.source, CoopSplit | CsvLists | FgvcLists):  # others list what is there
+        there = [image for image in found.images if Path(image.path).exists()]
+    kept = {image.key for image in there}
+    check.missing = [image.key for image in found.images if image.key not in kept]
+    looked = there if full else _spread(there, SAMPLE)
+    formats: Counter[str] = Counter()
+    modes: Counter[str] = Counter()
+    looks = in_threads(_look, looked, threads)
+    for look in tqdm(looks, total=len(looked), desc=split, unit=" images", mininterval=1):
+        check.examined += 1
+        if look.reason:
+            check.unreadable[look.key] = look.reason
+            continue
+        formats[look.format] += 1
+        modes[look.mode] += 1
+        if look.misnamed:
+            check.misnamed[look.key] = look.format
+    check.formats, check.modes = dict(formats.most_common()), dict(modes.most_common())
+    return check
+
+
+def _expected(place: Place, card: Card | None) -> Mapping[Split, int]:
+    """Published counts; what the configuration names need not be a published split."""
+    if card is None or place.source.name == OWN:
+        return {}
+    return card.expected if place.source.expected is None else place.source.expected
+
+
+def _look(image: Listed) -> _Look:
+    from PIL import Image
+
+    try:
+        data = stored_bytes(image.path)
+        decode(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+                kind, mode = str(opened.format), opened.mode
+    except OSError as error:
+        return _Look(image.key, reason=error.strerror or type(error).__name__)
+    except (UnreadableImage, InputError) as error:
+        return _Look(image.key, reason=str(error))
+    promised = Image.registered_extensions().get(Path(image.path).suffix.lower(), kind)
+    return _Look(image.key, kind, mode, misnamed=promised != kind)
+
+
+def _spread(images: Sequence[Listed], n: int) -> list[Listed]:
+    """At most n images at even distances."""
+    if len(images) <= n:
+        return list(images)
+    return [images[i * len(images) // n] for i in range(n)]
+
+
+def _problems(split: str, found: SplitCheck, n_classes: int) -> Iterable[str]:
+    if found.expected is not None and found.listed != found.expected:
+        yield f"{split}: {found.expected} images were published, {found.listed} are listed"
+    if missing := found.missing:
+        yield f"{split}: {len(missing)} of {found.listed} images missing: {listing(missing)}"
+    if found.unreadable:
+        reasons = [f"{key} ({reason})" for key, reason in found.unreadable.items()]
+        of = f"of {found.examined} decoded images"
+        yield f"{split}: {len(reasons)} {of} unreadable: {listing(reasons)}"
+    if names := found.classes_without_images:
+        yield f"{split}: {len(names)} of {n_classes} classes without images: {listing(names)}"
+
+
+def _remarks(split: str, found: SplitCheck) -> Iterable[str]:
+    of = f"of {found.examined} decoded images"
+    if found.misnamed:
+        named = [f"{key} ({kind})" for key, kind in found.misnamed.items()]
+        yield f"{split}: {len(named)} {of} in another format than named: {listing(named)}"
+    if odd := {mode: n for mode, n in found.modes.items() if mode != "RGB"}:
+        counts = ", ".join(f"{n} {mode}" for mode, n in odd.items())
+        yield f"{split}: {sum(odd.values())} {of} converted to RGB: {counts}"
+    if found.n_other_files:
+        yield f"{split}: other files, which are ignored: {found.n_other_files}"
+
+
+def _shared(images: Iterable[Listed], split: str, owners: dict[str, str]) -> Iterable[str]:
+    """Images that an earlier split lists, too."""
+    twice: dict[str, list[str]] = {}
+    for image in images:
+        owner = owners.setdefault(image.path, split)
+        if owner != split:
+            twice.setdefault(owner, []).append(image.key)
+    for owner, keys in twice.items():
+        yield f"{split}: images that are also listed for {owner}: {len(keys)}: {listing(keys)}"

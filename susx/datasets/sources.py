@@ -1,0 +1,190 @@
+"""Finding a dataset on disk, and listing the images of its splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from susx.config_datasets import Card, Images
+from susx.config_sources import (
+    AnySource,
+    CifarBatches,
+    ClassFolders,
+    CoopSplit,
+    CsvLists,
+    FgvcLists,
+    ParquetShards,
+    Split,
+    WebdatasetShards,
+)
+from susx.errors import InputError, listing, suggestion
+from susx.images import Listing, examined
+from susx.manifests import ClassManifest, Table
+
+SOURCES: TypeAdapter[AnySource] = TypeAdapter(AnySource)
+OWN = "own"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A source and the folder that its paths are relative to."""
+
+    source: AnySource
+    base: Path
+
+    @property
+    def splits(self) -> list[Split]:
+        """Splits that it has, in the order of their use."""
+        has: tuple[Split, ...] = ("train", "validation", "test")
+        if isinstance(self.source, CoopSplit):
+            return list(has)
+        return [split for split in has if split in self.source.splits]
+
+    def files(self, split: Split) -> list[Path]:
+        """Files and folders that tell when the images of a split change; some may be missing."""
+        source = self.source
+        if isinstance(source, ClassFolders):
+            root = self.base / source.splits[split]
+            return [root, *_folders(root)]
+        if isinstance(source, WebdatasetShards | ParquetShards):
+            return sorted(self.base.glob(source.splits[split]))
+        if isinstance(source, CifarBatches):
+            names = [source.meta, *source.splits[split]]
+            return [self.base / name for name in names]
+        listed = source.file if isinstance(source, CoopSplit) else source.splits[split]
+        if isinstance(source, CsvLists) and source.images is None:
+            return [self.base / listed]
+        folder = self.base / (source.images or ".")
+        return [self.base / listed, folder, *_folders(folder)]
+
+    def settings(self, split: Split) -> dict[str, Any]:
+        """The place and a split of it as plain values, for `list_split`."""
+        return {"source": self.source.model_dump(), "base": str(self.base), "split": split}
+
+
+def locate(images: Images, card: Card | None, key: str) -> Place:
+    """Find the source of a dataset's images.
+
+    Args:
+        images: folders by split, or a root.
+        card: dataset card, whose sources are looked for below a root, in its order.
+        key: of `images` in config.yaml, for error messages.
+
+    Raises:
+        InputError: if nothing of what the card lists is there.
+    """
+    if images.root is None:
+        folders: dict[Split, str | None] = {
+            "train": images.train,
+            "validation": images.validation,
+            "test": images.test,
+        }
+        splits = {split: folder for split, folder in folders.items() if folder is not None}
+        return Place(_own(splits, key), Path())
+    sources = card.sources if card else []
+    if images.source is not None:
+        names = [source.name for source in sources]
+        if images.source not in names:
+            hint = suggestion(images.source, names) or f"; there are {listing(names)}"
+            raise InputError(f'{key}.source: the card has no source "{images.source}"{hint}')
+        sources = [source for source in sources if source.name == images.source]
+    root, wanted = Path(images.root), []
+    if not root.is_dir():
+        raise InputError(f"{key}.root: folder not found: {root}")
+    for source in sources:
+        for below in source.below:
+            base = root / below
+            if _is_there(source, base):
+                return Place(source, base)
+            wanted += [Path(below, mark) for mark in _marks(source)]
+    raise InputError(
+        f"{key}.root: {root} has none of {listing(wanted, 12)}, by which "
+        f"{card.title if card else 'it'} is recognised; see docs/datasets.md"
+    )
+
+
+def _own(splits: dict[Split, str], key: str) -> AnySource:
+    listed = [split for split, path in splits.items() if Path(path).suffix.lower() == ".csv"]
+    if not listed:
+        return ClassFolders(name=OWN, layout="class-folders", splits=splits)
+    for split in splits:
+        if split not in listed:
+            raise InputError(
+                f"{key}.{split}: a folder, but {listed[0]} is a CSV file; use one kind"
+            )
+    return CsvLists(name=OWN, layout="csv", splits=splits)
+
+
+def list_split(settings: Mapping[str, Any], classes: ClassManifest, key: str) -> Listing:
+    """List the images of a split.
+
+    Args:
+        settings: `Place.settings` of the split.
+        classes: class manifest.
+        key: of the split in config.yaml, for error messages.
+
+    Raises:
+        InputError: if files are missing, broken, or name other classes.
+    """
+    source = SOURCES.validate_python(settings["source"])
+    base, split = Path(settings["base"]), settings["split"]
+    found = _list(source, base, split, classes, key)
+    return Listing(found.images, {**found.meta, "source": source.name})
+
+
+def split_manifest(
+    settings: Mapping[str, Any], classes: ClassManifest, key: str, threads: int = 1
+) -> Table:
+    """List the images of a split and decode each once.
+
+    Returns:
+        Table of ImageRecord in class order; `meta` names the source.
+
+    Raises:
+        InputError: as `list_split` does, or if no image can be read.
+    """
+    return examined(list_split(settings, classes, key), classes, key, threads)
+
+
+def _list(source: AnySource, base: Path, split: Split, classes: ClassManifest, key: str) -> Listing:
+    from susx.datasets import archives, cifar, layouts
+
+    if isinstance(source, ClassFolders):
+        return layouts.class_folders(source, base, split, classes, key)
+    if isinstance(source, CoopSplit):
+        return layouts.coop_split(source, base, split, classes, key)
+    if isinstance(source, CsvLists):
+        return layouts.csv_lists(source, base, split, classes, key)
+    if isinstance(source, WebdatasetShards):
+        return archives.webdataset_shards(source, base, split, classes, key)
+    if isinstance(source, ParquetShards):
+        return archives.parquet_shards(source, base, split, classes, key)
+    if isinstance(source, FgvcLists):
+        return layouts.fgvc_lists(source, base, split, classes, key)
+    return cifar.cifar_batches(source, base, split, classes, key)
+
+
+def _marks(source: AnySource) -> list[str]:
+    """Files, folders or patterns of which any tells that a source is there."""
+    if isinstance(source, CoopSplit):
+        return [source.file]
+    if isinstance(source, CifarBatches):
+        return [source.meta]
+    return list(source.splits.values())
+
+
+def _is_there(source: AnySource, base: Path) -> bool:
+    if isinstance(source, WebdatasetShards | ParquetShards):
+        return any(any(base.glob(mark)) for mark in _marks(source))
+    if isinstance(source, ClassFolders):  # tars of a mirror lie in folders called the same
+        return any(any(_folders(base / mark)) for mark in _marks(source))
+    return any((base / mark).exists() for mark in _marks(source))
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    if root.is_dir():
+        yield from sorted(path for path in root.iterdir() if path.is_dir())

@@ -1,0 +1,124 @@
+"""What encoders of all libraries share: device, precision, compilation, provenance."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from susx.compute import pick_device
+from susx.config_encoders import Encoder as Settings
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Tokens = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a checkpoint says of itself.
+
+    Attributes:
+        dim: dimension d of the joint space.
+        image_size: side of the square input, in pixels.
+        logit_scale: factor on cosines that the encoder was trained with.
+        preprocessing: settings of the image preprocessing, for the record.
+        notes: what else goes on record.
+    """
+
+    dim: int
+    image_size: int
+    logit_scale: float
+    preprocessing: Mapping[str, Any]
+    notes: Mapping[str, Any]
+
+
+class TorchEncoder(ABC):
+    """An encoder whose towers are torch modules; a library says how they are called.
+
+    Attributes as in `susx.encoders.Encoder`.
+    """
+
+    def __init__(self, settings: Settings, model: Any, traits: Traits) -> None:
+        self.name = settings.model
+        self.dim = traits.dim
+        self.image_size = traits.image_size
+        self.logit_scale = traits.logit_scale
+        self.provenance: dict[str, Any] = {
+            "library": settings.library,
+            "model": settings.model,
+            "revision": settings.revision,
+            "weights_sha256": weights_sha256(model),
+            "precision": settings.precision,
+            "preprocessing": dict(traits.preprocessing),
+            **({"compiled": True} if settings.compile else {}),
+            **traits.notes,
+        }
+        self._device = torch.device(pick_device(settings.device))
+        self._dtype = getattr(torch, settings.precision)
+        self._model = model.to(self._device, self._dtype).eval()
+
+        def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+            return torch.compile(function) if settings.compile else function
+
+        self._images = compiled(self.image_features)
+        self._patches = compiled(self.patch_features)
+        self._texts = compiled(self.text_features)
+
+    @abstractmethod
+    def preprocess(self, image: Image) -> Tensor:
+        """Turn an RGB image into the (3, H, W) float32 input, as the publisher does it."""
+
+    @abstractmethod
+    def image_features(self, pixels: Tensor) -> Tensor:
+        """Embed (B, 3, H, W) inputs on the device as (B, d)."""
+
+    @abstractmethod
+    def patch_features(self, pixels: Tensor) -> Tensor:
+        """Embed the P patches of (B, 3, H, W) inputs on the device as (B, P, d)."""
+
+    @abstractmethod
+    def tokens(self, texts: Sequence[str]) -> Tokens:
+        """Turn B texts into the named inputs of `text_features`, each (B, L)."""
+
+    @abstractmethod
+    def text_features(self, tokens: Tokens) -> Tensor:
+        """Embed tokens on the device as (B, d)."""
+
+    @abstractmethod
+    def count_truncated(self, texts: Sequence[str]) -> int:
+        """Count the texts that `encode_texts` cuts."""
+
+    @torch.inference_mode()
+    def encode_images(self, batch: Tensor) -> Tensor:
+        """Embed (B, 3, H, W) inputs as (B, d) float32 rows on the CPU, not normalised."""
+        return self._images(self._placed(batch)).float().cpu()
+
+    @torch.inference_mode()
+    def encode_patches(self, batch: Tensor) -> Tensor:
+        """Embed the P patches of (B, 3, H, W) inputs as (B, P, d), otherwise as images."""
+        return self._patches(self._placed(batch)).float().cpu()
+
+    @torch.inference_mode()
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Embed texts as (B, d) float32 rows on the CPU, not normalised; long texts are cut."""
+        tokens = {name: ids.to(self._device) for name, ids in self.tokens(texts).items()}
+        return self._texts(tokens).float().cpu()
+
+    def _placed(self, batch: Tensor) -> Tensor:
+        return batch.to(self._device, self._dtype)
+
+
+def weights_sha256(model: Any) -> str:
+    """Hash names, shapes and float32 values of a model's state."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,65 @@
+"""Why a model could not be loaded, in words, and models that are fetched as a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from textwrap import shorten
+
+from huggingface_hub import errors, snapshot_download
+
+from susx.errors import InputError
+
+REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (
+        errors.GatedRepoError,
+        "it is gated: accept its terms on its page, and set HF_TOKEN to a token of that account",
+    ),
+    (errors.RevisionNotFoundError, "it has no such revision; correct `revision`"),
+    (
+        errors.RepositoryNotFoundError,
+        "there is no such folder here and no such model on the hub, or it is private: check the "
+        "spelling, or set HF_TOKEN",
+    ),
+    (
+        errors.OfflineModeIsEnabled,
+        "it is not in the local cache of the hub, and HF_HUB_OFFLINE is set",
+    ),
+    (
+        errors.LocalEntryNotFoundError,
+        "it is not in the local cache of the hub, and the hub cannot be reached",
+    ),
+    (errors.EntryNotFoundError, "it lacks a file that is needed"),
+    (errors.HFValidationError, "there is no such folder here, and it is no hub identifier"),
+)
+
+
+def reason(error: BaseException, model: str) -> str:
+    """Say on one line why a model could not be loaded: the hub's reason if one is behind it."""
+    chain = [] if Path(model).exists() else list(_causes(error))
+    for kind, words in REASONS:
+        if any(isinstance(cause, kind) for cause in chain):
+            return words
+    return f"{type(error).__name__}: {shorten(str(error), 300)}"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def folder_of(model: str, revision: str | None, patterns: Sequence[str]) -> Path:
+    """Return a local folder, or fetch the matching files of a hub model (or find them cached).
+
+    Raises:
+        InputError: if there is neither; it says why.
+    """
+    if Path(model).is_dir():
+        return Path(model)
+    try:
+        return Path(snapshot_download(model, revision=revision, allow_patterns=list(patterns)))
+    except Exception as error:  # the library raises many kinds for the network's many failures
+        raise InputError(
+            f"encoder model {model}: cannot be loaded: {reason(error, model)}"
+        ) from None

@@ -1,0 +1,241 @@
+"""Models of the open_clip library: its zoo on the hub, folders, checkpoint files and tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from susx.config_encoders import Encoder as Settings
+from susx.encoders.base import Tokens, TorchEncoder, Traits
+from susx.encoders.hub import folder_of, reason
+from susx.errors import InputError, listing, suggestion
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+CONFIGURATION = "open_clip_config.json"
+TOKENIZERS = ("*.json", "*.txt", "*.model")
+WEIGHTS = ("open_clip*.safetensors", "open_clip_pytorch_model.bin")  # in order of preference
+
+
+class Source(NamedTuple):
+    """How open_clip is asked for a model: its name for it, a tag or file, the activation."""
+
+    name: str
+    pretrained: str | None = None
+    quick_gelu: bool = False
+
+
+class OpenClipEncoder(TorchEncoder):
+    """An open_clip model; texts are padded to its context, as its tokenizers do."""
+
+    def __init__(
+        self, settings: Settings, model: Any, tokenizer: Any, transform: Any, dim: int
+    ) -> None:
+        size = model.visual.image_size
+        bias = getattr(model, "logit_bias", None)
+        notes: dict[str, Any] = {
+            "open_clip": version("open_clip_torch"),
+            "architecture": settings.architecture,
+        }
+        if bias is not None:
+            notes["logit_bias"] = float(bias.detach().float())
+        traits = Traits(
+            dim=dim,
+            image_size=int(size if isinstance(size, int) else size[0]),
+            logit_scale=float(model.logit_scale.detach().float().exp()),
+            preprocessing={
+                key: list(value) if isinstance(value, tuple) else value
+                for key, value in model.visual.preprocess_cfg.items()
+            },
+            notes=notes,
+        )
+        super().__init__(settings, model, traits)
+        self._tokenizer = tokenizer
+        self._transform = transform
+        self._context = int(tokenizer.context_length)
+
+    def preprocess(self, image: Image) -> Tensor:
+        """Apply the checkpoint's own transformation, without augmentation."""
+        pixels: Tensor = self._transform(image)
+        return pixels
+
+    def image_features(self, pixels: Tensor) -> Tensor:
+        """Embed (B, 3, H, W) inputs on the device as (B, d)."""
+        features: Tensor = self._model.encode_image(pixels, normalize=False)
+        return features
+
+    def patch_features(self, pixels: Tensor) -> Tensor:
+        """Embed patches as (B, P, d): tokens of a ViT, or of a ResNet's attention pool.
+
+        Raises:
+            InputError: if the architecture has no tokens that are projected as the image is.
+        """
+        visual = self._model.visual
+        if hasattr(visual, "attnpool"):
+            (maps,) = visual.forward_intermediates(pixels, indices=1, intermediates_only=True)[
+                "image_intermediates"
+            ]
+            return pooled_tokens(visual.attnpool, maps)
+        if hasattr(visual, "ln_post") and visual.attn_pool is None:
+            (tokens,) = visual.forward_intermediates(
+                pixels,
+                indices=1,
+                normalize_intermediates=True,
+                intermediates_only=True,
+                output_fmt="NLC",
+            )["image_intermediates"]
+            projected: Tensor = tokens if visual.proj is None else tokens @ visual.proj
+            return projected
+        raise InputError(
+            f"encoder model {self.name}: its vision tower ({type(visual).__name__}) has no patch "
+            "tokens in the joint space; leave `calip` out of `evaluation.methods`"
+        )
+
+    def tokens(self, texts: Sequence[str]) -> Tokens:
+        """Tokenise, with as many columns as the context."""
+        return {"text": self._tokenizer(list(texts))}
+
+    def text_features(self, tokens: Tokens) -> Tensor:
+        """Embed tokens on the device as (B, d)."""
+        features: Tensor = self._model.encode_text(tokens["text"], normalize=False)
+        return features
+
+    def count_truncated(self, texts: Sequence[str]) -> int:
+        """Count the texts that read otherwise in a context one token longer."""
+        cut = self._tokenizer(list(texts))
+        longer = self._tokenizer(list(texts), context_length=self._context + 1)
+        return int((longer[:, : self._context] != cut).any(dim=1).sum())
+
+
+def pooled_tokens(pool: Any, maps: Tensor) -> Tensor:
+    """Let every position of (B, c, h, w) maps ask CLIP's attention pool, as (B, h * w, d).
+
+    The pool itself only lets the mean ask; the answers of the positions are CALIP's spatial
+    features (Guo et al., arXiv:2209.14169).
+    """
+    positions = maps.flatten(2).transpose(1, 2)
+    context = torch.cat([positions.mean(dim=1, keepdim=True), positions], dim=1)
+    context = context + pool.positional_embedding.to(context.dtype)
+
+    def heads(rows: Tensor) -> Tensor:
+        return rows.reshape(*rows.shape[:2], pool.num_heads, -1).transpose(1, 2)
+
+    queries, keys = heads(pool.q_proj(context[:, 1:])), heads(pool.k_proj(context))
+    answers = scaled_dot_product_attention(queries, keys, heads(pool.v_proj(context)))
+    projected: Tensor = pool.c_proj(answers.transpose(1, 2).flatten(2))
+    return projected
+
+
+def load(settings: Settings) -> OpenClipEncoder:
+    """Load an open_clip model.
+
+    Raises:
+        InputError: if the library or the model is missing, gated, broken or unknown.
+    """
+    open_clip = _library()
+    source = _source(settings, open_clip)
+    try:
+        config = open_clip.get_model_config(source.name)
+        _refuse_code(config, settings.model)
+        model, transform = open_clip.create_model_from_pretrained(
+            source.name,
+            pretrained=source.pretrained,
+            force_quick_gelu=source.quick_gelu,
+            weights_only=True,
+        )
+        tokenizer = open_clip.get_tokenizer(source.name)
+    except InputError:
+        raise
+    except Exception as error:  # the library raises many kinds for missing and broken files
+        if "weights_only" in str(error):
+            raise InputError(
+                f"encoder model {settings.model}: its weights cannot be read as data only: they "
+                "are broken, a pickle that could run code, or a TorchScript archive; take "
+                "safetensors, which OpenAI's models have on the hub (timm/resnet50_clip.openai)"
+            ) from None
+        raise InputError(
+            f"encoder model {settings.model}: cannot be loaded with open_clip: "
+            f"{reason(error, settings.model)}"
+        ) from None
+    return OpenClipEncoder(settings, model, tokenizer, transform, int(config["embed_dim"]))
+
+
+def _library() -> Any:
+    try:
+        return import_module("open_clip")
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"encoder library open-clip: {error.name} is not installed: pip install -e "
+            "'.[open-clip]'"
+        ) from None
+    except RuntimeError as error:  # torchvision of another build of torch
+        raise InputError(
+            f"encoder library open-clip: cannot be imported ({error}); install the torchvision "
+            f"that was built for torch {torch.__version__}"
+        ) from None
+
+
+def _source(settings: Settings, open_clip: Any) -> Source:
+    name, architecture = settings.model, settings.architecture
+    if architecture is None:
+        if Path(name).is_file():
+            raise InputError(
+                f"encoder model {name}: is a checkpoint file; set `architecture` to open_clip's "
+                "name for the model in it, such as RN50-quickgelu"
+            )
+        return Source(f"local-dir:{_folder(name, settings.revision)}")
+    if architecture not in open_clip.list_models():
+        raise InputError(
+            f'encoder model {name}: open_clip knows no architecture "{architecture}"'
+            f"{suggestion(architecture, open_clip.list_models())}"
+        )
+    if settings.revision is not None:
+        raise InputError(
+            f"encoder model {name}: files and tags have no revision; remove `revision`, or name a "
+            "hub model in place of `architecture`"
+        )
+    tag = {} if Path(name).is_file() else open_clip.get_pretrained_cfg(architecture, name)
+    if not tag and not Path(name).is_file():
+        tags = open_clip.list_pretrained_tags_by_model(architecture)
+        raise InputError(
+            f"encoder model {name}: neither a file nor a tag of {architecture}; its tags are "
+            f"{listing(tags, 20)}"
+        )
+    # The library only warns where weights of a tag were trained with another activation.
+    return Source(architecture, name, bool(tag.get("quick_gelu")))
+
+
+def _folder(model: str, revision: str | None) -> Path:
+    if Path(model).is_dir():
+        return Path(model)
+    owner_and_name = model.removeprefix("hf-hub:")
+    for weights in WEIGHTS:
+        folder = folder_of(owner_and_name, revision, [*TOKENIZERS, weights])
+        if list(folder.glob(weights)):
+            return folder
+    raise InputError(
+        f"encoder model {model}: has no weights of open_clip ({listing(WEIGHTS)}); is it a model "
+        "of `library: transformers`?"
+    )
+
+
+def _refuse_code(config: Any, model: str) -> None:
+    """Refuse a configuration that asks, anywhere, for code of a repository to be run."""
+    if isinstance(config, dict):
+        if config.get("trust_remote_code"):
+            raise InputError(
+                f"encoder model {model}: {CONFIGURATION} asks for `trust_remote_code`, which is "
+                "never granted; remove it there if the model works without"
+            )
+        config = list(config.values())
+    if isinstance(config, list):
+        for value in config:
+            _refuse_code(value, model)

@@ -1,0 +1,231 @@
+"""CLIP, MetaCLIP and SigLIP models of the transformers library, from a folder or the hub."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    CLIPModel,
+    MetaClip2Model,
+    Siglip2Model,
+    SiglipModel,
+)
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
+
+from susx.config_encoders import Encoder as Settings
+from susx.encoders.base import Tokens, TorchEncoder, Traits
+from susx.encoders.hub import reason
+from susx.errors import InputError, listing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class ClipEncoder(TorchEncoder):
+    """A model of the CLIP family (Radford et al., arXiv:2103.00020; Xu et al., 2309.16671)."""
+
+    padding: bool | str = True
+    tokenizer_inputs: tuple[str, ...] = ("input_ids", "attention_mask")
+
+    def __init__(self, settings: Settings, model: Any, tokenizer: Any, processor: Any) -> None:
+        super().__init__(settings, model, self._traits(model, processor))
+        self._tokenizer = tokenizer
+        self._processor = processor
+        self._context = int(model.config.text_config.max_position_embeddings)
+
+    def _traits(self, model: Any, processor: Any) -> Traits:
+        return Traits(
+            dim=int(model.config.projection_dim),
+            image_size=int(model.config.vision_config.image_size),
+            logit_scale=float(model.logit_scale.detach().float().exp()),
+            preprocessing=processor.to_dict(),
+            notes={},
+        )
+
+    def preprocess(self, image: Image) -> Tensor:
+        """Resize, crop and normalise with the checkpoint's own image processor."""
+        pixels: Tensor = self._processor(image, return_tensors="pt")["pixel_values"][0]
+        return pixels
+
+    def image_features(self, pixels: Tensor) -> Tensor:
+        """Embed (B, 3, H, W) inputs on the device as (B, d)."""
+        pooled: Tensor = self._model.get_image_features(pixel_values=pixels).pooler_output
+        return pooled
+
+    def patch_features(self, pixels: Tensor) -> Tensor:
+        """Embed patches as (B, P, d): the last tokens, normed and projected as the image is."""
+        tokens = self._model.vision_model(pixel_values=pixels).last_hidden_state[:, 1:]
+        normed = self._model.vision_model.post_layernorm(tokens)
+        projected: Tensor = self._model.visual_projection(normed)
+        return projected
+
+    def tokens(self, texts: Sequence[str]) -> Tokens:
+        """Tokenise as the publisher does, with as many columns as the longest text needs."""
+        tokens = self._tokenizer(
+            self._clean(texts),
+            padding=self.padding,
+            truncation=True,
+            max_length=self._context,
+            return_tensors="pt",
+        )
+        return {name: tokens[name] for name in self.tokenizer_inputs}
+
+    def text_features(self, tokens: Tokens) -> Tensor:
+        """Embed tokens on the device as (B, d)."""
+        pooled: Tensor = self._model.get_text_features(**tokens).pooler_output
+        return pooled
+
+    def count_truncated(self, texts: Sequence[str]) -> int:
+        """Count the texts longer than the text encoder's context."""
+        tokens = self._tokenizer(self._clean(texts), truncation=False)["input_ids"]
+        return sum(len(row) > self._context for row in tokens)
+
+    def _clean(self, texts: Sequence[str]) -> list[str]:
+        return list(texts)
+
+
+class SiglipEncoder(ClipEncoder):
+    """SigLIP (Zhai et al., arXiv:2303.15343) or SigLIP 2 of fixed size (arXiv:2502.14786).
+
+    Texts are lower-cased, padded to the full context and not masked, as in training. Their
+    sigmoid loss has a bias beside the scale; it is the same for all classes, so that it changes
+    neither their order nor their softmax, and is only recorded.
+    """
+
+    padding = "max_length"
+    tokenizer_inputs = ("input_ids",)
+
+    def _traits(self, model: Any, processor: Any) -> Traits:
+        return self._sized_traits(model, processor, int(model.config.vision_config.image_size))
+
+    def _sized_traits(self, model: Any, processor: Any, side: int) -> Traits:
+        return Traits(
+            dim=int(model.config.vision_config.hidden_size),
+            image_size=side,
+            logit_scale=float(model.logit_scale.detach().float().exp()),
+            preprocessing=processor.to_dict(),
+            notes={"logit_bias": float(model.logit_bias.detach().float())},
+        )
+
+    def patch_features(self, pixels: Tensor) -> Tensor:
+        """Embed patches as (B, P, d): each token through the pooling head by itself."""
+        tokens = self._model.vision_model(pixel_values=pixels).last_hidden_state
+        pooled: Tensor = self._model.vision_model.head(tokens.flatten(0, 1)[:, None])
+        return pooled.reshape(*tokens.shape[:2], -1)
+
+    def _clean(self, texts: Sequence[str]) -> list[str]:
+        # The published SigLIP 2 checkpoints name a tokenizer class that keeps upper case.
+        return [text.lower() for text in texts]
+
+
+class NaflexEncoder(SiglipEncoder):
+    """SigLIP 2 for images of any aspect ("NaFlex"), resized to at most so many patches.
+
+    The input is the (P + 1, c) matrix of an image's P flattened patches, padded, above a row that
+    starts with their numbers per column and row. There are no patch features, because
+    the number of patches differs between images.
+    """
+
+    def _traits(self, model: Any, processor: Any) -> Traits:
+        vision = model.config.vision_config
+        side = math.isqrt(int(vision.num_patches)) * int(vision.patch_size)
+        return self._sized_traits(model, processor, side)
+
+    def preprocess(self, image: Image) -> Tensor:
+        """Resize, normalise and cut into patches with the checkpoint's own image processor."""
+        inputs = self._processor(image, return_tensors="pt")
+        patches = inputs["pixel_values"][0].float()
+        last = torch.zeros(1, patches.shape[1])
+        last[0, :2] = inputs["spatial_shapes"][0]
+        return torch.cat([patches, last])
+
+    def image_features(self, pixels: Tensor) -> Tensor:
+        """Embed (B, P + 1, c) inputs on the device as (B, d)."""
+        shapes = pixels[:, -1, :2].long()
+        patches = pixels[:, :-1]
+        filled = torch.arange(patches.shape[1], device=pixels.device) < shapes.prod(1)[:, None]
+        pooled: Tensor = self._model.get_image_features(
+            pixel_values=patches.to(self._dtype),
+            pixel_attention_mask=filled.long(),
+            spatial_shapes=shapes,
+        ).pooler_output
+        return pooled
+
+    def patch_features(self, pixels: Tensor) -> Tensor:
+        """Refuse.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(
+            f"encoder model {self.name}: a NaFlex model has another number of patches for every "
+            "image; leave `calip` out of `evaluation.methods`, or take a model of fixed size"
+        )
+
+    def _placed(self, batch: Tensor) -> Tensor:
+        return batch.to(self._device)  # shapes are not exact in low precision
+
+
+class Family(NamedTuple):
+    """Classes for one `model_type`: of the model, of its image processor, and ours."""
+
+    model: Any
+    processor: Any
+    encoder: type[ClipEncoder]
+
+
+FAMILIES = {
+    "clip": Family(CLIPModel, CLIPImageProcessorPil, ClipEncoder),
+    "metaclip_2": Family(MetaClip2Model, CLIPImageProcessorPil, ClipEncoder),
+    "siglip": Family(SiglipModel, SiglipImageProcessorPil, SiglipEncoder),
+    "siglip2": Family(Siglip2Model, Siglip2ImageProcessorPil, NaflexEncoder),
+}
+
+
+def load(settings: Settings) -> ClipEncoder:
+    """Load a checkpoint by its `model_type`, without running code that it brings along.
+
+    Raises:
+        InputError: if the model is missing, gated, incomplete, or of another kind.
+    """
+    name = f"encoder model {settings.model}"
+    options = {"revision": settings.revision, "trust_remote_code": False}
+    try:
+        kind = AutoConfig.from_pretrained(settings.model, **options).model_type
+        if kind not in FAMILIES:
+            raise InputError(f'{name}: is a "{kind}" model; there are {listing(FAMILIES)}')
+        family = FAMILIES[kind]
+        model, report = family.model.from_pretrained(
+            settings.model,
+            dtype=torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(settings.model, **options)
+        processor = family.processor.from_pretrained(settings.model, **options)
+    except InputError:
+        raise
+    except Exception as error:  # the library raises many kinds for missing and broken files
+        if isinstance(error, ImportError) and "sentencepiece" in str(error).lower():
+            raise InputError(
+                f"{name}: its tokenizer needs the package sentencepiece: pip install -e '.[siglip]'"
+            ) from None
+        raise InputError(
+            f"{name}: cannot be loaded with transformers: {reason(error, settings.model)}; give "
+            "a folder that save_pretrained wrote, or a hub identifier"
+        ) from None
+    if report["missing_keys"]:
+        raise InputError(
+            f"{name}: weights are missing ({sorted(report['missing_keys'])[0]}, ...); it is not a "
+            f"complete {kind} checkpoint"
+        )
+    return family.encoder(settings, model, tokenizer, processor)

@@ -1,0 +1,128 @@
+"""Checkpoints that are missing, broken, of another kind, or up to something."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import CLIPModel
+
+from susx.config import Encoder as Settings
+from susx.encoders import Encoder, load_encoder
+from susx.errors import InputError
+from tests.helpers import PROJECTION, save_tiny_clip
+
+TEXTS = ["a photo of a cat.", "dog"]
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    save_tiny_clip(tmp_path / "clip")
+    return tmp_path / "clip"
+
+
+def load(folder: Path | str) -> Encoder:
+    return load_encoder(Settings(library="transformers", model=str(folder), device="cpu"))
+
+
+def test_other_weights_have_another_hash(checkpoint: Path, tmp_path: Path) -> None:
+    save_tiny_clip(tmp_path / "same")
+    save_tiny_clip(tmp_path / "other", seed=1)
+    hashes = [
+        load(folder).provenance["weights_sha256"]
+        for folder in (checkpoint, tmp_path / "same", tmp_path / "other")
+    ]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_compiled_encoder_gives_the_same_features(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced = partial(torch.compile, backend="eager")
+    monkeypatch.setattr(torch, "compile", lambda function: traced(function))
+    settings = Settings(library="transformers", model=str(checkpoint), device="cpu", compile=True)
+    made = load_encoder(settings).encode_texts(TEXTS)
+    assert made.numpy() == pytest.approx(load(checkpoint).encode_texts(TEXTS).numpy(), abs=1e-5)
+
+
+def test_half_precision_checkpoint_is_loaded(checkpoint: Path) -> None:
+    before = load(checkpoint).encode_texts(TEXTS)
+    CLIPModel.from_pretrained(checkpoint).half().save_pretrained(checkpoint)
+    after = load(checkpoint).encode_texts(TEXTS)
+    assert after.dtype == torch.float32
+    assert (before - after).abs().max() < 0.01
+
+
+@pytest.mark.parametrize("model", ["no/such/folder", "nobody/no-such-model", ""])
+def test_missing_model_is_named(model: str) -> None:
+    with pytest.raises(InputError, match=rf"(?s)encoder model {model}: .*give a folder that save_"):
+        load(model)
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json"]
+)
+def test_checkpoint_without_one_of_its_files_is_refused(checkpoint: Path, name: str) -> None:
+    (checkpoint / name).unlink()
+    with pytest.raises(InputError, match="clip: cannot be loaded with transformers"):
+        load(checkpoint)
+
+
+@pytest.mark.parametrize("key", ["logit_scale", "visual_projection.weight"])
+def test_checkpoint_without_one_of_its_weights_is_refused(checkpoint: Path, key: str) -> None:
+    weights = load_file(checkpoint / "model.safetensors")
+    del weights[key]
+    save_file(weights, checkpoint / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=rf"clip: weights are missing \({key}, \.\.\.\)"):
+        load(checkpoint)
+
+
+def test_truncated_weights_are_refused(checkpoint: Path) -> None:
+    data = (checkpoint / "model.safetensors").read_bytes()
+    (checkpoint / "model.safetensors").write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="clip: cannot be loaded with transformers"):
+        load(checkpoint)
+
+
+def edit(path: Path, **changes: object) -> None:
+    data = {**json.loads(path.read_text("utf-8")), **changes}
+    path.write_text(json.dumps(data), "utf-8")
+
+
+@pytest.mark.parametrize("kind", ["bert", "siglip", "nonsense"])
+def test_another_kind_of_model_is_refused(checkpoint: Path, kind: str) -> None:
+    edit(checkpoint / "config.json", model_type=kind, architectures=["OtherModel"])
+    weights = load_file(checkpoint / "model.safetensors")
+    renamed = {f"encoder.{key}": value for key, value in weights.items()}
+    save_file(renamed, checkpoint / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="clip: "):
+        load(checkpoint)
+
+
+def test_weights_of_another_shape_are_refused(checkpoint: Path) -> None:
+    edit(checkpoint / "config.json", projection_dim=PROJECTION + 1)
+    with pytest.raises(InputError, match="clip: "):
+        load(checkpoint)
+
+
+def test_pickled_weights_are_not_loaded(checkpoint: Path) -> None:
+    weights = load_file(checkpoint / "model.safetensors")
+    torch.save(weights, checkpoint / "pytorch_model.bin")
+    (checkpoint / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="clip: cannot be loaded with transformers"):
+        load(checkpoint)
+
+
+def test_code_in_a_checkpoint_is_not_run(checkpoint: Path) -> None:
+    trace = checkpoint / "trace"
+    (checkpoint / "extra.py").write_text(f"open({str(trace)!r}, 'w').close()\n")
+    names = ("AutoModel", "AutoTokenizer", "AutoImageProcessor", "AutoConfig")
+    for file in ("config.json", "tokenizer_config.json", "preprocessor_config.json"):
+        edit(checkpoint / file, auto_map={name: "extra.Extra" for name in names})
+    try:
+        load(checkpoint)
+    except InputError as error:
+        assert "clip" in str(error)
+    assert not trace.exists()

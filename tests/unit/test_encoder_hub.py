@@ -1,0 +1,93 @@
+"""Models that are on the hub, or were meant to be, and files of those that are not."""
+
+from pathlib import Path
+
+import pytest
+from huggingface_hub import errors
+from transformers import AutoConfig
+
+from susx.config import Encoder as Settings
+from susx.config_encoders import local_files
+from susx.encoders import hub, load_encoder
+from susx.encoders.hub import folder_of, reason
+from susx.errors import InputError
+
+
+def http_error(kind: type[errors.HfHubHTTPError]) -> Exception:
+    error = kind.__new__(kind)
+    Exception.__init__(error, "401 Client Error.\nlong explanation with a trace identifier")
+    return error
+
+
+FAILURES = [
+    (http_error(errors.GatedRepoError), "it is gated: accept its terms"),
+    (http_error(errors.RepositoryNotFoundError), "no such model on the hub, or it is private"),
+    (http_error(errors.RevisionNotFoundError), "correct `revision`"),
+    (errors.LocalEntryNotFoundError("offline"), "the hub cannot be reached"),
+    (errors.OfflineModeIsEnabled("offline"), "HF_HUB_OFFLINE is set"),
+    (errors.EntryNotFoundError("404"), "it lacks a file that is needed"),
+    (ValueError("first line\nsecond line"), "ValueError: first line"),
+]
+
+
+@pytest.mark.parametrize(("cause", "says"), FAILURES, ids=lambda p: type(p).__name__)
+def test_failure_of_the_hub_is_one_line_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, cause: Exception, says: str
+) -> None:
+    def fails(*arguments: object, **options: object) -> None:
+        if isinstance(cause, ValueError):
+            raise cause
+        raise OSError("We could not connect\nand so on") from cause
+
+    monkeypatch.setattr(AutoConfig, "from_pretrained", fails)
+    with pytest.raises(InputError) as caught:
+        load_encoder(Settings(library="transformers", model="owner/name", device="cpu"))
+    text = str(caught.value)
+    assert text.startswith("encoder model owner/name: cannot be loaded with transformers: ")
+    assert says in text
+    assert "\n" not in text
+
+
+def test_trouble_with_a_folder_is_not_blamed_on_the_hub(tmp_path: Path) -> None:
+    error = OSError("config.json is broken")
+    error.__cause__ = errors.LocalEntryNotFoundError("offline")
+    assert reason(error, str(tmp_path)) == "OSError: config.json is broken"
+
+
+def test_folder_is_taken_as_it_is(tmp_path: Path) -> None:
+    assert folder_of(str(tmp_path), None, ["*.json"]) == tmp_path
+
+
+def test_snapshot_is_of_the_pinned_revision(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = {}
+
+    def download(model: str, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.update(model=model, revision=revision, patterns=allow_patterns)
+        return str(tmp_path)
+
+    monkeypatch.setattr(hub, "snapshot_download", download)
+    assert folder_of("owner/name", "abc", ["*.json"]) == tmp_path
+    assert asked == {"model": "owner/name", "revision": "abc", "patterns": ["*.json"]}
+
+
+def test_missing_snapshot_is_named() -> None:
+    with pytest.raises(InputError, match=r"encoder model owner/name: .*HF_HUB_OFFLINE is set"):
+        folder_of("owner/name", None, ["*.json"])
+
+
+@pytest.mark.parametrize("model", ["", "owner/name", "no/such/folder"])
+def test_model_of_the_hub_has_no_local_files(model: str) -> None:
+    assert local_files(Settings(library="transformers", model=model)) == []
+
+
+def test_local_files_are_weights_and_configuration(tmp_path: Path) -> None:
+    names = ["config.json", "model.safetensors", "tokenizer.json", "README.md", "training.json"]
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "preprocessor_config.json").mkdir()
+    found = local_files(Settings(library="transformers", model=str(tmp_path)))
+    assert [Path(path).name for path in found] == names[:3]
+    one = local_files(Settings(library="transformers", model=str(tmp_path / "README.md")))
+    assert one == [str(tmp_path / "README.md")]

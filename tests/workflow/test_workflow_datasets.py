@@ -1,0 +1,40 @@
+"""Datasets that lie as their card says, and the check of them."""
+
+import json
+
+import pytest
+
+from susx.manifests import ImageRecord, read_table
+from tests.workflow.project import FOLDERS, NAMES, Project
+
+CARD = """
+title: Tiny
+classes: [zebra, a/b, café, apple]
+expected: {test: 5}
+sources: [{name: list, layout: coop-json, file: split.json, images: test}]
+"""
+
+pytestmark = pytest.mark.pipeline
+
+
+def test_a_dataset_in_the_layout_of_its_card_is_checked_and_listed(fresh_project: Project) -> None:
+    rows = [[f"{folder}/000.png", i, NAMES[i]] for i, folder in enumerate(FOLDERS)]
+    split = {"train": rows[:1], "val": rows[1:], "test": [["gone.png", 3, "apple"], *rows]}
+    fresh_project.path("images/split.json").write_text(json.dumps(split), "utf-8")
+    fresh_project.path("card.yaml").write_text(CARD, "utf-8")
+    dataset = {"card": "card.yaml", "images": {"root": "images"}}
+    fresh_project.change_config(lambda config: config["datasets"].update(listed=dataset))
+    manifest = "work/listed/images/test.parquet"
+
+    done = fresh_project.run("check/listed.json", "check/full/tiny.json", manifest)
+
+    assert done.rules == {"class_manifest", "image_manifest", "check_dataset"}
+    listed = fresh_project.read_json("check/listed.json")
+    assert (listed["source"], listed["full"]) == ("list", False)
+    assert listed["splits"]["test"]["missing"] == ["gone.png"]
+    assert 'WARNING test: 1 of 5 images missing: "gone.png"' in done.output
+    assert fresh_project.read_json("check/full/tiny.json")["problems"] == []
+    table = read_table(fresh_project.path(manifest), ImageRecord)
+    assert [record.label for record in table.records] == [0, 1, 2, 3, 3]
+    assert (table.meta["source"], table.meta["n_unreadable"]) == ("list", 1)
+    assert not fresh_project.plan("check/listed.json", manifest).jobs

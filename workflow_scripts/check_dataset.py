@@ -1,0 +1,25 @@
+"""Tell what is missing, unreadable or unexpected in a dataset on disk."""
+
+import logging
+from dataclasses import asdict
+
+from susx_job import run_job
+
+from susx.datasets.check import check_dataset, summary
+from susx.files import write_json
+from susx.manifests import ClassManifest
+
+
+def main(job):
+    """Problems are warnings: the report is written whatever is found."""
+    classes = ClassManifest.read(job.input.classes)
+    check = check_dataset(**job.params.dataset, classes=classes, threads=job.threads)
+    write_json(job.output[0], asdict(check))
+    for problem in check.problems:
+        logging.warning("%s", problem)
+    for line in summary(check):
+        logging.info("%s", line)
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)
