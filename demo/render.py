@@ -1,7 +1,8 @@
-"""Draw a flag spec and photograph it: 64x64 RGB images in two domains.
+"""Draw a flag spec and photograph it: 64x64 RGB images in three domains.
 
 `web` looks like a search engine's result (flat, plain background), `photo` like a snapshot
-(perspective, cloth waves, light, occluders, noise). A flag is drawn once as a small map of colour
+(perspective, cloth waves, light, occluders, noise), `print` like a page of an atlas (nearly
+straight, on white). A flag is drawn once as a small map of colour
 numbers, warped by index look-up at twice the final resolution, then averaged down.
 """
 
@@ -19,7 +20,7 @@ from PIL import Image, ImageDraw
 from demo.flags import COLOUR_NAMES, COLOURS, Base, Charge, Overlay, Spec
 
 SIZE: Final = 64
-DOMAINS: Final = ("web", "photo")
+DOMAINS: Final = ("web", "photo", "print")
 PHOTO_STRENGTH: Final = 1.0
 _FINE: Final = 2 * SIZE
 _WIDTH, _HEIGHT = 120, 80
@@ -323,6 +324,12 @@ def _web(flat: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]
     return _quantise(image + _blocks(rng, float(rng.uniform(0.0, 6.0))))
 
 
+def _print(flat: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    u, v = _homography(rng, 0.02, 0.0, 0.03, float(rng.uniform(0.9, 0.97)))
+    colour, cover = _average(_look_up(flat, u, v), _palette(rng, 7.0))
+    return _quantise(colour + (np.float32(1.0) - cover) * np.float32(252.0))
+
+
 def _photo(flat: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     k = PHOTO_STRENGTH
     u, v = _homography(rng, 0.2 * k, 0.25 * k, 0.2, float(rng.uniform(0.62, 1.05)))
@@ -345,7 +352,7 @@ def _photo(flat: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
 
 _RENDERERS: Final[
     dict[str, Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]]
-] = {"web": _web, "photo": _photo}
+] = {"web": _web, "photo": _photo, "print": _print}
 
 
 def render(

@@ -54,26 +54,32 @@ def training_sample(seed: int, index: int) -> Sample:
     return draw_sample(generator(seed, "train", index))
 
 
-def _render_chunk(job: tuple[str, int, int, int]) -> int:
-    path, seed, start, stop = job
+def _render_chunk(job: tuple[str, int, str | None, int, int]) -> int:
+    path, seed, domain, start, stop = job
     pool = np.lib.format.open_memmap(path, mode="r+")
     for index in range(start, stop):
         rng = generator(seed, "train", index)
         sample = draw_sample(rng)
-        pool[index] = render(sample.spec, sample.domain, rng, cached=sample.country is not None)
+        seen = domain or sample.domain
+        pool[index] = render(sample.spec, seen, rng, cached=sample.country is not None)
     pool.flush()
     return stop - start
 
 
-def training_pool(path: Path, size: int, seed: int, workers: int = 2) -> NDArray[np.uint8]:
-    """Memory-mapped training images (size, 64, 64, 3), rendered unless `path` holds them."""
+def training_pool(
+    path: Path, size: int, seed: int, workers: int = 2, domain: str | None = None
+) -> NDArray[np.uint8]:
+    """Memory-mapped training images (size, 64, 64, 3), rendered unless `path` holds them.
+
+    All are of one `domain` if it is given, else each is of its sample's.
+    """
     stamp = path.with_suffix(".json")
-    wanted = {"size": size, "seed": seed}
+    wanted = {"size": size, "seed": seed} | ({"domain": domain} if domain else {})
     if not (path.exists() and stamp.exists() and json.loads(stamp.read_text()) == wanted):
         path.parent.mkdir(parents=True, exist_ok=True)
         stamp.unlink(missing_ok=True)
         np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(size, SIZE, SIZE, 3))
-        jobs = [(str(path), seed, i, min(i + _CHUNK, size)) for i in range(0, size, _CHUNK)]
+        jobs = [(str(path), seed, domain, i, min(i + _CHUNK, size)) for i in range(0, size, _CHUNK)]
         if workers > 1 and len(jobs) > 1:
             # Forking a process that already runs torch threads can hang.
             with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:

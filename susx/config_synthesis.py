@@ -12,10 +12,11 @@ Guidance = Annotated[Finite, Field(ge=0)]
 ImageSize = Annotated[int, Field(gt=0, multiple_of=8)]
 
 # `paper`: SuS-X (Udandarao et al., ICCV 2023), appendix; `fast`: what the model card of SD-Turbo
-# recommends, in its range of one to four steps.
+# recommends, in its range of one to four steps; `demo`: the tiny model of this project's demo.
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "paper": {"model": "CompVis/stable-diffusion-v1-4", "steps": 85, "guidance": 9.5},
     "fast": {"model": "stabilityai/sd-turbo", "steps": 4, "guidance": 0.0},
+    "demo": {"model": "demo/diffusion_model", "steps": 20, "guidance": 4.0},
 }
 
 
@@ -23,10 +24,11 @@ class Synthesis(Section):
     """A support set drawn by a text-to-image model (SuS-SD), from class names alone."""
 
     source: Literal["synthesis"] = Field(description="Kind of support set.")
-    preset: Literal["paper", "fast"] | None = Field(
+    preset: Literal["paper", "fast", "demo"] | None = Field(
         None,
         description="Defaults of `model`, `steps` and `guidance`: `paper` is Stable Diffusion v1-4 "
-        "with 85 steps and guidance 9.5, `fast` SD-Turbo with 4 steps and none.",
+        "with 85 steps and guidance 9.5, `fast` SD-Turbo with 4 steps and none, `demo` the tiny "
+        "model of the flag demo.",
     )
     model: str | None = Field(
         None, description="Local folder of a diffusers pipeline, or hub identifier."
