@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 install: .venv/.base
 
-demo: .venv/.base
+demo: .venv/.demo
 	$(BIN)/snakemake --cores $(CORES) results/flags.json
 
 test: .venv/.dev
@@ -20,10 +20,13 @@ lint: .venv/.dev
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
 
-demo-models: .venv/.base
+demo-models: .venv/.demo
 	$(BIN)/python -m demo.train
 	$(BIN)/python -m demo.evaluate_model
 	$(BIN)/python -m demo.card
+	$(BIN)/python -m demo.train_diffusion
+	$(BIN)/python -m demo.evaluate_diffusion
+	$(BIN)/python -m demo.diffusion_card
 
 docs: .venv/.dev
 	$(BIN)/python -m susx.reference
@@ -44,6 +47,10 @@ clean:
 
 .venv/.base: .venv/.python pyproject.toml requirements.lock
 	$(PIP) --editable .
+	touch $@
+
+.venv/.demo: .venv/.base
+	$(PIP) --editable '.[sd]'
 	touch $@
 
 .venv/.dev: .venv/.base

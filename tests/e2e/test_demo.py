@@ -12,14 +12,19 @@ from tests.e2e.offline import Offline
 from tests.workflow.project import clean_environment
 
 MIN_GAIN = 2.0
-FUSION_GAIN = 1.0
+DRAWN_GAIN = 0.0
+FUSION_GAIN = 0.5
 
 pytestmark = pytest.mark.pipeline
 
 
-def run_of(result: Result, method: str, protocol: str) -> Run:
-    """Return the one run of a method."""
-    (run,) = [r for r in result.runs if (r.method, r.protocol) == (method, protocol)]
+def run_of(result: Result, method: str, protocol: str, support: str = "lc-photo") -> Run:
+    """Return the one run of a method, with a support set if it uses one."""
+    (run,) = [
+        r
+        for r in result.runs
+        if (r.method, r.protocol) == (method, protocol) and r.support in (None, support)
+    ]
     return run
 
 
@@ -49,6 +54,10 @@ def check_counts(result: Result) -> None:
     """All images of all classes are evaluated."""
     assert (result.n_classes, result.n_test, result.n_validation) == (50, 2000, 500)
     assert result.supports["lc-photo"].n_kept == 50 * 16
+    drawn = result.supports["sd-cupl"]
+    assert (drawn.n_kept, drawn.n_flagged, drawn.short_classes) == (50 * 8, 0, {})
+    assert drawn.generator is not None
+    assert drawn.generator["model"] == "demo/diffusion_model"
     assert all(counts.n_unreadable == 0 for counts in result.images.values())
     assert all(len(run.per_class) == 50 for run in result.runs)
     assert {run.method for run in result.runs} == set(METHODS)
@@ -70,6 +79,9 @@ def check_order(result: Result) -> None:
     assert tip_x is not None
     assert tip_x.ci95[0] > 0
     assert tip_x.mean >= MIN_GAIN
+    drawn = run_of(result, "fusion", "none", "sd-cupl").delta_vs_best_text
+    assert drawn is not None
+    assert drawn.mean > DRAWN_GAIN
     fusion = run_of(result, "fusion", "none")
     assert fusion.top1 >= run_of(result, "tip-x", "validation").top1 + FUSION_GAIN
 
