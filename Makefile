@@ -11,7 +11,7 @@ demo: .venv/.demo
 	$(BIN)/snakemake --cores $(CORES) results/flags.json
 
 test: .venv/.dev
-	$(BIN)/python -m pytest --numprocesses $(CORES)
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist worksteal
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -60,11 +60,10 @@ def judge_inputs(wildcards):
     Published embeddings have ranked them already.
     """
     name = judging_encoder(wildcards.support)
+    ranks_anew = CONFIG.supports[wildcards.support].encoder is not None
     return {
         "model": model_files(name) if name else [],
-        "ranking": (
-            query_cache(wildcards) if CONFIG.supports[wildcards.support].encoder else []
-        ),
+        "ranking": [query_cache(wildcards)] if ranks_anew else [],
         "agreeing": agreeing_text(wildcards),
     }
 

@@ -63,7 +63,10 @@ class Place:
 
     def settings(self, split: Split) -> dict[str, Any]:
         """The place and a split of it as plain values, for `list_split`."""
-        return {"source": self.source.model_dump(), "base": str(self.base), "split": split}
+        source = self.source.model_dump(exclude={"expected"})
+        if "splits" in source:  # other splits may come and go
+            source["splits"] = {split: source["splits"][split]}
+        return {"source": source, "base": str(self.base), "split": split}
 
 
 def locate(images: Images, card: Card | None, key: str) -> Place:

@@ -29,17 +29,15 @@ WAYS: dict[str, dict[str, Any]] = {
     "diverse": {"select": "diverse"},
     "top, max_cosine 0.95": {"max_cosine": 0.95},
 }
-QUERIES = ("photo", "cupl")
 SIZES = (4, 16)
 PLANTED = 4
 
 
-def supports() -> dict[str, dict[str, Any]]:
-    """A support set per query, size and way; all choose among four candidates per image."""
+def supports(query: str) -> dict[str, dict[str, Any]]:
+    """A support set per size and way; all choose among four candidates per image."""
     base = {"source": "retrieval", "pool": "flag-web", "encoder": "flag-clip", "candidates": 4}
     return {
-        f"{query}-{size}-{number}": {**base, "query": query, "size": size, **way}
-        for query in QUERIES
+        f"{size}-{number}": {**base, "query": query, "size": size, **way}
         for size in SIZES
         for number, way in enumerate(WAYS.values())
     }
@@ -86,19 +84,18 @@ def table_of(title: str, first: str) -> Table:
     return table
 
 
-def measure_ways(root: Path, console: Console) -> None:
-    """Print a table per query and size."""
-    result = run(root, supports=supports())
+def measure_ways(root: Path, query: str, console: Console) -> None:
+    """Print a table per size."""
+    result = run(root, supports=supports(query))
     (text,) = [r.top1 for r in result.runs if r.method == "cupl+e"]
     console.print(f"text alone (cupl+e): {text:.1f}")
-    for query in QUERIES:
-        for size in SIZES:
-            table = table_of(f"query {query}, {size} per class", "choice")
-            for number, way in enumerate(WAYS):
-                name = f"{query}-{size}-{number}"
-                found = (f"{accuracy(result, name, *case):.1f}" for case in CASES)
-                table.add_row(f"{way} ({result.supports[name].n_kept} images)", *found)
-            console.print(table)
+    for size in SIZES:
+        table = table_of(f"query {query}, {size} per class", "choice")
+        for number, way in enumerate(WAYS):
+            name = f"{size}-{number}"
+            found = (f"{accuracy(result, name, *case):.1f}" for case in CASES)
+            table.add_row(f"{way} ({result.supports[name].n_kept} images)", *found)
+        console.print(table)
 
 
 def plant_copies(root: Path) -> None:
@@ -137,12 +134,14 @@ def measure_leaks(root: Path, console: Console) -> None:
 
 def main() -> None:
     """Command line."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--query", choices=("photo", "cupl"), default="photo")
+    query = parser.parse_args().query
     console = Console(width=110)
     with tempfile.TemporaryDirectory(prefix="susx-supports-") as folder:
         root = Path(folder)
         copy_demo(root)
-        measure_ways(root, console)
+        measure_ways(root, query, console)
         measure_leaks(root, console)
 
 

@@ -211,7 +211,7 @@ def test_lower_precision_returns_float32_rows(
         made, exact = (getattr(e, function)(batch) for e in (low, encoder))
         assert made.dtype == torch.float32
         cosines = cosine_similarity(made, exact, dim=-1)
-        assert cosines.min() > 0.999
+        assert cosines.min() > {"float16": 0.999, "bfloat16": 0.99}[precision]
         assert made.norm(dim=-1).numpy() == pytest.approx(exact.norm(dim=-1).numpy(), rel=0.02)
 
 

@@ -43,6 +43,8 @@ FULL = {
             "candidates": 5,
             "select": "agree",
             "margin": 0.5,
+            "max_cosine": 0.98,
+            "refuse": {"punsafe": 0.25, "NSFW": "UNSURE"},
         },
         "few": {"source": "few-shot", "size": 4, "seeds": [5, 0], "views": 3},
     },

@@ -19,7 +19,7 @@ def with_pool(pool: dict[str, Any], **support: Any) -> dict[str, Any]:
     """FULL with another pool; None removes a key of the support set."""
     config = copy.deepcopy(FULL)
     config["pools"]["web"] = pool
-    section = {**config["supports"]["lc"], "select": "top", **support}
+    section = {**config["supports"]["lc"], "select": "top", "max_cosine": None, **support}
     config["supports"]["lc"] = {key: value for key, value in section.items() if value is not None}
     return config
 

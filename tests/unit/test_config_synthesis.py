@@ -42,7 +42,7 @@ def test_a_model_without_preset_needs_steps_and_guidance() -> None:
     for key in ("model", "steps", "guidance"):
         lacking = {k: v for k, v in OWN.items() if k != key}
         assert message(config_of(lacking)) == (
-            "config.yaml: supports.sd: give `preset` (paper, fast), or all of `model`, "
+            "config.yaml: supports.sd: give `preset` (paper, fast, demo), or all of `model`, "
             f"`steps` and `guidance`: `{key}` is missing"
         )
 

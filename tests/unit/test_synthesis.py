@@ -207,7 +207,7 @@ def test_a_full_disk_corrupts_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
 
     original = synthesis.write_images
     monkeypatch.setattr(synthesis, "write_images", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)"):
         run(tmp_path, Painter())
     monkeypatch.undo()
     kept = sorted(path.name for path in (tmp_path / "finished").iterdir())
