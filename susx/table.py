@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -18,9 +19,11 @@ def result_table(result: Result) -> Table:
 
     One row per run; runs that differ in their few-shot seed only share one.
     """
+    rows = _rows(result)
+    known = {_key(row): reported for row in rows if (reported := reported_for(row, result))}
     table = Table(
         title=f"{escape(result.dataset)}: {result.n_classes} classes, {result.n_test} test images",
-        caption=_caption(result),
+        caption=_caption(result, dict.fromkeys(reported.source for reported in known.values())),
         box=SIMPLE_HEAD,
         pad_edge=False,
         title_justify="left",
@@ -30,8 +33,6 @@ def result_table(result: Result) -> Table:
         table.add_column(column, no_wrap=True)
     for column in ("top-1", "95 % interval", "vs zero-shot", "vs best text"):
         table.add_column(column, justify="right", no_wrap=True)
-    rows = _rows(result)
-    known = {_key(row): reported for row in rows if (reported := reported_for(row, result))}
     for column in ("reported", "difference") if known else ():
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
@@ -107,7 +108,7 @@ def _difference(difference: Difference | None) -> str:
     return f"{difference.mean:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
-def _caption(result: Result) -> str:
+def _caption(result: Result, sources: Iterable[str]) -> str:
     unreadable = sum(counts.n_unreadable for counts in result.images.values())
     short = {name: len(c.short_classes) for name, c in result.supports.items() if c.short_classes}
     notes = [f"{unreadable} unreadable images left out"] if unreadable else []
@@ -121,10 +122,8 @@ def _caption(result: Result) -> str:
     together = dict.fromkeys(run.method for run in result.runs if run.transductive)
     if together:
         notes.append(f"{', '.join(together)}: learns from all test images at once, without labels")
-    found = (reported_for(row, result) for row in _rows(result))
-    sources = dict.fromkeys(reported.source for reported in found if reported)
-    if sources:
-        notes.append(f"reported: {escape('; '.join(sources))}; prompts may differ")
+    if named := "; ".join(sources):
+        notes.append(f"reported: {escape(named)}; prompts may differ")
     if any(run.tuned_on == "test" for run in result.runs):
         notes.append("TEST SPLIT: tuned on the test images, not comparable")
     reasons = dict.fromkeys(f"{case.method} {case.reason}" for case in result.skipped)
