@@ -178,20 +178,22 @@ def case_sensitive_tokenizer(context: int, model_inputs: list[str]) -> PreTraine
     )
 
 
+SIGLIP_TOWER = {
+    "hidden_size": WIDTH,
+    "intermediate_size": 2 * WIDTH,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+}
+SIGLIP_TEXT = SIGLIP_TOWER | {
+    "vocab_size": len(SPECIAL) + len(CHARACTERS),
+    "max_position_embeddings": SIGLIP_CONTEXT,
+    "projection_size": WIDTH,
+}
+
+
 def _save_siglip(folder: Path) -> dict[str, Any]:
-    tower = {
-        "hidden_size": WIDTH,
-        "intermediate_size": 2 * WIDTH,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-    }
-    text = {
-        "vocab_size": len(SPECIAL) + len(CHARACTERS),
-        "max_position_embeddings": SIGLIP_CONTEXT,
-        "projection_size": WIDTH,
-    }
     config = SiglipConfig(
-        text_config=tower | text, vision_config=tower | {"image_size": 32, "patch_size": 8}
+        text_config=SIGLIP_TEXT, vision_config=SIGLIP_TOWER | {"image_size": 32, "patch_size": 8}
     )
     model = SiglipModel(config).eval()
     widen(model)

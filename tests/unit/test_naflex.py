@@ -11,8 +11,14 @@ from susx.config import Encoder as Settings
 from susx.encoders import Encoder, load_encoder
 from susx.errors import InputError
 from susx.images import decode
-from tests.encoder_cases import SIGLIP_CONTEXT, case_sensitive_tokenizer, widen
-from tests.helpers import CHARACTERS, SPECIAL, WIDTH, colour_of, image_bytes
+from tests.encoder_cases import (
+    SIGLIP_CONTEXT,
+    SIGLIP_TEXT,
+    SIGLIP_TOWER,
+    case_sensitive_tokenizer,
+    widen,
+)
+from tests.helpers import WIDTH, colour_of, image_bytes
 
 TEXTS = ["a photo of a cat.", "dog"]
 SIZES = [(40, 30), (30, 40), (1, 1), (3, 200), (32, 32)]
@@ -22,19 +28,8 @@ IMAGES = [decode(image_bytes(colour_of(i, 5), size, seed=i)) for i, size in enum
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("naflex")
-    tower = {
-        "hidden_size": WIDTH,
-        "intermediate_size": 2 * WIDTH,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-    }
-    text = {
-        "vocab_size": len(SPECIAL) + len(CHARACTERS),
-        "max_position_embeddings": SIGLIP_CONTEXT,
-        "projection_size": WIDTH,
-    }
-    vision = {"num_patches": 16, "patch_size": 8}
-    model = Siglip2Model(Siglip2Config(text_config=tower | text, vision_config=tower | vision))
+    vision = SIGLIP_TOWER | {"num_patches": 16, "patch_size": 8}
+    model = Siglip2Model(Siglip2Config(text_config=SIGLIP_TEXT, vision_config=vision))
     widen(model.eval())
     model.save_pretrained(folder)
     case_sensitive_tokenizer(SIGLIP_CONTEXT, ["input_ids"]).save_pretrained(folder)
