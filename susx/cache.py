@@ -96,6 +96,9 @@ def read_cache(
                 raise InputError(
                     f"{path}: cache version {file.attrs['version']}, expected {VERSION}; {advice}"
                 )
+            stated = sum(d.size * d.dtype.itemsize for d in file.values())
+            if stated > Path(path).stat().st_size:  # reading it could fill the memory
+                raise InputError(f"{path}: states more values than it holds; {advice}")
             meta = str(file.attrs["meta"])
             stored = str(file.attrs["sha256"])
             embeddings = Embeddings(

@@ -5,13 +5,27 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from susx.plain import plain
+
+LONGEST_MESSAGE = 20_000
+LONGEST_NAME = 200
+
 
 class InputError(ValueError):
-    """Bad input: the message names the file, key or class, and says what to do."""
+    """Bad input: the message names the file, key or class, and says what to do.
+
+    What it quotes can come from anyone, so it is shown without control characters and secrets.
+    """
+
+    def __init__(self, message: str) -> None:
+        cut = len(message) > LONGEST_MESSAGE
+        super().__init__(plain(f"{message[:LONGEST_MESSAGE]} ..." if cut else message))
 
 
 def suggestion(name: str, valid: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the valid name nearest to `name`, else an empty string."""
+    if len(name) > LONGEST_NAME:  # comparing takes quadratic time
+        return ""
     choices = list(valid)
     folded = {choice.casefold(): choice for choice in choices}
     nearest = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from susx.cache import read_cache
 from susx.errors import InputError
 from susx.files import atomic
-from susx.images import UnreadableImage, decode
+from susx.images import FORMATS, UnreadableImage, decode
 from susx.manifests import ClassManifest, SupportRecord, Table
 from susx.pools import Sample, Shard, read_shard
 from susx.support.duplicates import Originals, fingerprint
@@ -170,7 +170,7 @@ def _suffix(data: bytes) -> str:
 
     from PIL import Image
 
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         name = str(image.format)
     return {"JPEG": "jpg", "MPO": "jpg", "TIFF": "tif"}.get(name, name.lower())
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,7 +19,7 @@ import numpy as np
 
 from susx.config_synthesis import Synthesis
 from susx.errors import InputError
-from susx.files import sha256_json, write_json
+from susx.files import read_checked, sha256_json, write_checked
 from susx.manifests import ClassManifest, ClassName, SupportRecord, Table
 from susx.pools import Shard, read_shard
 from susx.prompts import PromptSet
@@ -188,12 +187,12 @@ class Progress:
             "fingerprint": self._fingerprint(entry, texts),
             "records": [asdict(record) for record in records],
         }
-        write_json(self._notes(entry), notes)
+        write_checked(self._notes(entry), notes)
 
     def load(self, entry: ClassName, texts: Sequence[str]) -> list[SupportRecord] | None:
         """Records of a class that is finished with the same settings, else None."""
         try:
-            notes = json.loads(self._notes(entry).read_text("utf-8"))
+            notes = read_checked(self._notes(entry), "the class is drawn again")
             records = [SupportRecord(**record) for record in notes["records"]]
             if notes["fingerprint"] != self._fingerprint(entry, texts):
                 return None
