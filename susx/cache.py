@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from susx.errors import InputError
 from susx.files import atomic
 
 FORMAT = "susx-embeddings"
-VERSION = 2
+VERSION = 3
+SEAL = 512
+"""Bytes before the HDF5 file proper, its user block, which hold the checksum of all the rest."""
 ROWS_PER_CHUNK = 4096
 NORM_TOLERANCE = {"float32": 1e-4, "float16": 2e-3}
 
@@ -55,21 +57,44 @@ def write_cache(path: str | Path, embeddings: Embeddings) -> None:
     _check(path, embeddings, "the encoder returned unusable features; check its weights")
     meta = json.dumps(embeddings.meta, sort_keys=True)
     shape = embeddings.features.shape
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
-        options: dict[str, Any] = {}
-        if shape[0]:
-            rows = min(_block_rows(embeddings.features), shape[0])
-            options = {"fletcher32": True, "chunks": (rows, *shape[1:])}
-        file.create_dataset("features", data=embeddings.features, **options)
-        file.create_dataset("labels", data=embeddings.labels.astype(np.int32))
-        if embeddings.norms is not None:
-            file.create_dataset("norms", data=embeddings.norms)
-        keys = np.array(embeddings.keys, dtype=object)
-        file.create_dataset("keys", data=keys, dtype=h5py.string_dtype("utf-8"))
-        file.attrs["format"] = FORMAT
-        file.attrs["version"] = VERSION
-        file.attrs["meta"] = meta
-        file.attrs["sha256"] = _digest(embeddings, meta)
+    with atomic(path) as temporary:
+        with h5py.File(temporary, "w", userblock_size=SEAL) as file:
+            options: dict[str, Any] = {}
+            if shape[0]:
+                rows = min(_block_rows(embeddings.features), shape[0])
+                options = {"fletcher32": True, "chunks": (rows, *shape[1:])}
+            file.create_dataset("features", data=embeddings.features, **options)
+            file.create_dataset("labels", data=embeddings.labels.astype(np.int32))
+            if embeddings.norms is not None:
+                file.create_dataset("norms", data=embeddings.norms)
+            keys = np.array(embeddings.keys, dtype=object)
+            file.create_dataset("keys", data=keys, dtype=h5py.string_dtype("utf-8"))
+            file.attrs["format"] = FORMAT
+            file.attrs["version"] = VERSION
+            file.attrs["meta"] = meta
+        seal(temporary)
+
+
+def seal(path: str | Path) -> None:
+    """Put the checksum of an HDF5 file into its user block.
+
+    It is looked at before the HDF5 library sees the file, which can wait for ever on a damaged one.
+    """
+    with Path(path).open("r+b") as stream:
+        mark = _seal(stream)
+        stream.seek(0)
+        stream.write(mark)
+
+
+def _seal(stream: IO[bytes]) -> bytes:
+    stream.seek(SEAL)
+    digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+    return f"{FORMAT} sha256 {digest}\n".encode().ljust(SEAL, b"\0")
+
+
+def _is_sealed(path: str | Path) -> bool:
+    with Path(path).open("rb") as stream:
+        return stream.read(SEAL) == _seal(stream)
 
 
 def read_cache(
@@ -89,6 +114,10 @@ def read_cache(
 
     advice = "delete it and run again; the pipeline rebuilds it"
     try:
+        if not _is_sealed(path):
+            raise InputError(
+                f"{path}: truncated or damaged (contents do not fit the stored checksum); {advice}"
+            )
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT:
                 raise InputError(f"{path}: not an embedding cache; {advice}")
@@ -99,13 +128,11 @@ def read_cache(
             stated = sum(d.size * d.dtype.itemsize for d in file.values())
             if stated > Path(path).stat().st_size:  # reading it could fill the memory
                 raise InputError(f"{path}: states more values than it holds; {advice}")
-            meta = str(file.attrs["meta"])
-            stored = str(file.attrs["sha256"])
             embeddings = Embeddings(
                 features=file["features"][:],
                 labels=file["labels"][:],
                 keys=file["keys"].asstr()[:].tolist(),
-                meta=json.loads(meta),
+                meta=json.loads(file.attrs["meta"]),
                 norms=file["norms"][:] if "norms" in file else None,
             )
     except FileNotFoundError:
@@ -125,8 +152,6 @@ def read_cache(
         raise InputError(
             f"{path}: label {embeddings.labels.max()} with only {n_classes} classes; {advice}"
         )
-    if _digest(embeddings, meta) != stored:
-        raise InputError(f"{path}: contents do not fit the stored checksum; {advice}")
     return embeddings
 
 
@@ -149,16 +174,6 @@ def _check(path: str | Path, embeddings: Embeddings, advice: str) -> None:
             row = start + int(np.argwhere(wrong)[0, 0])
             kind = "not finite" if not np.isfinite(norms[wrong][0]) else "not of unit length"
             raise InputError(f'{path}: row {row} ("{keys[row]}") is {kind}; {advice}')
-
-
-def _digest(embeddings: Embeddings, meta: str) -> str:
-    digest = hashlib.sha256(meta.encode())
-    arrays: list[NDArray[Any]] = [embeddings.features, embeddings.labels.astype(np.int32)]
-    for array in arrays if embeddings.norms is None else [*arrays, embeddings.norms]:
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    digest.update("\0".join(embeddings.keys).encode())
-    return digest.hexdigest()
 
 
 def _block_rows(features: NDArray[Any]) -> int:

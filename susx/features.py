@@ -207,9 +207,9 @@ def load_tensor(path: str) -> Tensor:
 
 def _check_archive(path: str) -> None:
     """Check the sums of a zip archive, which torch.save writes and torch.load does not look at."""
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as archive:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 raise InputError(f"{path}: compressed; save the plain tensor with torch.save")

@@ -282,14 +282,15 @@ def read_table(path: str | Path, kind: type, classes_sha256: str | None = None) 
             data = file.read()
         metadata = {k.decode(): v.decode() for k, v in (data.schema.metadata or {}).items()}
         columns = {name: data[name].to_pylist() for name in data.schema.names}
+        stated = metadata.pop("sha256", None)
+        fits = stated == _contents_sha256(columns, metadata)
     except FileNotFoundError:
         raise InputError(f"{path}: file not found; run the pipeline to build it") from None
     except Exception as error:  # pyarrow raises many kinds for broken files
         raise InputError(f"{path}: unreadable ({error}); {advice}") from None
     if metadata.get("format") != f"susx-{kind.__name__}-{TABLE_VERSION}":
         raise InputError(f"{path}: not a table of {kind.__name__}, or of another version; {advice}")
-    digest = metadata.pop("sha256", None)
-    if digest != _contents_sha256(columns, metadata):
+    if not fits:
         raise InputError(f"{path}: contents do not fit the stored checksum; {advice}")
     stored = metadata["classes_sha256"]
     if classes_sha256 is not None and stored != classes_sha256:

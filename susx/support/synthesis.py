@@ -25,7 +25,7 @@ from susx.pools import Shard, read_shard
 from susx.prompts import PromptSet
 from susx.support.duplicates import fingerprint
 from susx.support.sampler import DiffusionSampler, Shot, description, locate
-from susx.support.selection import FLAGGED, summary, write_images
+from susx.support.selection import FLAGGED, stored_images, summary, write_images
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -305,7 +305,8 @@ def join_chunks(
     """Join the chunks of a support set, in class order, into one tar and one table.
 
     Raises:
-        InputError: if chunks were drawn by different models or with different settings.
+        InputError: if chunks were drawn by different models or with different settings, or a tar
+            does not fit its table.
     """
     generators = [table.meta["generator"] for table in tables]
     if any(generator != generators[0] for generator in generators):
@@ -316,9 +317,9 @@ def join_chunks(
     write_images(
         images,
         (
-            (sample.key, sample.image)
-            for tar in tars
-            for sample in read_shard(Shard("webdataset", str(tar)))
+            image
+            for table, tar in zip(tables, tars, strict=True)
+            for image in stored_images(tar, table.records)
         ),
     )
     records = [record for table in tables for record in table.records]
