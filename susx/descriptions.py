@@ -14,6 +14,7 @@ from susx.errors import InputError
 from susx.files import read_checked
 from susx.language_models import LanguageModel, Request, Sampling
 from susx.manifests import ClassManifest
+from susx.plain import well_formed
 from susx.prompts import DESCRIPTIONS_FORMAT, fill
 
 REPLIES_FORMAT = "susx-replies-1"
@@ -72,7 +73,8 @@ def describe_classes(
     )
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for (name, position, *_), reply in zip(asked, replies, strict=True):
-        rows[name].append({"question": position, "text": reply.text, "finished": reply.finished})
+        text = well_formed(reply.text)
+        rows[name].append({"question": position, "text": text, "finished": reply.finished})
     return {
         "format": REPLIES_FORMAT,
         "asked": settings.model_dump(include=set(ASKED)),

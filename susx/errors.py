@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from susx.plain import plain
 
-LONGEST_MESSAGE = 20_000
+LONGEST_MESSAGE = 10_000
+LONGEST_END = 500
 LONGEST_NAME = 200
 
 
@@ -18,8 +19,9 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        cut = len(message) > LONGEST_MESSAGE
-        super().__init__(plain(f"{message[:LONGEST_MESSAGE]} ..." if cut else message))
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[: LONGEST_MESSAGE - LONGEST_END]} ... {message[-LONGEST_END:]}"
+        super().__init__(plain(message))
 
 
 def suggestion(name: str, valid: Iterable[str]) -> str:

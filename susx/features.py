@@ -211,8 +211,11 @@ def _check_archive(path: str) -> None:
         if not zipfile.is_zipfile(path):
             return
         with zipfile.ZipFile(path) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            entries = archive.infolist()
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
                 raise InputError(f"{path}: compressed; save the plain tensor with torch.save")
+            if entries and min(entry.header_offset for entry in entries):
+                raise InputError(f"{path}: has something before its archive; fetch it again")
             damaged = archive.testzip()
     except InputError:
         raise

@@ -31,6 +31,7 @@ UNSENT = re.compile(
     r"unreachable|Connection refused|Temporary failure|Name or service|No address", re.IGNORECASE
 )
 """Errors of hosts that were not reached at all."""
+LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def _outcomes(part: Path) -> list[Outcome]:
 def _worded(message: str | None) -> str:
     """A reason without what urllib wraps around it."""
     text = re.sub(r"^<urlopen error (.*)>$", r"\1", str(message))
-    return re.sub(r"^\[Errno -?\d+\] ", "", text) or "no response"
+    return re.sub(r"^\[Errno -?\d+\] ", "", text)[:LONGEST_REASON] or "no response"
 
 
 class Inspector:
