@@ -214,7 +214,7 @@ def _check_archive(path: str) -> None:
             entries = archive.infolist()
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
                 raise InputError(f"{path}: compressed; save the plain tensor with torch.save")
-            if entries and min(entry.header_offset for entry in entries):
+            if min((entry.header_offset for entry in entries), default=0):
                 raise InputError(f"{path}: has something before its archive; fetch it again")
             damaged = archive.testzip()
     except InputError:
