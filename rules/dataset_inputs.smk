@@ -5,6 +5,8 @@ from functools import cache
 from susx.config_datasets import card_path, load_card
 from susx.datasets.sources import locate
 
+DOWNLOADS = [name for name, images in IMAGES.items() if images.download]
+
 
 def class_files(wildcards):
     """Files that the class names of a dataset come from."""
@@ -53,18 +55,48 @@ def lacking_split(dataset, split):
 def image_files(wildcards):
     """Files and folders whose times tell when images of a split come or go.
 
-    Demo data has no subfolders yet when this is asked.
+    Demo data has no subfolders yet when this is asked, and downloads are not there yet.
     """
     dataset, split = wildcards.dataset, wildcards.split
     if lacking := lacking_split(dataset, split):
         raise WorkflowError(f"config.yaml: {lacking}; name a folder of images")
+    if dataset in DOWNLOADS:
+        return []
     key, place = image_key(dataset, split), image_place(dataset)
     files = [str(existing(path, key)) for path in place.files(split)]
     return files[:1] if files and DEMO_DATA in Path(files[0]).parents else files
 
 
+def downloaded(wildcards):
+    """What tells that a split was downloaded, if that is where its images come from."""
+    dataset, split = wildcards.dataset, wildcards.split
+    there = dataset in DOWNLOADS and not lacking_split(dataset, split)
+    return [f"{WORK}/{dataset}/downloads/{split}.json"] if there else []
+
+
+def download_settings(wildcards):
+    """Where a split is downloaded from and to."""
+    key = f"config.yaml: datasets.{wildcards.dataset}.images"
+    return image_place(wildcards.dataset).published(wildcards.split) | {"key": key}
+
+
+def checked_splits(dataset):
+    """Splits of a download that are evaluated or were drawn from; others may be large."""
+    drawn = Path(f"{WORK}/{dataset}/downloads/train.json").exists()
+    return [*(["train"] if drawn else []), *evaluated_splits(dataset)]
+
+
+def checked_downloads(wildcards):
+    """Downloads that a check waits for."""
+    dataset = wildcards.dataset
+    splits = checked_splits(dataset) if dataset in DOWNLOADS else []
+    return [f"{WORK}/{dataset}/downloads/{split}.json" for split in splits]
+
+
 def checked_files(wildcards):
     """What there is of a dataset; a check also tells what there is not."""
+    if wildcards.dataset in DOWNLOADS:
+        return []
     try:
         place = image_place(wildcards.dataset)
     except WorkflowError:
@@ -82,4 +114,5 @@ def check_settings(wildcards):
         "card": DATASETS[dataset].card,
         "key": f"config.yaml: datasets.{dataset}.images",
         "full": bool(wildcards.depth),
+        "splits": checked_splits(dataset) if dataset in DOWNLOADS else None,
     }

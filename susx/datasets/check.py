@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,6 +93,7 @@ def check_dataset(
     key: str,
     full: bool = False,
     threads: int = 1,
+    splits: Collection[str] | None = None,
 ) -> Check:
     """Compare a dataset on disk with its card; whatever is wrong is told, not raised.
 
@@ -103,6 +104,7 @@ def check_dataset(
         key: of the section in config.yaml.
         full: decode every image; otherwise a sample of `SAMPLE` per split, spread over the classes.
         threads: images decoded at the same time.
+        splits: those that are looked at, or None for all that the source has.
     """
     section, facts = Images.model_validate(images), load_card(card) if card else None
     check = Check(facts.title if facts else None, None, None, full)
@@ -115,6 +117,8 @@ def check_dataset(
     check.source, check.folder = place.source.name, str(place.base)
     owners: dict[str, str] = {}
     for split in place.splits:
+        if splits is not None and split not in splits:
+            continue
         try:
             found = list_split(place.settings(split), classes, f"{key}: {split}")
         except InputError as error:
