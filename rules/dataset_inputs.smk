@@ -80,17 +80,24 @@ def download_settings(wildcards):
     return image_place(wildcards.dataset).published(wildcards.split) | {"key": key}
 
 
-def checked_splits(dataset):
-    """Splits of a download that are evaluated or were drawn from; others may be large."""
-    drawn = Path(f"{WORK}/{dataset}/downloads/train.json").exists()
-    return [*(["train"] if drawn else []), *evaluated_splits(dataset)]
+def download_records(dataset):
+    """Records of the downloads of splits that are evaluated or were drawn from, by split."""
+    if dataset not in DOWNLOADS:
+        return None
+    records = {
+        split: f"{WORK}/{dataset}/downloads/{split}.json"
+        for split in ("train", *evaluated_splits(dataset))
+    }
+    return {
+        split: record
+        for split, record in records.items()
+        if split != "train" or Path(record).exists()
+    }
 
 
 def checked_downloads(wildcards):
-    """Downloads that a check waits for."""
-    dataset = wildcards.dataset
-    splits = checked_splits(dataset) if dataset in DOWNLOADS else []
-    return [f"{WORK}/{dataset}/downloads/{split}.json" for split in splits]
+    """Downloads that a check waits for; training images are not fetched for it."""
+    return list((download_records(wildcards.dataset) or {}).values())
 
 
 def checked_files(wildcards):
@@ -114,5 +121,5 @@ def check_settings(wildcards):
         "card": DATASETS[dataset].card,
         "key": f"config.yaml: datasets.{dataset}.images",
         "full": bool(wildcards.depth),
-        "splits": checked_splits(dataset) if dataset in DOWNLOADS else None,
+        "downloads": download_records(dataset),
     }

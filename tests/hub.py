@@ -77,6 +77,8 @@ Answer = tuple[int, dict[str, str], bytes]
 def _answer(hub: Hub, path: str) -> Answer:
     if match := re.fullmatch(r"/plain/(.+)", path):
         return _file(hub, SHA, match[1])
+    if match := re.fullmatch(r"/cdn/(\w+)/(.+)", path):
+        return _file(hub, match[1], match[2])
     if not (match := re.fullmatch(rf"/(?:api/)?datasets/{NAME}(?:/(\w+)/(.+))?", path)):
         return 404, {"X-Error-Code": "RepoNotFound"}, b""
     kind, rest = match[1] or "revision", match[2] or "main"
@@ -86,7 +88,7 @@ def _answer(hub: Hub, path: str) -> Answer:
         return 404, {"X-Error-Code": "RevisionNotFound"}, b""
     files = hub.files[commit]
     if kind == "resolve":
-        return (403, {"X-Error-Code": "GatedRepo"}, b"") if hub.gated else _file(hub, commit, name)
+        return (403, {"X-Error-Code": "GatedRepo"}, b"") if hub.gated else _sent(hub, commit, name)
     if kind == "tree":
         listed = [
             {"type": "file", "path": path, "size": len(data), "oid": _oid(data)}
@@ -95,6 +97,15 @@ def _answer(hub: Hub, path: str) -> Answer:
         return 200, {}, json.dumps(listed).encode()
     about = {"id": NAME, "sha": commit, "siblings": [{"rfilename": path} for path in files]}
     return 200, {}, json.dumps(about).encode()
+
+
+def _sent(hub: Hub, commit: str, name: str) -> Answer:
+    """A file of the repository; large ones lie elsewhere."""
+    status, headers, data = _file(hub, commit, name)
+    if status != 200 or not name.endswith((".tar", ".parquet")):
+        return status, headers, data
+    linked = {"X-Linked-ETag": headers["ETag"], "X-Linked-Size": str(len(data))}
+    return 302, {**linked, "X-Repo-Commit": commit, "Location": f"/cdn/{commit}/{name}"}, b""
 
 
 def _file(hub: Hub, commit: str, name: str) -> Answer:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +14,7 @@ from huggingface_hub import constants
 
 from susx import results
 from susx.config_datasets import Card, Images
+from susx.datasets.check import check_dataset
 from susx.datasets.download import Download, download_split
 from susx.datasets.sources import Place, locate, split_manifest
 from susx.errors import InputError
@@ -35,11 +37,15 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         yield hub
 
 
-def place_of(root: Path, download: str | bool = True, **source: Any) -> Place:
-    tars = {"name": "mirror", "layout": "webdataset", "url": ADDRESS}
+def card_of(**source: Any) -> dict[str, Any]:
+    tars: dict[str, Any] = {"name": "mirror", "layout": "webdataset", "url": ADDRESS}
     tars["splits"] = {"train": "train/*.tar", "test": "test/*.tar"}
-    card = {"title": "Pets", "classes": ["cat", "dog"], "sources": [{**tars, **source}]}
-    return locate(Images(root=str(root), download=download), Card.model_validate(card), "images")
+    return {"title": "Pets", "classes": ["cat", "dog"], "sources": [{**tars, **source}]}
+
+
+def place_of(root: Path, download: str | bool = True, **source: Any) -> Place:
+    card = Card.model_validate(card_of(**source))
+    return locate(Images(root=str(root), download=download), card, "images")
 
 
 def fetched(root: Path, download: str | bool = True, **source: Any) -> Download:
@@ -121,6 +127,14 @@ def test_files_of_another_revision_are_not_read_with_those_of_this_one(
         fetched(tmp_path / "data", f"{ADDRESS}@{OLD}")
 
 
+def test_files_of_other_file_systems_are_found_by_their_pattern(tmp_path: Path) -> None:
+    system = fsspec.filesystem("memory")
+    system.pipe({f"/pets/{name}": data for name, data in mirror().items() if ".tar" in name})
+    found = fetched(tmp_path, "memory://pets", splits={"test": "test/[0-9].tar"})
+    assert list(found.files) == ["test/0.tar", "test/1.tar"]
+    assert (tmp_path / "test/1.tar").read_bytes() == mirror()["test/1.tar"]
+
+
 def test_parquet_of_a_branch_is_fetched_by_its_pattern(hub: Hub, tmp_path: Path) -> None:
     features = {"label": {"names": ["Dog", "cat"], "_type": "ClassLabel"}}
     rows = {"image": [{"bytes": RED, "path": None}], "label": [0]}
@@ -169,6 +183,21 @@ def test_files_that_were_changed_after_the_download_are_named(hub: Hub, tmp_path
     (tmp_path / "data/test/1.tar").write_bytes(b"x")
     with pytest.raises(InputError, match=r'no longer holds "test/0\.tar", "test/1\.tar" as down'):
         Download.read(tmp_path / "test.json")
+
+
+def test_a_check_tells_which_downloaded_files_are_gone(hub: Hub, tmp_path: Path) -> None:
+    card = tmp_path / "card.yaml"
+    card.write_text(json.dumps(card_of()), "utf-8")
+    found, record = fetched(tmp_path / "data"), str(tmp_path / "test.json")
+    found.write(record)
+    images = {"root": str(tmp_path / "data"), "download": True}
+
+    def problems() -> list[str]:
+        return check_dataset(images, str(card), PETS, "images", downloads={"test": record}).problems
+
+    assert problems() == []
+    (tmp_path / "data/test/1.tar").unlink()
+    assert [problem.split(": ", 1)[0] for problem in problems()] == [record]
 
 
 def test_a_source_that_can_be_downloaded_is_chosen_or_must_be_named(tmp_path: Path) -> None:

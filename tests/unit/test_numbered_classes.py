@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from susx.config_datasets import built_in_cards, load_card
 from susx.config_sources import Shards, WebdatasetShards
@@ -42,6 +44,11 @@ def test_numbers_mean_the_classes_that_their_names_find(
     names: list[str] | None, settings: dict[str, Any], expected: list[int]
 ) -> None:
     assert indices(names, settings) == expected
+
+
+@given(st.permutations(range(len(PETS))))
+def test_any_order_of_names_leads_back_to_that_of_the_card(order: list[int]) -> None:
+    assert indices([PETS.names[i] for i in order], {}) == order
 
 
 @pytest.mark.parametrize(
