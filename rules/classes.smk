@@ -33,7 +33,7 @@ rule download_dataset:
     benchmark:
         "benchmarks/download_dataset/{dataset}/{split}.tsv"
     wildcard_constraints:
-        dataset=one_of(DOWNLOADS),
+        dataset=one_of(DOWNLOADED_DATASETS),
     conda:
         WEB_ENVIRONMENT
     threads: 4

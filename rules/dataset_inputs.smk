@@ -5,7 +5,7 @@ from functools import cache
 from susx.config_datasets import card_path, load_card
 from susx.datasets.sources import locate
 
-DOWNLOADS = [name for name, images in IMAGES.items() if images.download]
+DOWNLOADED_DATASETS = [name for name, images in IMAGES.items() if images.download]
 
 
 def class_files(wildcards):
@@ -60,7 +60,7 @@ def image_files(wildcards):
     dataset, split = wildcards.dataset, wildcards.split
     if lacking := lacking_split(dataset, split):
         raise WorkflowError(f"config.yaml: {lacking}; name a folder of images")
-    if dataset in DOWNLOADS:
+    if dataset in DOWNLOADED_DATASETS:
         return []
     key, place = image_key(dataset, split), image_place(dataset)
     files = [str(existing(path, key)) for path in place.files(split)]
@@ -70,7 +70,7 @@ def image_files(wildcards):
 def downloaded(wildcards):
     """What tells that a split was downloaded, if that is where its images come from."""
     dataset, split = wildcards.dataset, wildcards.split
-    there = dataset in DOWNLOADS and not lacking_split(dataset, split)
+    there = dataset in DOWNLOADED_DATASETS and not lacking_split(dataset, split)
     return [f"{WORK}/{dataset}/downloads/{split}.json"] if there else []
 
 
@@ -82,7 +82,7 @@ def download_settings(wildcards):
 
 def download_records(dataset):
     """Records of the downloads of splits that are evaluated or were drawn from, by split."""
-    if dataset not in DOWNLOADS:
+    if dataset not in DOWNLOADED_DATASETS:
         return None
     records = {
         split: f"{WORK}/{dataset}/downloads/{split}.json"
@@ -102,7 +102,7 @@ def checked_downloads(wildcards):
 
 def checked_files(wildcards):
     """What there is of a dataset; a check also tells what there is not."""
-    if wildcards.dataset in DOWNLOADS:
+    if wildcards.dataset in DOWNLOADED_DATASETS:
         return []
     try:
         place = image_place(wildcards.dataset)

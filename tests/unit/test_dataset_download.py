@@ -113,6 +113,7 @@ def test_a_file_of_a_folder_that_breaks_off_is_not_kept(hub: Hub, tmp_path: Path
 
 def test_a_pinned_revision_is_fetched_whatever_is_newest(hub: Hub, tmp_path: Path) -> None:
     hub.files[OLD] = {**mirror(), "classnames.txt": b"cat\ndog\n"}
+    fetched(tmp_path / "data")
     found = fetched(tmp_path / "data", f"{ADDRESS}@{OLD}")
     assert found.address == f"{ADDRESS}@{OLD}"
     assert labels(listed(tmp_path / "data", found))["test/0/s0"] == 0
