@@ -93,7 +93,7 @@ def test_file_has_the_documented_layout(tmp_path: Path, dtype: str) -> None:
     write_cache(tmp_path / "c.h5", embeddings(6, 8, dtype))
     with h5py.File(tmp_path / "c.h5") as file:
         assert set(file) == {"features", "labels", "keys"}
-        assert set(file.attrs) == {"format", "version", "meta"}
+        assert set(file.attrs) == {"format", "version", "meta", "sha256"}
         features = file["features"]
         assert (features.shape, str(features.dtype)) == ((6, 8), dtype)
         assert features.chunks == (6, 8)
@@ -177,7 +177,8 @@ def craft(path: Path, made: Embeddings, **attributes: Any) -> None:
             "keys", data=np.array(made.keys, object), dtype=h5py.string_dtype("utf-8")
         )
         defaults = {"format": cache.FORMAT, "version": cache.VERSION, "meta": meta}
-        for name, value in {**defaults, **attributes}.items():
+        checksum = {"sha256": cache._digest(made, meta)}
+        for name, value in {**defaults, **checksum, **attributes}.items():
             if value is not None:
                 file.attrs[name] = value
     cache.seal(path)
@@ -206,7 +207,7 @@ def test_interrupted_writing_leaves_the_old_cache(
     def fail(*_: Any) -> str:
         raise OSError("disk full")
 
-    monkeypatch.setattr(cache, "seal", fail)
+    monkeypatch.setattr(cache, "_finished", fail)
     with pytest.raises(OSError, match="disk full"):
         write_cache(tmp_path / "c.h5", embeddings(seed=1))
     monkeypatch.undo()
@@ -236,7 +237,7 @@ def test_other_version_is_refused(tmp_path: Path, version: int) -> None:
         read_cache(tmp_path / "c.h5")
 
 
-@pytest.mark.parametrize("name", ["version", "meta"])
+@pytest.mark.parametrize("name", ["version", "meta", "sha256"])
 def test_missing_attribute_is_refused(tmp_path: Path, name: str) -> None:
     craft(tmp_path / "c.h5", embeddings(), **{name: None})
     with pytest.raises(InputError, match=r"c\.h5: truncated or damaged .*delete it"):
@@ -306,6 +307,15 @@ def test_more_values_than_a_file_holds_are_not_read(tmp_path: Path) -> None:
     cache.seal(tmp_path / "c.h5")
     with pytest.raises(InputError, match=r"c\.h5: states more values than it holds; delete it"):
         read_cache(tmp_path / "c.h5")
+
+
+def test_a_damaged_part_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    write_cache(tmp_path / "c.h5", embeddings())
+    data = bytearray((tmp_path / "c.h5").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "c.h5").write_bytes(data)
+    with pytest.raises(InputError, match=r"c\.h5: .*do not fit the stored checksum"):
+        cache.read_meta(tmp_path / "c.h5")
 
 
 def test_a_cache_without_checksum_is_refused(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_links_and_devices_in_a_tar_are_skipped(tmp_path: Path, kind: bytes) -> 
             tar.addfile(link)
     (sample,) = read_shard(Shard("webdataset", str(path)))
     assert (sample.key, sample.caption) == ("b", "")
-    assert [record.key for record in dataset("webdataset")(path).records] == ["0/b"]
+    assert [record.key for record in dataset("webdataset", order="card")(path).records] == ["0/b"]
 
 
 def odd_files(folder: Path) -> Path:
@@ -154,9 +154,9 @@ def test_a_member_of_a_dataset_without_end_is_unreadable(
     members = {"a.png": PICTURE, "a.cls": b"0", "b.png": b"\0" * 200_000, "b.cls": b"1" * 999}
     path = write_tar(tmp_path / "0.tar", members)
     with pytest.raises(InputError, match=r"b\.cls: label 1111.*, but there are 2 classes"):
-        dataset("webdataset")(path)
+        dataset("webdataset", order="card")(path)
     write_tar(path, {**members, "b.cls": b"1"})
-    reasons = [record.reason for record in dataset("webdataset")(path).records]
+    reasons = [record.reason for record in dataset("webdataset", order="card")(path).records]
     assert reasons == ["", "empty file"]
 
 
@@ -323,4 +323,4 @@ def test_a_damaged_header_is_not_the_end_of_a_tar(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no end-of-archive mark: truncated or damaged"):
         list(read_shard(Shard("webdataset", str(path))))
     with pytest.raises(InputError, match="no end-of-archive mark: truncated or damaged"):
-        dataset("webdataset")(path)
+        dataset("webdataset", order="card")(path)
