@@ -24,9 +24,9 @@ def test_killed_runs_end_in_the_files_of_an_undisturbed_one(
     finished: Project, fresh_project: Project
 ) -> None:
     killed = Killed(fresh_project, random.Random(4))
-    struck = [killed.kill_once() for _ in range(4)]
+    struck = [killed.kill_once() for _ in range(3)]
     killed.finish()
-    assert sum(struck) >= 3
+    assert sum(struck) >= 2
     assert killed.record.redone == []
     assert max(killed.record.running) <= 2
     assert_same_outputs(finished, fresh_project)

@@ -281,6 +281,8 @@ def assert_same_outputs(first: Project, second: Project) -> None:
             assert cache_contents(paths[0]) == cache_contents(paths[1]), name
         elif name.endswith(".json"):
             one, other = (without_times(json.loads(path.read_text("utf-8"))) for path in paths)
+            if isinstance(one, dict):  # seals, over the times too
+                one, other = ({**part, "sha256": None} for part in (one, other))
             assert one == other, name
         else:
             assert paths[0].read_bytes() == paths[1].read_bytes(), name
