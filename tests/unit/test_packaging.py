@@ -14,7 +14,10 @@ ROOT = Path(__file__).parents[2]
 LOCK_TEXT = (ROOT / "requirements.lock").read_text("utf-8")
 LOCK = [line for line in LOCK_TEXT.splitlines() if line and not line.startswith("#")]
 PIN = re.compile(r"([a-z0-9][a-z0-9._-]*)==([0-9][0-9a-z.!]*)")
-FILES = r"susx\.(cache|cache_files|classifier|manifests|files|results|schema|encoders|support)|h5py|pathlib"
+FILES = (
+    r"susx\.(cache|cache_files|classifier|manifests|files|results|schema|encoders|support)"
+    r"|h5py|pathlib"
+)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
