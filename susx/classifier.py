@@ -95,7 +95,7 @@ class Classifier:
         settings = self.meta.encoder_settings.model_copy(update=changed)
         encoder = load_encoder(settings)
         for key, what in (("weights_sha256", "weights"), ("preprocessing", "preprocessing")):
-            if encoder.provenance[key] != self.meta.encoder[key]:
+            if encoder.provenance.get(key) != self.meta.encoder.get(key):
                 raise InputError(
                     f"encoder {settings.model}: its {what} are not those that the classifier "
                     "was made with; name the right model, or export the classifier again"

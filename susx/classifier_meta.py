@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, PositiveFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt
 
 from susx.config_encoders import Encoder
 from susx.errors import InputError
@@ -59,7 +59,7 @@ class ClassifierMeta(_Strict):
     tuned_on: str = Field(description="Split that they were chosen on.")
     hyperparameters: dict[str, FiniteFloat] = Field(description="In the encoder's units.")
     logit_scale: FiniteFloat = Field(description="The encoder's factor on cosines.")
-    temperature: PositiveFloat = Field(description="What logits are divided by.")
+    temperature: FiniteFloat = Field(gt=0, description="What logits are divided by.")
     calibration: Calibration = Field(description="What constants and temperature were taken from.")
     tested: Tested | None = Field(description="Test result, if there are labelled test images.")
     classes: list[Entry] = Field(min_length=1, description="Classes in label order.")

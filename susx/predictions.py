@@ -96,7 +96,7 @@ def _check(classifier: Classifier, images: Embeddings, manifest: Table) -> None:
         raise InputError("classifier and images belong to different class lists; run again")
     made, given = classifier.meta.encoder, images.meta["encoder"]
     for key in ("weights_sha256", "preprocessing"):
-        if made[key] != given[key]:
+        if made.get(key) != given.get(key):
             raise InputError(f"classifier and images have encoders of different {key}; run again")
     known = {record.key for record in manifest.records if not record.reason}
     if known != {*images.keys, *images.meta["failed"]}:

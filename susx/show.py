@@ -88,7 +88,7 @@ def _classifier(path: Path, rows: int, console: Console) -> None:
         ("constants", f"of {meta.calibration.constants_on}"),
         ("temperature", fitted),
         ("test", accuracy),
-        ("encoder", ", ".join(str(meta.encoder[key]) for key in encoder if meta.encoder[key])),
+        ("encoder", ", ".join(str(meta.encoder[key]) for key in encoder if meta.encoder.get(key))),
         ("versions", ", ".join(f"{name} {version}" for name, version in meta.versions.items())),
     ]
     facts(f"classifier of {printable(meta.dataset)}", pairs, console)
@@ -111,7 +111,7 @@ def _predictions(path: Path, rows: int, console: Console) -> None:
         caption_justify="left",
     )
     for column in ("image", "class", "%", "then", "voted most"):
-        shown.add_column(column, justify="right" if column == "%" else "left", overflow="fold")
+        shown.add_column(column, justify="right" if column == "%" else "left", no_wrap=True)
     for record in records[:rows]:
         if record.reason:
             shown.add_row(printable(record.key), printable(f"unreadable: {record.reason}"))
@@ -120,6 +120,7 @@ def _predictions(path: Path, rows: int, console: Console) -> None:
         then = ", ".join(f"{name} {percent(share)}" for name, share in others)
         cells = (record.key, record.names[0], percent(record.probabilities[0]), then)
         shown.add_row(*map(printable, (*cells, ", ".join(record.support_keys))))
+    console.width = max(console.width, Console(width=1000).measure(shown).maximum)
     console.print(shown)
     if len(records) > rows:
         console.print(f"and {len(records) - rows} more; `--rows` shows others")
