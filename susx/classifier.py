@@ -15,7 +15,7 @@ from torch import Tensor
 
 from susx.cache import NORM_TOLERANCE, concatenate, normalised
 from susx.calibration import probabilities
-from susx.classifier_meta import ClassifierMeta, class_manifest_of
+from susx.classifier_meta import ClassifierMeta, class_manifest_of, disagreement
 from susx.compute import pick_device
 from susx.encoders import Encoder, load_encoder
 from susx.errors import InputError
@@ -94,12 +94,11 @@ class Classifier:
             changed["model"] = self.model
         settings = self.meta.encoder_settings.model_copy(update=changed)
         encoder = load_encoder(settings)
-        for key, what in (("weights_sha256", "weights"), ("preprocessing", "preprocessing")):
-            if encoder.provenance.get(key) != self.meta.encoder.get(key):
-                raise InputError(
-                    f"encoder {settings.model}: its {what} are not those that the classifier "
-                    "was made with; name the right model, or export the classifier again"
-                )
+        if key := disagreement(encoder.provenance, self.meta.encoder):
+            raise InputError(
+                f"encoder {settings.model}: {key} is not that of the encoder which the classifier "
+                "was made with; name the right model, or export the classifier again"
+            )
         return encoder
 
     def logits(self, images: Images) -> Tensor:

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from susx.classifier import Classifier, on_device
-from susx.classifier_meta import FORMAT, ClassifierMeta
+from susx.classifier_meta import ClassifierMeta
 from susx.errors import InputError
 from susx.files import atomic
 from susx.methods import METHODS, Context
 
+KEY = "susx"
 CONSTANT = "constant."
 FIELDS = ("text", "text_means", "text_raw", "support", "support_labels")
 TOLERANCE = 2e-3
 AGAIN = "export it again"
+
+
+class _Said(BaseModel):
+    """The metadata of the file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    classifier: ClassifierMeta
+    tensors_sha256: str
 
 
 def write_classifier(path: str | Path, classifier: Classifier) -> None:
@@ -32,13 +43,10 @@ def write_classifier(path: str | Path, classifier: Classifier) -> None:
 
     tensors = _tensors(classifier.context)
     _check(str(path), classifier.meta, tensors)
-    metadata = {
-        "format": FORMAT,
-        "classifier": classifier.meta.model_dump_json(),
-        "tensors_sha256": _digest(tensors),
-    }
+    said = {"classifier": classifier.meta.model_dump(), "tensors_sha256": _digest(tensors)}
+    # One key: the order of several would differ from file to file.
     with atomic(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        save_file(tensors, temporary, {KEY: json.dumps(said, sort_keys=True)})
 
 
 def load_classifier(path: str | Path, model: str | None = None, device: str = "auto") -> Classifier:
@@ -80,22 +88,22 @@ def _read(path: str) -> tuple[ClassifierMeta, dict[str, Tensor]]:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise InputError(f"{path}: not a classifier file of this version; {AGAIN}")
+            if KEY not in metadata:
+                raise InputError(f"{path}: not a classifier file of susx; {AGAIN}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise InputError(f"{path}: file not found") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: truncated, damaged or foreign ({error}); {AGAIN}") from None
     try:
-        meta = ClassifierMeta.model_validate_json(metadata.get("classifier", ""))
+        said = _Said.model_validate_json(metadata[KEY])
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{path}: {key}: {first['msg']}; {AGAIN}") from None
-    if metadata.get("tensors_sha256") != _digest(tensors):
+    if said.tensors_sha256 != _digest(tensors):
         raise InputError(f"{path}: tensors do not fit their stored hash; {AGAIN}")
-    return meta, tensors
+    return said.classifier, tensors
 
 
 def _tensors(context: Context) -> dict[str, Tensor]:
@@ -127,7 +135,7 @@ def _check(path: str, meta: ClassifierMeta, tensors: dict[str, Tensor]) -> None:
     n_support = len(meta.support_keys)
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(reads, shape)
     shapes |= {"support": (n_support, shape[1]), "support_labels": (n_support,)}
-    for name in expected:
+    for name in sorted(expected):
         if tuple(tensors[name].shape) != shapes[name]:
             raise refuse(f"{name} is {tuple(tensors[name].shape)}, expected {shapes[name]}")
         kind = torch.int64 if name == "support_labels" else torch.float32
@@ -136,7 +144,7 @@ def _check(path: str, meta: ClassifierMeta, tensors: dict[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise refuse(f"{name} is not finite")
-    for name in {"text", "support"} & expected:
+    for name in sorted({"text", "support"} & expected):
         if ((tensors[name].norm(dim=1) - 1).abs() > TOLERANCE).any():
             raise refuse(f"rows of {name} are not of unit length")
     if method.needs_support:

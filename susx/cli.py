@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -40,7 +40,9 @@ def classify(
     model: Annotated[
         str | None, typer.Option(help="Folder or hub name of the encoder, if it was moved.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the encoder runs.")
+    ] = "auto",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images per pass.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Images decoded at once.")] = None,
 ) -> None:

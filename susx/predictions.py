@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from susx.cache import Embeddings
 from susx.classifier import TOP, Classifier
+from susx.classifier_meta import disagreement
 from susx.errors import InputError
 from susx.manifests import ImageRecord, Table
 
@@ -94,10 +95,8 @@ def predict_table(
 def _check(classifier: Classifier, images: Embeddings, manifest: Table) -> None:
     if classifier.meta.classes_sha256 != manifest.classes_sha256:
         raise InputError("classifier and images belong to different class lists; run again")
-    made, given = classifier.meta.encoder, images.meta["encoder"]
-    for key in ("weights_sha256", "preprocessing"):
-        if made.get(key) != given.get(key):
-            raise InputError(f"classifier and images have encoders of different {key}; run again")
+    if key := disagreement(classifier.meta.encoder, images.meta["encoder"]):
+        raise InputError(f"classifier and images have encoders of different {key}; run again")
     known = {record.key for record in manifest.records if not record.reason}
     if known != {*images.keys, *images.meta["failed"]}:
         raise InputError("embeddings and manifest list different images; delete both and run again")
