@@ -1,8 +1,10 @@
 """The command `susx`."""
 
 import csv
+import importlib
 import io
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,12 @@ def show(*arguments: str, code: int = 0) -> str:
     done = RUN.invoke(app, ["show", *arguments])
     assert done.exit_code == code, done.output
     return done.output
+
+
+def test_the_package_installs_the_command() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    module, name = project["project"]["scripts"]["susx"].split(":")
+    assert getattr(importlib.import_module(module), name) is app
 
 
 def test_json_tells_classes_and_probabilities_of_a_folder(folder: Path) -> None:
