@@ -13,7 +13,9 @@ def classifier_texts(dataset):
 def classifier_supports(dataset):
     """Support sets that a dataset can have, by their entry, with the name of their files."""
     lacking = unavailable_supports(dataset)
-    drawn = {entry: name for name, (entry, _) in reversed(SEEDS.items())}
+    drawn = {}
+    for name, (entry, _) in SEEDS.items():
+        drawn.setdefault(entry, name)
     texts = classifier_texts(dataset)
     return {
         name: drawn.get(name, name)

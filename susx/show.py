@@ -98,7 +98,10 @@ def _predictions(path: Path, rows: int, console: Console) -> None:
     from susx.manifests import read_table
     from susx.predictions import PredictionRecord
 
-    table = read_table(path, PredictionRecord)
+    try:
+        table = read_table(path, PredictionRecord)
+    except InputError:
+        raise InputError(f"{path}: not predictions of this version of susx, or damaged") from None
     meta, records = table.meta, table.records
     shown = Table(
         title=f"{printable(meta['dataset'])}: {meta['n_images']} images, "

@@ -113,6 +113,22 @@ def test_a_row_that_was_not_evaluated_is_tuned_as_the_evaluation_does(
         assert exported(files, method.name, protocol).meta == with_row.meta
 
 
+def test_hyper_parameters_of_a_few_shot_row_are_those_of_its_seed(
+    files: CacheFiles, evaluation: dict[str, Any]
+) -> None:
+    (row,) = [r for r in evaluation["runs"] if (r["method"], r["protocol"]) == ("gda", "fixed")]
+    drawn = [
+        row | {"support": "few", "seed": seed, "hyperparameters": {"alpha": float(seed)}}
+        for seed in (4, 7)
+    ]
+    supports = {"few-seed7": files.supports["lc"]}
+    made = export_classifier(
+        "pets", ("clip", ENCODER), replace(files_for(files, "gda"), supports=supports),
+        replace(choice_of("gda"), support="few-seed7"), TUNING, evaluation={"runs": drawn},
+    )  # fmt: skip
+    assert made.meta.hyperparameters == {"alpha": 7.0}
+
+
 def test_without_test_images_constants_are_those_of_the_support_set(files: CacheFiles) -> None:
     made = exported(files, "tip-x", splits=())
     support = made.context.required_support

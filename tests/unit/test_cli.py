@@ -154,7 +154,7 @@ def test_a_result_is_shown(tmp_path: Path) -> None:
     [
         ("x.txt", b"", 'shown are files ".json", ".safetensors"'),
         ("x.json", b"{}", "not a susx-result"),
-        ("x.parquet", b"PAR1", "unreadable"),
+        ("x.parquet", b"PAR1", "not predictions of this version of susx"),
         ("x.h5", b"", "truncated or damaged"),
     ],
 )

@@ -1,6 +1,7 @@
 """From class names and a folder of images without labels to a classifier and its predictions."""
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ def test_labelled_test_images_are_predicted_as_they_were_tested(project: Project
     ],
 )
 def test_a_classifier_that_cannot_be_made_is_refused_at_once(
-    world: Project, tmp_path: Any, section: dict[str, str], problem: str
+    world: Project, tmp_path: Path, section: dict[str, str], problem: str
 ) -> None:
     project = world.copy(tmp_path / "project")
     project.change_config(lambda c: c.update(classifier=section))
@@ -112,3 +113,31 @@ def test_a_classifier_that_cannot_be_made_is_refused_at_once(
     assert outcome.returncode
     assert problem in outcome.output
     assert "Traceback" not in outcome.output.split(problem)[0]
+
+
+def test_a_few_shot_support_set_votes_by_its_first_seed(world: Project, tmp_path: Path) -> None:
+    project = world.copy(tmp_path / "project")
+
+    def few_shot(config: dict[str, Any]) -> None:
+        config["supports"]["few"] = {"source": "few-shot", "size": 2, "seeds": [5, 1]}
+        config["datasets"]["tiny"]["images"] = {"train": "images/test", "unlabelled": "images"}
+        config["classifier"] = {"support": "few"}
+
+    project.change_config(few_shot)
+    outcome = project.plan(PREDICTIONS)
+    assert "cache/clip/tiny/support-few-seed5.h5" in outcome.made
+    assert not any("seed1" in path or "support-lc" in path for path in outcome.made)
+
+
+def test_only_the_text_of_the_classifier_is_embedded(world: Project, tmp_path: Path) -> None:
+    project = world.copy(tmp_path / "project")
+    project.change_config(
+        lambda c: (
+            c["datasets"]["tiny"].update(images={"unlabelled": "images"}),
+            c.update(classifier={"method": "calip", "text": "photo"}),
+        )
+    )
+    made = project.plan(PREDICTIONS).made
+    assert "cache/clip/tiny/patches-unlabelled.h5" in made
+    assert {path for path in made if "/text-" in path} == {"cache/clip/tiny/text-photo.h5"}
+    assert not any("/support" in path for path in made)
