@@ -91,7 +91,7 @@ def test_configuration_is_parsed_without_heavy_libraries() -> None:
         "import sys, susx.config, susx.pools, susx.methods, susx.manifests, susx.prompts, "
         "susx.images, susx.compute, susx.encoders, susx.schema, susx.statistics, "
         "susx.class_names, susx.descriptions, susx.language_models, susx.sentences, "
-        "susx.datasets.sources\n"
+        "susx.datasets.sources, susx.cli\n"
         "heavy = {'torch', 'transformers', 'h5py', 'pyarrow', 'PIL', 'scipy', 'snakemake', "
         "'webdataset', 'openai'}\n"
         "print(sorted(heavy & set(sys.modules)))"
@@ -120,6 +120,9 @@ def imported(path: Path) -> set[str]:
         ("tuning.py", rf"{FILES}|susx\.(evaluation|statistics)"),
         ("statistics.py", r"susx|torch|h5py|pathlib"),
         ("evaluation.py", FILES),
+        ("calibration.py", rf"{FILES}|susx\.(evaluation|statistics)"),
+        ("preparation.py", r"susx\.(methods|search|tuning|evaluation|results)"),
+        ("classifier*.py", r"susx\.(search|tuning|evaluation|results|cache_files|export)"),
         ("schema.py", r"susx\.(?!errors\b|files\b)\w+|torch|h5py|numpy"),
         ("cache.py", r"susx\.(?!errors\b|files\b)\w+|torch"),
         ("encoders/*.py", r"susx\.(methods|search|tuning|evaluation|results|support)"),
