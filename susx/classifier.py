@@ -22,7 +22,7 @@ from susx.errors import InputError
 from susx.manifests import ClassManifest
 from susx.methods import METHODS, Context, Images, Method
 from susx.methods.base import row_blocks
-from susx.preparation import Source, prepared
+from susx.prepare import Item, Source, prepared
 
 TOP = 5
 Floats = NDArray[np.floating[Any]]
@@ -137,23 +137,21 @@ class Classifier:
         Raises:
             InputError: if the encoder cannot be loaded or is not the right one.
         """
-        settings = self.meta.encoder_settings
-        encoder, reasons = self.encoder, list[str]()
-        wanted = "patches" in self.method.needs
+        settings, encoder = self.meta.encoder_settings, self.encoder
+        wanted, reasons = "patches" in self.method.needs, list[str]()
         blocks: list[tuple[Any, Any]] = []
         patches: list[Any] = []
-        for batch in prepared(
-            encoder.preprocess,
-            images,
-            batch_size or settings.batch_size,
-            threads or os.cpu_count() or 1,
-        ):
-            reasons += batch.reasons
-            if batch.inputs is not None:
-                blocks.append(normalised(encoder.encode_images(batch.inputs).numpy()))
+        size, workers = batch_size or settings.batch_size, threads or os.cpu_count() or 1
+        items = [Item(str(place), -1, "", image) for place, image in enumerate(images)]
+        batches = ((items[start : start + size],) * 2 for start in range(0, len(items), size))
+        overlap = self.context.text.device.type == "cuda"
+        for shown, batch in prepared(batches, encoder, workers, overlap, settings.jpeg_draft):
+            reasons += [batch.failed.get(item.key, "") for item in shown]
+            if batch.pixels is not None:
+                blocks.append(normalised(encoder.encode_images(batch.pixels).numpy()))
                 if wanted:
-                    shown, _ = normalised(encoder.encode_patches(batch.inputs).numpy())
-                    patches.append(shown.astype(np.float16))  # as they are cached
+                    rows, _ = normalised(encoder.encode_patches(batch.pixels).numpy())
+                    patches.append(rows.astype(np.float16))  # as they are cached
         if not blocks:
             return self._unreadable(reasons)
         features = concatenate([rows for rows, _ in blocks], encoder.dim, settings.store)

@@ -98,7 +98,7 @@ def entries_of(manifest: ClassManifest) -> list[Entry]:
 
 def disagreement(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
     """In what two encoders differ that embed images differently, by their provenance."""
-    for key in ("weights_sha256", "preprocessing"):
+    for key in ("weights_sha256", "preprocessing", "jpeg_draft"):
         if sha256_json(one.get(key)) != sha256_json(other.get(key)):  # JSON makes lists of tuples
             return key
     return None

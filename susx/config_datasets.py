@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from susx.config_problems import described
-from susx.config_sources import AnySource, Split
+from susx.config_sources import Address, AnySource, Split
 from susx.config_texts import DESCRIPTION_QUESTIONS, Questions
 from susx.config_types import Positive, Section, Template
 from susx.errors import InputError, suggestion
@@ -78,6 +78,11 @@ class Images(Section):
     source: str | None = Field(
         None, description="Which source of the card lies there; if left out, the first found."
     )
+    download: bool | Address = Field(
+        False,
+        description="Fetch the files of the source into `root` first: `true` from where the card "
+        "says, an address (`hf://datasets/OWNER/NAME@REVISION`, `https://...`) from there.",
+    )
 
     @property
     def labelled(self) -> bool:
@@ -94,6 +99,8 @@ class Images(Section):
             raise ValueError("give `test`, a folder of images, or `root`, or `unlabelled` images")
         if self.root is None and self.source is not None:
             raise ValueError("`source` tells what lies in `root`; give that, too")
+        if self.root is None and self.download:
+            raise ValueError("`download` needs `root`, the folder that it fills")
         test = folders.get("test")
         if test and folders.get("validation") == test:
             raise ValueError(

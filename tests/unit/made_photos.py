@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from susx.cache import Embeddings, write_cache
+from susx.cache import Embeddings, read_cache, write_cache
 from susx.cache_files import CacheFiles
 from susx.classifier import Classifier
 from susx.config_classifier import Choice
@@ -32,10 +32,9 @@ def photos_classifier(model: Path, folder: Path, method: str = "tip-x") -> Class
     write_class_folders(folder / "support", SLUGS, PER_CLASS, seed=500)
     texts = [[f"a photo of a {name}."] for name in NAMES]
     prompts = embed_prompts(encoder, PromptSet("ensemble", texts, CLASSES.sha256, {}))
-    support = embed_images(encoder, image_manifest(folder / "support", CLASSES), 1)
+    write_cache(folder / "text.h5", prompts)
+    embed_images(encoder, image_manifest(folder / "support", CLASSES), folder / "support.h5", 1)
     CLASSES.write(folder / "classes.json")
-    for name, cache in (("text", prompts), ("support", support)):
-        write_cache(folder / f"{name}.h5", cache)
     needs, grid = METHODS[method].needs_support, METHODS[method].grid
     choice = Choice(method, "ensemble", "own" if needs else None, "fixed" if grid else "none")
     files = CacheFiles(
@@ -54,4 +53,5 @@ def unlabelled(model: Path, folder: Path) -> tuple[Table, Embeddings]:
     write_class_folders(folder / "photos/deep", SLUGS, 2, seed=900)
     (folder / "photos/=broken.png").write_bytes(b"no image")
     table = examined(unlabelled_images(folder / "photos", "photos"), CLASSES, "photos")
-    return table, embed_images(settings(model), table, 1)
+    embed_images(settings(model), table, folder / "photos.h5", 1)
+    return table, read_cache(folder / "photos.h5")

@@ -206,7 +206,7 @@ def test_interrupted_writing_leaves_the_old_cache(
     def fail(*_: Any) -> str:
         raise OSError("disk full")
 
-    monkeypatch.setattr(cache, "_digest", fail)
+    monkeypatch.setattr(cache, "_finished", fail)
     with pytest.raises(OSError, match="disk full"):
         write_cache(tmp_path / "c.h5", embeddings(seed=1))
     monkeypatch.undo()

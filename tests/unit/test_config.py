@@ -26,8 +26,8 @@ def test_full_configuration_keeps_every_value() -> None:
     assert config["evaluation"]["protocols"] == ["fixed", "support"]
     assert config["evaluation"]["search"] == "continuous"
     images = config["datasets"]["pets"]["images"]
-    others = dict.fromkeys(("unlabelled", "root", "source"))
-    assert images == {**FULL["datasets"]["pets"]["images"], **others}
+    unset = {"unlabelled": None, "root": None, "source": None, "download": False}
+    assert images == {**FULL["datasets"]["pets"]["images"], **unset}
 
 
 def test_minimal_configuration_gets_the_defaults() -> None:
@@ -42,7 +42,7 @@ def test_minimal_configuration_gets_the_defaults() -> None:
     assert (config.evaluation.texts, config.evaluation.supports) == (None, None)
     others = dict.fromkeys(("validation", "train", "unlabelled", "root", "source"))
     assert config.datasets["pets"].images.model_dump() == {
-        "test": "photos", **others
+        "test": "photos", **others, "download": False
     }  # fmt: skip
     assert config.roots.model_dump() == {"work": "work", "cache": "cache", "results": "results"}
     assert config.encoders["clip"].device == "auto"

@@ -121,7 +121,7 @@ def imported(path: Path) -> set[str]:
         ("statistics.py", r"susx|torch|h5py|pathlib"),
         ("evaluation.py", FILES),
         ("calibration.py", rf"{FILES}|susx\.(evaluation|statistics)"),
-        ("preparation.py", r"susx\.(methods|search|tuning|evaluation|results)"),
+        ("prepare.py", r"susx\.(methods|search|tuning|evaluation|results)"),
         ("classifier*.py", r"susx\.(search|tuning|evaluation|results|cache_files|export)"),
         ("schema.py", r"susx\.(?!errors\b|files\b)\w+|torch|h5py|numpy"),
         ("cache.py", r"susx\.(?!errors\b|files\b)\w+|torch"),

@@ -15,7 +15,6 @@ from susx.classifier_file import load_classifier, write_classifier
 from susx.errors import InputError
 from susx.manifests import Table, read_table, write_table
 from susx.predictions import PredictionRecord, predict_table
-from susx.preparation import prepared
 from tests.helpers import save_tiny_clip
 from tests.unit.made_photos import CLASSES, NAMES, photos_classifier, unlabelled
 
@@ -137,19 +136,14 @@ def test_other_preprocessing_is_refused(
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
-def test_batches_come_in_order_with_the_reasons_of_their_images(batch_size: int) -> None:
-    import torch
-
-    def preprocess(image: Image.Image) -> torch.Tensor:
-        return torch.tensor(image.size[0])
-
-    sources = [b"x" if i % 3 == 1 else Image.new("RGB", (i + 1, 1)) for i in range(7)]
-    batches = list(prepared(preprocess, sources, batch_size, 2))
-    values = [int(v) for b in batches if b.inputs is not None for v in b.inputs]
-    assert values == [1, 3, 4, 6, 7]
-    reasons = [bool(reason) for b in batches for reason in b.reasons]
-    assert reasons == [i % 3 == 1 for i in range(7)]
-    assert len(batches) == -(-7 // batch_size)
+def test_batches_of_any_size_give_the_same(
+    classifier: Classifier, shown: tuple[Table, Embeddings], batch_size: int
+) -> None:
+    found = classifier.predict(paths(shown), batch_size, threads=2)
+    whole = classifier.predict(paths(shown), threads=1)
+    assert found.names == whole.names
+    assert found.reasons == whole.reasons
+    assert np.allclose(found.probabilities, whole.probabilities, atol=1e-6, equal_nan=True)
 
 
 # Folders

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from susx.cache import read_cache, write_cache
+from susx.cache import read_cache
 from susx.config_datasets import Images
 from susx.config_encoders import Encoder
 from susx.datasets.check import check_dataset, summary
@@ -56,8 +56,8 @@ def test_their_embeddings_are_cached_with_label_minus_one(
     photos: Path, tiny_clip: Path, tmp_path: Path
 ) -> None:
     table = examined(unlabelled_images(photos, "photos"), CLASSES, "photos")
-    made = embed_images(Encoder(library="transformers", model=str(tiny_clip)), table, 1)
-    write_cache(tmp_path / "c.h5", made)
+    encoder = Encoder(library="transformers", model=str(tiny_clip))
+    embed_images(encoder, table, tmp_path / "c.h5", 1)
     read = read_cache(tmp_path / "c.h5", CLASSES.sha256, len(CLASSES))
     assert read.labels.tolist() == [-1] * 4
     assert read.keys == [r.key for r in table.records if not r.reason]
