@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from susx.errors import InputError
 from susx.files import atomic
 
 FORMAT = "susx-embeddings"
-VERSION = 2
+VERSION = 3
+SEAL = 512
+"""Bytes before the HDF5 file proper, its user block, which hold the checksum of all the rest."""
 ROWS_PER_CHUNK = 1024
 CHUNK_CACHE = 2**26  # bytes; parts may end within a chunk
 NORM_TOLERANCE = {"float32": 1e-4, "float16": 2e-3}
@@ -89,30 +91,54 @@ def _write(
     digest = hashlib.sha256(text.encode())
     digest.update(f"{like.dtype}{shape}".encode())
     labels, keys, norms, start = [], [], [], 0
-    with atomic(path) as temporary, h5py.File(temporary, "w", rdcc_nbytes=CHUNK_CACHE) as file:
-        features = file.create_dataset("features", shape, like.dtype, **options)
-        for part in parts:
-            _check(path, part, "the encoder returned unusable features; check its weights")
-            features[start : start + len(part)] = part.features
-            start += len(part)
-            digest.update(np.ascontiguousarray(part.features).data)
-            labels.append(part.labels.astype(np.int32))
-            keys += part.keys
-            norms += [] if part.norms is None else [part.norms]
-        vectors = [np.concatenate(labels)] + ([np.concatenate(norms)] if norms else [])
-        file.create_dataset("labels", data=vectors[0])
-        if norms:
-            file.create_dataset("norms", data=vectors[1])
-        strings = np.array(keys, dtype=object)
-        file.create_dataset("keys", data=strings, dtype=h5py.string_dtype("utf-8"))
-        file.attrs["format"] = FORMAT
-        file.attrs["version"] = VERSION
-        file.attrs["meta"] = text
-        file.attrs["sha256"] = _finished(digest, vectors, keys)
+    with atomic(path) as temporary:
+        with h5py.File(temporary, "w", rdcc_nbytes=CHUNK_CACHE, userblock_size=SEAL) as file:
+            features = file.create_dataset("features", shape, like.dtype, **options)
+            for part in parts:
+                _check(path, part, "the encoder returned unusable features; check its weights")
+                features[start : start + len(part)] = part.features
+                start += len(part)
+                digest.update(np.ascontiguousarray(part.features).data)
+                labels.append(part.labels.astype(np.int32))
+                keys += part.keys
+                norms += [] if part.norms is None else [part.norms]
+            vectors = [np.concatenate(labels)] + ([np.concatenate(norms)] if norms else [])
+            file.create_dataset("labels", data=vectors[0])
+            if norms:
+                file.create_dataset("norms", data=vectors[1])
+            strings = np.array(keys, dtype=object)
+            file.create_dataset("keys", data=strings, dtype=h5py.string_dtype("utf-8"))
+            file.attrs["format"] = FORMAT
+            file.attrs["version"] = VERSION
+            file.attrs["meta"] = text
+            file.attrs["sha256"] = _finished(digest, vectors, keys)
+        seal(temporary)
+
+
+def seal(path: str | Path) -> None:
+    """Put the checksum of an HDF5 file into its user block.
+
+    It is looked at before the HDF5 library sees the file, which can wait for ever on a damaged one.
+    """
+    with Path(path).open("r+b") as stream:
+        mark = _seal(stream)
+        stream.seek(0)
+        stream.write(mark)
+
+
+def _seal(stream: IO[bytes]) -> bytes:
+    stream.seek(SEAL)
+    digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+    return f"{FORMAT} sha256 {digest}\n".encode().ljust(SEAL, b"\0")
+
+
+def _is_sealed(path: str | Path) -> bool:
+    with Path(path).open("rb") as stream:
+        return stream.read(SEAL) == _seal(stream)
 
 
 def read_meta(path: str | Path) -> tuple[dict[str, Any], int]:
-    """Read `meta` and the number of rows of a cache, which is not verified.
+    """Read `meta` and the number of rows of a cache, of which only the file is verified.
 
     Raises:
         InputError: if it is not a readable cache.
@@ -120,6 +146,8 @@ def read_meta(path: str | Path) -> tuple[dict[str, Any], int]:
     import h5py
 
     try:
+        if not _is_sealed(path):
+            raise InputError("contents do not fit the stored checksum")
         with h5py.File(path, "r") as file:
             return json.loads(file.attrs["meta"]), len(file["labels"])
     except Exception as error:  # h5py raises many kinds for broken files
@@ -143,6 +171,10 @@ def read_cache(
 
     advice = "delete it and run again; the pipeline rebuilds it"
     try:
+        if not _is_sealed(path):
+            raise InputError(
+                f"{path}: truncated or damaged (contents do not fit the stored checksum); {advice}"
+            )
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT:
                 raise InputError(f"{path}: not an embedding cache; {advice}")
@@ -150,6 +182,9 @@ def read_cache(
                 raise InputError(
                     f"{path}: cache version {file.attrs['version']}, expected {VERSION}; {advice}"
                 )
+            stated = sum(d.size * d.dtype.itemsize for d in file.values())
+            if stated > Path(path).stat().st_size:  # reading it could fill the memory
+                raise InputError(f"{path}: states more values than it holds; {advice}")
             meta = str(file.attrs["meta"])
             stored = str(file.attrs["sha256"])
             embeddings = Embeddings(

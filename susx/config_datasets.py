@@ -205,7 +205,7 @@ def load_yaml(path: str | Path) -> Any:
         return yaml.load(Path(path).read_text(encoding="utf-8"), loader)  # noqa: S506
     except FileNotFoundError:
         raise InputError(f"{path}: file not found") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid YAML: {error}") from None
 
 

@@ -13,10 +13,12 @@ def main(job):
     from susx.config_classifier import Choice
     from susx.config_encoders import Encoder
     from susx.export import export_classifier, summary
-    from susx.files import read_json
+    from susx.files import read_checked
     from susx.tuning import Settings
 
-    params = job.params
+    params, advice = job.params, "delete it and run again"
+    paths = job.input.get("evaluation", [])
+    evaluation = next((read_checked(path, advice) for path in paths), None)
     classifier = export_classifier(
         job.wildcards.dataset,
         (job.wildcards.encoder, Encoder(**params.encoder)),
@@ -25,7 +27,7 @@ def main(job):
         Settings.of(params.tuning),
         params.leaks,
         pick_device(params.device),
-        next(map(read_json, job.input.get("evaluation") or ()), None),
+        evaluation,
     )
     write_classifier(job.output[0], classifier)
     logging.info("%s", summary(classifier.meta))

@@ -13,8 +13,11 @@ from typing import Any
 from susx.config_sources import ParquetShards, Split, WebdatasetShards
 from susx.datasets.naming import class_indices, numbered_indices
 from susx.errors import InputError, listing
-from susx.images import SUFFIXES, Listed, Listing
+from susx.images import MAX_BYTES, SUFFIXES, Listed, Listing
 from susx.manifests import ClassManifest, read_class_list
+from susx.tars import ends
+
+LONGEST_LABEL = 100
 
 IN_TAR = re.compile(r"(.+)#(\d+)-(\d+)")
 IN_PARQUET = re.compile(r"(.+\.parquet)#(.+):(\d+)")
@@ -32,6 +35,8 @@ def member_bytes(path: str) -> bytes | None:
     """
     if match := IN_TAR.fullmatch(path):
         with Path(match[1]).open("rb") as stream:
+            if int(match[3]) > MAX_BYTES:
+                return b""
             stream.seek(int(match[2]))
             return stream.read(int(match[3]))
     if match := IN_PARQUET.fullmatch(path):
@@ -82,7 +87,7 @@ def parquet_shards(
                 has = listing(schema.names)
                 raise InputError(f"{path}: no column {listing(missing)} (has {has})")
             labels = pq.read_table(path, columns=[source.label])[source.label].to_pylist()
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise InputError(f"{path}: not a readable Parquet file ({error})") from None
         folder = path.relative_to(base).with_suffix("").as_posix()
         indices: Meaning
@@ -121,8 +126,10 @@ def _samples(path: Path, label: str) -> Iterator[tuple[str, list[str], bytes | N
                 if f".{suffix.lower().rpartition('.')[2]}" in SUFFIXES:
                     found.append(f"{member.offset_data}-{member.size}")
                 elif suffix == label and (file := tar.extractfile(member)):
-                    labels[f"{folder}{slash}{stem}"] = file.read()
-    except (tarfile.TarError, OSError) as error:
+                    labels[f"{folder}{slash}{stem}"] = file.read(LONGEST_LABEL)
+            if not ends(tar):
+                raise tarfile.ReadError("no end-of-archive mark: truncated or damaged")
+    except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path}: not a readable tar ({error}); compressed ones must be unpacked first"
         ) from None
@@ -137,7 +144,7 @@ def _label(value: Any, origin: str, indices: Meaning) -> int:
         return indices[value]
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{origin}: {value!r} is no label; labels are numbers") from None
     if not 0 <= number < len(indices):
         raise InputError(f"{origin}: label {number}, but there are {len(indices)} classes")

@@ -79,7 +79,12 @@ def test_unreadable_images_are_reported_and_keep_their_place(
     cut = Image.open(io.BytesIO(Path(good).read_bytes()[:300]))
     found = classifier.predict([b"", good, tmp_path / "gone.png", tmp_path, good, cut])
     assert [name is None for name in found.names] == [True, False, True, True, False, True]
-    assert found.reasons[:4] == ["empty file", "", "No such file or directory", "Is a directory"]
+    assert found.reasons[:4] == [
+        "empty file",
+        "",
+        "No such file or directory",
+        "not a regular file",
+    ]
     assert found.reasons[5]
     assert np.isnan(found.probabilities[0]).all()
     assert found.top(0) == []
