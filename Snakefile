@@ -1,8 +1,10 @@
 # susx: from class names to a training-free image classifier.
 #
+# results/{dataset}/predictions.parquet               <- images without labels, classified by
+# results/{dataset}/classifier/{encoder}.safetensors     one row of the result
 # results/{dataset}.json                              <- work/{dataset}/evaluation/{encoder}.json
 # cache/{encoder}/{dataset}/text-{strategy}.h5           texts of a prompt strategy
-# cache/{encoder}/{dataset}/images-{split}.h5            test and validation images
+# cache/{encoder}/{dataset}/images-{split}.h5            test, validation and unlabelled images
 # cache/{encoder}/{dataset}/patches-{split}.h5           their patches, for CALIP
 # cache/{encoder}/{dataset}/support-{support}.h5         support set
 # cache/{encoder}/pools/{pool}/{shard}.h5                one shard of an image pool
@@ -31,6 +33,7 @@ include: "rules/inputs.smk"
 include: "rules/support_inputs.smk"
 include: "rules/feature_inputs.smk"
 include: "rules/description_inputs.smk"
+include: "rules/classifier_inputs.smk"
 include: "rules/demo.smk"
 include: "rules/classes.smk"
 include: "rules/prompts.smk"
@@ -40,6 +43,7 @@ include: "rules/web.smk"
 include: "rules/embeddings.smk"
 include: "rules/features.smk"
 include: "rules/evaluate.smk"
+include: "rules/classifier.smk"
 
 
 localrules:

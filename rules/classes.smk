@@ -59,6 +59,7 @@ rule image_manifest:
         "benchmarks/image_manifest/{dataset}/{split}.tsv"
     wildcard_constraints:
         dataset=one_of(IMAGES),
+        split=one_of(SPLITS),
     conda:
         ENVIRONMENT
     threads: 4
@@ -70,6 +71,31 @@ rule image_manifest:
         place=lambda w: image_place(w.dataset).settings(w.split),
     script:
         "../workflow_scripts/image_manifest.py"
+
+
+rule list_unlabelled:
+    input:
+        classes=rules.class_manifest.output[0],
+        folders=unlabelled_files,
+    output:
+        f"{WORK}/{{dataset}}/images/{UNLABELLED}.parquet",
+    log:
+        "logs/list_unlabelled/{dataset}.log",
+    benchmark:
+        "benchmarks/list_unlabelled/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(IMAGES),
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=240,
+    params:
+        key=lambda w: f"config.yaml: datasets.{w.dataset}.images.unlabelled",
+        folder=lambda w: IMAGES[w.dataset].unlabelled,
+    script:
+        "../workflow_scripts/list_unlabelled.py"
 
 
 rule check_dataset:

@@ -50,6 +50,7 @@ WORK = CONFIG.roots.work
 CACHE = CONFIG.roots.cache
 RESULTS = CONFIG.roots.results
 SPLITS = ("test", "validation", "train")
+UNLABELLED = "unlabelled"
 IMAGES = {name: d.images for name, d in DATASETS.items() if d.images}
 FEATURES = {name: d.features for name, d in DATASETS.items() if d.features}
 FEATURE_FILES = {name: feature_files(name, f) for name, f in FEATURES.items()}
@@ -88,20 +89,27 @@ wildcard_constraints:
     encoder=one_of(CONFIG.encoders),
     pool=one_of(CONFIG.pools),
     shard=one_of({shard for shards in SHARDS.values() for shard in shards}),
-    split=one_of(SPLITS),
+    split=one_of([*SPLITS, UNLABELLED]),
     texts="descriptions|descriptors",
     chunk=r"\d+",
 
 
 def result_files():
-    """Everything that a bare `snakemake` makes."""
-    return [f"{RESULTS}/{dataset}.json" for dataset in DATASETS]
+    """Everything that a bare `snakemake` makes: results, or predictions where nothing is tested."""
+    return [
+        (
+            f"{RESULTS}/{dataset}/predictions.parquet"
+            if dataset in IMAGES and lacking_split(dataset, "test")
+            else f"{RESULTS}/{dataset}.json"
+        )
+        for dataset in DATASETS
+    ]
 
 
 def print_results():
     """Print the tables of the results that this run wrote."""
-    from susx.table import print_table
+    from susx.show import show
 
     for path in map(Path, result_files()):
         if path.exists() and path.stat().st_mtime >= STARTED:
-            print_table(path)
+            show(path)

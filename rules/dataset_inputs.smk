@@ -4,6 +4,7 @@ from functools import cache
 
 from susx.config_datasets import card_path, load_card
 from susx.datasets.sources import locate
+from susx.images import folders_below
 
 DOWNLOADED_DATASETS = [name for name, images in IMAGES.items() if images.download]
 
@@ -44,6 +45,8 @@ def image_place(dataset):
 
 def lacking_split(dataset, split):
     """Why a dataset has no images of a split, or None if it has."""
+    if not IMAGES[dataset].labelled:
+        return f"{image_key(dataset, split)} is not set"
     place = image_place(dataset)
     if split in place.splits:
         return None
@@ -102,15 +105,22 @@ def checked_downloads(wildcards):
 
 def checked_files(wildcards):
     """What there is of a dataset; a check also tells what there is not."""
-    if wildcards.dataset in DOWNLOADED_DATASETS:
-        return []
+    folder = IMAGES[wildcards.dataset].unlabelled
+    unlabelled = folders_below(Path(folder)) if folder else []
+    if (
+        not IMAGES[wildcards.dataset].labelled
+        or wildcards.dataset in DOWNLOADED_DATASETS
+    ):
+        return unlabelled
     try:
         place = image_place(wildcards.dataset)
     except WorkflowError:
-        return []
+        return unlabelled
     files = {str(path) for split in place.splits for path in place.files(split)}
     made = (path for path in files if DEMO_DATA in Path(path).parents)
-    return sorted({*made, *(path for path in files if Path(path).exists())})
+    return sorted(
+        {*unlabelled, *made, *(path for path in files if Path(path).exists())}
+    )
 
 
 def check_settings(wildcards):

@@ -35,11 +35,7 @@ rule evaluate:
             },
             "seed": CONFIG.seed,
         },
-        tuning=lambda w: EVALUATION.model_dump(include={"grid", "fixed", "memory_mib"})
-        | {
-            "continuous": EVALUATION.search == "continuous",
-            "validation_split": tuning_split(DATASETS[w.dataset]),
-        },
+        tuning=lambda w: tuning_settings(w.dataset),
         device=evaluation_device,
     script:
         "../workflow_scripts/evaluate.py"
@@ -63,7 +59,7 @@ rule collate:
         mem_mb=1000,
         runtime=10,
     params:
-        config=lambda w: CONFIG.model_dump(exclude={"roots", "datasets"})
+        config=lambda w: CONFIG.model_dump(exclude={"roots", "datasets", "classifier"})
         | {"dataset": DATASETS[w.dataset].model_dump()},
     script:
         "../workflow_scripts/collate.py"

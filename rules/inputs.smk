@@ -134,8 +134,19 @@ def evaluated_splits(dataset):
     return ["test", "validation"] if own and there else ["test"]
 
 
+def require_test(dataset):
+    """Stop with an error if a dataset has no labelled images to test on."""
+    if lacking := lacking_split(dataset, "test"):
+        raise WorkflowError(
+            f"config.yaml: {lacking}, so that nothing can be tested; name labelled test images, or "
+            f"ask for {RESULTS}/{dataset}/predictions.parquet"
+        )
+
+
 def cache_files(wildcards):
     """Everything that one encoder's evaluation reads, by kind and name."""
+    if wildcards.dataset in IMAGES:
+        require_test(wildcards.dataset)
     work, cache = (
         f"{WORK}/{wildcards.dataset}",
         f"{CACHE}/{wildcards.encoder}/{wildcards.dataset}",
@@ -232,6 +243,14 @@ def evaluation_files(wildcards):
         evaluated_encoders(wildcards.dataset),
     )
     return [f"{folder}/{encoder}.json" for encoder in encoders]
+
+
+def tuning_settings(dataset):
+    """How hyper-parameters are chosen, in published units."""
+    return EVALUATION.model_dump(include={"grid", "fixed", "memory_mib"}) | {
+        "continuous": EVALUATION.search == "continuous",
+        "validation_split": tuning_split(DATASETS[dataset]),
+    }
 
 
 def evaluation_device(wildcards):

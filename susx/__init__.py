@@ -1,3 +1,22 @@
 """Training-free image classifiers from class names alone (SuS-X, ICCV 2023)."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from susx.classifier import Classifier
+
 __version__ = "0.1.0"
+
+
+def load_classifier(path: str | Path, model: str | None = None, device: str = "auto") -> Classifier:
+    """Read a classifier file; see `susx.classifier_file.load_classifier`.
+
+    Raises:
+        InputError: if the file is missing, truncated, altered, foreign or inconsistent.
+    """
+    from susx import classifier_file
+
+    return classifier_file.load_classifier(path, model, device)

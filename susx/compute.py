@@ -50,7 +50,7 @@ def pick_device(wanted: str) -> str:
     }
     if wanted == "auto":
         return next(device for device, there in present.items() if there)
-    if not present[wanted]:
+    if not present.get(wanted):
         raise InputError(f'device "{wanted}" is not available here; set `device: auto`')
     return wanted
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from susx.config_classifier import Classifier
 from susx.config_datasets import DEFAULT_ENSEMBLE, Entry, Images, load_card
 from susx.config_encoders import Encoder
 from susx.config_features import Features
@@ -71,7 +72,7 @@ class Dataset(Section):
         description="JSON file {class name: [descriptor, ...]}, as VisDesc publishes, or the "
         "language model that writes them.",
     )
-    images: Images | None = Field(None, description="Where the labelled images are.")
+    images: Images | None = Field(None, description="Where the images are.")
     features: Features | None = Field(None, description="Published features, in place of images.")
 
     @property
@@ -235,6 +236,9 @@ class Config(Section):
     download: Download = Field(Download(), description="How images of the web are fetched.")
     supports: dict[Slug, Support] = Field({}, description="Support sets by name.")
     evaluation: Evaluation = Field(Evaluation(), description="Methods and protocols.")
+    classifier: Classifier = Field(
+        Classifier(), description="Which method becomes a file that classifies other images."
+    )
 
 
 def parse_config(data: Mapping[str, Any], file: str = "config.yaml") -> Config:

@@ -51,10 +51,11 @@ Entry = Annotated[ClassEntry, BeforeValidator(_entry, json_schema_input_type=str
 
 
 class Images(Section):
-    """Labelled images: a folder or CSV file per split, or one root laid out as the card says.
+    """Images: a folder or CSV file per labelled split, or one root laid out as the card says.
 
     Folders have one subfolder per class, named by class name, slug, wnid or alias. CSV files have
-    columns `path`, relative to the file, and `label`, which is such a name.
+    columns `path`, relative to the file, and `label`, which is such a name. Images to classify need
+    no labels.
     """
 
     test: str | None = Field(None, description="Folder or CSV file of the test images.")
@@ -64,9 +65,15 @@ class Images(Section):
     train: str | None = Field(
         None, description="The same for training images, which few-shot supports are drawn from."
     )
+    unlabelled: str | None = Field(
+        None,
+        description="Folder of images without labels, flat or nested, which "
+        "`results/{dataset}/predictions.parquet` classifies.",
+    )
     root: str | None = Field(
         None,
-        description="In place of the three: folder of the whole dataset, as its card describes it.",
+        description="In place of the labelled three: folder of the whole dataset, as its card "
+        "describes it.",
     )
     source: str | None = Field(
         None, description="Which source of the card lies there; if left out, the first found."
@@ -77,25 +84,31 @@ class Images(Section):
         "says, an address (`hf://datasets/OWNER/NAME@REVISION`, `https://...`) from there.",
     )
 
+    @property
+    def labelled(self) -> bool:
+        """Whether any images with labels are named."""
+        return any((self.test, self.validation, self.train, self.root))
+
     @model_validator(mode="after")
     def _splits_differ(self) -> Images:
         splits = {"test": self.test, "validation": self.validation, "train": self.train}
         folders = {name: Path(path) for name, path in splits.items() if path is not None}
         if self.root is not None and folders:
             raise ValueError(f"`root` stands in place of `{next(iter(folders))}`; remove one")
-        if self.root is None and self.test is None:
-            raise ValueError("give `test`, a folder of images, or `root`")
+        if self.root is None and self.test is None and self.unlabelled is None:
+            raise ValueError("give `test`, a folder of images, or `root`, or `unlabelled` images")
         if self.root is None and self.source is not None:
             raise ValueError("`source` tells what lies in `root`; give that, too")
         if self.root is None and self.download:
             raise ValueError("`download` needs `root`, the folder that it fills")
-        if folders and folders.get("validation") == folders["test"]:
+        test = folders.get("test")
+        if test and folders.get("validation") == test:
             raise ValueError(
                 "`validation` is the folder of `test`, so that tuning on the one is tuning on the "
                 "other; where that is meant, leave it out and say `validation: test` in the "
                 "dataset card"
             )
-        if folders and folders.get("train") == folders["test"]:
+        if test and folders.get("train") == test:
             raise ValueError(
                 "`train` is the folder of `test`, so that support images would be test images; "
                 "name another folder"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from susx.config_classifier import classifier_problems
 from susx.config_problems import choices
 from susx.config_texts import Descriptions
 from susx.errors import suggestion
@@ -67,6 +68,10 @@ def dangling_references(config: Config) -> Iterable[str]:
     yield from check("evaluation.supports", evaluation.supports or [], "supports")
     yield from check("evaluation.texts", evaluation.texts or [], "prompts")
     yield from _method_settings(config)
+    chosen = config.classifier
+    for key, section in (("encoder", "encoders"), ("text", "prompts"), ("support", "supports")):
+        yield from check(f"classifier.{key}", filter(None, [getattr(chosen, key)]), section)
+    yield from classifier_problems(config)
 
 
 def _pool_encoder(key: str, config: Config, support: Retrieval) -> Iterable[str]:

@@ -230,10 +230,11 @@ def run_case(data: EncoderData, plan: Plan, case: Case) -> tuple[dict[str, Any],
     """
     started = time.perf_counter()
     method = METHODS[case.method]
-    context = _context(data, case, plan.device)
-    validation = _tensors(data.validation, plan.device) if data.validation else None
+    support = data.supports[case.support] if case.support else None
+    context = context_of(data.texts[case.text], data.logit_scale, support, plan.device)
+    validation = tensors(data.validation, plan.device) if data.validation else None
     tuned = tune(method, context, case.protocol, plan.tuning, validation)
-    test = _tensors(data.test, plan.device)
+    test = tensors(data.test, plan.device)
     logits = method.fit(context, tuned.hyperparameters).logits(test.images)
     ranks = logits.argsort(dim=1, descending=True, stable=True)[:, :TOP].cpu().numpy()
     hits = ranks == data.test.labels[:, None]
@@ -254,7 +255,7 @@ def run_case(data: EncoderData, plan: Plan, case: Case) -> tuple[dict[str, Any],
         "ci95": accuracy_interval(correct, plan.bootstrap, plan.seed),
         "hyperparameters": tuned.hyperparameters,
         "tuning_correct": tuned.correct,
-        "support_size": len(data.supports[case.support].labels) if case.support else 0,
+        "support_size": len(support.labels) if support else 0,
         "top1_without_leaks": None if clean is None else clean_top1,
         "per_class": per_class,
         "seconds": round(time.perf_counter() - started, 3),
@@ -346,14 +347,16 @@ def _named(case: Case, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _context(data: EncoderData, case: Case, device: str) -> Context:
-    text = data.texts[case.text]
+def context_of(
+    text: TextClassifier, logit_scale: float, support: LabelledFeatures | None, device: str
+) -> Context:
+    """What a method may know, on a device."""
     weights, means = (torch.from_numpy(part).to(device) for part in (text.weights, text.means))
     raw = None if text.raw is None else torch.from_numpy(text.raw).to(device)
-    if case.support is None:
-        return Context(weights, data.logit_scale, text_means=means, text_raw=raw)
-    support = _tensors(data.supports[case.support], device)
-    return Context(weights, data.logit_scale, support.images.features, support.labels, means, raw)
+    if support is None:
+        return Context(weights, logit_scale, text_means=means, text_raw=raw)
+    shown = tensors(support, device)
+    return Context(weights, logit_scale, shown.images.features, shown.labels, means, raw)
 
 
 def _without_leaks(data: EncoderData, case: Case, context: Context) -> Context | None:
@@ -369,7 +372,8 @@ def _without_leaks(data: EncoderData, case: Case, context: Context) -> Context |
     )
 
 
-def _tensors(part: LabelledFeatures, device: str) -> Labelled:
+def tensors(part: LabelledFeatures, device: str) -> Labelled:
+    """Labelled images on a device; patches stay where they are."""
     features = torch.from_numpy(part.features).float().to(device)
     norms = None if part.norms is None else torch.from_numpy(part.norms).to(device)
     patches = None if part.patches is None else torch.from_numpy(part.patches)

@@ -64,10 +64,7 @@ def decode(data: bytes, draft: int | None = None) -> Image:
                 if draft is not None and min(image.size) >= draft:
                     image.draft(None, (draft, draft))
                 image.load()
-                if image.mode.startswith("I;16"):
-                    return image.point(lambda value: value / 256).convert("L").convert("RGB")
-                opaque = image.convert("RGBA") if image.mode == "P" else image
-                return opaque.convert("RGB")
+                return as_rgb(image)
     except UnidentifiedImageError:
         raise UnreadableImage("not an image of a known format" if data else "empty file") from None
     except Image.DecompressionBombError:
@@ -78,9 +75,19 @@ def decode(data: bytes, draft: int | None = None) -> Image:
         raise UnreadableImage(f"{type(error).__name__}: {error}") from None
 
 
+def as_rgb(image: Image) -> Image:
+    """Convert an image of any mode to RGB, without its transparency."""
+    if image.mode.startswith("I;16"):
+        return image.point(lambda value: value / 256).convert("L").convert("RGB")
+    return (image.convert("RGBA") if image.mode == "P" else image).convert("RGB")
+
+
 @dataclass(frozen=True)
 class Listed:
-    """An image that a dataset lists; `path` is a file, or `file#place` inside an archive."""
+    """An image that a dataset lists; `path` is a file, or `file#place` inside an archive.
+
+    The label of an image without one is -1.
+    """
 
     key: str
     path: str
@@ -118,6 +125,30 @@ def _image_names(folder: Path) -> tuple[list[str], int]:
 def _is_image(name: str) -> bool:
     stem, dot, suffix = name.rpartition(".")
     return stem != "" and name[0] != "." and f"{dot}{suffix}".lower() in SUFFIXES
+
+
+def unlabelled_images(root: Path, origin: str) -> Listing:
+    """List the images below a folder, whatever its subfolders are called.
+
+    Args:
+        root: the folder.
+        origin: key that names it, for error messages.
+
+    Raises:
+        InputError: if there is no such folder.
+    """
+    if not root.is_dir():
+        raise InputError(f"{origin}: folder not found: {root}")
+    names, count = _image_names(root)
+    images = [Listed(name, f"{root}/{name}", -1) for name in names]
+    return Listing(images, {"folder": str(root), "n_other_files": count - len(names)})
+
+
+def folders_below(root: Path) -> list[str]:
+    """A folder and all visible ones below it, whose times tell when images come or go."""
+    found = (Path(place) for place, _, _ in os.walk(root))
+    visible = (f for f in found if not any(p[0] == "." for p in f.relative_to(root).parts))
+    return sorted(map(str, visible))
 
 
 def subfolders(root: Path, origin: str) -> list[str]:
@@ -218,7 +249,7 @@ def examined(listed: Listing, classes: ClassManifest, origin: str, threads: int 
             key=image.key,
             path=image.path,
             label=image.label,
-            class_name=classes.classes[image.label].name,
+            class_name=classes.classes[image.label].name if image.label >= 0 else "",
             sha256=hashlib.sha256(data).hexdigest(),
             width=size[0],
             height=size[1],

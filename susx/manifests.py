@@ -255,6 +255,7 @@ def write_table(path: str | Path, table: Table, kind: type) -> None:
     columns_of = {column.name: str(column.type) for column in fields(kind)}
     columns = {name: [getattr(record, name) for record in table.records] for name in columns_of}
     types = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+    types |= {f"list[{name}]": pa.list_(kind) for name, kind in types.items()}
     metadata = {
         "format": f"susx-{kind.__name__}-{TABLE_VERSION}",
         "classes_sha256": table.classes_sha256,

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -15,10 +16,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from susx.encoders import Encoder
 from susx.errors import InputError
-from susx.images import UnreadableImage, decode, read_listed
+from susx.images import UnreadableImage, as_rgb, decode, read_listed, stored_bytes
 from susx.manifests import ImageRecord
 from susx.support.views import random_view
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Source: TypeAlias = "bytes | str | Path | Image | ImageRecord"
 UNIT = 8  # images that a worker process does at once; all units together must fit into /dev/shm
 
 T = TypeVar("T")
@@ -32,14 +37,14 @@ class Item:
         key: its name.
         label: class index, -1 if unknown.
         sha256: of its bytes.
-        source: its bytes, or where they lie.
+        source: its bytes, a PIL image, or where it lies.
         seed: of the random view that is taken of it; None for the image itself.
     """
 
     key: str
     label: int
     sha256: str
-    source: bytes | ImageRecord
+    source: Source
     seed: tuple[int, ...] | None = None
 
 
@@ -138,16 +143,37 @@ class _Images(Dataset[Batch]):
         return Batch(keys, labels, pixels, failed, len(items))
 
     def _prepare(self, item: Item) -> Tensor | str:
-        encoder, source = self._encoder, item.source
-        data = source if isinstance(source, bytes) else read_listed(source)
+        encoder = self._encoder
         side = encoder.image_size if self._draft and item.seed is None else None
         try:
-            image = decode(data, side)
+            image = opened(item.source, side)
             if item.seed is not None:
                 image = random_view(image, encoder.image_size, np.random.default_rng(item.seed))
             return encoder.preprocess(image)
         except UnreadableImage as error:
             return str(error)
+
+
+def opened(source: Source, draft: int | None = None) -> Image:
+    """Decode an image to RGB; `draft` as for `susx.images.decode`.
+
+    Raises:
+        InputError: if the file of a record has changed since it was listed.
+        UnreadableImage: if there is no such file, or it cannot be decoded.
+    """
+    if isinstance(source, ImageRecord):
+        return decode(read_listed(source), draft)
+    if isinstance(source, bytes):
+        return decode(source, draft)
+    try:
+        if isinstance(source, str | Path):
+            return decode(stored_bytes(str(source)), draft)
+        return as_rgb(source)  # PIL decodes when it is first asked
+    except UnreadableImage:
+        raise
+    except (OSError, ValueError, SyntaxError) as error:
+        named = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        raise UnreadableImage(named) from None
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from susx.cache import Embeddings, read_cache
-from susx.errors import InputError
-from susx.evaluation import EncoderData, LabelledFeatures, Plan, evaluate
+from susx.cache import Embeddings
+from susx.cache_files import CacheFiles, leaks_of, read_caches, without
+from susx.evaluation import EncoderData, Plan, evaluate
 from susx.manifests import ClassManifest, ImageRecord, SupportRecord, read_table
 from susx.schema import SCHEMA, Result
-from susx.support.leakage import Leak, find_leaks
+from susx.support.leakage import Leak
 from susx.text_classifier import text_classifier
 
 PACKAGES = ("susx", "torch", "transformers", "numpy", "h5py", "pillow", "snakemake")
-
-
-@dataclass(frozen=True)
-class CacheFiles:
-    """Files of one encoder: caches by strategy, split and support; manifests by split, support.
-
-    `patches` are caches by split, for methods that need them. Published features have neither
-    patches nor manifests.
-    """
-
-    classes: str
-    texts: Mapping[str, str]
-    images: Mapping[str, str]
-    image_manifests: Mapping[str, str]
-    supports: Mapping[str, str]
-    support_manifests: Mapping[str, str]
-    patches: Mapping[str, str] = field(default_factory=dict)
 
 
 def evaluate_caches(
@@ -50,38 +33,22 @@ def evaluate_caches(
     Raises:
         InputError: if a file is broken, foreign, or was embedded with another encoder.
     """
-    classes = ClassManifest.read(files.classes)
-
-    def read(paths: Mapping[str, str]) -> dict[str, Embeddings]:
-        return {
-            name: read_cache(path, classes.sha256, len(classes)) for name, path in paths.items()
-        }
-
-    texts, images, supports = read(files.texts), read(files.images), read(files.supports)
-    patches = read(files.patches)
-    kinds = {"text": texts, "images": images, "patches": patches, "support": supports}
-    caches = {f"{kind}-{name}": c for kind, named in kinds.items() for name, c in named.items()}
-    weights = {name: cache.meta["encoder"]["weights_sha256"] for name, cache in caches.items()}
-    if len(set(weights.values()) - {None}) > 1:  # those of published features are unknown
-        raise InputError(
-            f"{encoder}: the caches of {', '.join(sorted(weights))} were embedded with different "
-            "weights; delete them and run again"
-        )
-    text_cache = next(iter(texts.values()), images["test"])
+    caches = read_caches(encoder, files)
+    classes, texts, images, supports = caches.classes, caches.texts, caches.images, caches.supports
     labelled = {
-        name: _labelled(cache, patches.get(name))
+        name: caches.labelled(name)
         for name, cache in images.items()
         if len(cache) or name == "test"
     }
-    leaks = {name: _leaks(files, name, classes) for name in supports}
+    leaks = {name: leaks_of(files, name, classes) for name in supports}
     dropped = plan.leaks == "drop"
     data = EncoderData(
         name=encoder,
         classes=classes.names,
-        logit_scale=text_cache.meta["logit_scale"],
+        logit_scale=caches.logit_scale,
         texts={name: text_classifier(cache, classes.names) for name, cache in texts.items()},
         supports={
-            name: _without(cache, leaks[name] if dropped else None)
+            name: without(cache, leaks[name] if dropped else None)
             for name, cache in supports.items()
         },
         test=labelled["test"],
@@ -106,11 +73,11 @@ def evaluate_caches(
         },
         "provenance": {
             **images["test"].meta["encoder"],
-            **_text_encoder(images["test"], text_cache),
+            **_text_encoder(images["test"], next(iter(texts.values()), images["test"])),
             "logit_scale": data.logit_scale,
             "device": plan.device,
             "sources": {name: _source(path) for name, path in files.image_manifests.items()},
-            "inputs": {name: cache.meta["input_sha256"] for name, cache in caches.items()},
+            "inputs": caches.input_hashes,
             "texts_truncated": {name: cache.meta["n_truncated"] for name, cache in texts.items()},
         },
     }
@@ -163,17 +130,6 @@ def git_commit() -> str | None:
         return None
 
 
-def _labelled(cache: Embeddings, patches: Embeddings | None = None) -> LabelledFeatures:
-    if patches is None:
-        return LabelledFeatures(cache.features, cache.labels, cache.norms)
-    if patches.keys != cache.keys:
-        raise InputError(
-            "images and patches were embedded from different images; delete both caches and run "
-            "again"
-        )
-    return LabelledFeatures(cache.features, cache.labels, cache.norms, patches.features)
-
-
 def _image_counts(
     cache: Embeddings, manifest: str | None, classes: ClassManifest
 ) -> dict[str, Any]:
@@ -210,25 +166,6 @@ def _support_counts(
             name: count for name, count in zip(classes.names, counts, strict=True) if count < size
         },
     }
-
-
-def _leaks(files: CacheFiles, support: str, classes: ClassManifest) -> list[Leak] | None:
-    """Support images that nearly equal a test image; None where there are only features."""
-    own, test = files.support_manifests.get(support), files.image_manifests.get("test")
-    if not own or not test:
-        return None
-    return find_leaks(
-        read_table(own, SupportRecord, classes.sha256).records,
-        read_table(test, ImageRecord, classes.sha256).records,
-    )
-
-
-def _without(cache: Embeddings, leaks: Sequence[Leak] | None) -> LabelledFeatures:
-    if not leaks:
-        return _labelled(cache)
-    keep = ~np.isin(cache.keys, [leak.key for leak in leaks])
-    lengths = None if cache.norms is None else cache.norms[keep]
-    return LabelledFeatures(cache.features[keep], cache.labels[keep], lengths)
 
 
 def _leak_counts(leaks: Sequence[Leak] | None, dropped: bool) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,6 +44,15 @@ class Settings:
     continuous: bool = False
     memory_mib: int | None = None
     validation_split: str = "validation"
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Settings:
+        """Read settings from plain values, whose axes are mappings."""
+        grid = {
+            method: {name: Axis(**axis) for name, axis in axes.items()}
+            for method, axes in values["grid"].items()
+        }
+        return cls(**{**values, "grid": grid})
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,11 @@ def main(job):
     from susx.compute import pick_device
     from susx.evaluation import Plan
     from susx.files import write_checked
-    from susx.methods import Axis
     from susx.results import CacheFiles, evaluate_caches
     from susx.tuning import Settings
 
-    tuning = dict(job.params.tuning)
-    tuning["grid"] = {
-        method: {name: Axis(**axis) for name, axis in axes.items()}
-        for method, axes in tuning["grid"].items()
-    }
     device = pick_device(job.params.device)
-    plan = Plan(**job.params.plan, tuning=Settings(**tuning), device=device)
+    plan = Plan(**job.params.plan, tuning=Settings.of(job.params.tuning), device=device)
     files = CacheFiles(**job.params.files)
     write_checked(job.output[0], evaluate_caches(job.wildcards.encoder, files, plan, logging.info))
 

@@ -16,7 +16,16 @@ from susx.config_sources import CoopSplit, CsvLists, FgvcLists, Split
 from susx.datasets.download import Download
 from susx.datasets.sources import OWN, Place, list_split, locate
 from susx.errors import InputError, listing
-from susx.images import FORMATS, Listed, Listing, UnreadableImage, decode, in_threads, stored_bytes
+from susx.images import (
+    FORMATS,
+    Listed,
+    Listing,
+    UnreadableImage,
+    decode,
+    in_threads,
+    stored_bytes,
+    unlabelled_images,
+)
 from susx.manifests import ClassManifest
 
 SAMPLE = 64
@@ -110,6 +119,10 @@ def check_dataset(
     section, facts = Images.model_validate(images), load_card(card) if card else None
     check = Check(facts.title if facts else None, None, None, full)
     check.known_trouble = facts.trouble if facts else []
+    if section.unlabelled is not None:
+        _check_unlabelled(check, section.unlabelled, f"{key}: unlabelled", full, threads)
+    if not section.labelled:
+        return check
     try:
         place = locate(section, facts, key)
     except InputError as error:
@@ -135,7 +148,7 @@ def check_dataset(
 def summary(check: Check) -> list[str]:
     """The check in lines, for the log."""
     lines = [
-        f"{split}: {found.listed} images of {check.source}, {found.examined} decoded"
+        f"{split}: {found.listed} images of {check.source or 'a folder'}, {found.examined} decoded"
         for split, found in check.splits.items()
     ]
     end = f"problems: {len(check.problems) or 'none'}"
@@ -164,7 +177,30 @@ def _check_split(
         there = [image for image in found.images if Path(image.path).exists()]
     kept = {image.key for image in there}
     check.missing = [image.key for image in found.images if image.key not in kept]
-    looked = there if full else _spread(there, SAMPLE)
+    _look_at(check, there, split, full, threads)
+    return check
+
+
+def _check_unlabelled(check: Check, folder: str, key: str, full: bool, threads: int) -> None:
+    try:
+        found = unlabelled_images(Path(folder), key)
+    except InputError as error:
+        check.problems.append(str(error))
+        return
+    split = SplitCheck(None, len(found.images), n_other_files=found.meta["n_other_files"])
+    _look_at(split, found.images, "unlabelled", full, threads)
+    check.splits["unlabelled"] = split
+    if not found.images:
+        check.problems.append(f"{key}: no images below {folder}")
+    check.problems += _problems("unlabelled", split, 0)
+    check.remarks += _remarks("unlabelled", split)
+
+
+def _look_at(
+    check: SplitCheck, images: Sequence[Listed], split: str, full: bool, threads: int
+) -> None:
+    """Decode images, or a sample of them, and note what they are."""
+    looked = images if full else _spread(images, SAMPLE)
     formats: Counter[str] = Counter()
     modes: Counter[str] = Counter()
     looks = in_threads(_look, looked, threads)
@@ -178,7 +214,6 @@ def _check_split(
         if look.misnamed:
             check.misnamed[look.key] = look.format
     check.formats, check.modes = dict(formats.most_common()), dict(modes.most_common())
-    return check
 
 
 def _expected(place: Place, card: Card | None) -> Mapping[Split, int]:

@@ -99,6 +99,8 @@ def locate(images: Images, card: Card | None, key: str) -> Place:
             "test": images.test,
         }
         splits = {split: folder for split, folder in folders.items() if folder is not None}
+        if not splits:
+            raise InputError(f"{key}: names no labelled images")
         return Place(_own(splits, key), Path())
     sources = card.sources if card else []
     if images.source is not None:

@@ -11,8 +11,10 @@ their number follows from the class counts, which need not be equal.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from susx.methods import tip_adapter
 from susx.methods.base import Axis, Context, Images, Method, Terms, in_double, zero_shot_logits
 from susx.methods.tip_adapter import cache_votes
 
@@ -44,8 +46,8 @@ def refined(rows: Tensor, channels: Tensor) -> Tensor:
     return normalize(rows[:, channels], dim=1)
 
 
-def terms(context: Context, images: Images) -> Terms:
-    """`s f W' + alpha exp(-beta (1 - f' F'^T)) diag(exp(gamma KL)) L`."""
+def cache(context: Context, features: Tensor) -> tuple[Context, Tensor, Tensor]:
+    """What votes: the context and (N, d) features on the best channels, and (M,) scores R."""
     n_kept = max(1, round(KEPT * context.text.shape[1]))
     channels = channel_criterion(context).topk(n_kept).indices.to(context.text.device)
     text = refined(context.text, channels)
@@ -54,7 +56,18 @@ def terms(context: Context, images: Images) -> Terms:
     predicted = (support @ text.T).softmax(dim=1).gather(1, labels[:, None])[:, 0]
     divergence = ((1 + EPSILON) / (predicted + EPSILON)).log2()
     small = Context(text, context.logit_scale, support, labels)
-    votes = cache_votes(small, refined(images.features, channels), divergence)
+    return small, refined(features, channels), divergence
+
+
+def votes_of(context: Context, features: Tensor, values: Mapping[str, float]) -> Tensor:
+    """`alpha exp(-beta (1 - f' F'^T)) diag(exp(gamma KL))`: (N, M)."""
+    small, kept, divergence = cache(context, features)
+    return tip_adapter.votes_of(small, kept, values) * (values["gamma"] * divergence).exp()
+
+
+def terms(context: Context, images: Images) -> Terms:
+    """`s f W' + alpha exp(-beta (1 - f' F'^T)) diag(exp(gamma KL)) L`."""
+    votes = cache_votes(*cache(context, images.features))
     return Terms(zero_shot_logits(context, images.features), votes, ("beta", "gamma"))
 
 
@@ -64,6 +77,7 @@ APE = Method(
     "Refinement, ICCV 2023",
     terms=terms,
     needs=("support",),
+    votes_of=votes_of,
     grid={
         "alpha": Axis(0.1, 7.0, 20, scaled=True),
         "beta": Axis(0.1, 7.0, 200),

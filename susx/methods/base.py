@@ -123,6 +123,8 @@ class Context:
         support_labels: (M,) int64 class indices, or None.
         text_means: (C, d) means of the unit embeddings of a class's texts, where known.
         text_raw: (C, d) means of these embeddings before normalisation, where known.
+        constants: what `Method.calibrate` took from a set of images; without it, a method that
+            has that takes it from the images that it classifies together.
     """
 
     text: Tensor
@@ -131,6 +133,7 @@ class Context:
     support_labels: Tensor | None = None
     text_means: Tensor | None = None
     text_raw: Tensor | None = None
+    constants: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def n_classes(self) -> int:
@@ -226,6 +229,11 @@ class Method:
         texts: prompt strategies it stands for; if empty, the configured ones.
         needs: what it cannot do without, of `NEEDS`.
         transductive: whether it learns from the unlabelled images that it classifies together.
+        reads: the form of the text classifier that it reads, a field of `Context`.
+        calibrate: function of context and images, giving the constants that stand for these images
+            when others are classified; None if there are none, or if nothing can stand for them.
+        votes_of: function of context, (N, d) features and hyper-parameters, giving the (N, M) votes
+            of support images for their classes; None if it sums no such votes.
         grid: published search grid per hyper-parameter, in the order alpha, beta, gamma.
         fixed: values for untuned use, in published units.
     """
@@ -236,6 +244,9 @@ class Method:
     texts: tuple[str, ...] = ()
     needs: tuple[Need, ...] = ()
     transductive: bool = False
+    reads: Literal["text", "text_means", "text_raw"] = "text"
+    calibrate: Callable[[Context, Images], dict[str, Tensor]] | None = None
+    votes_of: Callable[[Context, Tensor, Mapping[str, float]], Tensor] | None = None
     grid: Mapping[str, Axis | Points] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
 
@@ -243,6 +254,11 @@ class Method:
     def needs_support(self) -> bool:
         """Whether it uses a support set."""
         return "support" in self.needs
+
+    @property
+    def exportable(self) -> bool:
+        """Whether it can classify one image, without others or with constants in their place."""
+        return not self.transductive or self.calibrate is not None
 
     def fit(self, context: Context, hyperparameters: Mapping[str, float]) -> Fitted:
         """Bind context and hyper-parameters.

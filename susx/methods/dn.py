@@ -18,11 +18,25 @@ if TYPE_CHECKING:
 WEIGHT = 0.25
 
 
-def normalised(raw: Tensor) -> Tensor:
-    """Rows of (n, d) without `WEIGHT` times their mean, of unit length."""
+def normalised(raw: Tensor, mean: Tensor) -> Tensor:
+    """Rows of (n, d) without `WEIGHT` times a mean, of unit length."""
     from torch.nn.functional import normalize
 
-    return normalize(raw - WEIGHT * raw.mean(dim=0), dim=1)
+    return normalize(raw - WEIGHT * mean, dim=1)
+
+
+def calibrate(context: Context, images: Images) -> dict[str, Tensor]:
+    """The (d,) `mean` of the raw embeddings of images."""
+    return {"mean": raw_embeddings(images).mean(dim=0)}
+
+
+def raw_embeddings(images: Images) -> Tensor:
+    """(N, d) embeddings before normalisation.
+
+    Raises:
+        InputError: if their lengths are unknown.
+    """
+    return images.features * images.required_norms[:, None]
 
 
 def terms(context: Context, images: Images) -> Terms:
@@ -31,10 +45,12 @@ def terms(context: Context, images: Images) -> Terms:
     Raises:
         InputError: if the lengths of the raw embeddings are unknown.
     """
-    if context.text_raw is None:
+    texts = context.text_raw
+    if texts is None:
         raise InputError("dn needs raw text embeddings, not a finished classifier")
-    raw = images.features * images.required_norms[:, None]
-    return Terms(context.logit_scale * normalised(raw) @ normalised(context.text_raw).T)
+    constants = context.constants or calibrate(context, images)
+    rows = normalised(raw_embeddings(images), constants["mean"])
+    return Terms(context.logit_scale * rows @ normalised(texts, texts.mean(dim=0)).T)
 
 
 DN = Method(
@@ -45,4 +61,6 @@ DN = Method(
     texts=("photo",),
     needs=("norms",),
     transductive=True,
+    reads="text_raw",
+    calibrate=calibrate,
 )

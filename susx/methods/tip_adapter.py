@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from susx.methods.base import Axis, Context, Images, Method, Terms, zero_shot_logits
@@ -33,6 +33,12 @@ def cache_votes(
     return votes
 
 
+def votes_of(context: Context, features: Tensor, values: Mapping[str, float]) -> Tensor:
+    """`alpha exp(-beta (1 - f F'))`: (N, M), before the sum over each class."""
+    distance = 1 - features @ context.required_support.T
+    return values["alpha"] * (-values["beta"] * distance).exp()
+
+
 def terms(context: Context, images: Images) -> Terms:
     """`s f W' + alpha exp(-beta (1 - f F')) L`."""
     f = images.features
@@ -44,6 +50,7 @@ TIP_ADAPTER = Method(
     paper="Zhang et al., Tip-Adapter, ECCV 2022",
     terms=terms,
     needs=("support",),
+    votes_of=votes_of,
     grid={
         "alpha": Axis(0.1, 50.0, 20, scaled=True),
         "beta": Axis(0.1, 50.0, 200),

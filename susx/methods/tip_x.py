@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from susx.methods.base import Axis, Context, Images, Method, Terms, row_blocks, zero_shot_logits
-from susx.methods.tip_adapter import cache_votes
+from susx.methods.tip_adapter import cache_votes, votes_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -108,27 +108,27 @@ def _widen(extent: Tensor, values: Tensor) -> None:
     torch.maximum(extent[1], highest, out=extent[1])
 
 
+def calibrate(context: Context, images: Images) -> dict[str, Tensor]:
+    """The map from D to S over these images, as (3,) `rescaling`: low, slope and nearest.
+
+    With it, an image's logits do not depend on the images that it is classified with. If all
+    classes have K support images, another map shifts all logits of an image alike but for its
+    slope, so that predictions are the same at `gamma` times the ratio of the two slopes.
+    """
+    import torch
+
+    found = rescaling(context, images.features)
+    return {"rescaling": torch.stack([found.low, found.slope, found.nearest])}
+
+
 def terms(context: Context, images: Images) -> Terms:
     """`s f W' + alpha exp(-beta (1 - f F')) L - gamma S L`."""
-    return _terms(context, images.features, rescaling(context, images.features))
-
-
-def deployed_terms(context: Context, images: Images) -> Terms:
-    """The same with a map from D to S that is found on the support set.
-
-    An image's logits then do not depend on the images that it is classified with. If all classes
-    have K support images, the map shifts all logits of an image alike but for its slope, so that
-    the prediction is the published one at `gamma` times the ratio of the two slopes.
-    """
-    return _terms(context, images.features, rescaling(context, context.required_support))
-
-
-def _terms(context: Context, features: Tensor, scale: Rescaling) -> Terms:
+    constants = context.constants or calibrate(context, images)
     return Terms(
-        zero_shot_logits(context, features),
-        cache_votes(context, features),
+        zero_shot_logits(context, images.features),
+        cache_votes(context, images.features),
         ("beta",),
-        affinity_penalty(context, features, scale),
+        affinity_penalty(context, images.features, Rescaling(*constants["rescaling"])),
     )
 
 
@@ -138,6 +138,8 @@ TIP_X = Method(
     "Vision-Language Models, ICCV 2023",
     terms=terms,
     needs=("support",),
+    calibrate=calibrate,
+    votes_of=votes_of,
     grid={
         "alpha": Axis(0.1, 50.0, 20, scaled=True),
         "beta": Axis(1.0, 50.0, 200),

@@ -28,4 +28,5 @@ VISDESC = Method(
     "Models, ICLR 2023",
     terms=terms,
     texts=("visdesc",),
+    reads="text_means",
 )

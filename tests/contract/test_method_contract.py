@@ -30,6 +30,12 @@ SCALE_FREE = pytest.mark.parametrize(
     [m for m in METHODS.values() if m.name not in ("transclip", "fusion")],
     ids=lambda m: m.name,
 )
+CALIBRATED = pytest.mark.parametrize(
+    "method", [m for m in METHODS.values() if m.calibrate], ids=lambda m: m.name
+)
+VOTING = pytest.mark.parametrize(
+    "method", [m for m in METHODS.values() if m.votes_of], ids=lambda m: m.name
+)
 PROBLEM = make_problem(0, n=101)
 
 
@@ -37,6 +43,13 @@ def logits(method: Method, where: Context | None = None, images: Images | None =
     where = context_of(PROBLEM) if where is None else where
     images = images_of(PROBLEM) if images is None else images
     return method.fit(where, method.scaled(values_of(method), where.logit_scale)).logits(images)
+
+
+def calibrated(method: Method) -> Context:
+    """The context with what a method takes from the problem's images."""
+    where = context_of(PROBLEM)
+    assert method.calibrate
+    return replace(where, constants=method.calibrate(where, images_of(PROBLEM)))
 
 
 def values_of(method: Method) -> dict[str, float]:
@@ -83,8 +96,11 @@ def test_logits_are_the_same_every_time(method: Method) -> None:
 def test_fitting_and_classifying_change_no_input(method: Method) -> None:
     where, images = context_of(PROBLEM), images_of(PROBLEM)
     logits(method, where, images)
+    assert where.constants == {}
     for used, fresh in ((images, images_of(PROBLEM)), (where, context_of(PROBLEM))):
         for name, value in vars(fresh).items():
+            if name == "constants":
+                continue
             assert torch.equal(torch.as_tensor(getattr(used, name)), torch.as_tensor(value))
 
 
@@ -199,6 +215,43 @@ def test_missing_hyperparameter_is_refused(method: Method) -> None:
 def test_an_image_is_classified_alone_as_among_others(method: Method) -> None:
     together = logits(method)
     assert close(logits(method, images=images_of(PROBLEM)[7:8]), together[7:8])
+
+
+@CALIBRATED
+def test_a_calibrated_method_classifies_its_calibration_images_as_without(method: Method) -> None:
+    assert torch.equal(logits(method, calibrated(method)), logits(method))
+
+
+@CALIBRATED
+def test_a_calibrated_method_classifies_an_image_alone_as_among_others(method: Method) -> None:
+    alone = logits(method, calibrated(method), images_of(PROBLEM)[7:8])
+    assert close(alone, logits(method)[7:8])
+
+
+@ALL
+def test_exported_are_methods_that_need_no_other_images(method: Method) -> None:
+    assert method.exportable == (method.name not in ("transclip", "fusion"))
+
+
+@ALL
+def test_only_the_declared_form_of_the_text_is_read(method: Method) -> None:
+    where = context_of(PROBLEM)
+    others = {"text_means", "text_raw"} - {method.reads}
+    assert torch.equal(
+        logits(method, replace(where, **dict.fromkeys(others, None))), logits(method)
+    )
+
+
+@VOTING
+def test_votes_of_support_images_add_up_to_those_of_their_classes(method: Method) -> None:
+    where, images, values = context_of(PROBLEM), images_of(PROBLEM), values_of(method)
+    assert method.votes_of
+    terms = method.terms(where, images)
+    assert terms.votes
+    point = tuple(values[name] for name in terms.nonlinear)
+    single = method.votes_of(where, images.features, values)
+    summed = torch.zeros_like(terms.zero_shot).index_add_(1, where.required_labels, single)
+    assert close(summed, values["alpha"] * terms.votes(slice(None), [point])[0])
 
 
 @SCALE_FREE

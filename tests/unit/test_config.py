@@ -26,7 +26,7 @@ def test_full_configuration_keeps_every_value() -> None:
     assert config["evaluation"]["protocols"] == ["fixed", "support"]
     assert config["evaluation"]["search"] == "continuous"
     images = config["datasets"]["pets"]["images"]
-    unset = {"root": None, "source": None, "download": False}
+    unset = {"unlabelled": None, "root": None, "source": None, "download": False}
     assert images == {**FULL["datasets"]["pets"]["images"], **unset}
 
 
@@ -40,9 +40,9 @@ def test_minimal_configuration_gets_the_defaults() -> None:
     assert config.evaluation.protocols == ["validation", "fixed"]
     assert config.evaluation.search == "grid"
     assert (config.evaluation.texts, config.evaluation.supports) == (None, None)
+    others = dict.fromkeys(("validation", "train", "unlabelled", "root", "source"))
     assert config.datasets["pets"].images.model_dump() == {
-        "test": "photos", "validation": None, "train": None, "root": None, "source": None,
-        "download": False,
+        "test": "photos", **others, "download": False
     }  # fmt: skip
     assert config.roots.model_dump() == {"work": "work", "cache": "cache", "results": "results"}
     assert config.encoders["clip"].device == "auto"
@@ -86,7 +86,16 @@ def test_unknown_key_is_named_with_the_nearest_valid_one(place: str, nearest: st
 
 
 TOP_LEVEL = (
-    *("datasets", "download", "encoders", "evaluation", "language_models", "pools", "prompts"),
+    *(
+        "classifier",
+        "datasets",
+        "download",
+        "encoders",
+        "evaluation",
+        "language_models",
+        "pools",
+        "prompts",
+    ),
     *("roots", "seed", "supports"),
 )
 
@@ -167,7 +176,9 @@ def test_missing_key_is_named(place: str) -> None:
 @pytest.mark.parametrize(
     ("images", "problem"),
     [
-        ({"train": "photos"}, "images: give `test`, a folder of images, or `root`"),
+        ({"train": "photos"}, "images: give `test`, a folder of images, or `root`, or"),
+        ({"validation": "photos"}, "images: give `test`, a folder of images, or `root`, or"),
+        ({"root": "all", "unlabelled": "photos"}, "`images.root` needs a `card`"),
         ({"test": "photos", "root": "all"}, "images: `root` stands in place of `test`"),
         ({"test": "photos", "source": "x"}, "images: `source` tells what lies in `root`"),
         ({"root": "all"}, "`images.root` needs a `card`"),

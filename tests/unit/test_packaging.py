@@ -14,7 +14,10 @@ ROOT = Path(__file__).parents[2]
 LOCK_TEXT = (ROOT / "requirements.lock").read_text("utf-8")
 LOCK = [line for line in LOCK_TEXT.splitlines() if line and not line.startswith("#")]
 PIN = re.compile(r"([a-z0-9][a-z0-9._-]*)==([0-9][0-9a-z.!]*)")
-FILES = r"susx\.(cache|manifests|files|results|schema|encoders|support)|h5py|pathlib"
+FILES = (
+    r"susx\.(cache|cache_files|classifier|manifests|files|results|schema|encoders|support)"
+    r"|h5py|pathlib"
+)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
@@ -88,7 +91,7 @@ def test_configuration_is_parsed_without_heavy_libraries() -> None:
         "import sys, susx.config, susx.pools, susx.methods, susx.manifests, susx.prompts, "
         "susx.images, susx.compute, susx.encoders, susx.schema, susx.statistics, "
         "susx.class_names, susx.descriptions, susx.language_models, susx.sentences, "
-        "susx.datasets.sources\n"
+        "susx.datasets.sources, susx.cli\n"
         "heavy = {'torch', 'transformers', 'h5py', 'pyarrow', 'PIL', 'scipy', 'snakemake', "
         "'webdataset', 'openai'}\n"
         "print(sorted(heavy & set(sys.modules)))"
@@ -117,6 +120,9 @@ def imported(path: Path) -> set[str]:
         ("tuning.py", rf"{FILES}|susx\.(evaluation|statistics)"),
         ("statistics.py", r"susx|torch|h5py|pathlib"),
         ("evaluation.py", FILES),
+        ("calibration.py", rf"{FILES}|susx\.(evaluation|statistics)"),
+        ("prepare.py", r"susx\.(methods|search|tuning|evaluation|results)"),
+        ("classifier*.py", r"susx\.(search|tuning|evaluation|results|cache_files|export)"),
         ("schema.py", r"susx\.(?!errors\b|files\b)\w+|torch|h5py|numpy"),
         ("cache.py", r"susx\.(?!errors\b|files\b)\w+|torch"),
         ("encoders/*.py", r"susx\.(methods|search|tuning|evaluation|results|support)"),

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from susx.config import Config, parse_config, with_card
-from susx.config_datasets import Card, built_in_cards, load_card, load_yaml
+from susx.config_datasets import Card, Images, built_in_cards, load_card, load_yaml
 from susx.config_sources import CoopSplit
 from susx.pools import pool_shards
 
@@ -39,7 +39,7 @@ def test_examples_of_features_are_valid(page: str) -> None:
     assert config.datasets == merged.datasets
 
 
-@pytest.mark.parametrize("page", [*PAGES, "docs/datasets.md"])
+@pytest.mark.parametrize("page", [*PAGES, "docs/datasets.md", "docs/classifier.md"])
 def test_links_within_the_project_lead_somewhere(page: str) -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text("utf-8"))
     assert links
@@ -58,6 +58,16 @@ def test_examples_of_datasets_are_valid() -> None:
         ["parquet"], ["class-folders", "csv"]
     ]  # fmt: skip
     assert len(examples) == 5
+
+
+def test_four_lines_of_configuration_classify_a_folder() -> None:
+    text = (ROOT / "docs/classifier.md").read_text("utf-8")
+    first, second = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(first.splitlines()) == 4
+    shipped = load_yaml(ROOT / "config.yaml")
+    config = parse_config({**shipped, **yaml.safe_load(first), **yaml.safe_load(second)})
+    assert config.datasets["pets"].images == Images(unlabelled="my/photos")
+    assert config.classifier.support == "lc-photo"
 
 
 def test_the_table_of_datasets_says_what_the_cards_say() -> None:

@@ -20,75 +20,30 @@ from susx.manifests import (
     ImageRecord,
     SupportRecord,
     Table,
-    class_manifest,
     write_table,
 )
 from susx.results import CacheFiles, collate, evaluate_caches
 from susx.schema import SCHEMA, read_result
 from susx.text_classifier import text_classifier
 from susx.tuning import Settings
-from tests.helpers import make_problem, unit_rows
+from tests.helpers import unit_rows
+from tests.unit.made_caches import (
+    CLASSES,
+    PROBLEM,
+    SUPPORT_META,
+    embeddings,
+    image_record,
+    write_files,
+)
 
-CLASSES = class_manifest(["zebra", "St. Bernard", "ant"])
-PROBLEM = make_problem(0, n=30, support=(3, 2, 4))
 PLAN = Plan(["zero-shot", "cupl", "tip-x"], ["cupl+e"], ["fixed"], bootstrap=50)
 KINDS = ["texts", "images", "patches", "supports"]
-SUPPORT_META = {
-    "size": 4, "n_kept": 9, "n_duplicates": 1, "n_unreadable": 0, "short_classes": {"ant": 2}
-}  # fmt: skip
-
-
-def embeddings(features: np.ndarray, labels: np.ndarray, **meta: Any) -> Embeddings:
-    defaults = {
-        "encoder": {"library": "transformers", "weights_sha256": "w" * 64, "precision": "float32"},
-        "classes_sha256": CLASSES.sha256,
-        "input_sha256": "i" * 64,
-        "logit_scale": 50.0,
-    }
-    keys = [f"{i:03d}" for i in range(len(labels))]
-    norms = np.linspace(8, 12, len(labels), dtype=np.float32) if features.ndim == 2 else None
-    return Embeddings(features, labels.astype(np.int32), keys, defaults | meta, norms)
-
-
-def text_embeddings(strategy: str) -> Embeddings:
-    """Two noisy texts per class."""
-    noise = unit_rows(np.random.default_rng(len(strategy)), 6, 8)
-    rows = np.repeat(PROBLEM.text, 2, axis=0) + 0.3 * noise
-    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    return embeddings(rows, np.repeat(np.arange(3), 2), strategy=strategy, n_truncated=1)
-
-
-def image_record(key: str, reason: str = "") -> ImageRecord:
-    return ImageRecord(key, f"photos/{key}", 0, "zebra", "0" * 64, 4, 3, reason)
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> CacheFiles:
     """Everything that one encoder's evaluation reads."""
-    CLASSES.write(tmp_path / "classes.json")
-    for name in ("ensemble", "cupl", "cupl+e"):
-        write_cache(tmp_path / f"text-{name}.h5", text_embeddings(name))
-    parts = {"test": slice(0, 20), "validation": slice(20, 30)}
-    for split, rows in parts.items():
-        failed = {"late.png": "empty file"} if split == "test" else {}
-        made = embeddings(PROBLEM.images[rows], PROBLEM.labels[rows], failed=failed)
-        write_cache(tmp_path / f"images-{split}.h5", made)
-        patches = unit_rows(np.random.default_rng(0), 3 * len(made), 8).reshape(-1, 3, 8)
-        write_cache(tmp_path / f"patches-{split}.h5", embeddings(patches, PROBLEM.labels[rows]))
-        records = [image_record("ok.png"), image_record("early.png", "truncated")]
-        table = Table(records[: 2 if split == "test" else 1], CLASSES.sha256)
-        write_table(tmp_path / f"{split}.parquet", table, ImageRecord)
-    write_cache(tmp_path / "support-lc.h5", embeddings(PROBLEM.support, PROBLEM.support_labels))
-    write_table(tmp_path / "lc.parquet", Table([], CLASSES.sha256, SUPPORT_META), SupportRecord)
-    return CacheFiles(
-        classes=str(tmp_path / "classes.json"),
-        texts={n: str(tmp_path / f"text-{n}.h5") for n in ("ensemble", "cupl", "cupl+e")},
-        images={n: str(tmp_path / f"images-{n}.h5") for n in parts},
-        image_manifests={n: str(tmp_path / f"{n}.parquet") for n in parts},
-        supports={"lc": str(tmp_path / "support-lc.h5")},
-        support_manifests={"lc": str(tmp_path / "lc.parquet")},
-        patches={n: str(tmp_path / f"patches-{n}.h5") for n in parts},
-    )
+    return write_files(tmp_path)
 
 
 def evaluated(files: CacheFiles, name: str = "clip", plan: Plan = PLAN) -> dict[str, Any]:

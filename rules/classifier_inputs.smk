@@ -1,0 +1,128 @@
+"""Input functions: what a classifier is made from, and what it classifies."""
+
+from susx.config_classifier import choose
+
+
+def classifier_texts(dataset):
+    """Prompt strategies that a dataset can have, those of the evaluation first."""
+    named = [*configured_texts(dataset), "cupl+e", "ensemble", *CONFIG.prompts]
+    known = (text for text in dict.fromkeys(named) if text in CONFIG.prompts)
+    return [text for text in known if not lacking_texts(dataset, text)]
+
+
+def classifier_supports(dataset):
+    """Support sets that a dataset can have, by their entry, with the name of their files."""
+    lacking = unavailable_supports(dataset)
+    drawn = {}
+    for name, (entry, _) in SEEDS.items():
+        drawn.setdefault(entry, name)
+    texts = classifier_texts(dataset)
+    return {
+        name: drawn.get(name, name)
+        for name in [*RETRIEVED, *SYNTHESISED, *drawn]
+        if name in wanted_supports()
+        and name not in lacking
+        and (name in drawn or CONFIG.supports[name].query in texts)
+    }
+
+
+def tuning_images(dataset):
+    """What protocol `validation` tunes on: `validation`, `test`, or None without such images."""
+    split = tuning_split(DATASETS[dataset])
+    return None if lacking_split(dataset, split) else split
+
+
+def classifier_choice(dataset):
+    """The row of the result that becomes a classifier, as plain values."""
+    if dataset in FEATURES:
+        raise WorkflowError(
+            f"config.yaml: datasets.{dataset}.features: published features name no encoder that "
+            "could embed other images; a classifier needs `images`"
+        )
+    supports = classifier_supports(dataset)
+    try:
+        choice = vars(
+            choose(
+                CONFIG.classifier,
+                classifier_texts(dataset),
+                list(supports),
+                tuning_images(dataset),
+                dataset,
+            )
+        )
+    except InputError as error:
+        raise WorkflowError(f"config.yaml: {error}") from None
+    return choice | {"support": supports.get(choice["support"])}
+
+
+def classifier_files(wildcards):
+    """Everything that a classifier is made from, by kind and name."""
+    dataset = wildcards.dataset
+    choice, work = classifier_choice(dataset), f"{WORK}/{dataset}"
+    cache = f"{CACHE}/{wildcards.encoder}/{dataset}"
+    splits = evaluated_splits(dataset)
+    supports = [choice["support"]] if choice["support"] else []
+    patches = splits if "patches" in METHODS[choice["method"]].needs else []
+    return {
+        "classes": f"{work}/classes.json",
+        "texts": {choice["text"]: f"{cache}/text-{choice['text']}.h5"},
+        "images": {name: f"{cache}/images-{name}.h5" for name in splits},
+        "image_manifests": {name: f"{work}/images/{name}.parquet" for name in splits},
+        "supports": {name: f"{cache}/support-{name}.h5" for name in supports},
+        "support_manifests": {
+            name: f"{work}/support/{name}/manifest.parquet" for name in supports
+        },
+        "patches": {name: f"{cache}/patches-{name}.h5" for name in patches},
+    }
+
+
+def classifier_inputs(wildcards):
+    """The files of `classifier_files` as one list."""
+    classes, *kinds = classifier_files(wildcards).values()
+    return [classes, *(path for kind in kinds for path in kind.values())]
+
+
+def classifier_evaluation(wildcards):
+    """Evaluation that has the row of the classifier, if there is one."""
+    dataset, choice = wildcards.dataset, classifier_choice(wildcards.dataset)
+    evaluated = (
+        not lacking_split(dataset, "test")
+        and wildcards.encoder in EVALUATED_ENCODERS
+        and choice["method"] in EVALUATION.methods
+        and choice["text"] in evaluated_texts(dataset)
+        and choice["protocol"] in ("none", *EVALUATION.protocols)
+        and choice["support"] in (None, *evaluated_supports(dataset))
+    )
+    folder = f"{WORK}/{dataset}/evaluation"
+    return [f"{folder}/{wildcards.encoder}.json"] if evaluated else []
+
+
+def predicting_encoder():
+    """Encoder of the predictions."""
+    return CONFIG.classifier.encoder or EVALUATED_ENCODERS[0]
+
+
+def prediction_files(wildcards):
+    """Classifier and embedded images of the predictions: unlabelled ones, or else the test's."""
+    dataset, encoder = wildcards.dataset, predicting_encoder()
+    choice = classifier_choice(dataset)
+    split = UNLABELLED if IMAGES[dataset].unlabelled else "test"
+    cache = f"{CACHE}/{encoder}/{dataset}"
+    files = {
+        "classifier": f"{RESULTS}/{dataset}/classifier/{encoder}.safetensors",
+        "manifest": f"{WORK}/{dataset}/images/{split}.parquet",
+        "images": f"{cache}/images-{split}.h5",
+    }
+    patches = "patches" in METHODS[choice["method"]].needs
+    return files | ({"patches": f"{cache}/patches-{split}.h5"} if patches else {})
+
+
+def unlabelled_files(wildcards):
+    """Folders whose times tell when unlabelled images come or go."""
+    dataset = wildcards.dataset
+    folder = IMAGES[dataset].unlabelled
+    key = f"datasets.{dataset}.images.unlabelled"
+    if folder is None:
+        raise WorkflowError(f"config.yaml: {key} is not set; name a folder of images")
+    existing(folder, key)
+    return folders_below(Path(folder)) or [folder]

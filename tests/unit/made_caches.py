@@ -1,0 +1,70 @@
+"""Small caches and manifests, as they are before an evaluation: three classes, one support set."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from susx.cache import Embeddings, write_cache
+from susx.cache_files import CacheFiles
+from susx.manifests import ImageRecord, SupportRecord, Table, class_manifest, write_table
+from tests.helpers import make_problem, unit_rows
+
+CLASSES = class_manifest(["zebra", "St. Bernard", "ant"])
+PROBLEM = make_problem(0, n=30, support=(3, 2, 4))
+PARTS = {"test": slice(0, 20), "validation": slice(20, 30)}
+TEXTS = ("ensemble", "cupl", "cupl+e")
+SUPPORT_META = {
+    "size": 4, "n_kept": 9, "n_duplicates": 1, "n_unreadable": 0, "short_classes": {"ant": 2}
+}  # fmt: skip
+
+
+def embeddings(features: np.ndarray, labels: np.ndarray, **meta: Any) -> Embeddings:
+    defaults = {
+        "encoder": {"library": "transformers", "weights_sha256": "w" * 64, "precision": "float32"},
+        "classes_sha256": CLASSES.sha256,
+        "input_sha256": "i" * 64,
+        "logit_scale": 50.0,
+    }
+    keys = [f"{i:03d}" for i in range(len(labels))]
+    norms = np.linspace(8, 12, len(labels), dtype=np.float32) if features.ndim == 2 else None
+    return Embeddings(features, labels.astype(np.int32), keys, defaults | meta, norms)
+
+
+def text_embeddings(strategy: str) -> Embeddings:
+    """Two noisy texts per class."""
+    noise = unit_rows(np.random.default_rng(len(strategy)), 6, 8)
+    rows = np.repeat(PROBLEM.text, 2, axis=0) + 0.3 * noise
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return embeddings(rows, np.repeat(np.arange(3), 2), strategy=strategy, n_truncated=1)
+
+
+def image_record(key: str, reason: str = "") -> ImageRecord:
+    return ImageRecord(key, f"photos/{key}", 0, "zebra", "0" * 64, 4, 3, reason)
+
+
+def write_files(folder: Path, texts: tuple[str, ...] = TEXTS) -> CacheFiles:
+    """Write everything that one encoder's evaluation reads."""
+    CLASSES.write(folder / "classes.json")
+    for name in texts:
+        write_cache(folder / f"text-{name}.h5", text_embeddings(name))
+    for split, rows in PARTS.items():
+        failed = {"late.png": "empty file"} if split == "test" else {}
+        made = embeddings(PROBLEM.images[rows], PROBLEM.labels[rows], failed=failed)
+        write_cache(folder / f"images-{split}.h5", made)
+        patches = unit_rows(np.random.default_rng(0), 3 * len(made), 8).reshape(-1, 3, 8)
+        write_cache(folder / f"patches-{split}.h5", embeddings(patches, PROBLEM.labels[rows]))
+        records = [image_record("ok.png"), image_record("early.png", "truncated")]
+        table = Table(records[: 2 if split == "test" else 1], CLASSES.sha256)
+        write_table(folder / f"{split}.parquet", table, ImageRecord)
+    write_cache(folder / "support-lc.h5", embeddings(PROBLEM.support, PROBLEM.support_labels))
+    write_table(folder / "lc.parquet", Table([], CLASSES.sha256, SUPPORT_META), SupportRecord)
+    return CacheFiles(
+        classes=str(folder / "classes.json"),
+        texts={n: str(folder / f"text-{n}.h5") for n in texts},
+        images={n: str(folder / f"images-{n}.h5") for n in PARTS},
+        image_manifests={n: str(folder / f"{n}.parquet") for n in PARTS},
+        supports={"lc": str(folder / "support-lc.h5")},
+        support_manifests={"lc": str(folder / "lc.parquet")},
+        patches={n: str(folder / f"patches-{n}.h5") for n in PARTS},
+    )

@@ -1,0 +1,74 @@
+"""Classifiers of the small made-up caches."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from susx.cache_files import CacheFiles
+from susx.classifier import Classifier
+from susx.config_classifier import Choice
+from susx.config_encoders import Encoder
+from susx.evaluation import Plan
+from susx.export import export_classifier
+from susx.methods import METHODS, Axis
+from susx.results import evaluate_caches
+from susx.tuning import Settings
+
+ENCODER = Encoder(library="transformers", model="models/clip")
+AXIS = Axis(0.5, 8.0, 3)
+TUNING = Settings(
+    grid={name: dict.fromkeys(METHODS[name].grid, AXIS) for name in ("tip-adapter", "tip-x", "ape")}
+)
+EXPORTABLE = [method for method in METHODS.values() if method.exportable]
+STRATEGIES = ("ensemble", "cupl", "cupl+e", "photo", "visdesc")
+PLAN = Plan(list(METHODS), ["cupl+e"], ["validation", "support", "fixed"], TUNING, bootstrap=20)
+
+
+def choice_of(method: str, protocol: str = "fixed") -> Choice:
+    """The row of a method."""
+    known = METHODS[method]
+    return Choice(
+        method,
+        known.texts[0] if known.texts else "cupl+e",
+        "lc" if known.needs_support else None,
+        protocol if known.grid else "none",
+    )
+
+
+def files_for(files: CacheFiles, method: str, splits: tuple[str, ...] | None = None) -> CacheFiles:
+    """What a classifier of one method is made from."""
+    choice = choice_of(method)
+    shown = files.images if splits is None else {n: files.images[n] for n in splits}
+    patches = files.patches if "patches" in METHODS[method].needs else {}
+    return replace(
+        files,
+        texts={choice.text: files.texts[choice.text]},
+        images=shown,
+        patches={name: path for name, path in patches.items() if name in shown},
+        supports=files.supports if choice.support else {},
+    )
+
+
+def exported(
+    files: CacheFiles,
+    method: str,
+    protocol: str = "fixed",
+    splits: tuple[str, ...] | None = None,
+    evaluation: Mapping[str, Any] | None = None,
+    leaks: str = "keep",
+) -> Classifier:
+    """The classifier of a method, from the made-up caches."""
+    return export_classifier(
+        "pets",
+        ("clip", ENCODER),
+        files_for(files, method, splits),
+        choice_of(method, protocol),
+        TUNING,
+        leaks,
+        evaluation=evaluation,
+    )
+
+
+def evaluated(files: CacheFiles, plan: Plan = PLAN) -> dict[str, Any]:
+    """The evaluation of the same caches."""
+    return evaluate_caches("clip", files, plan, lambda _: None)

@@ -1,0 +1,166 @@
+"""The command `susx`."""
+
+import csv
+import importlib
+import io
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from susx.classifier_file import write_classifier
+from susx.cli import app, cell
+from susx.files import write_json
+from susx.manifests import write_table
+from susx.predictions import PredictionRecord, predict_table
+from tests.unit.made_photos import CLASSES, NAMES, photos_classifier, unlabelled
+from tests.unit.made_result import full_result
+
+RUN = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"})
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier, pictures, and their predictions and embeddings."""
+    made = tmp_path_factory.mktemp("cli")
+    classifier = photos_classifier(tiny_clip, made)
+    write_classifier(made / "c.safetensors", classifier)
+    table, cache = unlabelled(tiny_clip, made)
+    predictions = predict_table(classifier, cache, table)
+    write_table(made / "predictions.parquet", predictions, PredictionRecord)
+    return made
+
+
+def classify(folder: Path, *arguments: str, code: int = 1) -> str:
+    done = RUN.invoke(app, ["classify", "--classifier", str(folder / "c.safetensors"), *arguments])
+    assert done.exit_code == code, done.output
+    return done.output if code == 2 else done.stdout
+
+
+def show(*arguments: str, code: int = 0) -> str:
+    done = RUN.invoke(app, ["show", *arguments])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_the_package_installs_the_command() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    module, name = project["project"]["scripts"]["susx"].split(":")
+    assert getattr(importlib.import_module(module), name) is app
+
+
+def test_json_tells_classes_and_probabilities_of_a_folder(folder: Path) -> None:
+    found = json.loads(classify(folder, "--json", "--top", "2", str(folder / "photos")))
+    assert [len(entry.get("classes", [])) for entry in found] == [0] + [2] * 8
+    assert found[0]["reason"] == "not an image of a known format"
+    assert Path(found[0]["image"]).name == "=broken.png"
+    for entry in found[1:]:
+        assert {best["name"] for best in entry["classes"]} <= set(NAMES)
+        first, second = (best["probability"] for best in entry["classes"])
+        assert 1 >= first >= second >= 0
+
+
+def test_all_readable_images_end_well(folder: Path) -> None:
+    image = str(folder / "photos/deep" / CLASSES.classes[3].slug / "000.png")
+    (entry,) = json.loads(classify(folder, "--json", image, code=0))
+    assert entry["image"] == image
+
+
+def test_csv_cells_are_no_formulas(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder / "photos")
+    text = classify(folder, "--csv", "--top", "4", "=broken.png", "deep")
+    header, broken, *rows = csv.reader(io.StringIO(text))
+    assert header[:4] == ["image", "class1", "p1", "class2"]
+    assert header[-1] == "reason"
+    assert broken[0] == "'=broken.png"
+    assert broken[-1]
+    for row in rows:
+        assert len(row) == len(header)
+        assert sorted(row[1:-1:2]) == sorted(["'=1+1", "[bold]ant", "'@bee", "plain"])
+        assert sum(map(float, row[2:-1:2])) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("start", "=+-@\t\r\n")
+def test_what_a_spreadsheet_would_compute_is_quoted(start: str) -> None:
+    assert cell(f"{start}x") == f"'{start}x"
+    assert cell(f"x{start}") == f"x{start}"
+
+
+def test_a_table_shows_names_as_they_are(folder: Path) -> None:
+    text = classify(folder, str(folder / "photos"))
+    assert "[bold]ant" in text
+    assert "unreadable: not an image of a known format" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["gone.png"], 'error: not found: "gone.png"'),
+        (["--json", "--csv", "."], "exclude each other"),
+        (["--device", "tpu", "."], "device"),
+    ],
+)
+def test_bad_input_ends_in_one_message(
+    folder: Path, arguments: list[str], problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder / "photos")
+    text = classify(folder, *arguments, code=2)
+    assert problem in " ".join(text.split())
+    assert "Traceback" not in text
+
+
+def test_a_folder_without_images_is_named(folder: Path, tmp_path: Path) -> None:
+    assert "no images below this folder" in classify(folder, str(tmp_path), code=2)
+
+
+def test_a_broken_classifier_ends_in_one_message(tmp_path: Path) -> None:
+    (tmp_path / "c.safetensors").write_bytes(b"x")
+    assert "truncated, damaged or foreign" in classify(tmp_path, __file__, code=2)
+
+
+def test_a_classifier_is_shown(folder: Path) -> None:
+    text = show(str(folder / "c.safetensors"))
+    assert "classifier of photos" in text
+    assert "tip-x" in text
+    assert '4: "=1+1", "[bold]ant"' in text
+    assert "fitted on support" in text
+    assert "own, 12 images" in text
+
+
+def test_predictions_are_shown(folder: Path) -> None:
+    text = show(str(folder / "predictions.parquet"))
+    assert "photos: 9 images, 1 unreadable" in text
+    assert "unreadable: not an image of a known format" in text
+    assert "calibrated on support" in text
+    short = show(str(folder / "predictions.parquet"), "--rows", "2")
+    assert "and 7 more" in short
+
+
+def test_a_cache_is_shown(folder: Path) -> None:
+    text = show(str(folder / "support.h5"))
+    assert "12 x 16" in text
+    assert "transformers" in text
+
+
+def test_a_result_is_shown(tmp_path: Path) -> None:
+    write_json(tmp_path / "pets.json", full_result())
+    assert "zero-shot" in show(str(tmp_path / "pets.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "problem"),
+    [
+        ("x.txt", b"", 'shown are files ".json", ".safetensors"'),
+        ("x.json", b"{}", "not a susx-result"),
+        ("x.parquet", b"PAR1", "not predictions of this version of susx"),
+        ("x.h5", b"", "truncated or damaged"),
+    ],
+)
+def test_what_is_none_of_these_is_refused(
+    tmp_path: Path, name: str, data: bytes, problem: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    assert problem in show(str(tmp_path / name), code=2)
+    assert "file not found" in show(str(tmp_path / "gone.h5"), code=2)

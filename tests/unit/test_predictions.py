@@ -1,0 +1,227 @@
+"""Predictions of images: by the classifier's own encoder, and from embedded folders."""
+
+import io
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from susx.cache import Embeddings
+from susx.classifier import Classifier
+from susx.classifier_file import load_classifier, write_classifier
+from susx.errors import InputError
+from susx.manifests import Table, read_table, write_table
+from susx.predictions import PredictionRecord, predict_table
+from tests.helpers import save_tiny_clip
+from tests.unit.made_photos import CLASSES, NAMES, photos_classifier, unlabelled
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("photos")
+
+
+@pytest.fixture(scope="module")
+def classifier(tiny_clip: Path, folder: Path) -> Classifier:
+    return photos_classifier(tiny_clip, folder)
+
+
+@pytest.fixture(scope="module")
+def shown(tiny_clip: Path, folder: Path) -> tuple[Table, Embeddings]:
+    return unlabelled(tiny_clip, folder)
+
+
+def paths(shown: tuple[Table, Embeddings]) -> list[str]:
+    return [record.path for record in shown[0].records]
+
+
+def test_images_are_classified_as_their_cached_embeddings_are(
+    classifier: Classifier, shown: tuple[Table, Embeddings]
+) -> None:
+    found = classifier.predict(paths(shown), threads=2)
+    readable = [not reason for reason in found.reasons]
+    cached = classifier.predict_features(shown[1].features, shown[1].norms)
+    assert found.probabilities[readable] == pytest.approx(cached.probabilities, abs=1e-5)
+    assert [name for name in found.names if name] == cached.names
+    assert set(cached.names) > {NAMES[0]}
+
+
+def test_paths_bytes_and_pictures_are_the_same_images(
+    classifier: Classifier, shown: tuple[Table, Embeddings]
+) -> None:
+    path = next(p for p in paths(shown) if "broken" not in p)
+    data = Path(path).read_bytes()
+    sources = [path, Path(path), data, Image.open(io.BytesIO(data)), Image.open(path)]
+    names, shares = classifier.predict(sources, threads=1)
+    assert len(set(names)) == 1
+    assert np.abs(shares - shares[0]).max() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P", "L", "I;16"])
+def test_a_picture_of_any_mode_is_read_as_its_file_is(classifier: Classifier, mode: str) -> None:
+    random = np.random.default_rng(0)
+    grey = Image.fromarray(random.integers(0, 60000, (40, 40)).astype(np.uint16))
+    colour = Image.fromarray(random.integers(0, 255, (40, 40, 3)).astype(np.uint8))
+    picture = grey if mode == "I;16" else colour.convert(mode)
+    stream = io.BytesIO()
+    picture.save(stream, format="PNG")
+    _, shares = classifier.predict([picture, stream.getvalue()])
+    assert shares[0] == pytest.approx(shares[1], abs=1e-6)
+
+
+def test_unreadable_images_are_reported_and_keep_their_place(
+    classifier: Classifier, shown: tuple[Table, Embeddings], tmp_path: Path
+) -> None:
+    good = next(p for p in paths(shown) if "broken" not in p)
+    cut = Image.open(io.BytesIO(Path(good).read_bytes()[:300]))
+    found = classifier.predict([b"", good, tmp_path / "gone.png", tmp_path, good, cut])
+    assert [name is None for name in found.names] == [True, False, True, True, False, True]
+    assert found.reasons[:4] == [
+        "empty file",
+        "",
+        "No such file or directory",
+        "not a regular file",
+    ]
+    assert found.reasons[5]
+    assert np.isnan(found.probabilities[0]).all()
+    assert found.top(0) == []
+    assert found.names[1] == found.names[4]
+
+
+@pytest.mark.parametrize("sources", [[], [b"x", b"y"]])
+def test_nothing_readable_is_no_error(classifier: Classifier, sources: list[bytes]) -> None:
+    names, shares = classifier.predict(sources)
+    assert names == [None] * len(sources)
+    assert shares.shape == (len(sources), len(NAMES))
+
+
+@pytest.mark.parametrize("method", ["calip", "dn", "gda", "zero-shot"])
+def test_methods_get_what_they_need_of_images(
+    tiny_clip: Path, shown: tuple[Table, Embeddings], tmp_path: Path, method: str
+) -> None:
+    if method == "dn":
+        with pytest.raises(InputError, match="dn takes the mean"):
+            photos_classifier(tiny_clip, tmp_path, method)
+        return
+    made = photos_classifier(tiny_clip, tmp_path, method)
+    names, _ = made.predict(paths(shown))
+    assert sum(name is None for name in names) == 1
+
+
+def test_another_model_is_refused(classifier: Classifier, tmp_path: Path) -> None:
+    write_classifier(tmp_path / "c.safetensors", classifier)
+    save_tiny_clip(tmp_path / "other", seed=1)
+    moved = load_classifier(tmp_path / "c.safetensors", str(tmp_path / "other"), "cpu")
+    with pytest.raises(InputError, match="weights_sha256 is not that of"):
+        moved.predict([b""])
+
+
+def test_a_model_that_was_moved_is_found_where_it_is(
+    classifier: Classifier, shown: tuple[Table, Embeddings], tiny_clip: Path, tmp_path: Path
+) -> None:
+    write_classifier(tmp_path / "c.safetensors", classifier)
+    shutil.copytree(tiny_clip, tmp_path / "moved")
+    moved = load_classifier(tmp_path / "c.safetensors", str(tmp_path / "moved"), "cpu")
+    assert moved.predict(paths(shown)).names == classifier.predict(paths(shown)).names
+
+
+def test_other_preprocessing_is_refused(
+    classifier: Classifier, tiny_clip: Path, tmp_path: Path
+) -> None:
+    write_classifier(tmp_path / "c.safetensors", classifier)
+    shutil.copytree(tiny_clip, tmp_path / "model")
+    file = tmp_path / "model/preprocessor_config.json"
+    file.write_text(file.read_text("utf-8").replace("0.25", "0.5"), "utf-8")
+    moved = load_classifier(tmp_path / "c.safetensors", str(tmp_path / "model"), "cpu")
+    with pytest.raises(InputError, match="preprocessing is not that of"):
+        moved.predict([b""])
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
+def test_batches_of_any_size_give_the_same(
+    classifier: Classifier, shown: tuple[Table, Embeddings], batch_size: int
+) -> None:
+    found = classifier.predict(paths(shown), batch_size, threads=2)
+    whole = classifier.predict(paths(shown), threads=1)
+    assert found.names == whole.names
+    assert found.reasons == whole.reasons
+    assert np.allclose(found.probabilities, whole.probabilities, atol=1e-6, equal_nan=True)
+
+
+# Folders
+
+
+def test_predictions_list_every_image_in_order(
+    classifier: Classifier, shown: tuple[Table, Embeddings], tmp_path: Path
+) -> None:
+    table = predict_table(classifier, shown[1], shown[0])
+    write_table(tmp_path / "p.parquet", table, PredictionRecord)
+    read = read_table(tmp_path / "p.parquet", PredictionRecord, CLASSES.sha256)
+    assert read == table
+    assert [r.key for r in read.records] == [r.key for r in shown[0].records]
+    assert [r.label for r in read.records] == [""] * len(read.records)
+    (broken,) = [r for r in read.records if r.reason]
+    assert (broken.key, broken.names, broken.support_keys) == ("=broken.png", [], [])
+    found = classifier.predict_features(shown[1].features)
+    good = [r for r in read.records if not r.reason]
+    for row, record in enumerate(good):
+        assert list(zip(record.names, record.probabilities, strict=True)) == found.top(row)
+        assert len(record.names) == 4
+        assert record.support_votes == sorted(record.support_votes, reverse=True)
+        slug = CLASSES.classes[NAMES.index(record.names[0])].slug
+        assert [key.split("/")[0] for key in record.support_keys] == [slug] * 3
+
+
+def test_predictions_say_what_they_were_made_by(
+    classifier: Classifier, shown: tuple[Table, Embeddings]
+) -> None:
+    meta = predict_table(classifier, shown[1], shown[0]).meta
+    assert (meta["n_images"], meta["n_unreadable"]) == (9, 1)
+    assert (meta["method"], meta["tuned_on"]) == ("tip-x", "nothing")
+    assert meta["calibration"] == {
+        "temperature_on": "support", "temperature_images": 12, "constants_on": "support"
+    }  # fmt: skip
+    assert meta["temperature"] == classifier.meta.temperature
+
+
+def test_images_that_broke_while_they_were_embedded_have_their_reason(
+    classifier: Classifier, shown: tuple[Table, Embeddings]
+) -> None:
+    table, cache = shown
+    late = replace(
+        cache,
+        features=cache.features[1:],
+        labels=cache.labels[1:],
+        keys=cache.keys[1:],
+        norms=None,
+        meta=cache.meta | {"failed": {cache.keys[0]: "truncated"}},
+    )
+    records = {r.key: r for r in predict_table(classifier, late, table).records}
+    assert records[cache.keys[0]].reason == "truncated"
+    assert sum(bool(r.reason) for r in records.values()) == 2
+
+
+def test_embeddings_of_other_images_classes_or_encoders_are_refused(
+    classifier: Classifier, shown: tuple[Table, Embeddings]
+) -> None:
+    table, cache = shown
+    other = cache.meta | {"encoder": cache.meta["encoder"] | {"weights_sha256": "0"}}
+    cases = {
+        "different class lists": (cache, replace(table, classes_sha256="0")),
+        "different weights_sha256": (replace(cache, meta=other), table),
+        "different images": (cache, replace(table, records=table.records[1:-1])),
+    }
+    for problem, (images, manifest) in cases.items():
+        with pytest.raises(InputError, match=problem):
+            predict_table(classifier, images, manifest)
+
+
+def test_votes_of_no_support_are_no_voters(
+    tiny_clip: Path, shown: tuple[Table, Embeddings], tmp_path: Path
+) -> None:
+    made = photos_classifier(tiny_clip, tmp_path, "zero-shot")
+    table = predict_table(made, shown[1], shown[0])
+    assert all(record.support_keys == [] for record in table.records)
