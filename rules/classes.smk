@@ -12,12 +12,14 @@ rule class_manifest:
         "benchmarks/class_manifest/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(name for name, dataset in DATASETS.items() if dataset.named),
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=10,
+        gpu=0,
     params:
         dataset=lambda w: name_source(w.dataset),
         key=lambda w: f"config.yaml: datasets.{w.dataset}.classes",
@@ -41,8 +43,9 @@ rule image_manifest:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=lambda w, attempt: attempt * 4000,
+        mem_mb=memory(4000),
         runtime=240,
+        gpu=0,
     params:
         key=lambda w: f"config.yaml: {image_key(w.dataset, w.split)}",
         place=lambda w: image_place(w.dataset).settings(w.split),
@@ -67,8 +70,9 @@ rule check_dataset:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=240,
+        gpu=0,
     params:
         dataset=check_settings,
     script:

@@ -16,9 +16,9 @@ rule evaluate:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (2000 + 8 * int(input.size_mb)),
+        mem_mb=memory(2000, 8),
         runtime=240,
-        gpu=0,
+        gpu=lambda w: gpus(evaluation_device(w)),
     params:
         files=cache_files,
         plan=lambda w: EVALUATION.model_dump(
@@ -38,7 +38,7 @@ rule evaluate:
         tuning=lambda w: EVALUATION.model_dump(include={"grid", "fixed", "memory_mib"})
         | {
             "continuous": EVALUATION.search == "continuous",
-            "validation_split": tuning_split(DATASETS[w.dataset]),
+            "validation_split": TUNED_ON[w.dataset],
         },
         device=evaluation_device,
     script:
@@ -56,12 +56,14 @@ rule collate:
         "logs/collate/{dataset}.log",
     benchmark:
         "benchmarks/collate/{dataset}.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000, parts=20),
         runtime=10,
+        gpu=0,
     params:
         config=lambda w: CONFIG.model_dump(exclude={"roots", "datasets"})
         | {"dataset": DATASETS[w.dataset].model_dump()},
