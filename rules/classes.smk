@@ -18,7 +18,7 @@ rule class_manifest:
     threads: 1
     resources:
         mem_mb=memory(500),
-        runtime=10,
+        runtime=minutes(10),
         gpu=0,
     params:
         dataset=lambda w: name_source(w.dataset),
@@ -44,7 +44,7 @@ rule image_manifest:
     threads: 4
     resources:
         mem_mb=memory(4000),
-        runtime=240,
+        runtime=minutes(240),
         gpu=0,
     params:
         key=lambda w: f"config.yaml: {image_key(w.dataset, w.split)}",
@@ -71,7 +71,7 @@ rule check_dataset:
     threads: 4
     resources:
         mem_mb=memory(2000),
-        runtime=240,
+        runtime=minutes(240),
         gpu=0,
     params:
         dataset=check_settings,

@@ -114,6 +114,11 @@ def megabytes(files):
     return sum(Path(path).stat().st_size for path in paths) / 1e6
 
 
+def minutes(base):
+    """Run time of a job in minutes, more at every further attempt."""
+    return lambda wildcards, attempt: attempt * base
+
+
 def gpus(device):
     """GPUs that a job requests: one for `cuda`; with `auto`, what a profile says is requested."""
     return int(device == "cuda")

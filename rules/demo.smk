@@ -15,7 +15,7 @@ rule demo_images:
     threads: 1
     resources:
         mem_mb=memory(1000),
-        runtime=10,
+        runtime=minutes(10),
         gpu=0,
     params:
         per_class=lambda w: {"test": 40, "validation": 10}[w.split],
@@ -38,7 +38,7 @@ rule demo_pool:
     threads: 1
     resources:
         mem_mb=memory(1000),
-        runtime=10,
+        runtime=minutes(10),
         gpu=0,
     params:
         size=3000,

@@ -19,7 +19,7 @@ rule embed_text:
     threads: encoder_threads
     resources:
         mem_mb=memory(4000, model=3),
-        runtime=60,
+        runtime=minutes(60),
         gpu=encoder_gpus,
     params:
         encoder=encoder_settings,
@@ -44,7 +44,7 @@ rule embed_images:
     threads: encoder_threads
     resources:
         mem_mb=memory(6000, model=3, manifest=50),
-        runtime=720,
+        runtime=minutes(720),
         gpu=encoder_gpus,
     params:
         encoder=encoder_settings,
@@ -69,7 +69,7 @@ rule embed_patches:
     threads: encoder_threads
     resources:
         mem_mb=memory(16000, model=3, manifest=50),
-        runtime=720,
+        runtime=minutes(720),
         gpu=encoder_gpus,
     params:
         encoder=lambda w: encoder_settings(w) | {"store": "float16"},
@@ -95,7 +95,7 @@ rule embed_support:
     threads: encoder_threads
     resources:
         mem_mb=memory(6000, model=3, manifest=50),
-        runtime=720,
+        runtime=minutes(720),
         gpu=encoder_gpus,
     params:
         encoder=encoder_settings,
@@ -119,7 +119,7 @@ rule embed_shard:
     threads: encoder_threads
     resources:
         mem_mb=memory(6000, model=3),
-        runtime=720,
+        runtime=minutes(720),
         gpu=encoder_gpus,
     params:
         encoder=encoder_settings,

@@ -17,7 +17,7 @@ rule evaluate:
     threads: 4
     resources:
         mem_mb=memory(2000, 8),
-        runtime=240,
+        runtime=minutes(240),
         gpu=lambda w: gpus(evaluation_device(w)),
     params:
         files=cache_files,
@@ -62,7 +62,7 @@ rule collate:
     threads: 1
     resources:
         mem_mb=memory(1000, parts=20),
-        runtime=10,
+        runtime=minutes(10),
         gpu=0,
     params:
         config=lambda w: CONFIG.model_dump(exclude={"roots", "datasets"})

@@ -22,7 +22,7 @@ rule import_classes:
     threads: 1
     resources:
         mem_mb=memory(1000, 20),
-        runtime=10,
+        runtime=minutes(10),
         gpu=0,
     script:
         "../workflow_scripts/import_classes.py"
@@ -49,7 +49,7 @@ rule import_images:
     threads: 1
     resources:
         mem_mb=memory(1000, 20),
-        runtime=30,
+        runtime=minutes(30),
         gpu=0,
     params:
         source=feature_source,
@@ -79,7 +79,7 @@ rule import_text:
     threads: 1
     resources:
         mem_mb=memory(1000, 20),
-        runtime=30,
+        runtime=minutes(30),
         gpu=0,
     params:
         source=feature_source,
@@ -109,7 +109,7 @@ rule import_support:
     threads: 1
     resources:
         mem_mb=memory(1000, 20),
-        runtime=30,
+        runtime=minutes(30),
         gpu=0,
     params:
         source=feature_source,

@@ -17,7 +17,7 @@ rule describe_classes:
     threads: lambda w: getattr(language_model(w), "threads", 1)
     resources:
         mem_mb=language_model_memory,
-        runtime=720,
+        runtime=minutes(720),
         gpu=lambda w: gpus(getattr(language_model(w), "device", "cpu")),
         requests=lambda w: getattr(language_model(w), "concurrency", 0),
     params:
@@ -49,7 +49,7 @@ rule join_descriptions:
     threads: 1
     resources:
         mem_mb=memory(2000),
-        runtime=30,
+        runtime=minutes(30),
         gpu=0,
     script:
         "../workflow_scripts/join_descriptions.py"
@@ -72,7 +72,7 @@ rule prompts:
     threads: 1
     resources:
         mem_mb=memory(500),
-        runtime=10,
+        runtime=minutes(10),
         gpu=0,
     params:
         sources=lambda w: strategy_sources(w.strategy),

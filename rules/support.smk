@@ -21,7 +21,7 @@ rule search_shard:
     threads: 2
     resources:
         mem_mb=memory(2000, pool=3, queries=3),
-        runtime=60,
+        runtime=minutes(60),
         gpu=0,
     params:
         limit=lambda w: candidate_limit(w.support),
@@ -47,7 +47,7 @@ rule draw_support:
     threads: 1
     resources:
         mem_mb=memory(4000, train=20),
-        runtime=60,
+        runtime=minutes(60),
         gpu=0,
     params:
         size=lambda w: few_shot(w).size,
@@ -77,7 +77,7 @@ rule select_support:
     threads: 1
     resources:
         mem_mb=memory(4000, candidates=1, text=3),
-        runtime=240,
+        runtime=minutes(240),
         gpu=0,
     params:
         limit=lambda w: candidate_limit(w.support),

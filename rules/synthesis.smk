@@ -21,7 +21,7 @@ rule synthesise:
     threads: lambda w: SYNTHESISED[w.support].threads
     resources:
         mem_mb=memory(4000, model=3),
-        runtime=1440,
+        runtime=minutes(1440),
         gpu=lambda w: gpus(SYNTHESISED[w.support].device),
     params:
         settings=lambda w: SYNTHESISED[w.support].model_dump(exclude={"threads"}),
@@ -50,7 +50,7 @@ rule join_chunks:
     threads: 1
     resources:
         mem_mb=memory(4000, manifests=20),
-        runtime=60,
+        runtime=minutes(60),
         gpu=0,
     params:
         size=lambda w: SYNTHESISED[w.support].size,

@@ -19,7 +19,7 @@ rule search_embeddings:
     threads: 2
     resources:
         mem_mb=memory(2000, queries=3),
-        runtime=240,
+        runtime=minutes(240),
         gpu=0,
     params:
         shard=lambda w: vars(pool_of(w.support)[w.shard]),
@@ -46,7 +46,7 @@ rule match_captions:
     threads: 1
     resources:
         mem_mb=memory(2000),
-        runtime=240,
+        runtime=minutes(240),
         gpu=0,
     params:
         shard=lambda w: vars(pool_of(w.support)[w.shard]),
@@ -72,7 +72,7 @@ rule query_service:
     threads: 1
     resources:
         mem_mb=memory(2000),
-        runtime=1440,
+        runtime=minutes(1440),
         gpu=0,
     params:
         service=lambda w: CONFIG.pools[CONFIG.supports[w.support].pool].model_dump(),
@@ -101,7 +101,7 @@ rule download_support:
     threads: 4
     resources:
         mem_mb=memory(6000, model=3, candidates=1),
-        runtime=1440,
+        runtime=minutes(1440),
         gpu=judge_gpus,
     params:
         limit=lambda w: candidate_limit(w.support),

@@ -1,6 +1,8 @@
 """Runs on a real Slurm: the same results as on one machine, whatever befalls a job."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -14,12 +16,12 @@ SUPPORT = "cache/clip/tiny/support-lc.h5"
 OVERRIDES = [
     *("--profile", str(REPO / "profiles/slurm")),
     *("--slurm-no-account", "--slurm-status-command", "squeue"),
-    *("--slurm-init-seconds-before-status-checks", "6", "--latency-wait", "10"),
+    *("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10"),
 ]
 FEWER_JOBS = [
     *("--groups", "image_manifest=images", "embed_images=images"),
-    *("select_support=support", "embed_support=support"),
-    *("--group-components", "search=50", "text=8", "images=2"),
+    *("search_shard=support", "select_support=support", "embed_support=support"),
+    *("--group-components", "text=8", "images=2"),
 ]
 
 pytestmark = [pytest.mark.slurm, pytest.mark.pipeline]
@@ -43,18 +45,17 @@ def test_a_run_through_slurm_gives_the_results_of_a_local_run(
 ) -> None:
     on_gpu = ["--set-resources", "embed_text:gpu=1", "embed_text:slurm_partition=gpu"]
 
-    run(cluster, fresh_project, *FEWER_JOBS, *on_gpu, RESULT)
+    run(cluster, fresh_project, RESULT, *FEWER_JOBS, *on_gpu)
 
     assert_same_outputs(finished, fresh_project)
     jobs = cluster.jobs()
     assert {job.state for job in jobs} == {"COMPLETED"}
-    assert sorted(job.comment.split("_wildcards")[0] for job in jobs) == [
-        *("group_images", "group_search", "group_support", "group_text"),
-        *("rule_embed_shard", "rule_embed_shard", "rule_evaluate"),
+    assert sorted(job.comment.split("_")[1] for job in jobs) == [
+        *("embed", "embed", "evaluate", "images", "support", "text"),
     ]
-    assert {job.comment for job in jobs if job.array} == {"rule_embed_shard"}
-    assert {job.gpus for job in jobs if "text" in job.comment} == {"gres:gpu:1"}
-    assert {job.node for job in jobs if "text" in job.comment} == {"node1"}
+    assert all(job.array == job.comment.startswith("rule_embed_shard") for job in jobs)
+    (text,) = (job for job in jobs if job.comment.startswith("rule_text"))
+    assert (text.gpus, text.node) == ("gres:gpu:1", "node1")
 
 
 def test_a_cancelled_job_is_reported_and_the_next_call_finishes(
@@ -63,10 +64,10 @@ def test_a_cancelled_job_is_reported_and_the_next_call_finishes(
     project.path(SUPPORT).unlink()
 
     with ThreadPoolExecutor() as pool:
-        call = pool.submit(attempt, cluster, project, "--retries", "0", RESULT)
+        call = pool.submit(attempt, cluster, project, SUPPORT, "--retries", "0")
         cluster.call("scancel", cluster.running("embed_support").id)
     cancelled = call.result()
-    run(cluster, project, RESULT)
+    run(cluster, project, SUPPORT)
 
     assert cancelled.returncode != 0
     assert "Error in rule embed_support" in cancelled.output
@@ -80,11 +81,13 @@ def test_a_job_over_its_memory_is_killed_and_tried_again_with_more(
     project.path(SUPPORT).unlink()
 
     outcome = run(
-        cluster, project, "--set-resources", "embed_support:mem_mb=attempt * 300", SUPPORT
+        cluster, project, SUPPORT, "--set-resources", "embed_support:mem_mb=attempt * 550"
     )
 
-    assert [job.memory for job in cluster.jobs()][:2] == ["300M", "600M"]
-    assert "SLURM status is:" in outcome.output
+    assert [job.memory for job in cluster.jobs()] == ["550M", "1100M"]
+    assert "Error in rule embed_support" in outcome.output
+    log = re.search(r"\S+\.snakemake/slurm_logs/\S+\.log", outcome.output)
+    assert "Exceeded job memory limit" in Path(log[0]).read_text("utf-8")
     assert_same_outputs(finished, project)
 
 

@@ -40,11 +40,63 @@ def test_rule_declares_what_a_scheduler_needs(rule: str) -> None:
 
     for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "script"):
         assert re.search(rf"^    {directive}:", body, re.MULTILINE), directive
-    for resource in ("mem_mb", "runtime"):
+    for resource in ("mem_mb", "runtime", "gpu"):
         assert re.search(rf"^        {resource}=", body, re.MULTILINE), resource
+    assert re.search(r"^        runtime=minutes\(\d+\),$", body, re.MULTILINE)
+    assert re.search(r"^        mem_mb=(memory\(.+\)|\w+_memory),$", body, re.MULTILINE)
     assert f'"../workflow_scripts/{rule}.py"' in body
     assert f'"logs/{rule}/' in body
     assert f'"benchmarks/{rule}/' in body
+
+
+def test_only_short_rules_share_a_job_or_stay_where_snakemake_runs() -> None:
+    local = {name for name, body in RULES.items() if "\n    localrule: True\n" in f"\n{body}"}
+    grouped = {
+        name: match[1]
+        for name, body in RULES.items()
+        if (match := re.search(r'^    group:\n        "(\w+)"', body, re.MULTILINE))
+    }
+
+    assert local == {"class_manifest", "join_descriptions", "prompts", "collate"}
+    imports = ("import_classes", "import_images", "import_text", "import_support")
+    assert grouped == {
+        "embed_text": "text",
+        "search_shard": "search",
+        **dict.fromkeys(imports, "import"),
+    }
+
+
+def resources(project: Project, *arguments: str) -> dict[str, dict[str, int]]:
+    """Resources of the jobs of a plan, by name and rule."""
+    plan = project.plan(RESULT, "--forceall", *arguments).output
+    jobs = re.findall(r"^rule (\w+):\n(?:    .+\n)*?    resources: (.+)$", plan, re.MULTILINE)
+    return {
+        name: {rule: int(re.search(rf"\b{name}=(\d+)", line)[1]) for rule, line in jobs}
+        for name in ("mem_mb", "runtime", "gpu")
+    }
+
+
+def test_memory_and_time_grow_with_input_and_attempt(project: Project) -> None:
+    first, second = resources(project), resources(project, "--attempt", "2")
+    with project.path("model/model.safetensors").open("ab") as file:
+        file.truncate(100_000_000)
+    memory, larger = first["mem_mb"], resources(project)["mem_mb"]
+
+    for name in ("mem_mb", "runtime"):
+        assert second[name] == {rule: 2 * value for rule, value in first[name].items()}
+    embedding = {rule for rule in memory if rule.startswith("embed_")}
+    assert {rule for rule in memory if larger[rule] > memory[rule]} == embedding
+    assert larger["embed_shard"] == 6000 + 300
+
+
+def test_gpus_follow_the_device_or_the_profile(project: Project) -> None:
+    def on_gpu(*arguments: str) -> set[str]:
+        return {rule for rule, number in resources(project, *arguments)["gpu"].items() if number}
+
+    assert not on_gpu()
+    assert on_gpu("--set-resources", "embed_images:gpu=1") == {"embed_images"}
+    project.change_config(lambda config: config["encoders"]["clip"].update(device="cuda"))
+    assert on_gpu() == {"embed_text", "embed_images", "embed_shard", "embed_support", "evaluate"}
 
 
 def test_every_script_has_a_rule() -> None:
