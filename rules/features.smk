@@ -21,7 +21,7 @@ rule import_classes:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=memory(1000, 20),
+        mem_mb=memory(1000, images=20, text=20),
         runtime=minutes(10),
         gpu=0,
     script:
@@ -48,7 +48,7 @@ rule import_images:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=memory(1000, 20),
+        mem_mb=memory(1000, files=20),
         runtime=minutes(30),
         gpu=0,
     params:
@@ -78,7 +78,7 @@ rule import_text:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=memory(1000, 20),
+        mem_mb=memory(1000, file=20),
         runtime=minutes(30),
         gpu=0,
     params:
@@ -108,7 +108,7 @@ rule import_support:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=memory(1000, 20),
+        mem_mb=memory(1000, files=20),
         runtime=minutes(30),
         gpu=0,
     params:
