@@ -10,7 +10,7 @@ from tests.workflow.project import REPO, RESULT, Project
 
 SLURM = REPO / "profiles/slurm/config.yaml"
 SETTING = re.compile(r"^# (?=[a-z-]+:(?: [^a-z]| \w+$|$)|  )", re.MULTILINE)
-JOB = r"^rule (\w+):\n(?:    .+\n)*?    resources: (.+)$"
+JOB = r"^ *rule (\w+):\n(?: +.+\n)*? +resources: (.+)$"
 
 pytestmark = pytest.mark.pipeline
 
