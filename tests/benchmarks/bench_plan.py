@@ -63,7 +63,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="susx-plan-") as folder:
             seconds, peak, jobs = plan(write(Path(folder) / "project"))
         table.add_row(name, f"{jobs:,}", f"{seconds:.1f}", f"{peak:.0f}")
-    Console().print(table)
+    Console(width=100).print(table)
 
 
 if __name__ == "__main__":
