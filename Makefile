@@ -3,7 +3,7 @@ CORES ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: install demo test lint demo-models docs lock clean
+.PHONY: install demo test lint audit demo-models docs lock clean
 
 install: .venv/.base
 
@@ -20,6 +20,10 @@ lint: .venv/.dev
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
 
+audit: .venv/.dev
+	-$(PIP) pip-audit==2.10.1
+	$(BIN)/python -m tests.audit
+
 demo-models: .venv/.demo
 	$(BIN)/python -m demo.train
 	$(BIN)/python -m demo.evaluate_model
@@ -30,6 +34,7 @@ demo-models: .venv/.demo
 
 docs: .venv/.dev
 	$(BIN)/python -m susx.reference
+	$(BIN)/python -m susx.licences
 
 lock: .venv/.dev
 	$(PIP) pip-tools==7.6.2

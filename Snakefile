@@ -10,7 +10,7 @@
 #     downloads/ and answers/ of the web, chunks/{chunk}.parquet, .tar of synthesis
 # work/{dataset}/prompts/{strategy}.json
 # work/{dataset}/{texts}.json                         <- work/{dataset}/replies/{texts}/{chunk}.json
-# work/{dataset}/images/{split}.parquet
+# work/{dataset}/images/{split}.parquet               <- work/{dataset}/downloads/{split}.json
 # work/{dataset}/classes.json
 # check/{dataset}.json, check/full/{dataset}.json         what is wrong with its images
 # logs/{rule}/..., benchmarks/{rule}/...

@@ -27,10 +27,33 @@ rule class_manifest:
         "../workflow_scripts/class_manifest.py"
 
 
+rule download_dataset:
+    output:
+        f"{WORK}/{{dataset}}/downloads/{{split}}.json",
+    log:
+        "logs/download_dataset/{dataset}/{split}.log",
+    benchmark:
+        "benchmarks/download_dataset/{dataset}/{split}.tsv"
+    wildcard_constraints:
+        dataset=one_of(DOWNLOADED_DATASETS),
+    conda:
+        WEB_ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(1440),
+        gpu=0,
+    params:
+        download=download_settings,
+    script:
+        "../workflow_scripts/download_dataset.py"
+
+
 rule image_manifest:
     input:
         classes=rules.class_manifest.output[0],
         files=image_files,
+        download=downloaded,
     output:
         f"{WORK}/{{dataset}}/images/{{split}}.parquet",
     log:
@@ -57,6 +80,7 @@ rule check_dataset:
     input:
         classes=rules.class_manifest.output[0],
         files=checked_files,
+        download=checked_downloads,
     output:
         "check/{depth}{dataset}.json",
     log:

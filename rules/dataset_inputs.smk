@@ -5,6 +5,8 @@ from functools import cache
 from susx.config_datasets import card_path, load_card
 from susx.datasets.sources import locate
 
+DOWNLOADED_DATASETS = [name for name, images in IMAGES.items() if images.download]
+
 
 def class_files(wildcards):
     """Files that the class names of a dataset come from."""
@@ -53,18 +55,55 @@ def lacking_split(dataset, split):
 def image_files(wildcards):
     """Files and folders whose times tell when images of a split come or go.
 
-    Demo data has no subfolders yet when this is asked.
+    Demo data has no subfolders yet when this is asked, and downloads are not there yet.
     """
     dataset, split = wildcards.dataset, wildcards.split
     if lacking := lacking_split(dataset, split):
         raise WorkflowError(f"config.yaml: {lacking}; name a folder of images")
+    if dataset in DOWNLOADED_DATASETS:
+        return []
     key, place = image_key(dataset, split), image_place(dataset)
     files = [str(existing(path, key)) for path in place.files(split)]
     return files[:1] if files and DEMO_DATA in Path(files[0]).parents else files
 
 
+def downloaded(wildcards):
+    """What tells that a split was downloaded, if that is where its images come from."""
+    dataset, split = wildcards.dataset, wildcards.split
+    there = dataset in DOWNLOADED_DATASETS and not lacking_split(dataset, split)
+    return [f"{WORK}/{dataset}/downloads/{split}.json"] if there else []
+
+
+def download_settings(wildcards):
+    """Where a split is downloaded from and to."""
+    key = f"config.yaml: datasets.{wildcards.dataset}.images"
+    return image_place(wildcards.dataset).published(wildcards.split) | {"key": key}
+
+
+def download_records(dataset):
+    """Records of the downloads of splits that are evaluated or were drawn from, by split."""
+    if dataset not in DOWNLOADED_DATASETS:
+        return None
+    records = {
+        split: f"{WORK}/{dataset}/downloads/{split}.json"
+        for split in ("train", *evaluated_splits(dataset))
+    }
+    return {
+        split: record
+        for split, record in records.items()
+        if split != "train" or Path(record).exists()
+    }
+
+
+def checked_downloads(wildcards):
+    """Downloads that a check waits for; training images are not fetched for it."""
+    return list((download_records(wildcards.dataset) or {}).values())
+
+
 def checked_files(wildcards):
     """What there is of a dataset; a check also tells what there is not."""
+    if wildcards.dataset in DOWNLOADED_DATASETS:
+        return []
     try:
         place = image_place(wildcards.dataset)
     except WorkflowError:
@@ -82,4 +121,5 @@ def check_settings(wildcards):
         "card": DATASETS[dataset].card,
         "key": f"config.yaml: datasets.{dataset}.images",
         "full": bool(wildcards.depth),
+        "downloads": download_records(dataset),
     }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,11 @@ from susx.errors import InputError
 from susx.files import atomic
 
 FORMAT = "susx-embeddings"
-VERSION = 2
-ROWS_PER_CHUNK = 4096
+VERSION = 3
+SEAL = 512
+"""Bytes before the HDF5 file proper, its user block, which hold the checksum of all the rest."""
+ROWS_PER_CHUNK = 1024
+CHUNK_CACHE = 2**26  # bytes; parts may end within a chunk
 NORM_TOLERANCE = {"float32": 1e-4, "float16": 2e-3}
 
 
@@ -50,26 +53,105 @@ def write_cache(path: str | Path, embeddings: Embeddings) -> None:
     Raises:
         InputError: if shapes disagree or a row is not finite and of unit norm.
     """
+    _write(path, [embeddings], embeddings.features, len(embeddings), embeddings.meta)
+
+
+def join_caches(path: str | Path, parts: Sequence[Path], meta: dict[str, Any]) -> None:
+    """Write the rows of caches into one, in order; one of them is in memory at a time.
+
+    Args:
+        path: the new cache.
+        parts: the others, at least one.
+        meta: of the new cache.
+
+    Raises:
+        InputError: if a part is missing or damaged, or parts do not fit together.
+    """
+    filled = [part for part in parts if read_meta(part)[1]] or list(parts[:1])
+    rows = sum(read_meta(part)[1] for part in filled)
+    first = read_cache(filled[0]).features
+    _write(path, map(read_cache, filled), first, rows, meta)
+
+
+def _write(
+    path: str | Path,
+    parts: Iterable[Embeddings],
+    like: NDArray[Any],
+    rows: int,
+    meta: dict[str, Any],
+) -> None:
+    """Write parts one after the other, as features of the dtype and width of `like`."""
     import h5py
 
-    _check(path, embeddings, "the encoder returned unusable features; check its weights")
-    meta = json.dumps(embeddings.meta, sort_keys=True)
-    shape = embeddings.features.shape
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
-        options: dict[str, Any] = {}
-        if shape[0]:
-            rows = min(_block_rows(embeddings.features), shape[0])
-            options = {"fletcher32": True, "chunks": (rows, *shape[1:])}
-        file.create_dataset("features", data=embeddings.features, **options)
-        file.create_dataset("labels", data=embeddings.labels.astype(np.int32))
-        if embeddings.norms is not None:
-            file.create_dataset("norms", data=embeddings.norms)
-        keys = np.array(embeddings.keys, dtype=object)
-        file.create_dataset("keys", data=keys, dtype=h5py.string_dtype("utf-8"))
-        file.attrs["format"] = FORMAT
-        file.attrs["version"] = VERSION
-        file.attrs["meta"] = meta
-        file.attrs["sha256"] = _digest(embeddings, meta)
+    text, shape = json.dumps(meta, sort_keys=True), (rows, *like.shape[1:])
+    options: dict[str, Any] = {}
+    if rows:
+        block = min(_block_rows(like), rows)
+        options = {"fletcher32": True, "chunks": (block, *shape[1:])}
+    digest = hashlib.sha256(text.encode())
+    digest.update(f"{like.dtype}{shape}".encode())
+    labels, keys, norms, start = [], [], [], 0
+    with atomic(path) as temporary:
+        with h5py.File(temporary, "w", rdcc_nbytes=CHUNK_CACHE, userblock_size=SEAL) as file:
+            features = file.create_dataset("features", shape, like.dtype, **options)
+            for part in parts:
+                _check(path, part, "the encoder returned unusable features; check its weights")
+                features[start : start + len(part)] = part.features
+                start += len(part)
+                digest.update(np.ascontiguousarray(part.features).data)
+                labels.append(part.labels.astype(np.int32))
+                keys += part.keys
+                norms += [] if part.norms is None else [part.norms]
+            vectors = [np.concatenate(labels)] + ([np.concatenate(norms)] if norms else [])
+            file.create_dataset("labels", data=vectors[0])
+            if norms:
+                file.create_dataset("norms", data=vectors[1])
+            strings = np.array(keys, dtype=object)
+            file.create_dataset("keys", data=strings, dtype=h5py.string_dtype("utf-8"))
+            file.attrs["format"] = FORMAT
+            file.attrs["version"] = VERSION
+            file.attrs["meta"] = text
+            file.attrs["sha256"] = _finished(digest, vectors, keys)
+        seal(temporary)
+
+
+def seal(path: str | Path) -> None:
+    """Put the checksum of an HDF5 file into its user block.
+
+    It is looked at before the HDF5 library sees the file, which can wait for ever on a damaged one.
+    """
+    with Path(path).open("r+b") as stream:
+        mark = _seal(stream)
+        stream.seek(0)
+        stream.write(mark)
+
+
+def _seal(stream: IO[bytes]) -> bytes:
+    stream.seek(SEAL)
+    digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+    return f"{FORMAT} sha256 {digest}\n".encode().ljust(SEAL, b"\0")
+
+
+def _is_sealed(path: str | Path) -> bool:
+    with Path(path).open("rb") as stream:
+        return stream.read(SEAL) == _seal(stream)
+
+
+def read_meta(path: str | Path) -> tuple[dict[str, Any], int]:
+    """Read `meta` and the number of rows of a cache, of which only the file is verified.
+
+    Raises:
+        InputError: if it is not a readable cache.
+    """
+    import h5py
+
+    try:
+        if not _is_sealed(path):
+            raise InputError("contents do not fit the stored checksum")
+        with h5py.File(path, "r") as file:
+            return json.loads(file.attrs["meta"]), len(file["labels"])
+    except Exception as error:  # h5py raises many kinds for broken files
+        raise InputError(f"{path}: not a readable embedding cache ({error})") from None
 
 
 def read_cache(
@@ -89,6 +171,10 @@ def read_cache(
 
     advice = "delete it and run again; the pipeline rebuilds it"
     try:
+        if not _is_sealed(path):
+            raise InputError(
+                f"{path}: truncated or damaged (contents do not fit the stored checksum); {advice}"
+            )
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT:
                 raise InputError(f"{path}: not an embedding cache; {advice}")
@@ -96,6 +182,9 @@ def read_cache(
                 raise InputError(
                     f"{path}: cache version {file.attrs['version']}, expected {VERSION}; {advice}"
                 )
+            stated = sum(d.size * d.dtype.itemsize for d in file.values())
+            if stated > Path(path).stat().st_size:  # reading it could fill the memory
+                raise InputError(f"{path}: states more values than it holds; {advice}")
             meta = str(file.attrs["meta"])
             stored = str(file.attrs["sha256"])
             embeddings = Embeddings(
@@ -149,13 +238,20 @@ def _check(path: str | Path, embeddings: Embeddings, advice: str) -> None:
 
 
 def _digest(embeddings: Embeddings, meta: str) -> str:
+    features, norms = embeddings.features, embeddings.norms
     digest = hashlib.sha256(meta.encode())
-    arrays: list[NDArray[Any]] = [embeddings.features, embeddings.labels.astype(np.int32)]
-    for array in arrays if embeddings.norms is None else [*arrays, embeddings.norms]:
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    digest.update("\0".join(embeddings.keys).encode())
-    return digest.hexdigest()
+    digest.update(f"{features.dtype}{features.shape}".encode())
+    digest.update(np.ascontiguousarray(features).data)
+    vectors = [embeddings.labels.astype(np.int32)] + ([] if norms is None else [norms])
+    return _finished(digest, vectors, embeddings.keys)
+
+
+def _finished(digest: Any, vectors: Sequence[NDArray[Any]], keys: Sequence[str]) -> str:
+    for vector in vectors:
+        digest.update(f"{vector.dtype}{vector.shape}".encode())
+        digest.update(np.ascontiguousarray(vector).data)
+    digest.update("\0".join(keys).encode())
+    return str(digest.hexdigest())
 
 
 def _block_rows(features: NDArray[Any]) -> int:

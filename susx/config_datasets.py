@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from susx.config_problems import described
-from susx.config_sources import AnySource, Split
+from susx.config_sources import Address, AnySource, Split
 from susx.config_texts import DESCRIPTION_QUESTIONS, Questions
 from susx.config_types import Positive, Section, Template
 from susx.errors import InputError, suggestion
@@ -71,6 +71,11 @@ class Images(Section):
     source: str | None = Field(
         None, description="Which source of the card lies there; if left out, the first found."
     )
+    download: bool | Address = Field(
+        False,
+        description="Fetch the files of the source into `root` first: `true` from where the card "
+        "says, an address (`hf://datasets/OWNER/NAME@REVISION`, `https://...`) from there.",
+    )
 
     @model_validator(mode="after")
     def _splits_differ(self) -> Images:
@@ -82,6 +87,8 @@ class Images(Section):
             raise ValueError("give `test`, a folder of images, or `root`")
         if self.root is None and self.source is not None:
             raise ValueError("`source` tells what lies in `root`; give that, too")
+        if self.root is None and self.download:
+            raise ValueError("`download` needs `root`, the folder that it fills")
         if folders and folders.get("validation") == folders["test"]:
             raise ValueError(
                 "`validation` is the folder of `test`, so that tuning on the one is tuning on the "
@@ -185,7 +192,7 @@ def load_yaml(path: str | Path) -> Any:
         return yaml.load(Path(path).read_text(encoding="utf-8"), loader)  # noqa: S506
     except FileNotFoundError:
         raise InputError(f"{path}: file not found") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid YAML: {error}") from None
 
 

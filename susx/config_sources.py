@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -18,6 +19,20 @@ def _expression(text: str) -> str:
     except re.error as error:
         raise ValueError(f'"{text}" is not a regular expression: {error}') from None
     return text
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if not parts.scheme or not parts.netloc:
+        raise ValueError(
+            f'"{text}" is no address: give hf://datasets/OWNER/NAME, or a folder as https://...'
+        )
+    if parts.username or parts.password or parts.query:
+        raise ValueError("an address stands in results: leave out credentials and what follows `?`")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class SourceBase(Section):
@@ -36,7 +51,7 @@ class SourceBase(Section):
 
 
 class NamedSource(SourceBase):
-    """A source that calls the classes by names; others number them in label order."""
+    """A source that calls the classes by names."""
 
     names: Annotated[list[str], WithoutRepeats] = Field(
         [],
@@ -90,7 +105,22 @@ class CsvLists(NamedSource):
     )
 
 
-class WebdatasetShards(SourceBase):
+class Shards(NamedSource):
+    """A source that numbers the classes, and mostly says somewhere what they are called."""
+
+    order: Literal["names", "card"] = Field(
+        "names",
+        description="`names`: the names that the source gives its numbers tell which class is "
+        "meant; `card`: the numbers are those of the card, whatever the names are.",
+    )
+    url: Address | None = Field(
+        None,
+        description="Where it is published: `hf://datasets/OWNER/NAME`, with `@REVISION` behind it "
+        "or not, or the address of a folder.",
+    )
+
+
+class WebdatasetShards(Shards):
     """Uncompressed tars with an image and the number of its class under one key."""
 
     layout: Literal["webdataset"] = Field(description="Kind of layout.")
@@ -100,19 +130,22 @@ class WebdatasetShards(SourceBase):
     label: str = Field("cls", description="Suffix of the files that hold numbers of classes.")
     classes: str = Field(
         "classnames.txt",
-        description="If it exists: a text file with as many lines as there must be classes.",
+        description="Text file with the name of a class per line, in the order of the numbers.",
     )
 
 
-class ParquetShards(SourceBase):
-    """Parquet files with encoded images and numbers of classes, as on the Hugging Face hub."""
+class ParquetShards(Shards):
+    """Parquet files with encoded images and numbers of classes, as on the Hugging Face hub.
+
+    What the numbers are called is read from the metadata of the datasets library.
+    """
 
     layout: Literal["parquet"] = Field(description="Kind of layout.")
     splits: dict[Split, str] = Field(
         min_length=1, description="Files of every split, as a pattern: `data/test-*.parquet`."
     )
     image: str = Field("image", description="Column of images: bytes, or a struct with `bytes`.")
-    label: str = Field("label", description="Column of numbers of classes.")
+    label: str = Field("label", description="Column of numbers or names of classes.")
 
 
 AnySource = Annotated[

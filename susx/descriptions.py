@@ -11,9 +11,10 @@ from typing import Any
 from susx import sentences
 from susx.config_texts import Descriptions
 from susx.errors import InputError
-from susx.files import read_json
+from susx.files import read_checked
 from susx.language_models import LanguageModel, Request, Sampling
 from susx.manifests import ClassManifest
+from susx.plain import well_formed
 from susx.prompts import DESCRIPTIONS_FORMAT, fill
 
 REPLIES_FORMAT = "susx-replies-1"
@@ -72,7 +73,8 @@ def describe_classes(
     )
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for (name, position, *_), reply in zip(asked, replies, strict=True):
-        rows[name].append({"question": position, "text": reply.text, "finished": reply.finished})
+        text = well_formed(reply.text)
+        rows[name].append({"question": position, "text": text, "finished": reply.finished})
     return {
         "format": REPLIES_FORMAT,
         "asked": settings.model_dump(include=set(ASKED)),
@@ -134,9 +136,9 @@ def join_replies(kind: str, classes: ClassManifest, paths: Sequence[str | Path])
 
 
 def _read_replies(path: str | Path) -> dict[str, Any]:
-    data = read_json(path)
+    data = read_checked(path, _rebuild(path))
     keys = {"asked", "model", "tokens", "replies"}
-    if not isinstance(data, dict) or data.get("format") != REPLIES_FORMAT or keys - data.keys():
+    if data.get("format") != REPLIES_FORMAT or keys - data.keys():
         raise InputError(f"{path}: not a file of replies; {_rebuild(path)}")
     return data
 

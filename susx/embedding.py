@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -16,27 +15,21 @@ import torch
 from tqdm import tqdm
 
 from susx.cache import Embeddings, concatenate, normalised
+from susx.compute import pick_device
 from susx.config_encoders import Encoder as Settings
 from susx.encoders import Encoder, load_encoder
 from susx.errors import InputError
 from susx.files import sha256_json
-from susx.images import UnreadableImage, decode, read_listed
 from susx.manifests import ImageRecord, SupportRecord, Table
+from susx.parts import Parts
 from susx.pools import Shard, read_shard
+from susx.prepare import Batch, Item, prepared
 from susx.prompts import PromptSet
-from susx.support.views import mean_view, random_view
+from susx.support.views import mean_view
+
+PART = 1024  # images that a job which is cut may lose
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Item:
-    """An undecoded image on its way to the encoder; `seed` makes it a random view."""
-
-    key: str
-    label: int
-    data: bytes
-    seed: tuple[int, ...] | None = None
 
 
 def embed_prompts(settings: Settings, prompts: PromptSet) -> Embeddings:
@@ -55,18 +48,19 @@ def embed_prompts(settings: Settings, prompts: PromptSet) -> Embeddings:
     }
     features, norms = normalised(concatenate(blocks, encoder.dim, "float32"))
     features = features.astype(settings.store)
-    embeddings = Embeddings(features, np.array(labels, np.int32), keys, meta, norms)
-    return _described(embeddings, prompts.classes_sha256, sha256_json(prompts.texts))
+    meta |= _owned(prompts.classes_sha256, sha256_json(prompts.texts))
+    return Embeddings(features, np.array(labels, np.int32), keys, meta, norms)
 
 
 def embed_images(
-    settings: Settings, table: Table, threads: int, patches: bool = False
-) -> Embeddings:
-    """Embed the readable images of an image manifest, or their patches.
+    settings: Settings, table: Table, path: str | Path, threads: int, patches: bool = False
+) -> None:
+    """Embed the readable images of an image manifest, or their patches, into a cache.
 
     Args:
         settings: encoder.
         table: image manifest.
+        path: the cache to write; a run that was cut has left its finished parts beside it.
         threads: images preprocessed at the same time.
         patches: whether to embed the patches of every image, as (N, P, d) without lengths.
 
@@ -74,29 +68,27 @@ def embed_images(
         InputError: if a file has changed since the manifest was written.
     """
     records: list[ImageRecord] = [record for record in table.records if not record.reason]
-
-    def items() -> Iterator[Item]:
-        for record in records:
-            yield Item(record.key, record.label, read_listed(record))
-
-    embeddings = _embed(settings, items(), len(records), threads, patches)
-    return _described(embeddings, table.classes_sha256, _records_sha256(records))
+    items = (Item(r.key, r.label, r.sha256, r) for r in records)
+    meta = _owned(table.classes_sha256, _records_sha256(records))
+    _embed(settings, items, path, threads, lambda: meta, total=len(records), patches=patches)
 
 
 def embed_support(
     settings: Settings,
     table: Table,
     images: str | Path,
+    path: str | Path,
     threads: int,
     views: int = 0,
     seed: int = 0,
-) -> Embeddings:
-    """Embed the kept images of a support set; labels come from its manifest.
+) -> None:
+    """Embed the kept images of a support set into a cache; labels come from its manifest.
 
     Args:
         settings: encoder.
         table: support manifest.
         images: tar of the kept images, keyed as in the manifest.
+        path: the cache to write.
         threads: images preprocessed at the same time.
         views: if not 0, embed so many random views of every image, and average their embeddings
             before normalisation.
@@ -117,108 +109,140 @@ def embed_support(
                     "and run again"
                 )
             seen.add(sample.key)
-            if not views:
-                yield Item(sample.key, record.label, sample.image)
+            whole = Item(sample.key, record.label, record.sha256, sample.image)
             own = int(record.sha256[:16], 16)
-            for view in range(views):
-                yield Item(sample.key, record.label, sample.image, (seed, own, view))
+            yield from (replace(whole, seed=(seed, own, view)) for view in range(views))
+            if not views:
+                yield whole
         if len(seen) < len(kept):
             raise InputError(
                 f"{images}: {len(kept) - len(seen)} images of the support manifest are missing; "
                 "delete both and run again"
             )
 
-    embeddings = _embed(settings, items(), len(kept) * max(1, views), threads)
     digest = _records_sha256(kept.values())
-    if not views:
-        return _described(embeddings, table.classes_sha256, digest)
-    averaged = _averaged(embeddings, views, settings.store)
-    return _described(averaged, table.classes_sha256, sha256_json([digest, views, seed]))
+    meta = _owned(table.classes_sha256, sha256_json([digest, views, seed]) if views else digest)
+    meta |= {"views": views} if views else {}
+    total = len(kept) * max(1, views)
+    _embed(settings, items(), path, threads, lambda: meta, total=total, views=views)
 
 
-def _averaged(embeddings: Embeddings, views: int, store: str) -> Embeddings:
+def embed_shard(settings: Settings, shard: Shard, path: str | Path, threads: int) -> None:
+    """Embed one pool shard into a cache.
+
+    Labels are -1; unreadable images are left out and counted.
+
+    Raises:
+        InputError: if the shard cannot be read, or two images share a key.
+    """
+    digest = hashlib.sha256()
+
+    def items() -> Iterator[Item]:
+        seen = set()
+        for sample in read_shard(shard):
+            image = hashlib.sha256(sample.image)
+            digest.update(image.digest())
+            if sample.key in seen:
+                raise InputError(f"{shard.path}: two images share a key; give them different names")
+            seen.add(sample.key)
+            yield Item(sample.key, -1, image.hexdigest(), sample.image)
+
+    _embed(settings, items(), path, threads, lambda: _owned("", digest.hexdigest()))
+
+
+def _embed(
+    settings: Settings,
+    items: Iterable[Item],
+    path: str | Path,
+    threads: int,
+    meta: Callable[[], dict[str, Any]],
+    *,
+    total: int | None = None,
+    patches: bool = False,
+    views: int = 0,
+) -> None:
+    """Embed items part by part; `meta` is asked when all of them have been read."""
+    encoder = load_encoder(settings)
+    encode = encoder.encode_patches if patches else encoder.encode_images
+    parts, count = Parts(path), 0
+    own = _meta(encoder)
+    made_from = [own, settings.store, settings.batch_size, settings.jpeg_draft, patches, views]
+    overlap = pick_device(settings.device) == "cuda"
+
+    with tqdm(total=total, unit=" images", mininterval=1) as bar:
+
+        def missing() -> Iterator[tuple[tuple[int, str, bool], list[Item]]]:
+            nonlocal count
+            for index, part in enumerate(_parts(items, PART * max(1, views))):
+                count = index + 1
+                named = [[item.key, item.label, item.sha256, item.seed] for item in part]
+                stamp = sha256_json([made_from, named])
+                if parts.has(index, stamp):
+                    bar.update(len(part))
+                    continue
+                for start in range(0, max(1, len(part)), settings.batch_size):
+                    batch = part[start : start + settings.batch_size]
+                    yield (index, stamp, start + len(batch) == len(part)), batch
+
+        blocks = _Blocks(encoder.dim, settings.store, patches)
+        batches = prepared(missing(), encoder, threads, overlap, settings.jpeg_draft)
+        for (index, stamp, last), batch in batches:
+            blocks.add(batch, encode)
+            bar.update(batch.size)
+            if last:
+                made = blocks.embeddings()
+                parts.write(index, stamp, _averaged(made, views) if views else made)
+                blocks = _Blocks(encoder.dim, settings.store, patches)
+    failed = {k: reason for part in parts.metas(count) for k, reason in part["failed"].items()}
+    counts = {"n_failed": len(failed), "failed": failed}
+    parts.join(count, own | counts | meta())
+
+
+class _Blocks:
+    """Features of the batches of one part."""
+
+    def __init__(self, dim: int, store: str, patches: bool) -> None:
+        self._dim, self._store, self._patches = dim, store, patches
+        self._keys: list[str] = []
+        self._labels: list[int] = []
+        self._features: list[Any] = []
+        self._norms: list[Any] = []
+        self._failed: dict[str, str] = {}
+
+    def add(self, batch: Batch, encode: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self._failed |= batch.failed
+        if batch.pixels is None:
+            return
+        features, norms = normalised(encode(batch.pixels).numpy())
+        self._features.append(features.astype(self._store))
+        self._norms.append(norms)
+        self._keys += batch.keys
+        self._labels += batch.labels
+
+    def embeddings(self) -> Embeddings:
+        features = concatenate(self._features, self._dim, self._store)
+        norms = None if self._patches else concatenate(self._norms, 1, "float32").reshape(-1)
+        labels = np.array(self._labels, np.int32)
+        return Embeddings(features, labels, self._keys, {"failed": self._failed}, norms)
+
+
+def _averaged(embeddings: Embeddings, views: int) -> Embeddings:
     """Average the views of every image before normalisation."""
     if embeddings.norms is None or embeddings.meta["failed"]:
         raise InputError("a support image can no longer be read; delete its support set")
     raw = embeddings.features.astype(np.float32) * embeddings.norms[:, None]
     features, norms = normalised(mean_view(raw, views))
     return Embeddings(
-        features.astype(store),
+        features.astype(embeddings.features.dtype),
         embeddings.labels[::views],
         embeddings.keys[::views],
-        embeddings.meta | {"views": views},
+        embeddings.meta,
         norms,
     )
 
 
-def embed_shard(settings: Settings, shard: Shard, threads: int) -> Embeddings:
-    """Embed one pool shard; labels are -1, unreadable images are left out and counted."""
-    digest = hashlib.sha256()
-
-    def items() -> Iterator[Item]:
-        for sample in read_shard(shard):
-            digest.update(hashlib.sha256(sample.image).digest())
-            yield Item(sample.key, -1, sample.image)
-
-    embeddings = _embed(settings, items(), None, threads)
-    keys = embeddings.keys
-    if len(set(keys)) < len(keys):
-        raise InputError(f"{shard.path}: two images share a key; give them different names")
-    return _described(embeddings, "", digest.hexdigest())
-
-
-def _embed(
-    settings: Settings,
-    items: Iterable[Item],
-    total: int | None,
-    threads: int,
-    patches: bool = False,
-) -> Embeddings:
-    encoder = load_encoder(settings)
-    encode = encoder.encode_patches if patches else encoder.encode_images
-    keys: list[str] = []
-    labels: list[int] = []
-    blocks: list[Any] = []
-    lengths: list[Any] = []
-    failed: dict[str, str] = {}
-
-    def prepare(item: Item) -> torch.Tensor | UnreadableImage:
-        try:
-            image = decode(item.data)
-            if item.seed is not None:
-                random = np.random.default_rng(item.seed)
-                image = random_view(image, encoder.image_size, random)
-            return encoder.preprocess(image)
-        except UnreadableImage as error:
-            return error
-
-    with (
-        ThreadPoolExecutor(max(1, threads)) as pool,
-        tqdm(total=total, unit=" images", mininterval=1) as bar,
-    ):
-        for batch in _batches(items, settings.batch_size):
-            tensors = []
-            for item, result in zip(batch, pool.map(prepare, batch), strict=True):
-                if isinstance(result, UnreadableImage):
-                    failed[item.key] = str(result)
-                    continue
-                tensors.append(result)
-                keys.append(item.key)
-                labels.append(item.label)
-            if tensors:
-                features, norms = normalised(encode(torch.stack(tensors)).numpy())
-                blocks.append(features.astype(settings.store))
-                lengths.append(norms)
-            bar.update(len(batch))
-    features = concatenate(blocks, encoder.dim, settings.store)
-    meta = _meta(encoder) | {"n_failed": len(failed), "failed": failed}
-    joined = None if patches else concatenate(lengths, 1, "float32").reshape(-1)
-    return Embeddings(features, np.array(labels, np.int32), keys, meta, joined)
-
-
-def _described(embeddings: Embeddings, classes_sha256: str, input_sha256: str) -> Embeddings:
-    meta = {"classes_sha256": classes_sha256, "input_sha256": input_sha256}
-    return replace(embeddings, meta=embeddings.meta | meta)
+def _owned(classes_sha256: str, input_sha256: str) -> dict[str, Any]:
+    return {"classes_sha256": classes_sha256, "input_sha256": input_sha256}
 
 
 def _meta(encoder: Encoder) -> dict[str, Any]:
@@ -231,6 +255,16 @@ def _meta(encoder: Encoder) -> dict[str, Any]:
 
 def _records_sha256(records: Iterable[ImageRecord | SupportRecord]) -> str:
     return sha256_json([[record.key, record.label, record.sha256] for record in records])
+
+
+def _parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of at most `size` items; at least one, which may be empty."""
+    first = True
+    for part in _batches(items, size):
+        yield part
+        first = False
+    if first:
+        yield []
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

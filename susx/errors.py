@@ -5,13 +5,29 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from susx.plain import plain
+
+LONGEST_MESSAGE = 10_000
+LONGEST_END = 500
+LONGEST_NAME = 200
+
 
 class InputError(ValueError):
-    """Bad input: the message names the file, key or class, and says what to do."""
+    """Bad input: the message names the file, key or class, and says what to do.
+
+    What it quotes can come from anyone, so it is shown without control characters and secrets.
+    """
+
+    def __init__(self, message: str) -> None:
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[: LONGEST_MESSAGE - LONGEST_END]} ... {message[-LONGEST_END:]}"
+        super().__init__(plain(message))
 
 
 def suggestion(name: str, valid: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the valid name nearest to `name`, else an empty string."""
+    if len(name) > LONGEST_NAME:  # comparing takes quadratic time
+        return ""
     choices = list(valid)
     folded = {choice.casefold(): choice for choice in choices}
     nearest = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)

@@ -7,8 +7,10 @@ roughly unit. Orientations are those of `susx.feature_files.FeatureFiles`.
 from __future__ import annotations
 
 import pickle
+import zipfile
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -176,6 +178,7 @@ def load_tensor(path: str) -> Tensor:
     """
     import torch
 
+    _check_archive(path)
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -193,7 +196,33 @@ def load_tensor(path: str) -> Tensor:
             f"{path}: holds a {type(loaded).__name__}, not a tensor; save the tensor alone with "
             "torch.save"
         )
+    plain = loaded.layout == torch.strided and loaded.device.type == "cpu" and not loaded.is_nested
+    if not plain or loaded.numel() * loaded.element_size() > Path(path).stat().st_size:
+        raise InputError(
+            f"{path}: a tensor of shape {tuple(loaded.shape)}, of which the file does not hold "
+            "every value; save it with torch.save(tensor.to_dense().clone(), ...)"
+        )
     return loaded.detach()
+
+
+def _check_archive(path: str) -> None:
+    """Check the sums of a zip archive, which torch.save writes and torch.load does not look at."""
+    try:
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise InputError(f"{path}: compressed; save the plain tensor with torch.save")
+            if min((entry.header_offset for entry in entries), default=0):
+                raise InputError(f"{path}: has something before its archive; fetch it again")
+            damaged = archive.testzip()
+    except InputError:
+        raise
+    except Exception as error:  # broken archives raise many kinds
+        raise InputError(f"{path}: unreadable ({error}); fetch it again") from None
+    if damaged is not None:
+        raise InputError(f"{path}: {damaged} does not fit its checksum; fetch the file again")
 
 
 def _image_rows(features: str, labels: str) -> tuple[Rows, NDArray[np.int64]]:

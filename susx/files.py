@@ -6,8 +6,9 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,10 +80,70 @@ def read_json(path: str | Path, pairs_hook: Any = None) -> Any:
         InputError: if the file is missing or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text("utf-8"), object_pairs_hook=pairs_hook)
+        text = Path(path).read_text("utf-8")
+        data = json.loads(text, object_pairs_hook=pairs_hook)
+        if "\\ud" in text.lower():  # half a surrogate pair is no character
+            json.dumps(data, ensure_ascii=False).encode()
     except FileNotFoundError:
         raise InputError(f"{path}: file not found") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: a folder, not a JSON file") from None
     except InputError:
         raise
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON: {error}") from None
+    return data
+
+
+def write_checked(path: str | Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object with the SHA-256 of its canonical form under `sha256`."""
+    stored = json.loads(json.dumps(value, allow_nan=False))
+    write_json(path, {**stored, "sha256": sha256_json(stored)})
+
+
+def read_checked(path: str | Path, advice: str) -> dict[str, Any]:
+    """Read what `write_checked` wrote, without the checksum.
+
+    Args:
+        path: the file.
+        advice: what to do where it is damaged, for error messages.
+
+    Raises:
+        InputError: if the file is missing, is no JSON object, or its checksum does not fit.
+    """
+    try:
+        data = read_json(path)
+    except InputError as error:
+        raise InputError(f"{error}; {advice}") from None
+    if not isinstance(data, dict) or "sha256" not in data:
+        raise InputError(f"{path}: has no checksum; {advice}")
+    return verified(path, data, advice)
+
+
+def verified(path: str | Path, data: Mapping[str, Any], advice: str) -> dict[str, Any]:
+    """Return a JSON object without its checksum.
+
+    Raises:
+        InputError: if the checksum does not fit.
+    """
+    rest = {key: value for key, value in data.items() if key != "sha256"}
+    if data["sha256"] != sha256_json(rest):
+        raise InputError(f"{path}: contents do not fit the stored checksum; {advice}")
+    return rest
+
+
+def read_regular(path: str | Path, limit: int) -> bytes:
+    """Read a file, unless it is a pipe or device, which might never end, or larger than `limit`.
+
+    Raises:
+        OSError: if it cannot be read, or is refused.
+    """
+    try:
+        state = Path(path).stat()
+    except ValueError:  # a name with a null character
+        raise OSError(errno.EINVAL, "not a file name") from None
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    if state.st_size > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit} bytes")
+    return Path(path).read_bytes()

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from susx.errors import InputError, listing
+from susx.files import read_regular
 from susx.manifests import ClassManifest, ImageRecord, Table, find_all
+from susx.plain import well_formed
 from susx.support.duplicates import fingerprint
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 MAX_PIXELS = 178_956_970
+MAX_BYTES = 2**30
+"""Larger than any image of `MAX_PIXELS` in a common format."""
 BLOCK = 4096
 
 S = TypeVar("S")
@@ -34,11 +38,16 @@ class UnreadableImage(ValueError):
     """Image bytes that cannot be decoded; the message is the reason."""
 
 
-def decode(data: bytes) -> Image:
+def decode(data: bytes, draft: int | None = None) -> Image:
     """Decode image bytes to RGB; the content decides the format, not the file name.
 
     The first frame of an animation is taken, transparency is dropped, and EXIF rotation is not
     applied: so do the published preprocessing pipelines of CLIP.
+
+    Args:
+        data: file contents.
+        draft: a JPEG is decoded at the smallest of its scales (1, 1/2, 1/4, 1/8) whose sides are
+            not below this many pixels, which is faster and not quite the same.
 
     Raises:
         UnreadableImage: if the bytes are no image of a known format, are truncated, or hold more
@@ -52,6 +61,8 @@ def decode(data: bytes) -> Image:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise UnreadableImage(f"more than {MAX_PIXELS} pixels")
+                if draft is not None and min(image.size) >= draft:
+                    image.draft(None, (draft, draft))
                 image.load()
                 if image.mode.startswith("I;16"):
                     return image.point(lambda value: value / 256).convert("L").convert("RGB")
@@ -63,7 +74,7 @@ def decode(data: bytes) -> Image:
         raise UnreadableImage(f"more than {MAX_PIXELS} pixels") from None
     except UnreadableImage:
         raise
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, MemoryError) as error:
+    except Exception as error:  # decoders raise many kinds for broken images
         raise UnreadableImage(f"{type(error).__name__}: {error}") from None
 
 
@@ -189,6 +200,10 @@ def examined(listed: Listing, classes: ClassManifest, origin: str, threads: int 
     if not listed.images:
         raise InputError(f"{origin}: no images below {root}; known suffixes: {sorted(SUFFIXES)}")
 
+    for image in listed.images:
+        if well_formed(image.path) != image.path:
+            raise InputError(f"{origin}: {image.path}: the file name is not UTF-8; rename it")
+
     def record(image: Listed) -> ImageRecord:
         data, size, look, reason = b"", (0, 0), "", ""
         try:
@@ -232,18 +247,18 @@ def stored_bytes(path: str) -> bytes:
     """Read an image by the `path` of its listing.
 
     Raises:
-        OSError: if there is no such file.
+        OSError: if there is no such file, or it is none that can hold an image.
         InputError: if an archive is broken.
     """
     archive, _, row = path.rpartition("#")
-    if archive and not Path(path).exists() and Path(archive).is_file():
+    if archive and "\0" not in path and not Path(path).exists() and Path(archive).is_file():
         from susx.datasets.archives import member_bytes
         from susx.datasets.cifar import image_row
 
         data = image_row(archive, int(row)) if row.isdigit() else member_bytes(path)
         if data is not None:
             return data
-    return Path(path).read_bytes()
+    return read_regular(path, MAX_BYTES)
 
 
 def describe(table: Table) -> str:

@@ -16,9 +16,10 @@ from slugify import slugify
 
 from susx.errors import InputError, listing, suggestion
 from susx.files import atomic, sha256_json, write_json
+from susx.plain import INVISIBLE
 
 FORMAT = "susx-classes-1"
-TABLE_VERSION = 2
+TABLE_VERSION = 3
 MAX_NAME = 500
 MAX_SLUG = 80
 
@@ -111,7 +112,7 @@ class ClassManifest:
                 for entry in data["classes"]
             ]
             stored = data["sha256"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(
                 f"{path}: not a class manifest ({error}); delete it, rule class_manifest "
                 "rebuilds it"
@@ -145,16 +146,8 @@ def class_manifest(
         name = row["name"] = row["name"].strip()
         if not name:
             raise InputError(f"{origin}: entry {position} is empty; remove it or name the class")
-        if len(name) > MAX_NAME:
-            raise InputError(
-                f"{origin}: entry {position} ({name[:40]!r}...) has {len(name)} characters; "
-                f"a class name has at most {MAX_NAME}"
-            )
-        if not name.isprintable():
-            raise InputError(
-                f"{origin}: entry {position} ({name!r}) contains a control or invisible "
-                "character; remove it"
-            )
+        for text in (name, *(row.get("aliases") or ()), row.get("wnid") or ""):
+            _check_readable(text, f"{origin}: entry {position}")
         if name in first:
             raise InputError(
                 f'{origin}: class "{name}" stands at entries {first[name]} and {position}; '
@@ -174,6 +167,15 @@ def class_manifest(
             for index, (row, slug) in enumerate(zip(rows, slugs, strict=True))
         )
     )
+
+
+def _check_readable(text: str, place: str) -> None:
+    if len(text) > MAX_NAME:
+        raise InputError(
+            f"{place} ({text[:40]!r}...) has {len(text)} characters; a name has at most {MAX_NAME}"
+        )
+    if not text.isprintable() or INVISIBLE.search(text):
+        raise InputError(f"{place} ({text!a}) contains a control or invisible character; remove it")
 
 
 def read_class_list(path: str | Path) -> list[str]:
@@ -246,20 +248,21 @@ class Table:
 
 
 def write_table(path: str | Path, table: Table, kind: type) -> None:
-    """Write records as Parquet; the file's metadata carries the class hash."""
+    """Write records as Parquet; its metadata carry the class hash and one of all contents."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns_of = {column.name: str(column.type) for column in fields(kind)}
     columns = {name: [getattr(record, name) for record in table.records] for name in columns_of}
     types = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+    metadata = {
+        "format": f"susx-{kind.__name__}-{TABLE_VERSION}",
+        "classes_sha256": table.classes_sha256,
+        "meta": json.dumps(table.meta, sort_keys=True),
+    }
     schema = pa.schema(
         [(name, types[type_name]) for name, type_name in columns_of.items()],
-        metadata={
-            "format": f"susx-{kind.__name__}-{TABLE_VERSION}",
-            "classes_sha256": table.classes_sha256,
-            "meta": json.dumps(table.meta, sort_keys=True),
-        },
+        metadata={**metadata, "sha256": _contents_sha256(columns, metadata)},
     )
     with atomic(path) as temporary:
         pq.write_table(pa.table(columns, schema=schema), temporary, write_page_checksum=True)
@@ -271,24 +274,41 @@ def read_table(path: str | Path, kind: type, classes_sha256: str | None = None) 
     Raises:
         InputError: if the file is broken, of another kind, or belongs to another class list.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    advice = "delete it and run again"
     try:
-        data = pq.read_table(path, page_checksum_verification=True)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: unreadable ({error}); delete it and run again") from None
-    metadata = {k.decode(): v.decode() for k, v in (data.schema.metadata or {}).items()}
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            data = file.read()
+        metadata = {k.decode(): v.decode() for k, v in (data.schema.metadata or {}).items()}
+        columns = {name: data[name].to_pylist() for name in data.schema.names}
+        stated = metadata.pop("sha256", None)
+        fits = stated == _contents_sha256(columns, metadata)
+    except FileNotFoundError:
+        raise InputError(f"{path}: file not found; run the pipeline to build it") from None
+    except Exception as error:  # pyarrow raises many kinds for broken files
+        raise InputError(f"{path}: unreadable ({error}); {advice}") from None
     if metadata.get("format") != f"susx-{kind.__name__}-{TABLE_VERSION}":
-        raise InputError(f"{path}: not a table of {kind.__name__}; delete it and run again")
+        raise InputError(f"{path}: not a table of {kind.__name__}, or of another version; {advice}")
+    if not fits:
+        raise InputError(f"{path}: contents do not fit the stored checksum; {advice}")
     stored = metadata["classes_sha256"]
     if classes_sha256 is not None and stored != classes_sha256:
         raise InputError(
             f"{path}: belongs to another class list ({stored[:12]}, expected "
-            f"{classes_sha256[:12]}); delete it and run again"
+            f"{classes_sha256[:12]}); {advice}"
         )
-    records = [kind(**row) for row in data.to_pylist()]
+    rows = zip(*columns.values(), strict=True)
+    records = [kind(**dict(zip(columns, row, strict=True))) for row in rows]
     return Table(records, stored, json.loads(metadata["meta"]))
+
+
+def _contents_sha256(columns: Mapping[str, list[Any]], metadata: Mapping[str, str]) -> str:
+    """SHA-256 of a table, whatever its pages and encodings."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name, values in columns.items():
+        digest.update(json.dumps([name, values], ensure_ascii=False).encode())
+    return digest.hexdigest()
 
 
 def find_all(manifest: ClassManifest, labels: Iterable[str], origin: str) -> dict[str, int]:

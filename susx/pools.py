@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import glob
 import json
+import lzma
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,17 @@ from slugify import slugify
 
 from susx.config_pools import Pool
 from susx.errors import InputError, listing
-from susx.images import SUFFIXES, list_images
+from susx.files import read_regular
+from susx.images import MAX_BYTES, SUFFIXES, list_images
+from susx.plain import well_formed
+from susx.tars import is_whole, members
+
+LONGEST_CAPTION = 2**20
+UNREADABLE = (
+    *(tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, TypeError),
+    *(AttributeError, IndexError, KeyError, OverflowError, MemoryError, AssertionError),
+)
+"""What broken tars raise."""
 
 
 @dataclass(frozen=True)
@@ -109,56 +122,53 @@ def _read_folder(shard: Shard) -> Iterator[Sample]:
     for path in list(list_images(root))[shard.index :: shard.count]:
         caption = path.with_suffix(".txt")
         yield Sample(
-            key=path.relative_to(root).as_posix(),
-            image=path.read_bytes(),
-            caption=caption.read_text("utf-8", "replace").strip() if caption.exists() else "",
+            key=well_formed(path.relative_to(root).as_posix()),
+            image=_content(path, MAX_BYTES),
+            caption=_content(caption, LONGEST_CAPTION).decode("utf-8", "replace").strip(),
         )
+
+
+def _content(path: Path, limit: int) -> bytes:
+    """Bytes of a file; none where there is no file, or one that cannot be what is looked for."""
+    try:
+        return read_regular(path, limit)
+    except OSError:
+        return b""
 
 
 def _read_webdataset(shard: Shard) -> Iterator[Sample]:
-    import tarfile
-
-    from webdataset.tariterators import group_by_keys, tar_file_iterator
+    from webdataset.tariterators import group_by_keys
 
     with Path(shard.path).open("rb") as stream:
-        members: Iterable[dict[str, object]] = (
-            {**member, "__url__": shard.path} for member in tar_file_iterator(stream)
+        found = (
+            {"fname": name, "data": data, "__url__": shard.path}
+            for name, data in members(stream, MAX_BYTES)
         )
         try:
-            for group in group_by_keys(members):
+            for group in group_by_keys(found):
                 images = [name for name in group if f".{name.rsplit('.', 1)[-1]}" in SUFFIXES]
                 if images:
                     record = _tar_record(group)
                     yield Sample(
-                        group["__key__"],
+                        well_formed(group["__key__"]),
                         group[images[0]],
                         _tar_caption(group, record),
                         metadata_of(record, shard.metadata_columns),
                     )
-            if not _ends(shard.path):
-                raise tarfile.ReadError("no end-of-archive mark: truncated")
-        except (tarfile.TarError, EOFError, OSError, ValueError, AttributeError) as error:
+            if not is_whole(shard.path):
+                raise tarfile.ReadError("no end-of-archive mark: truncated or damaged")
+        except UNREADABLE as error:
             raise InputError(
                 f"{shard.path}: not a readable tar ({error.args[0] if error.args else error}); "
                 "fetch or write it again"
             ) from None
 
 
-def _ends(path: str) -> bool:
-    """Whether a tar has its end mark, a block of zeros; compressed ones check themselves."""
-    with Path(path).open("rb") as stream:
-        stream.seek(257)
-        if stream.read(5) != b"ustar":
-            return True
-        stream.seek(-512, 2)
-        return not any(stream.read(512))
-
-
 def _tar_record(group: Mapping[str, bytes]) -> dict[str, Any]:
     """What img2dataset writes beside an image."""
     try:
         record = json.loads(group.get("json", b"{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 
@@ -167,7 +177,7 @@ def _tar_caption(group: Mapping[str, bytes], record: Mapping[str, Any]) -> str:
     if "txt" in group:
         return group["txt"].decode("utf-8", "replace").strip()
     caption = record.get("caption", "")
-    return caption if isinstance(caption, str) else ""
+    return well_formed(caption) if isinstance(caption, str) else ""
 
 
 def _read_parquet(shard: Shard) -> Iterator[Sample]:
@@ -202,7 +212,7 @@ def _read_parquet(shard: Shard) -> Iterator[Sample]:
                     noted = metadata_of(record, shard.metadata_columns)
                     yield Sample(key, data or b"", str(caption), noted)
                     row += 1
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError(f"{shard.path}: not a readable Parquet file ({error})") from None
 
 

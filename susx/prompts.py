@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from susx.errors import InputError, listing, suggestion
-from susx.files import read_json, write_json
+from susx.files import read_checked, read_json, verified, write_checked
 from susx.manifests import ClassManifest
 
 FORMAT = "susx-prompts-1"
+REBUILD = "delete it, rule prompts rebuilds it"
 DESCRIPTIONS_FORMAT = "susx-descriptions-1"
 """Descriptions or descriptors that a language model wrote, with their provenance."""
 ARTICLES = ("a", "an", "used")
@@ -30,7 +31,7 @@ class PromptSet:
 
     def write(self, path: str | Path, classes: ClassManifest) -> None:
         """Write {class name: [text, ...]} with its provenance as JSON."""
-        write_json(
+        write_checked(
             path,
             {
                 "format": FORMAT,
@@ -48,13 +49,11 @@ class PromptSet:
         Raises:
             InputError: if the file is broken or belongs to another class list.
         """
-        data = read_json(path)
-        if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise InputError(f"{path}: not a prompt file; delete it, rule prompts rebuilds it")
-        if data["classes_sha256"] != classes.sha256:
-            raise InputError(
-                f"{path}: belongs to another class list; delete it, rule prompts rebuilds it"
-            )
+        data = read_checked(path, REBUILD)
+        if data.get("format") != FORMAT:
+            raise InputError(f"{path}: not a prompt file; {REBUILD}")
+        if data.get("classes_sha256") != classes.sha256:
+            raise InputError(f"{path}: belongs to another class list; {REBUILD}")
         try:
             return cls(
                 strategy=data["strategy"],
@@ -63,7 +62,7 @@ class PromptSet:
                 provenance=data["provenance"],
             )
         except (KeyError, TypeError):
-            raise InputError(f"{path}: incomplete; delete it, rule prompts rebuilds it") from None
+            raise InputError(f"{path}: incomplete; {REBUILD}") from None
 
 
 def fill(template: str, name: str) -> str:
@@ -138,10 +137,8 @@ def read_descriptions(
     if not isinstance(data, dict):
         raise InputError(f"{path}: expected a mapping {{class name: [sentence, ...]}}")
     generated = _is_generated(data)
-    if generated and not all(isinstance(data.get(k), dict) for k in ("texts", "provenance")):
-        raise InputError(
-            f"{path}: lacks `texts` or `provenance`, which rule join_descriptions wrote"
-        )
+    if generated:
+        _check_generated(path, data)
     counts = data["provenance"].get("classes", {}) if generated else {}
     texts: dict[int, list[str]] = {}
     for key, sentences in (data["texts"] if generated else data).items():
@@ -162,6 +159,22 @@ def read_descriptions(
     if missing:
         raise InputError(f"{path}: no description of {listing(missing)}; add it")
     return [texts[index] for index in range(len(classes))]
+
+
+def _check_generated(path: str | Path, data: Mapping[str, Any]) -> None:
+    if not all(isinstance(data.get(k), dict) for k in ("texts", "provenance")):
+        raise InputError(
+            f"{path}: lacks `texts` or `provenance`, which rule join_descriptions wrote"
+        )
+    if unknown := data.keys() - {"format", "texts", "provenance", "sha256"}:
+        raise InputError(f"{path}: unknown entry {listing(sorted(unknown))}; remove it")
+    if "sha256" in data:
+        verified(
+            path,
+            data,
+            "delete it, rule join_descriptions rebuilds it; if this is a copy that you edited, "
+            "remove its entry `sha256`",
+        )
 
 
 def _template(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[str]]:
@@ -207,7 +220,7 @@ def _remedy(counts: Mapping[str, Any] | None) -> str:
     reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
     return (
         f" (dropped: {reasons}); change `questions` or raise `samples`, or add a sentence to a "
-        "copy of this file and name that as the dataset's file"
+        "copy of this file, remove its entry `sha256`, and name that as the dataset's file"
     )
 
 

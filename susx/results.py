@@ -188,8 +188,9 @@ def _image_counts(
 
 
 def _source(manifest: str) -> str | None:
-    """What the layout is called that the images of a manifest were listed from."""
-    return read_table(manifest, ImageRecord).meta.get("source")
+    """Which source the images of a manifest were listed from, and where it was downloaded from."""
+    meta = read_table(manifest, ImageRecord).meta
+    return " of ".join(meta[key] for key in ("source", "address") if key in meta) or None
 
 
 def _support_counts(

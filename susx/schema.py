@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from susx.errors import InputError
-from susx.files import read_json
+from susx.files import read_json, verified
 
 SCHEMA = "susx-result-3"
 
@@ -189,16 +189,24 @@ class Result(_Strict):
     runs: list[Run] = Field(description="One row per evaluated case.")
     skipped: list[Skipped] = Field([], description="Cases that lack something, with the reason.")
     seeds: list[SeedSpread] = Field([], description="Spread over few-shot seeds.")
+    sha256: str | None = Field(
+        None,
+        description="Of the canonical JSON of all other entries: sorted keys, no spaces, UTF-8.",
+    )
 
 
 def read_result(path: str | Path) -> Result:
     """Read and validate a result.
 
     Raises:
-        InputError: if the file does not follow the schema, naming the first key that does not.
+        InputError: if the file does not follow the schema, naming the first key that does not, or
+            its checksum does not fit.
     """
+    data = read_json(path)
+    if isinstance(data, dict) and data.get("sha256") is not None:
+        verified(path, data, "delete it and run again, or remove `sha256` if you edited it")
     try:
-        return Result.model_validate(read_json(path))
+        return Result.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

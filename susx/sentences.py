@@ -11,6 +11,8 @@ MIN_WORDS = 3
 MAX_WORDS = 77
 """No sentence of more words fits into CLIP's 77 tokens."""
 MAX_DESCRIPTOR_WORDS = 20
+LONGEST_REPLY = 10_000
+"""Characters of a reply that are looked at: patterns take quadratic time on nonsense."""
 
 THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
 EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)([^*`]+?)(?<=\S)\1")
@@ -78,7 +80,7 @@ def descriptors(replies: Iterable[tuple[str, bool]], name: str) -> Harvest:
     """Take the items of the list in every reply; class `name` needs no mention in them."""
     harvest = Harvest()
     for reply, finished in replies:
-        text = THOUGHTS.sub("", reply)
+        text, finished = _spoken(reply, finished)
         lines = [line for line in text.splitlines() if line.strip()]
         matches = [(number, ITEM.match(line)) for number, line in enumerate(lines, 1)]
         items = [(number, match[1]) for number, match in matches if match]
@@ -103,7 +105,7 @@ def first_sentence(reply: str, finished: bool, name: str) -> str:
     Raises:
         Unusable: with the reason.
     """
-    text = THOUGHTS.sub("", reply).strip()
+    text, finished = _spoken(reply, finished)
     if not text:
         raise Unusable("empty")
     if REFUSAL.search(_without(name, text)):
@@ -139,6 +141,13 @@ def descriptor(item: str, name: str) -> str:
 def mentions(text: str, name: str) -> bool:
     """Tell whether a text has the class name, or its plural, as words of their own."""
     return bool(_name_pattern(name).search(" ".join(text.split())))
+
+
+def _spoken(reply: str, finished: bool) -> tuple[str, bool]:
+    """A reply without its thoughts, and whether it is finished."""
+    head, mark, tail = reply.rpartition("</think>")
+    text = f"{THOUGHTS.sub('', head + mark)}{tail}".strip()
+    return text[:LONGEST_REPLY], finished and len(text) <= LONGEST_REPLY
 
 
 def _name_pattern(name: str) -> re.Pattern[str]:

@@ -7,11 +7,17 @@ from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as without_markup
 from rich.table import Table
 
+from susx.plain import plain
 from susx.reported import Reported, reported_for
 from susx.schema import Difference, Result, Run, SeedSpread, read_result
+
+
+def escape(text: str) -> str:
+    """Text that neither rich nor the terminal takes for commands."""
+    return without_markup(plain(text, keep=""))
 
 
 def result_table(result: Result) -> Table:
@@ -121,7 +127,8 @@ def _caption(result: Result, sources: Iterable[str]) -> str:
             )
     together = dict.fromkeys(run.method for run in result.runs if run.transductive)
     if together:
-        notes.append(f"{', '.join(together)}: learns from all test images at once, without labels")
+        names = escape(", ".join(together))
+        notes.append(f"{names}: learns from all test images at once, without labels")
     if named := "; ".join(sources):
         notes.append(f"reported: {escape(named)}; prompts may differ")
     if any(run.tuned_on == "test" for run in result.runs):

@@ -18,7 +18,7 @@ from slugify import slugify
 
 from susx.config_pools import CaptionPool, EmbeddingPool, ServicePool
 from susx.errors import InputError
-from susx.files import read_json, write_json
+from susx.files import read_checked, write_checked
 
 WebPool = EmbeddingPool | CaptionPool | ServicePool
 NUMBER = re.compile(r"\d+$")
@@ -155,7 +155,7 @@ def _listed(pattern: str, storage: Mapping[str, Any], origin: str, remembered: P
     """List a remote pattern once."""
     import fsspec
 
-    known = read_json(remembered) if remembered.exists() else {}
+    known = read_checked(remembered, "delete it") if remembered.exists() else {}
     if pattern not in known:
         try:
             system, path = fsspec.core.url_to_fs(pattern, **storage)
@@ -165,6 +165,6 @@ def _listed(pattern: str, storage: Mapping[str, Any], origin: str, remembered: P
         if not found:
             raise InputError(f"{origin}: no file matches {pattern}")
         known[pattern] = found
-        write_json(remembered, known)
+        write_checked(remembered, known)
     listed: list[str] = known[pattern]
     return listed

@@ -2,7 +2,7 @@
 
 from susx_job import run_job
 
-from susx.files import read_json, sha256_json, write_json
+from susx.files import read_checked, sha256_json, write_checked
 from susx.manifests import ClassManifest
 from susx.prompts import PromptSet
 from susx.results import collate
@@ -18,8 +18,8 @@ def main(job):
         "config": config,
         "prompts": {texts.strategy: texts.provenance for texts in prompts},
     }
-    parts = [read_json(path) for path in job.input.parts]
-    write_json(job.output[0], collate(job.wildcards.dataset, classes, parts, provenance))
+    parts = [read_checked(path, "delete it and run again") for path in job.input.parts]
+    write_checked(job.output[0], collate(job.wildcards.dataset, classes, parts, provenance))
 
 
 if "snakemake" in globals():

@@ -9,14 +9,14 @@ def main(job):
     """Replies are kept as the model wrote them; joining them decides what is usable."""
     from susx.config_texts import Descriptions
     from susx.descriptions import describe_classes
-    from susx.files import write_json
+    from susx.files import write_checked
     from susx.language_models import load_language_model
 
     params = job.params
     model = load_language_model(params.name, {**params.model, **params.how_it_runs})
     asked = Descriptions(model=params.name, **params.asked)
     data = describe_classes(params.classes, asked, model)
-    write_json(job.output[0], data)
+    write_checked(job.output[0], data)
     logging.info("%d classes, tokens: %s", len(params.classes), data["tokens"])
 
 

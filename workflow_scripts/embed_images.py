@@ -5,14 +5,12 @@ from susx_job import run_job
 
 def main(job):
     """One row per readable image; its label is the class of the image manifest."""
-    from susx.cache import write_cache
     from susx.config import Encoder
     from susx.embedding import embed_images
     from susx.manifests import ImageRecord, read_table
 
     table = read_table(job.input.manifest, ImageRecord)
-    embeddings = embed_images(Encoder(**job.params.encoder), table, job.threads)
-    write_cache(job.output[0], embeddings)
+    embed_images(Encoder(**job.params.encoder), table, job.output[0], job.threads)
 
 
 if "snakemake" in globals():

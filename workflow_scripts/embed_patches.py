@@ -5,14 +5,13 @@ from susx_job import run_job
 
 def main(job):
     """One row per readable image, with all its patches."""
-    from susx.cache import write_cache
     from susx.config import Encoder
     from susx.embedding import embed_images
     from susx.manifests import ImageRecord, read_table
 
     table = read_table(job.input.manifest, ImageRecord)
-    embeddings = embed_images(Encoder(**job.params.encoder), table, job.threads, patches=True)
-    write_cache(job.output[0], embeddings)
+    encoder = Encoder(**job.params.encoder)
+    embed_images(encoder, table, job.output[0], job.threads, patches=True)
 
 
 if "snakemake" in globals():

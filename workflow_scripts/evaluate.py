@@ -9,7 +9,7 @@ def main(job):
     """All grids and values are in published units; the evaluation rescales them."""
     from susx.compute import pick_device
     from susx.evaluation import Plan
-    from susx.files import write_json
+    from susx.files import write_checked
     from susx.methods import Axis
     from susx.results import CacheFiles, evaluate_caches
     from susx.tuning import Settings
@@ -22,7 +22,7 @@ def main(job):
     device = pick_device(job.params.device)
     plan = Plan(**job.params.plan, tuning=Settings(**tuning), device=device)
     files = CacheFiles(**job.params.files)
-    write_json(job.output[0], evaluate_caches(job.wildcards.encoder, files, plan, logging.info))
+    write_checked(job.output[0], evaluate_caches(job.wildcards.encoder, files, plan, logging.info))
 
 
 if "snakemake" in globals():

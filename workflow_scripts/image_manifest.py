@@ -4,6 +4,7 @@ import logging
 
 from susx_job import run_job
 
+from susx.datasets.download import Download
 from susx.datasets.sources import split_manifest
 from susx.images import describe
 from susx.manifests import ClassManifest, ImageRecord, write_table
@@ -12,7 +13,8 @@ from susx.manifests import ClassManifest, ImageRecord, write_table
 def main(job):
     """The files of the input are there only for their modification times."""
     classes, params = ClassManifest.read(job.input.classes), job.params
-    table = split_manifest(params.place, classes, params.key, job.threads)
+    fetched = [Download.read(path).address for path in job.input.download]
+    table = split_manifest(params.place, classes, params.key, job.threads, *fetched)
     write_table(job.output[0], table, ImageRecord)
     logging.info("%s", describe(table))
 

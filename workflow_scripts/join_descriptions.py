@@ -5,7 +5,7 @@ import logging
 from susx_job import run_job
 
 from susx.descriptions import join_replies
-from susx.files import write_json
+from susx.files import write_checked
 from susx.manifests import ClassManifest
 
 
@@ -13,7 +13,7 @@ def main(job):
     """Log what was kept and what was dropped, with the reasons."""
     classes = ClassManifest.read(job.input.classes)
     data = join_replies(job.wildcards.texts, classes, job.input.chunks)
-    write_json(job.output[0], data)
+    write_checked(job.output[0], data)
     counts = data["provenance"]
     logging.info("%d kept, dropped: %s", counts["n_kept"], counts["n_dropped"])
     empty = [name for name, texts in data["texts"].items() if not texts]

@@ -13,6 +13,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from susx.compute import limit_threads
 from susx.errors import InputError
+from susx.plain import plain
 
 
 def run_job(main: Callable[[Any], None], job: Any) -> None:
@@ -41,15 +42,16 @@ def run_job(main: Callable[[Any], None], job: Any) -> None:
 
 
 class Tee:
-    """A text stream that writes to two others."""
+    """A text stream that writes to two others, without secrets and steering characters."""
 
     def __init__(self, first: Any, second: Any) -> None:
         self._streams = (first, second)
 
     def write(self, text: str) -> int:
         """Write to both."""
+        shown = plain(text, keep="\n\t\r")  # progress bars return
         for stream in self._streams:
-            stream.write(text)
+            stream.write(shown)
         return len(text)
 
     def flush(self) -> None:

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import re
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from susx.config_sources import ParquetShards, Split, WebdatasetShards
+from susx.datasets.naming import class_indices, numbered_indices
 from susx.errors import InputError, listing
-from susx.images import SUFFIXES, Listed, Listing
-from susx.manifests import ClassManifest
+from susx.images import MAX_BYTES, SUFFIXES, Listed, Listing
+from susx.manifests import ClassManifest, read_class_list
+from susx.tars import ends
+
+LONGEST_LABEL = 100
 
 IN_TAR = re.compile(r"(.+)#(\d+)-(\d+)")
 IN_PARQUET = re.compile(r"(.+\.parquet)#(.+):(\d+)")
+
+Meaning = Mapping[str, int] | Sequence[int]
+"""Class index by name or by number."""
 
 
 def member_bytes(path: str) -> bytes | None:
@@ -28,6 +35,8 @@ def member_bytes(path: str) -> bytes | None:
     """
     if match := IN_TAR.fullmatch(path):
         with Path(match[1]).open("rb") as stream:
+            if int(match[3]) > MAX_BYTES:
+                return b""
             stream.seek(int(match[2]))
             return stream.read(int(match[3]))
     if match := IN_PARQUET.fullmatch(path):
@@ -41,18 +50,19 @@ def webdataset_shards(
     """List the images of a split's tars; labels are numbers in files beside the images.
 
     Raises:
-        InputError: if there is no tar, one is compressed or broken, or a label is that of no class.
+        InputError: if there is no tar, one is compressed or broken, a label is that of no class, or
+            nothing tells which class a number means.
     """
-    names = base / source.classes
-    if names.exists():
-        found = [line for line in names.read_text("utf-8").splitlines() if line.strip()]
-        _check_count(names, len(found), classes)
+    shards = _shards(base, source.splits[split], origin)
+    file = base / source.classes
+    names = [line.strip() for line in read_class_list(file)] if file.exists() else None
+    indices = numbered_indices(classes, names, source, str(file if names else shards[0]))
     images: list[Listed] = []
-    for path in _shards(base, source.splits[split], origin):
+    for path in shards:
         folder = path.relative_to(base).with_suffix("").as_posix()
         for key, places, data in _samples(path, source.label):
             if places:
-                label = _label(data, f"{path}: {key}.{source.label}", classes)
+                label = _label(data, f"{path}: {key}.{source.label}", indices)
                 images.append(Listed(f"{folder}/{key}", f"{path}#{places[0]}", label))
     return _listing(sorted(images, key=lambda image: image.label), base, classes)
 
@@ -63,7 +73,8 @@ def parquet_shards(
     """List the images of a split's Parquet files, in the order of their rows, which reads fastest.
 
     Raises:
-        InputError: if there is no file, one is broken, or a label is that of no class.
+        InputError: if there is no file, one is broken, a label is that of no class, or nothing
+            tells which class a number means.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -76,12 +87,17 @@ def parquet_shards(
                 has = listing(schema.names)
                 raise InputError(f"{path}: no column {listing(missing)} (has {has})")
             labels = pq.read_table(path, columns=[source.label])[source.label].to_pylist()
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise InputError(f"{path}: not a readable Parquet file ({error})") from None
-        _check_features(path, schema.metadata or {}, source.label, classes)
         folder = path.relative_to(base).with_suffix("").as_posix()
+        indices: Meaning
+        if words := dict.fromkeys(value for value in labels if isinstance(value, str)):
+            indices = class_indices(classes, words, source, str(path))
+        else:
+            names = _feature_names(schema.metadata or {}, source.label)
+            indices = numbered_indices(classes, names, source, str(path))
         for row, value in enumerate(labels):
-            label = _label(value, f"{path}: row {row}: {source.label}", classes)
+            label = _label(value, f"{path}: row {row}: {source.label}", indices)
             key = f"{folder}/{row:07d}"
             images.append(Listed(key, f"{path}#{source.image}:{row}", label))
     return _listing(images, base, classes)
@@ -110,8 +126,10 @@ def _samples(path: Path, label: str) -> Iterator[tuple[str, list[str], bytes | N
                 if f".{suffix.lower().rpartition('.')[2]}" in SUFFIXES:
                     found.append(f"{member.offset_data}-{member.size}")
                 elif suffix == label and (file := tar.extractfile(member)):
-                    labels[f"{folder}{slash}{stem}"] = file.read()
-    except (tarfile.TarError, OSError) as error:
+                    labels[f"{folder}{slash}{stem}"] = file.read(LONGEST_LABEL)
+            if not ends(tar):
+                raise tarfile.ReadError("no end-of-archive mark: truncated or damaged")
+    except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path}: not a readable tar ({error}); compressed ones must be unpacked first"
         ) from None
@@ -119,35 +137,27 @@ def _samples(path: Path, label: str) -> Iterator[tuple[str, list[str], bytes | N
         yield key, found, labels.get(key)
 
 
-def _label(value: Any, origin: str, classes: ClassManifest) -> int:
+def _label(value: Any, origin: str, indices: Meaning) -> int:
+    if isinstance(indices, Mapping):
+        if value not in indices:
+            raise InputError(f"{origin}: {value!r} is no label")
+        return indices[value]
     try:
-        label = int(value)
-    except (TypeError, ValueError):
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{origin}: {value!r} is no label; labels are numbers") from None
-    if not 0 <= label < len(classes):
-        raise InputError(f"{origin}: label {label}, but there are {len(classes)} classes")
-    return label
+    if not 0 <= number < len(indices):
+        raise InputError(f"{origin}: label {number}, but there are {len(indices)} classes")
+    return indices[number]
 
 
-def _check_count(path: Path, count: int, classes: ClassManifest) -> None:
-    if count != len(classes):
-        raise InputError(
-            f"{path}: tells of {count} classes, but there are {len(classes)}, so that its numbers "
-            "mean others"
-        )
-
-
-def _check_features(
-    path: Path, metadata: Mapping[bytes, bytes], column: str, classes: ClassManifest
-) -> None:
-    """Compare the class names in the metadata of the datasets library, if they are there."""
+def _feature_names(metadata: Mapping[bytes, bytes], column: str) -> list[str] | None:
+    """Class names in the metadata of the datasets library, if they are there."""
     try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        names = features[column]["names"]
+        names = json.loads(metadata[b"huggingface"])["info"]["features"][column]["names"]
     except (KeyError, TypeError, ValueError):
-        return
-    if isinstance(names, list):
-        _check_count(path, len(names), classes)
+        return None
+    return names if isinstance(names, list) else None
 
 
 def _parquet_image(path: str, column: str, row: int) -> bytes:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from susx.config_datasets import Card, Images, load_card
 from susx.config_sources import CoopSplit, CsvLists, FgvcLists, Split
+from susx.datasets.download import Download
 from susx.datasets.sources import OWN, Place, list_split, locate
 from susx.errors import InputError, listing
 from susx.images import FORMATS, Listed, Listing, UnreadableImage, decode, in_threads, stored_bytes
@@ -93,6 +94,7 @@ def check_dataset(
     key: str,
     full: bool = False,
     threads: int = 1,
+    downloads: Mapping[Split, str] | None = None,
 ) -> Check:
     """Compare a dataset on disk with its card; whatever is wrong is told, not raised.
 
@@ -103,6 +105,7 @@ def check_dataset(
         key: of the section in config.yaml.
         full: decode every image; otherwise a sample of `SAMPLE` per split, spread over the classes.
         threads: images decoded at the same time.
+        downloads: records of downloads by split, where only these splits are looked at.
     """
     section, facts = Images.model_validate(images), load_card(card) if card else None
     check = Check(facts.title if facts else None, None, None, full)
@@ -114,8 +117,10 @@ def check_dataset(
         return check
     check.source, check.folder = place.source.name, str(place.base)
     owners: dict[str, str] = {}
-    for split in place.splits:
+    for split in place.splits if downloads is None else downloads:
         try:
+            if downloads:
+                Download.read(downloads[split])
             found = list_split(place.settings(split), classes, f"{key}: {split}")
         except InputError as error:
             check.problems.append(str(error))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from susx.config_sources import NamedSource
-from susx.errors import InputError, suggestion
+from susx.config_sources import NamedSource, Shards
+from susx.errors import InputError, listing, suggestion
 from susx.manifests import ClassManifest, find_all
 
 
@@ -25,7 +25,7 @@ def class_indices(
         InputError: if a label names no class, or two labels name the same one.
     """
     if not source.names:
-        cut = {label: re.sub(source.strip or "(?!)", "", label) for label in labels}
+        cut = {label: _cut(label, source) for label in labels}
         found = find_all(classes, cut.values(), origin)
         return {label: found[name] for label, name in cut.items()}
     if len(source.names) != len(classes):
@@ -38,3 +38,68 @@ def class_indices(
         if label not in index:
             raise InputError(f'{origin}: "{label}" names no class{suggestion(label, index)}')
     return {label: index[label] for label in labels}
+
+
+def numbered_indices(
+    classes: ClassManifest, names: Sequence[str] | None, source: Shards, origin: str
+) -> list[int]:
+    """Class index of every number of a source.
+
+    Args:
+        classes: class manifest.
+        names: what the source calls its numbers, in their order, or None if it does not say.
+        source: says whether names or numbers are to be trusted.
+        origin: file of the names, for error messages.
+
+    Raises:
+        InputError: if nothing tells what a number means, or names and numbers contradict the card.
+    """
+    if source.order == "card":
+        _check_order(classes, names or (), source, origin)
+        return list(range(len(classes)))
+    if names is None:
+        raise InputError(
+            f"{origin}: nothing says which class a number means; where the numbers are those of "
+            f"the card, say `order: card` in its source {source.name}"
+        )
+    if repeated := _repeated(names):
+        raise InputError(f"{origin}: several numbers are called {listing(sorted(repeated))}")
+    known = set(source.names)
+    unknown = [
+        name
+        for name in names
+        if (name not in known if known else classes.find(_cut(name, source)) is None)
+    ]
+    if unknown:
+        raise InputError(
+            f"{origin}: {len(unknown)} of {len(names)} names are those of no class: "
+            f"{listing(unknown)}; list what it calls the classes under `names` in source "
+            f"{source.name} of the card, or say `order: card` there if the numbers are the card's"
+        )
+    indices = class_indices(classes, names, source, origin)
+    return [indices[name] for name in names]
+
+
+def _check_order(classes: ClassManifest, names: Sequence[str], source: Shards, origin: str) -> None:
+    """Names may be worded otherwise, but not mean other classes than the numbers."""
+    if names and len(names) != len(classes):
+        raise InputError(
+            f"{origin}: tells of {len(names)} classes, but there are {len(classes)}, so that its "
+            "numbers mean others"
+        )
+    repeated = _repeated(names)
+    for number, name in enumerate(names):
+        index = classes.find(_cut(name, source))
+        if index not in (None, number) and name not in repeated:
+            raise InputError(
+                f'{origin}: number {number} is "{name}", which is class {index} of the card, '
+                f"although its source {source.name} says `order: card`; remove that"
+            )
+
+
+def _cut(name: str, source: NamedSource) -> str:
+    return re.sub(source.strip or "(?!)", "", name)
+
+
+def _repeated(names: Sequence[str]) -> set[str]:
+    return {name for name in names if names.count(name) > 1}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from susx.config_sources import (
     CsvLists,
     FgvcLists,
     ParquetShards,
+    Shards,
     Split,
     WebdatasetShards,
 )
@@ -31,10 +32,11 @@ OWN = "own"
 
 @dataclass(frozen=True)
 class Place:
-    """A source and the folder that its paths are relative to."""
+    """A source, the folder that its paths are relative to, and where they are downloaded from."""
 
     source: AnySource
     base: Path
+    address: str | None = None
 
     @property
     def splits(self) -> list[Split]:
@@ -63,10 +65,20 @@ class Place:
 
     def settings(self, split: Split) -> dict[str, Any]:
         """The place and a split of it as plain values, for `list_split`."""
-        source = self.source.model_dump(exclude={"expected"})
+        source = self.source.model_dump(exclude={"expected", "url"})
         if "splits" in source:  # other splits may come and go
             source["splits"] = {split: source["splits"][split]}
         return {"source": source, "base": str(self.base), "split": split}
+
+    def published(self, split: Split) -> dict[str, Any]:
+        """What is downloaded of a split, as plain values, for `download_split`."""
+        source = self.source
+        return {
+            "address": self.address,
+            "folder": str(self.base),
+            "pattern": self.settings(split)["source"]["splits"][split],
+            "names": [source.classes] if isinstance(source, WebdatasetShards) else [],
+        }
 
 
 def locate(images: Images, card: Card | None, key: str) -> Place:
@@ -78,7 +90,7 @@ def locate(images: Images, card: Card | None, key: str) -> Place:
         key: of `images` in config.yaml, for error messages.
 
     Raises:
-        InputError: if nothing of what the card lists is there.
+        InputError: if nothing of what the card lists is there, or can be downloaded.
     """
     if images.root is None:
         folders: dict[Split, str | None] = {
@@ -95,9 +107,12 @@ def locate(images: Images, card: Card | None, key: str) -> Place:
             hint = suggestion(images.source, names) or f"; there are {listing(names)}"
             raise InputError(f'{key}.source: the card has no source "{images.source}"{hint}')
         sources = [source for source in sources if source.name == images.source]
+    if images.download:
+        return _published(images.root, images.download, sources, key)
     root, wanted = Path(images.root), []
     if not root.is_dir():
-        raise InputError(f"{key}.root: folder not found: {root}")
+        hint = "; `download: true` fetches it" if any(map(_url, sources)) else ""
+        raise InputError(f"{key}.root: folder not found: {root}{hint}")
     for source in sources:
         for below in source.below:
             base = root / below
@@ -108,6 +123,25 @@ def locate(images: Images, card: Card | None, key: str) -> Place:
         f"{key}.root: {root} has none of {listing(wanted, 12)}, by which "
         f"{card.title if card else 'it'} is recognised; see docs/datasets.md"
     )
+
+
+def _published(root: str, download: str | bool, sources: Sequence[AnySource], key: str) -> Place:
+    """Place of the one source that can be downloaded; its files need not be there yet."""
+    given = download if isinstance(download, str) else None
+    there = [s for s in sources if isinstance(s, Shards) and (given or s.url)]
+    if not there:
+        raise InputError(
+            f"{key}.download: the card says of no such source where it is published; give its "
+            "address, and with `source` its name, or put the files into `root`"
+        )
+    if len(there) > 1:
+        names = listing(source.name for source in there)
+        raise InputError(f"{key}.source: several can be downloaded; name one of {names}")
+    return Place(there[0], Path(root, there[0].below[0]), given or there[0].url)
+
+
+def _url(source: AnySource) -> str | None:
+    return source.url if isinstance(source, Shards) else None
 
 
 def _own(splits: dict[Split, str], key: str) -> AnySource:
@@ -140,17 +174,24 @@ def list_split(settings: Mapping[str, Any], classes: ClassManifest, key: str) ->
 
 
 def split_manifest(
-    settings: Mapping[str, Any], classes: ClassManifest, key: str, threads: int = 1
+    settings: Mapping[str, Any],
+    classes: ClassManifest,
+    key: str,
+    threads: int = 1,
+    address: str | None = None,
 ) -> Table:
     """List the images of a split and decode each once.
 
     Returns:
-        Table of ImageRecord in class order; `meta` names the source.
+        Table of ImageRecord in class order; `meta` names the source, and the address that its files
+        were downloaded from.
 
     Raises:
         InputError: as `list_split` does, or if no image can be read.
     """
-    return examined(list_split(settings, classes, key), classes, key, threads)
+    listed = list_split(settings, classes, key)
+    meta = listed.meta | ({"address": address} if address else {})
+    return examined(Listing(listed.images, meta), classes, key, threads)
 
 
 def _list(source: AnySource, base: Path, split: Split, classes: ClassManifest, key: str) -> Listing:

@@ -32,15 +32,22 @@ class Encoder(Protocol):
     provenance: dict[str, Any]
 
     def preprocess(self, image: Image) -> Tensor:
-        """Turn an RGB image into the float32 input, (3, H, W) but for models of any aspect."""
+        """Resize and crop an RGB image to (3, H, W) uint8 levels, as the publisher does it.
+
+        Models of any aspect give a float32 matrix of patches instead.
+        """
+        ...
+
+    def scale(self, batch: Tensor) -> Tensor:
+        """Turn what `preprocess` gives into the float32 input, bit for bit the publisher's."""
         ...
 
     def encode_images(self, batch: Tensor) -> Tensor:
-        """Embed (B, 3, H, W) inputs as (B, d) float32 rows on the CPU, not normalised."""
+        """Embed B images of `preprocess` as (B, d) float32 rows on the CPU, not normalised."""
         ...
 
     def encode_patches(self, batch: Tensor) -> Tensor:
-        """Embed the P patches of (B, 3, H, W) inputs as (B, P, d), otherwise as images."""
+        """Embed the P patches of B images as (B, P, d), otherwise as images."""
         ...
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:

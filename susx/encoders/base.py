@@ -6,9 +6,12 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from PIL.Image import fromarray
 from torch import Tensor
 
 from susx.compute import pick_device
@@ -58,6 +61,7 @@ class TorchEncoder(ABC):
             "precision": settings.precision,
             "preprocessing": dict(traits.preprocessing),
             **({"compiled": True} if settings.compile else {}),
+            **({"jpeg_draft": True} if settings.jpeg_draft else {}),
             **traits.notes,
         }
         self._device = torch.device(pick_device(settings.device))
@@ -73,7 +77,27 @@ class TorchEncoder(ABC):
 
     @abstractmethod
     def preprocess(self, image: Image) -> Tensor:
-        """Turn an RGB image into the (3, H, W) float32 input, as the publisher does it."""
+        """Resize and crop an RGB image to (3, H, W) uint8 levels, as the publisher does it."""
+
+    @abstractmethod
+    def scaled_levels(self, ramp: Image) -> Tensor:
+        """Scale and normalise a 256 x 1 RGB image to (3, 1, 256), as the publisher does it."""
+
+    def scale(self, batch: Tensor) -> Tensor:
+        """Turn (B, 3, H, W) uint8 levels into the float32 input.
+
+        A level has one value per channel, which is looked up: exact, at a quarter of the memory
+        between preprocessing and device.
+        """
+        table = self._levels.to(batch.device)
+        return torch.stack(
+            [torch.take(table[channel], batch[:, channel].long()) for channel in range(3)], dim=1
+        )
+
+    @cached_property
+    def _levels(self) -> Tensor:
+        ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+        return self.scaled_levels(fromarray(ramp))[:, 0]
 
     @abstractmethod
     def image_features(self, pixels: Tensor) -> Tensor:
@@ -97,12 +121,12 @@ class TorchEncoder(ABC):
 
     @torch.inference_mode()
     def encode_images(self, batch: Tensor) -> Tensor:
-        """Embed (B, 3, H, W) inputs as (B, d) float32 rows on the CPU, not normalised."""
+        """Embed B images of `preprocess` as (B, d) float32 rows on the CPU, not normalised."""
         return self._images(self._placed(batch)).float().cpu()
 
     @torch.inference_mode()
     def encode_patches(self, batch: Tensor) -> Tensor:
-        """Embed the P patches of (B, 3, H, W) inputs as (B, P, d), otherwise as images."""
+        """Embed the P patches of B images as (B, P, d), otherwise as images."""
         return self._patches(self._placed(batch)).float().cpu()
 
     @torch.inference_mode()
@@ -112,7 +136,7 @@ class TorchEncoder(ABC):
         return self._texts(tokens).float().cpu()
 
     def _placed(self, batch: Tensor) -> Tensor:
-        return batch.to(self._device, self._dtype)
+        return self.scale(batch.to(self._device)).to(self._dtype)
 
 
 def weights_sha256(model: Any) -> str:

@@ -92,10 +92,14 @@ class DualEncoder(TorchEncoder):
         self._tokenizer = tokenizer
 
     def preprocess(self, image: Image) -> Tensor:
-        """Resize to a square without cropping, and normalise, as both publishers do."""
+        """Resize to a square without cropping, as both publishers do."""
         side = (self.image_size, self.image_size)
-        pixels = torch.from_numpy(np.array(image.resize(side, Resampling.BICUBIC)))
-        scaled = pixels.permute(2, 0, 1).contiguous().float().div(255)
+        resized = image.resize(side, Resampling.BICUBIC)
+        return torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous()
+
+    def scaled_levels(self, ramp: Image) -> Tensor:
+        """Scale to 1 and normalise, as both publishers do."""
+        scaled = torch.from_numpy(np.array(ramp)).permute(2, 0, 1).float().div(255)
         return (scaled - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
 
     def image_features(self, pixels: Tensor) -> Tensor:

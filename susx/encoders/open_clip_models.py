@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CONFIGURATION = "open_clip_config.json"
+SCALING = 2  # to a tensor, and normalised: how every transformation of open_clip ends
 TOKENIZERS = ("*.json", "*.txt", "*.model")
 WEIGHTS = ("open_clip*.safetensors", "open_clip_pytorch_model.bin")  # in order of preference
 
@@ -63,9 +65,17 @@ class OpenClipEncoder(TorchEncoder):
         self._context = int(tokenizer.context_length)
 
     def preprocess(self, image: Image) -> Tensor:
-        """Apply the checkpoint's own transformation, without augmentation."""
-        pixels: Tensor = self._transform(image)
-        return pixels
+        """Resize and crop as the checkpoint's own transformation does, without augmentation."""
+        for step in self._transform.transforms[:-SCALING]:
+            image = step(image)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+    def scaled_levels(self, ramp: Image) -> Tensor:
+        """Scale and normalise as the checkpoint's own transformation does."""
+        pixels: Any = ramp
+        for step in self._transform.transforms[-SCALING:]:
+            pixels = step(pixels)
+        return torch.as_tensor(pixels)
 
     def image_features(self, pixels: Tensor) -> Tensor:
         """Embed (B, 3, H, W) inputs on the device as (B, d)."""

@@ -51,8 +51,15 @@ class ClipEncoder(TorchEncoder):
         )
 
     def preprocess(self, image: Image) -> Tensor:
-        """Resize, crop and normalise with the checkpoint's own image processor."""
-        pixels: Tensor = self._processor(image, return_tensors="pt")["pixel_values"][0]
+        """Resize and crop with the checkpoint's own image processor."""
+        return self._processed(image, do_rescale=False, do_normalize=False).contiguous()
+
+    def scaled_levels(self, ramp: Image) -> Tensor:
+        """Scale and normalise with the checkpoint's own image processor."""
+        return self._processed(ramp, do_resize=False, do_center_crop=False)
+
+    def _processed(self, image: Image, **options: bool) -> Tensor:
+        pixels: Tensor = self._processor(image, return_tensors="pt", **options)["pixel_values"][0]
         return pixels
 
     def image_features(self, pixels: Tensor) -> Tensor:
@@ -169,6 +176,10 @@ class NaflexEncoder(SiglipEncoder):
             f"encoder model {self.name}: a NaFlex model has another number of patches for every "
             "image; leave `calip` out of `evaluation.methods`, or take a model of fixed size"
         )
+
+    def scale(self, batch: Tensor) -> Tensor:
+        """Leave the patches as they are: `preprocess` has normalised them."""
+        return batch
 
     def _placed(self, batch: Tensor) -> Tensor:
         return batch.to(self._device)  # shapes are not exact in low precision

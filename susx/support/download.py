@@ -6,6 +6,7 @@ were cut; so the same candidates and the same answers give the same support set.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import tarfile
@@ -219,8 +220,11 @@ def _stored(images: Mapping[str, Outcome]) -> Iterator[tuple[str, bytes]]:
             stream = tars[outcome.tar].extractfile(f"{outcome.key}.jpg")
             if stream is None:
                 raise InputError(f"{outcome.tar}: {outcome.key} is gone; delete the folder")
-            yield key, stream.read()
-    except (OSError, KeyError, tarfile.TarError) as error:
+            data = stream.read()
+            if hashlib.sha256(data).hexdigest() != outcome.sha256:
+                raise InputError(f"{outcome.tar}: {outcome.key} is damaged; delete the folder")
+            yield key, data
+    except (OSError, KeyError, EOFError, tarfile.TarError) as error:
         raise InputError(f"downloads are damaged ({error}); delete their folder") from None
     finally:
         for tar in tars.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,9 @@ from susx.support.npy import NpyFile
 from susx.support.remote import ROWS_AT_ONCE, described, opened, opened_parquet
 from susx.support.retrieval import Candidate
 from susx.web_pools import WebShard
+
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+"""What reading an archive raises: damaged, cut, compressed in unknown ways, encrypted."""
 
 
 def search_embeddings(
@@ -87,7 +91,7 @@ def _array(shard: WebShard) -> Iterator[NpyFile]:
                     )
                 with archive.open(f"{shard.array}.npy") as member:
                     yield NpyFile.read(member, f"{shard.path}[{shard.array}]")
-        except zipfile.BadZipFile as error:
+        except UNREADABLE as error:
             raise InputError(f"{shard.path}: not a readable .npz file ({error})") from None
 
 

@@ -23,6 +23,10 @@ from typing import Any
 
 PIECE = 65536
 PATIENCE = 1.25  # so that a silent host is reported as what it is
+UNICAST6 = ipaddress.ip_network("2000::/3")
+"""All that is assigned of IPv6; what lies outside is local, or carries addresses of IPv4."""
+RESERVED4 = [ipaddress.ip_network(net) for net in ("192.0.0.0/24", "192.88.99.0/24")]
+"""Which some versions of Python take for public."""
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -212,6 +216,12 @@ def _check(address: str, limits: Limits) -> None:
     forms: list[Any] = [ip, getattr(ip, "ipv4_mapped", None), getattr(ip, "sixtofour", None)]
     if ip in NAT64:
         forms.append(ipaddress.ip_address(int(ip) & 0xFFFFFFFF))
-    public = all(form.is_global and not form.is_multicast for form in forms if form is not None)
+    elif ip.version == 6 and ip.ipv4_mapped is None and ip not in UNICAST6:
+        forms.append(ipaddress.ip_address("::"))
+    public = all(
+        form.is_global and not form.is_multicast and not any(form in net for net in RESERVED4)
+        for form in forms
+        if form is not None
+    )
     if not (public or limits.allow_private):
         raise Refused(f"{address} is not a public address")

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,7 +112,10 @@ def judge(
     def embed(table: Table, images: Path) -> Embeddings:
         from susx.embedding import embed_support
 
-        found = embed_support(encoder, table, images, threads)
+        with TemporaryDirectory() as folder:
+            made = Path(folder, "support.h5")
+            embed_support(encoder, table, images, made, threads)
+            found = read_cache(made)
         for path, cache in caches.items():
             if found.meta["encoder"]["weights_sha256"] != cache.meta["encoder"]["weights_sha256"]:
                 raise InputError(f"{path}: embedded with other weights; delete it and run again")

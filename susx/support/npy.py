@@ -52,9 +52,9 @@ class NpyFile:
                 (2, 0): np.lib.format.read_array_header_2_0,
             }[version]
             shape, by_column, dtype = read(stream)
-        except (ValueError, KeyError, EOFError) as error:
+        except Exception as error:  # a header is parsed as Python, and fails as such
             raise InputError(f"{name}: not a readable .npy array ({error})") from None
-        if len(shape) != 2 or by_column or dtype not in (np.float16, np.float32):
+        if len(shape) != 2 or min(shape) < 0 or by_column or dtype not in (np.float16, np.float32):
             order = ", column by column" if by_column else ""
             raise InputError(
                 f"{name}: holds {dtype} of shape {shape}{order}; embeddings are (rows, dimension) "

@@ -63,7 +63,7 @@ def opened_parquet(
                         "or caption_column of the pool"
                     )
             yield file
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise InputError(f"{path}: not a readable Parquet file ({error})") from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from susx.cache import read_cache
 from susx.errors import InputError
 from susx.files import atomic
-from susx.images import UnreadableImage, decode
+from susx.images import FORMATS, UnreadableImage, decode
 from susx.manifests import ClassManifest, SupportRecord, Table
 from susx.pools import Sample, Shard, read_shard
 from susx.support.duplicates import Originals, fingerprint
@@ -158,11 +158,32 @@ def write_images(path: str | Path, images: Iterable[tuple[str, bytes]]) -> None:
     """Write (key, encoded image) pairs as a webdataset tar."""
     from webdataset import TarWriter
 
-    with atomic(path) as temporary, temporary.open("wb") as stream:
-        writer = TarWriter(stream, user="susx", group="susx", mtime=0, encoder=False)
+    with (
+        atomic(path) as temporary,
+        temporary.open("wb") as stream,
+        TarWriter(stream, user="susx", group="susx", mtime=0, encoder=False) as writer,
+    ):
         for key, data in images:
             writer.write({"__key__": key, _suffix(data): data})
-        writer.close()
+
+
+def stored_images(
+    path: str | Path, records: Iterable[SupportRecord]
+) -> Iterator[tuple[str, bytes]]:
+    """Read (key, encoded image) pairs as `write_images` wrote them.
+
+    Raises:
+        InputError: if they are not exactly the kept images of `records`.
+    """
+    digests = {record.key: record.sha256 for record in records if record.kept}
+    for sample in read_shard(Shard("webdataset", str(path))):
+        if digests.pop(sample.key, None) != hashlib.sha256(sample.image).hexdigest():
+            raise InputError(
+                f'{path}: "{sample.key}" does not fit the manifest; delete both and run again'
+            )
+        yield sample.key, sample.image
+    if digests:
+        raise InputError(f"{path}: {len(digests)} images are missing; delete it and run again")
 
 
 def _suffix(data: bytes) -> str:
@@ -170,7 +191,7 @@ def _suffix(data: bytes) -> str:
 
     from PIL import Image
 
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         name = str(image.format)
     return {"JPEG": "jpg", "MPO": "jpg", "TIFF": "tif"}.get(name, name.lower())
 

@@ -14,11 +14,14 @@ from typing import Any
 
 from susx.config_pools import ServicePool
 from susx.errors import InputError
-from susx.files import read_json, sha256_json, write_json
+from susx.files import read_checked, sha256_json, write_checked
 from susx.manifests import ClassManifest, Table
 from susx.prompts import PromptSet
 from susx.support.retrieval import Candidate
 
+LARGEST_ANSWER = 256 * 2**20
+PIECE = 2**16
+LARGEST_SCORE = 1e6
 KNOWN = ("url", "caption", "similarity", "id", "image")
 
 
@@ -102,13 +105,19 @@ def _answer(
     }
     path = folder / f"{sha256_json([service.url, request])[:32]}.json"
     if path.exists():
-        kept: list[dict[str, Any]] = read_json(path)
+        kept: list[dict[str, Any]] = read_checked(path, "delete it and run again")["hits"]
         return kept
     address = f"{service.url.rstrip('/')}/knn-service"
     try:
-        response = session.post(address, json=request, timeout=service.timeout)
-        response.raise_for_status()
-        hits = response.json()
+        # A redirection could lead anywhere in the network of this machine.
+        with session.post(
+            address, json=request, timeout=service.timeout, allow_redirects=False, stream=True
+        ) as response:
+            response.raise_for_status()
+            if response.is_redirect:
+                target = response.headers["location"]
+                raise InputError(f"{address}: redirects to {target}; if it is right, set it as url")
+            hits = _parsed(response, address)
     except RequestException as error:
         raise InputError(
             f"{address}: {error}; see whether the service runs and has index "
@@ -116,8 +125,30 @@ def _answer(
         ) from None
     if not isinstance(hits, list) or not all(isinstance(hit, dict) for hit in hits):
         raise InputError(f"{address}: answers {json.dumps(hits)[:80]}, not a list of images")
-    write_json(path, hits)
+    try:
+        write_checked(path, {"hits": hits})
+    except ValueError as error:  # infinite numbers, halves of characters
+        raise InputError(f"{address}: answers with what is no JSON ({error})") from None
     return hits
+
+
+def _parsed(response: Any, address: str) -> Any:
+    body = bytearray()
+    for piece in response.iter_content(PIECE):
+        body += piece
+        if len(body) > LARGEST_ANSWER:
+            raise InputError(f"{address}: answers more than {LARGEST_ANSWER} bytes")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        start = bytes(body[:80]).decode("utf-8", "replace")
+        raise InputError(f"{address}: answers {start!r}, which is not JSON") from None
+
+
+def _score(similarity: Any) -> float:
+    """A similarity, or 0 where a service answers with no number."""
+    usable = isinstance(similarity, int | float) and abs(similarity) <= LARGEST_SCORE
+    return float(similarity) if usable else 0.0
 
 
 def _candidate(label: int, query: int, place: int, hit: dict[str, Any]) -> Candidate:
@@ -125,7 +156,7 @@ def _candidate(label: int, query: int, place: int, hit: dict[str, Any]) -> Candi
     return Candidate(
         label,
         query,
-        float(hit.get("similarity") or 0.0),
+        _score(hit.get("similarity")),
         "service",
         f"{place:09d}",
         url=str(hit["url"]).strip(),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,13 +19,13 @@ import numpy as np
 
 from susx.config_synthesis import Synthesis
 from susx.errors import InputError
-from susx.files import sha256_json, write_json
+from susx.files import read_checked, sha256_json, write_checked
 from susx.manifests import ClassManifest, ClassName, SupportRecord, Table
 from susx.pools import Shard, read_shard
 from susx.prompts import PromptSet
 from susx.support.duplicates import fingerprint
 from susx.support.sampler import DiffusionSampler, Shot, description, locate
-from susx.support.selection import FLAGGED, summary, write_images
+from susx.support.selection import FLAGGED, stored_images, summary, write_images
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -188,12 +187,12 @@ class Progress:
             "fingerprint": self._fingerprint(entry, texts),
             "records": [asdict(record) for record in records],
         }
-        write_json(self._notes(entry), notes)
+        write_checked(self._notes(entry), notes)
 
     def load(self, entry: ClassName, texts: Sequence[str]) -> list[SupportRecord] | None:
         """Records of a class that is finished with the same settings, else None."""
         try:
-            notes = json.loads(self._notes(entry).read_text("utf-8"))
+            notes = read_checked(self._notes(entry), "the class is drawn again")
             records = [SupportRecord(**record) for record in notes["records"]]
             if notes["fingerprint"] != self._fingerprint(entry, texts):
                 return None
@@ -306,7 +305,8 @@ def join_chunks(
     """Join the chunks of a support set, in class order, into one tar and one table.
 
     Raises:
-        InputError: if chunks were drawn by different models or with different settings.
+        InputError: if chunks were drawn by different models or with different settings, or a tar
+            does not fit its table.
     """
     generators = [table.meta["generator"] for table in tables]
     if any(generator != generators[0] for generator in generators):
@@ -317,9 +317,9 @@ def join_chunks(
     write_images(
         images,
         (
-            (sample.key, sample.image)
-            for tar in tars
-            for sample in read_shard(Shard("webdataset", str(tar)))
+            image
+            for table, tar in zip(tables, tars, strict=True)
+            for image in stored_images(tar, table.records)
         ),
     )
     records = [record for table in tables for record in table.records]

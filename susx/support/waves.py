@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from susx.errors import InputError
-from susx.files import read_json, write_json
+from susx.files import read_checked, sha256_file, write_checked
 from susx.images import UnreadableImage, decode
 from susx.pools import Shard, read_shard
 from susx.support.duplicates import fingerprint
@@ -31,6 +31,7 @@ UNSENT = re.compile(
     r"unreachable|Connection refused|Temporary failure|Name or service|No address", re.IGNORECASE
 )
 """Errors of hosts that were not reached at all."""
+LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,12 @@ def _outcomes(part: Path) -> list[Outcome]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    notes = read_checked(part / "fingerprints.json", f"delete the folder {part}")
+    fingerprints = notes["fingerprints"]
     try:
+        if sha256_file(part / "0.parquet") != notes["parquet"]:
+            raise InputError(f"{part}: downloads are damaged; delete the folder")
         records = pq.read_table(part / "0.parquet").to_pylist()
-        fingerprints = read_json(part / "fingerprints.json")
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{part}: downloads are damaged ({error}); delete the folder") from None
     outcomes = []
@@ -137,7 +141,7 @@ def _outcomes(part: Path) -> list[Outcome]:
 def _worded(message: str | None) -> str:
     """A reason without what urllib wraps around it."""
     text = re.sub(r"^<urlopen error (.*)>$", r"\1", str(message))
-    return re.sub(r"^\[Errno -?\d+\] ", "", text) or "no response"
+    return re.sub(r"^\[Errno -?\d+\] ", "", text)[:LONGEST_REASON] or "no response"
 
 
 class Inspector:
@@ -203,7 +207,9 @@ def _download(urls: Sequence[str], rules: Rules, folder: Path) -> None:
     limits = Limits(rules.timeout, rules.max_mib * 2**20, rules.allow_private, rules.user_agent)
     with guarded(limits):
         download.download_shard((0, str(folder / "urls.arrow")))
-    write_json(folder / "fingerprints.json", inspector.fingerprints)
+    records = sha256_file(folder / "0.parquet")
+    notes = {"parquet": records, "fingerprints": inspector.fingerprints}
+    write_checked(folder / "fingerprints.json", notes)
     lost = len(urls) - len(_outcomes(folder))
     if lost:  # img2dataset prints what went wrong with them and goes on
         raise InputError(f"{folder}: {lost} of {len(urls)} downloads were not written; {AGAIN}")

@@ -101,7 +101,7 @@ def test_file_has_the_documented_layout(tmp_path: Path, dtype: str) -> None:
         assert str(file["labels"].dtype) == "int32"
         assert file["keys"].asstr()[2] == "Åland/002.png"
         assert json.loads(file.attrs["meta"]) == META
-        assert file.attrs["version"] == 2
+        assert file.attrs["version"] == 3
     write_cache(tmp_path / "c.h5", with_norms())
     with h5py.File(tmp_path / "c.h5") as file:
         assert set(file) == {"features", "labels", "keys", "norms"}
@@ -168,7 +168,7 @@ def test_unusable_features_are_not_written(tmp_path: Path, made: Embeddings, pro
 def craft(path: Path, made: Embeddings, **attributes: Any) -> None:
     """Write a cache by hand, with a correct checksum and whatever content."""
     meta = json.dumps(made.meta, sort_keys=True)
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", userblock_size=cache.SEAL) as file:
         file["features"] = made.features
         file["labels"] = made.labels
         if made.norms is not None:
@@ -181,6 +181,7 @@ def craft(path: Path, made: Embeddings, **attributes: Any) -> None:
         for name, value in {**defaults, **checksum, **attributes}.items():
             if value is not None:
                 file.attrs[name] = value
+    cache.seal(path)
 
 
 @pytest.mark.parametrize("made", [embeddings(), with_norms(), of_patches()])
@@ -206,7 +207,7 @@ def test_interrupted_writing_leaves_the_old_cache(
     def fail(*_: Any) -> str:
         raise OSError("disk full")
 
-    monkeypatch.setattr(cache, "_digest", fail)
+    monkeypatch.setattr(cache, "_finished", fail)
     with pytest.raises(OSError, match="disk full"):
         write_cache(tmp_path / "c.h5", embeddings(seed=1))
     monkeypatch.undo()
@@ -228,10 +229,10 @@ def test_foreign_hdf5_is_refused(tmp_path: Path, attributes: dict[str, Any]) -> 
         read_cache(tmp_path / "c.h5")
 
 
-@pytest.mark.parametrize("version", [1, 3])
+@pytest.mark.parametrize("version", [2, 4])
 def test_other_version_is_refused(tmp_path: Path, version: int) -> None:
     craft(tmp_path / "c.h5", embeddings(), version=version)
-    match = rf"c\.h5: cache version {version}, expected 2; delete it and run again"
+    match = rf"c\.h5: cache version {version}, expected 3; delete it and run again"
     with pytest.raises(InputError, match=match):
         read_cache(tmp_path / "c.h5")
 
@@ -295,8 +296,33 @@ def test_altered_contents_do_not_fit_the_checksum(tmp_path: Path, part: str) -> 
             file["keys"][0] = "other"
         else:
             file.attrs["meta"] = json.dumps({**META, "n_failed": 1}, sort_keys=True)
-    with pytest.raises(InputError, match=r"c\.h5: contents do not fit the stored checksum"):
+    with pytest.raises(InputError, match=r"c\.h5: .*contents do not fit the stored checksum"):
         read_cache(path)
+
+
+def test_more_values_than_a_file_holds_are_not_read(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "c.h5", "w", userblock_size=cache.SEAL) as file:
+        file.create_dataset("features", (2**40, 512), "f4", chunks=(1, 512))
+        file.attrs.update({"format": cache.FORMAT, "version": cache.VERSION, "meta": "{}"})
+    cache.seal(tmp_path / "c.h5")
+    with pytest.raises(InputError, match=r"c\.h5: states more values than it holds; delete it"):
+        read_cache(tmp_path / "c.h5")
+
+
+def test_a_damaged_part_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    write_cache(tmp_path / "c.h5", embeddings())
+    data = bytearray((tmp_path / "c.h5").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "c.h5").write_bytes(data)
+    with pytest.raises(InputError, match=r"c\.h5: .*do not fit the stored checksum"):
+        cache.read_meta(tmp_path / "c.h5")
+
+
+def test_a_cache_without_checksum_is_refused(tmp_path: Path) -> None:
+    write_cache(tmp_path / "c.h5", embeddings())
+    (tmp_path / "c.h5").write_bytes((tmp_path / "c.h5").read_bytes()[cache.SEAL :])
+    with pytest.raises(InputError, match=r"c\.h5: .*stored checksum.*; delete it and run again"):
+        read_cache(tmp_path / "c.h5")
 
 
 def test_cache_of_another_class_list_is_refused(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from susx.errors import InputError
 from susx.files import sha256_json
-from susx.manifests import ClassManifest, class_manifest, find_all, read_class_list
+from susx.manifests import MAX_SLUG, ClassManifest, class_manifest, find_all, read_class_list
+from susx.plain import INVISIBLE
 
 ODD_NAMES = [
     "a/b",
@@ -34,7 +35,9 @@ ODD_NAMES = [
     "CAFE",
     "cafe",
 ]
-PRINTABLE = st.text(min_size=1, max_size=60).filter(lambda s: s.strip() and s.strip().isprintable())
+PRINTABLE = st.text(min_size=1, max_size=60).filter(
+    lambda s: s.strip() and s.strip().isprintable() and not INVISIBLE.search(s)
+)
 
 
 def test_index_is_the_place_in_the_list() -> None:
@@ -117,6 +120,32 @@ def test_slugs_are_unique_short_and_safe(names: list[str]) -> None:
         assert slug.isascii()
         assert not {"/", "\\", "\0", ".", " "} & set(slug)
         assert slug[0].isalnum()
+
+
+@given(st.lists(PRINTABLE, min_size=1, max_size=8, unique_by=str.strip))
+def test_slugs_of_slugs_are_slugs(names: list[str]) -> None:
+    slugs = [entry.slug for entry in class_manifest(names)]
+    assume(max(map(len, slugs)) < MAX_SLUG)
+    assert [entry.slug for entry in class_manifest(slugs)] == slugs
+
+
+@given(
+    st.lists(PRINTABLE, min_size=1, max_size=4, unique_by=str.strip),
+    st.lists(PRINTABLE.map(str.strip), max_size=3),
+)
+@settings(max_examples=30)
+def test_any_manifest_makes_the_round_trip(
+    tmp_path: Path, names: list[str], aliases: list[str]
+) -> None:
+    entries = [*({"name": name, "aliases": aliases} for name in names[:1]), *names[1:]]
+    made = class_manifest(entries)
+    made.write(tmp_path / "classes.json")
+    assert ClassManifest.read(tmp_path / "classes.json") == made
+    for entry in made:
+        folder = tmp_path / "made" / entry.slug
+        folder.mkdir(parents=True, exist_ok=True)
+        assert folder.resolve().parent == tmp_path / "made"
+        assert folder.name == entry.slug
 
 
 def test_slugs_stay_unique_when_a_name_looks_like_a_hashed_slug() -> None:

@@ -26,7 +26,8 @@ def test_full_configuration_keeps_every_value() -> None:
     assert config["evaluation"]["protocols"] == ["fixed", "support"]
     assert config["evaluation"]["search"] == "continuous"
     images = config["datasets"]["pets"]["images"]
-    assert images == {**FULL["datasets"]["pets"]["images"], "root": None, "source": None}
+    unset = {"root": None, "source": None, "download": False}
+    assert images == {**FULL["datasets"]["pets"]["images"], **unset}
 
 
 def test_minimal_configuration_gets_the_defaults() -> None:
@@ -40,7 +41,8 @@ def test_minimal_configuration_gets_the_defaults() -> None:
     assert config.evaluation.search == "grid"
     assert (config.evaluation.texts, config.evaluation.supports) == (None, None)
     assert config.datasets["pets"].images.model_dump() == {
-        "test": "photos", "validation": None, "train": None, "root": None, "source": None
+        "test": "photos", "validation": None, "train": None, "root": None, "source": None,
+        "download": False,
     }  # fmt: skip
     assert config.roots.model_dump() == {"work": "work", "cache": "cache", "results": "results"}
     assert config.encoders["clip"].device == "auto"

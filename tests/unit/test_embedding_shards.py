@@ -205,7 +205,13 @@ def test_a_service_is_one_shard(tmp_path: Path) -> None:
 # S3
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+
+
+@pytest.fixture
 def bucket() -> Iterator[tuple[Any, dict[str, Any]]]:
     """An S3 server on loopback, and the options that lead there."""
     server = pytest.importorskip("moto.server").ThreadedMotoServer(
@@ -214,7 +220,7 @@ def bucket() -> Iterator[tuple[Any, dict[str, Any]]]:
     s3fs = pytest.importorskip("s3fs")
     server.start()
     host, port = server.get_host_and_port()
-    options = {"endpoint_url": f"http://{host}:{port}", "key": "k", "secret": "s"}
+    options = {"endpoint_url": f"http://{host}:{port}", "anon": False}
     system = s3fs.S3FileSystem(**options)
     system.mkdir("pool")
     yield system, options
@@ -244,7 +250,7 @@ def test_a_bucket_is_searched_and_listed_once(bucket: Any, tmp_path: Path) -> No
 def test_an_endpoint_that_is_down_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("s3fs")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    options = {"endpoint_url": "http://127.0.0.1:9", "key": "k", "secret": "s"}
+    options = {"endpoint_url": "http://127.0.0.1:9", "anon": False}
     with pytest.raises(InputError, match=r"pools\.web\.path: cannot list s3://pool/laion/img_emb"):
         web_shards(pool("s3://pool/laion", storage=options), "pools.web", tmp_path / "x")
     assert list(tmp_path.iterdir()) == []

@@ -158,6 +158,13 @@ def test_whatever_a_model_writes_a_description_is_a_named_sentence(
         assert not text.endswith("...")
 
 
+@given(REPLIES, st.booleans(), NAMES)
+def test_a_description_is_read_as_itself(reply: str, finished: bool, name: str) -> None:
+    texts = descriptions([(reply, finished)], name).texts
+    again = descriptions([(text, True) for text in texts], name)
+    assert again.texts == texts or again.dropped == {"too long": 1}
+
+
 @pytest.mark.parametrize(
     ("item", "phrase"),
     [

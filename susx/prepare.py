@@ -1,0 +1,167 @@
+"""Images decoded and preprocessed for an encoder, in the order they came."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from susx.encoders import Encoder
+from susx.errors import InputError
+from susx.images import UnreadableImage, decode, read_listed
+from susx.manifests import ImageRecord
+from susx.support.views import random_view
+
+UNIT = 8  # images that a worker process does at once; all units together must fit into /dev/shm
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Item:
+    """An image on its way to the encoder.
+
+    Attributes:
+        key: its name.
+        label: class index, -1 if unknown.
+        sha256: of its bytes.
+        source: its bytes, or where they lie.
+        seed: of the random view that is taken of it; None for the image itself.
+    """
+
+    key: str
+    label: int
+    sha256: str
+    source: bytes | ImageRecord
+    seed: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Preprocessed images: (B, ...) inputs of the encoder, or None where none could be read.
+
+    Attributes:
+        keys: B names.
+        labels: B class indices.
+        pixels: inputs.
+        failed: reasons by key of those that could not be read.
+        size: number of all of them.
+        problem: message of an error that ends the job.
+    """
+
+    keys: list[str]
+    labels: list[int]
+    pixels: Tensor | None
+    failed: dict[str, str]
+    size: int
+    problem: str = ""
+
+
+def prepared(
+    batches: Iterable[tuple[T, Sequence[Item]]],
+    encoder: Encoder,
+    workers: int,
+    processes: bool,
+    draft: bool = False,
+) -> Iterator[tuple[T, Batch]]:
+    """Decode and preprocess batches of images, in order.
+
+    Args:
+        batches: images, each batch with something to recognise it by.
+        encoder: whose preprocessing is applied.
+        workers: images worked on at the same time.
+        processes: whether workers are processes, ahead of what is consumed; they pay off where
+            the encoder runs on another device. On the CPU, which it keeps busy by itself, threads
+            between two batches do less harm.
+        draft: whether JPEGs may be decoded at the smallest scale that is not below the input's.
+
+    Raises:
+        InputError: if a file has changed since it was listed.
+    """
+    waiting: deque[tuple[T, int]] = deque()
+
+    def units() -> Iterator[Sequence[Item]]:
+        for tag, items in batches:
+            size = UNIT if processes else max(1, len(items))
+            starts = range(0, max(1, len(items)), size)
+            waiting.append((tag, len(starts)))
+            yield from (items[start : start + size] for start in starts)
+
+    images = _Images(encoder, draft, 0 if processes else workers)
+    loader = DataLoader(
+        images,
+        batch_sampler=units(),  # type: ignore[arg-type]
+        num_workers=workers if processes else 0,
+        collate_fn=_as_it_is,
+        multiprocessing_context="fork" if processes else None,
+    )
+    done: list[Batch] = []
+    for unit in loader:
+        if unit.problem:
+            raise InputError(unit.problem)
+        done.append(unit)
+        if len(done) == waiting[0][1]:
+            yield waiting.popleft()[0], _joined(done)
+            done = []
+
+
+class _Images(Dataset[Batch]):
+    """What workers share; its indices are the items themselves."""
+
+    def __init__(self, encoder: Encoder, draft: bool, threads: int) -> None:
+        self._encoder = encoder
+        self._draft = draft
+        self._pool = ThreadPoolExecutor(threads) if threads else None
+
+    def __getitems__(self, items: Sequence[Item]) -> Batch:
+        run = self._pool.map if self._pool else map
+        keys, labels, tensors, failed = [], [], [], {}
+        try:
+            for item, result in zip(items, run(self._prepare, items), strict=True):
+                if isinstance(result, str):
+                    failed[item.key] = result
+                else:
+                    keys.append(item.key)
+                    labels.append(item.label)
+                    tensors.append(result)
+        except InputError as error:  # a worker process would wrap it into its traceback
+            return Batch([], [], None, {}, len(items), str(error))
+        # torch.stack would wake torch's threads, which costs more than the copy
+        pixels = torch.from_numpy(np.stack([t.numpy() for t in tensors])) if tensors else None
+        return Batch(keys, labels, pixels, failed, len(items))
+
+    def _prepare(self, item: Item) -> Tensor | str:
+        encoder, source = self._encoder, item.source
+        data = source if isinstance(source, bytes) else read_listed(source)
+        side = encoder.image_size if self._draft and item.seed is None else None
+        try:
+            image = decode(data, side)
+            if item.seed is not None:
+                image = random_view(image, encoder.image_size, np.random.default_rng(item.seed))
+            return encoder.preprocess(image)
+        except UnreadableImage as error:
+            return str(error)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _joined(units: Sequence[Batch]) -> Batch:
+    if len(units) == 1:
+        return units[0]
+    pixels = [unit.pixels for unit in units if unit.pixels is not None]
+    return Batch(
+        [key for unit in units for key in unit.keys],
+        [label for unit in units for label in unit.labels],
+        torch.cat(pixels) if pixels else None,
+        {key: reason for unit in units for key, reason in unit.failed.items()},
+        sum(unit.size for unit in units),
+    )

@@ -1,0 +1,137 @@
+"""Embedding of JPEG files against the bare forward pass on tensors that are already there.
+
+    python -m tests.benchmarks.bench_embedding [--patch 16] [--device cuda --precision bfloat16]
+
+A CLIP of the published size with random weights. Every round measures, one after the other, the
+forward pass alone, the job as the pipeline runs it (files read, verified, decoded, preprocessed,
+embedded, written to a cache), and decoding and preprocessing alone; printed are the median
+images/s and the median of the rounds' ratios.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import torch
+from transformers import CLIPConfig, CLIPModel
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+from susx import embedding
+from susx.compute import limit_threads
+from susx.config import Encoder as Settings
+from susx.encoders import load_encoder
+from susx.encoders.base import TorchEncoder
+from susx.images import decode, image_manifest
+from susx.manifests import ImageRecord, Table, class_manifest
+from susx.prepare import Item, prepared
+from tests.encoder_cases import case_sensitive_tokenizer
+from tests.helpers import image_bytes
+
+PHOTOS = Path(__file__).parents[3] / "shared/data/photos"
+GENERATED = 64
+
+
+def photos() -> tuple[list[bytes], str]:
+    """Real photos where they are at hand, else noise of their usual size."""
+    real = [path.read_bytes() for path in sorted(PHOTOS.glob("*.JPEG"))]
+    if real:
+        return real, f"{len(real)} photos"
+    made = [
+        image_bytes((i, 90, 200 - i), (500, 375), seed=i, format="JPEG") for i in range(GENERATED)
+    ]
+    return made, f"{len(made)} generated images"
+
+
+def save_model(folder: Path, patch: int) -> None:
+    """A CLIP ViT-B with random weights, as save_pretrained writes it."""
+    torch.manual_seed(0)
+    config = CLIPConfig(vision_config={"patch_size": patch}, projection_dim=512)
+    CLIPModel(config).save_pretrained(folder)
+    case_sensitive_tokenizer(77, ["input_ids", "attention_mask"]).save_pretrained(folder)
+    CLIPImageProcessorPil().save_pretrained(folder)
+
+
+def repeated(folder: Path, number: int) -> Table:
+    """So many files of one class."""
+    images, what = photos()
+    print(f"{number} images, by repeating {what}")
+    (folder / "photo").mkdir(parents=True)
+    for i in range(number):
+        (folder / f"photo/{i:06d}.jpg").write_bytes(images[i % len(images)])
+    return image_manifest(folder, class_manifest(["photo"]), threads=2)
+
+
+def rate(number: int, work: Callable[[], object]) -> float:
+    """Images/s."""
+    start = time.perf_counter()
+    work()
+    return number / (time.perf_counter() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--patch", type=int, default=16)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--images", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--jpeg-draft", action="store_true")
+    chosen = parser.parse_args()
+    limit_threads(chosen.threads)
+    with TemporaryDirectory() as folder:
+        save_model(Path(folder, "model"), chosen.patch)
+        settings = Settings(
+            library="transformers",
+            model=str(Path(folder, "model")),
+            device=chosen.device,
+            precision=chosen.precision,
+            batch_size=chosen.batch_size,
+            jpeg_draft=chosen.jpeg_draft,
+        )
+        table = repeated(Path(folder, "images"), chosen.images)
+        measure(settings, table, Path(folder), chosen.threads, chosen.rounds)
+
+
+def measure(settings: Settings, table: Table, folder: Path, threads: int, rounds: int) -> None:
+    encoder = load_encoder(settings)
+    assert isinstance(encoder, TorchEncoder)
+    embedding.load_encoder = lambda _: encoder  # loading is not what is measured
+    records: list[ImageRecord] = list(table.records)
+    n, size = len(records), settings.batch_size
+    distinct = [encoder.preprocess(decode(Path(r.path).read_bytes())) for r in records[:size]]
+    pixels = encoder.scale(torch.stack(distinct)).to(settings.device)
+    pixels = pixels.to(getattr(torch, settings.precision))
+    processes = settings.device == "cuda"
+
+    @torch.inference_mode()
+    def forward() -> None:
+        for start in range(0, n, size):
+            encoder.image_features(pixels[: min(size, n - start)]).float().cpu()
+
+    def decoding() -> None:
+        items = [Item(r.key, r.label, r.sha256, r) for r in records]
+        batches = [(0, items[start : start + size]) for start in range(0, n, size)]
+        for _ in prepared(batches, encoder, threads, processes, settings.jpeg_draft):
+            pass
+
+    def job() -> None:
+        embedding.embed_images(settings, table, folder / "c.h5", threads)
+
+    forward()
+    made = [[rate(n, work) for work in (forward, job, decoding)] for _ in range(rounds)]
+    for name, column in zip(
+        ("forward pass", "job", "decoding"), zip(*made, strict=True), strict=True
+    ):
+        print(f"{name:>14}: {median(column):8.1f} images/s")
+    print(f"job / forward pass: {median(row[1] / row[0] for row in made):.1%}")
+    if median(row[2] / row[0] for row in made) < 1:
+        print(f"job / decoding: {median(row[1] / row[2] for row in made):.1%}")
+
+
+if __name__ == "__main__":
+    main()
