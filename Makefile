@@ -59,6 +59,6 @@ clean:
 	touch $@
 
 .venv/.dev: .venv/.base
-	$(PIP) --editable '.[llm,s3,sd,siglip,web,dev]'
+	$(PIP) --editable '.[llm,s3,sd,siglip,slurm,web,dev]'
 	$(PIP) --no-deps open-clip-torch  # a torchvision for another torch would break transformers
 	touch $@

@@ -12,12 +12,14 @@ rule class_manifest:
         "benchmarks/class_manifest/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(name for name, dataset in DATASETS.items() if dataset.named),
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=memory(500),
+        runtime=minutes(10),
+        gpu=0,
     params:
         dataset=lambda w: name_source(w.dataset),
         key=lambda w: f"config.yaml: datasets.{w.dataset}.classes",
@@ -38,8 +40,9 @@ rule download_dataset:
         WEB_ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=2000,
-        runtime=1440,
+        mem_mb=memory(2000),
+        runtime=minutes(1440),
+        gpu=0,
     params:
         download=download_settings,
     script:
@@ -64,8 +67,9 @@ rule image_manifest:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=lambda w, attempt: attempt * 4000,
-        runtime=240,
+        mem_mb=memory(4000),
+        runtime=minutes(240),
+        gpu=0,
     params:
         key=lambda w: f"config.yaml: {image_key(w.dataset, w.split)}",
         place=lambda w: image_place(w.dataset).settings(w.split),
@@ -89,8 +93,9 @@ rule list_unlabelled:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=lambda w, attempt: attempt * 4000,
-        runtime=240,
+        mem_mb=memory(4000),
+        runtime=minutes(240),
+        gpu=0,
     params:
         key=lambda w: f"config.yaml: datasets.{w.dataset}.images.unlabelled",
         folder=lambda w: IMAGES[w.dataset].unlabelled,
@@ -116,8 +121,9 @@ rule check_dataset:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=memory(2000),
+        runtime=minutes(240),
+        gpu=0,
     params:
         dataset=check_settings,
     script:

@@ -15,9 +15,9 @@ rule export_classifier:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (2000 + 8 * int(input.size_mb)),
-        runtime=240,
-        gpu=0,
+        mem_mb=memory(2000, 8),
+        runtime=minutes(240),
+        gpu=lambda w: gpus(evaluation_device(w)),
     params:
         files=classifier_files,
         choice=lambda w: classifier_choice(w.dataset),
@@ -42,9 +42,9 @@ rule predict:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (2000 + 8 * int(input.size_mb)),
-        runtime=60,
-        gpu=0,
+        mem_mb=memory(2000, 8),
+        runtime=minutes(60),
+        gpu=lambda w: gpus(CONFIG.encoders[predicting_encoder()].device),
     params:
         device=lambda w: CONFIG.encoders[predicting_encoder()].device,
     script:

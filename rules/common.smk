@@ -31,6 +31,7 @@ DEMO_DATA = Path("demo/data")
 try:
     CONFIG = parse_config(config)
     DATASETS = {name: with_card(dataset) for name, dataset in CONFIG.datasets.items()}
+    TUNED_ON = {name: tuning_split(dataset) for name, dataset in DATASETS.items()}
     SHARDS = {
         name: (
             web_shards(
@@ -92,6 +93,36 @@ wildcard_constraints:
     split=one_of([*SPLITS, UNLABELLED]),
     texts="descriptions|descriptors",
     chunk=r"\d+",
+
+
+def memory(base, factor=0, **factors):
+    """Memory of a job in MB, by the size of its input, and more at every further attempt.
+
+    `factor` counts all of the input, a named one that part of it.
+    """
+
+    def mem_mb(wildcards, input, attempt):
+        parts = [(factor, input)] if factor else []
+        parts += [(by, input.get(name)) for name, by in factors.items()]
+        return attempt * (base + int(sum(by * megabytes(files) for by, files in parts)))
+
+    return mem_mb
+
+
+def megabytes(files):
+    """Size of one file or of several; FileNotFoundError tells Snakemake to ask again later."""
+    paths = [files] if isinstance(files, str) else files
+    return sum(Path(path).stat().st_size for path in paths) / 1e6
+
+
+def minutes(base):
+    """Run time of a job in minutes, more at every further attempt."""
+    return lambda wildcards, attempt: attempt * base
+
+
+def gpus(device):
+    """GPUs that a job requests: one for `cuda`; with `auto`, what a profile says is requested."""
+    return int(device == "cuda")
 
 
 def result_files():

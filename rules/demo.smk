@@ -14,8 +14,9 @@ rule demo_images:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+        gpu=0,
     params:
         per_class=lambda w: {"test": 40, "validation": 10}[w.split],
         seed=DEMO_SEED,
@@ -36,8 +37,9 @@ rule demo_pool:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+        gpu=0,
     params:
         size=3000,
         seed=DEMO_SEED,

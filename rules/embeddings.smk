@@ -12,13 +12,15 @@ rule embed_text:
         "logs/embed_text/{encoder}/{dataset}/{strategy}.log",
     benchmark:
         "benchmarks/embed_text/{encoder}/{dataset}/{strategy}.tsv"
+    group:
+        "text"
     conda:
         ENCODER_ENVIRONMENT
     threads: encoder_threads
     resources:
-        mem_mb=lambda w, attempt: attempt * 4000,
-        runtime=60,
-        gpu=0,
+        mem_mb=memory(4000, model=3),
+        runtime=minutes(60),
+        gpu=encoder_gpus,
     params:
         encoder=encoder_settings,
     script:
@@ -41,9 +43,9 @@ rule embed_images:
         ENCODER_ENVIRONMENT
     threads: encoder_threads
     resources:
-        mem_mb=lambda w, attempt: attempt * 6000,
-        runtime=720,
-        gpu=0,
+        mem_mb=memory(6000, model=3, manifest=50),
+        runtime=minutes(720),
+        gpu=encoder_gpus,
     params:
         encoder=encoder_settings,
     script:
@@ -66,9 +68,9 @@ rule embed_patches:
         ENCODER_ENVIRONMENT
     threads: encoder_threads
     resources:
-        mem_mb=lambda w, attempt: attempt * 16000,
-        runtime=720,
-        gpu=0,
+        mem_mb=memory(16000, model=3, manifest=50),
+        runtime=minutes(720),
+        gpu=encoder_gpus,
     params:
         encoder=lambda w: encoder_settings(w) | {"store": "float16"},
     script:
@@ -92,9 +94,9 @@ rule embed_support:
         ENCODER_ENVIRONMENT
     threads: encoder_threads
     resources:
-        mem_mb=lambda w, attempt: attempt * 6000,
-        runtime=720,
-        gpu=0,
+        mem_mb=memory(6000, model=3, manifest=50),
+        runtime=minutes(720),
+        gpu=encoder_gpus,
     params:
         encoder=encoder_settings,
         views=support_views,
@@ -116,9 +118,9 @@ rule embed_shard:
         ENCODER_ENVIRONMENT
     threads: encoder_threads
     resources:
-        mem_mb=lambda w, attempt: attempt * 6000,
-        runtime=720,
-        gpu=0,
+        mem_mb=memory(6000, model=3),
+        runtime=minutes(720),
+        gpu=encoder_gpus,
     params:
         encoder=encoder_settings,
         shard=lambda w: image_source(SHARDS[w.pool][w.shard]),

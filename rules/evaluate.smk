@@ -16,9 +16,9 @@ rule evaluate:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (2000 + 8 * int(input.size_mb)),
-        runtime=240,
-        gpu=0,
+        mem_mb=memory(2000, 8),
+        runtime=minutes(240),
+        gpu=lambda w: gpus(evaluation_device(w)),
     params:
         files=cache_files,
         plan=lambda w: EVALUATION.model_dump(
@@ -52,12 +52,14 @@ rule collate:
         "logs/collate/{dataset}.log",
     benchmark:
         "benchmarks/collate/{dataset}.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory(1000, parts=20),
+        runtime=minutes(10),
+        gpu=0,
     params:
         config=lambda w: CONFIG.model_dump(exclude={"roots", "datasets", "classifier"})
         | {"dataset": DATASETS[w.dataset].model_dump()},

@@ -15,12 +15,15 @@ rule import_classes:
         "benchmarks/import_classes/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(name for name in FEATURES if not DATASETS[name].named),
+    group:
+        "import"
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (1000 + 20 * int(input.size_mb)),
-        runtime=10,
+        mem_mb=memory(1000, images=20, text=20),
+        runtime=minutes(10),
+        gpu=0,
     script:
         "../workflow_scripts/import_classes.py"
 
@@ -39,12 +42,15 @@ rule import_images:
     wildcard_constraints:
         dataset=one_of(FEATURES),
         encoder=one_of(BACKBONES),
+    group:
+        "import"
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (1000 + 20 * int(input.size_mb)),
-        runtime=30,
+        mem_mb=memory(1000, files=20),
+        runtime=minutes(30),
+        gpu=0,
     params:
         source=feature_source,
     script:
@@ -66,12 +72,15 @@ rule import_text:
         dataset=one_of(FEATURES),
         encoder=one_of(BACKBONES),
         strategy=one_of({text for f in FEATURE_FILES.values() for text in f.texts}),
+    group:
+        "import"
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (1000 + 20 * int(input.size_mb)),
-        runtime=30,
+        mem_mb=memory(1000, file=20),
+        runtime=minutes(30),
+        gpu=0,
     params:
         source=feature_source,
     script:
@@ -93,12 +102,15 @@ rule import_support:
         dataset=one_of(FEATURES),
         encoder=one_of(BACKBONES),
         support=one_of({name for f in FEATURE_FILES.values() for name in f.supports}),
+    group:
+        "import"
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (1000 + 20 * int(input.size_mb)),
-        runtime=30,
+        mem_mb=memory(1000, files=20),
+        runtime=minutes(30),
+        gpu=0,
     params:
         source=feature_source,
         shots=lambda w: FEATURE_FILES[w.dataset].shots.get(w.support, 1),

@@ -1,5 +1,7 @@
 """Input functions: which files a job reads, by its wildcards."""
 
+from functools import cache
+
 TEXT_FILES = ("descriptions", "descriptors")
 
 
@@ -52,6 +54,7 @@ def text_file(source):
     return path
 
 
+@cache
 def model_files(encoder):
     """Files of a local encoder model; none for one from the hub."""
     return local_files(CONFIG.encoders[encoder])
@@ -65,6 +68,11 @@ def encoder_settings(wildcards):
 def encoder_threads(wildcards):
     """CPU threads of an embedding job."""
     return CONFIG.encoders[wildcards.encoder].threads
+
+
+def encoder_gpus(wildcards):
+    """GPUs of an embedding job."""
+    return gpus(CONFIG.encoders[wildcards.encoder].device)
 
 
 def configured_texts(dataset):
@@ -129,7 +137,7 @@ def evaluated_splits(dataset):
     """
     if dataset in IMAGES:
         return [s for s in ("test", "validation") if not lacking_split(dataset, s)]
-    own = tuning_split(DATASETS[dataset]) == "validation"
+    own = TUNED_ON[dataset] == "validation"
     there = FEATURE_FILES[dataset].has_split("validation")
     return ["test", "validation"] if own and there else ["test"]
 
@@ -249,7 +257,7 @@ def tuning_settings(dataset):
     """How hyper-parameters are chosen, in published units."""
     return EVALUATION.model_dump(include={"grid", "fixed", "memory_mib"}) | {
         "continuous": EVALUATION.search == "continuous",
-        "validation_split": tuning_split(DATASETS[dataset]),
+        "validation_split": TUNED_ON[dataset],
     }
 
 

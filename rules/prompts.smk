@@ -17,8 +17,8 @@ rule describe_classes:
     threads: lambda w: getattr(language_model(w), "threads", 1)
     resources:
         mem_mb=language_model_memory,
-        runtime=720,
-        gpu=0,
+        runtime=minutes(720),
+        gpu=lambda w: gpus(getattr(language_model(w), "device", "cpu")),
         requests=lambda w: getattr(language_model(w), "concurrency", 0),
     params:
         classes=chunk_names,
@@ -43,12 +43,14 @@ rule join_descriptions:
         "benchmarks/join_descriptions/{dataset}/{texts}.tsv"
     wildcard_constraints:
         dataset=one_of({dataset for dataset, _ in WRITTEN}),
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
+        gpu=0,
     script:
         "../workflow_scripts/join_descriptions.py"
 
@@ -64,12 +66,14 @@ rule prompts:
         "logs/prompts/{dataset}/{strategy}.log",
     benchmark:
         "benchmarks/prompts/{dataset}/{strategy}.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=memory(500),
+        runtime=minutes(10),
+        gpu=0,
     params:
         sources=lambda w: strategy_sources(w.strategy),
         settings=lambda w: DATASETS[w.dataset].model_dump(

@@ -14,12 +14,15 @@ rule search_shard:
         "benchmarks/search_shard/{dataset}/{support}/{shard}.tsv"
     wildcard_constraints:
         support=one_of(set(RETRIEVED) - set(DOWNLOADED)),
+    group:
+        "search"
     conda:
         ENVIRONMENT
     threads: 2
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (2000 + 3 * int(input.size_mb)),
-        runtime=60,
+        mem_mb=memory(2000, pool=3, queries=3),
+        runtime=minutes(60),
+        gpu=0,
     params:
         limit=lambda w: candidate_limit(w.support),
     script:
@@ -43,8 +46,9 @@ rule draw_support:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * 4000,
-        runtime=60,
+        mem_mb=memory(4000, train=20),
+        runtime=minutes(60),
+        gpu=0,
     params:
         size=lambda w: few_shot(w).size,
         seed=lambda w: SEEDS[w.support][1],
@@ -72,8 +76,9 @@ rule select_support:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * 4000,
-        runtime=240,
+        mem_mb=memory(4000, candidates=1, text=3),
+        runtime=minutes(240),
+        gpu=0,
     params:
         limit=lambda w: candidate_limit(w.support),
         selection=lambda w: selection(w.support),

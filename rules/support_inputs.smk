@@ -54,6 +54,12 @@ def judge_settings(wildcards):
     return CONFIG.encoders[name].model_dump(exclude={"threads"}) if name else None
 
 
+def judge_gpus(wildcards):
+    """GPUs of a download whose images are judged."""
+    settings = judge_settings(wildcards)
+    return gpus(settings["device"]) if settings else 0
+
+
 def judge_inputs(wildcards):
     """Texts and model that downloaded images are judged by.
 

@@ -20,9 +20,9 @@ rule synthesise:
         "../envs/synthesis.yaml"
     threads: lambda w: SYNTHESISED[w.support].threads
     resources:
-        mem_mb=lambda w, input, attempt: attempt * (4000 + 3 * int(input.size_mb)),
-        runtime=1440,
-        gpu=lambda w: int(SYNTHESISED[w.support].device != "cpu"),
+        mem_mb=memory(4000, model=3),
+        runtime=minutes(1440),
+        gpu=lambda w: gpus(SYNTHESISED[w.support].device),
     params:
         settings=lambda w: SYNTHESISED[w.support].model_dump(exclude={"threads"}),
         chunk=lambda w: int(w.chunk),
@@ -49,8 +49,9 @@ rule join_chunks:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * 4000,
-        runtime=60,
+        mem_mb=memory(4000, manifests=20),
+        runtime=minutes(60),
+        gpu=0,
     params:
         size=lambda w: SYNTHESISED[w.support].size,
     script:

@@ -18,8 +18,9 @@ rule search_embeddings:
         WEB_ENVIRONMENT
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: attempt * 2000,
-        runtime=240,
+        mem_mb=memory(2000, queries=3),
+        runtime=minutes(240),
+        gpu=0,
     params:
         shard=lambda w: vars(pool_of(w.support)[w.shard]),
         limit=lambda w: candidate_limit(w.support),
@@ -44,8 +45,9 @@ rule match_captions:
         WEB_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * 2000,
-        runtime=240,
+        mem_mb=memory(2000),
+        runtime=minutes(240),
+        gpu=0,
     params:
         shard=lambda w: vars(pool_of(w.support)[w.shard]),
         limit=lambda w: candidate_limit(w.support),
@@ -69,8 +71,9 @@ rule query_service:
         WEB_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * 2000,
-        runtime=1440,
+        mem_mb=memory(2000),
+        runtime=minutes(1440),
+        gpu=0,
     params:
         service=lambda w: CONFIG.pools[CONFIG.supports[w.support].pool].model_dump(),
         limit=lambda w: candidate_limit(w.support),
@@ -97,9 +100,9 @@ rule download_support:
         WEB_ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=lambda w, attempt: attempt * 6000,
-        runtime=1440,
-        gpu=0,
+        mem_mb=memory(6000, model=3, candidates=1),
+        runtime=minutes(1440),
+        gpu=judge_gpus,
     params:
         limit=lambda w: candidate_limit(w.support),
         wanted=lambda w: wanted_images(w.support),

@@ -39,7 +39,9 @@ def test_examples_of_features_are_valid(page: str) -> None:
     assert config.datasets == merged.datasets
 
 
-@pytest.mark.parametrize("page", [*PAGES, "docs/datasets.md", "docs/classifier.md"])
+@pytest.mark.parametrize(
+    "page", [*PAGES, "docs/datasets.md", "docs/classifier.md", "docs/cluster.md"]
+)
 def test_links_within_the_project_lead_somewhere(page: str) -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text("utf-8"))
     assert links

@@ -101,12 +101,12 @@ class Outcome:
 
     @property
     def jobs(self) -> list[Job]:
-        """Announced jobs, rule `all` left out."""
+        """Announced jobs, rule `all` left out; dry runs announce those of a group indented."""
         found: list[Job] = []
         for line in self.output.splitlines():
-            if match := re.match(r"(?:local)?(?:rule|checkpoint) (\w+):$", line):
+            if match := re.match(r" *(?:local)?(?:rule|checkpoint) (\w+):$", line):
                 found.append(Job(match[1], frozenset()))
-            elif (match := re.match(r"    output: (.+)$", line)) and found:
+            elif (match := re.match(r" +output: (.+)$", line)) and found:
                 found[-1] = Job(found[-1].rule, frozenset(match[1].split(", ")))
         return [job for job in found if job.rule != "all"]
 

@@ -40,11 +40,70 @@ def test_rule_declares_what_a_scheduler_needs(rule: str) -> None:
 
     for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "script"):
         assert re.search(rf"^    {directive}:", body, re.MULTILINE), directive
-    for resource in ("mem_mb", "runtime"):
+    for resource in ("mem_mb", "runtime", "gpu"):
         assert re.search(rf"^        {resource}=", body, re.MULTILINE), resource
+    assert re.search(r"^        runtime=minutes\(\d+\),$", body, re.MULTILINE)
+    assert re.search(r"^        mem_mb=(memory\(.+\)|\w+_memory),$", body, re.MULTILINE)
     assert f'"../workflow_scripts/{rule}.py"' in body
     assert f'"logs/{rule}/' in body
     assert f'"benchmarks/{rule}/' in body
+
+
+def test_only_short_rules_share_a_job_or_stay_where_snakemake_runs() -> None:
+    local = {name for name, body in RULES.items() if "\n    localrule: True\n" in f"\n{body}"}
+    grouped = {
+        name: match[1]
+        for name, body in RULES.items()
+        if (match := re.search(r'^    group:\n        "(\w+)"', body, re.MULTILINE))
+    }
+
+    assert local == {"class_manifest", "join_descriptions", "prompts", "collate"}
+    imports = ("import_classes", "import_images", "import_text", "import_support")
+    assert grouped == {
+        "embed_text": "text",
+        "search_shard": "search",
+        **dict.fromkeys(imports, "import"),
+    }
+
+
+def resources(project: Project, *arguments: str) -> dict[str, dict[str, int]]:
+    """Resources of the jobs of a plan, by name and rule, if their input is there."""
+    plan = project.plan(RESULT, "--forceall", *arguments).output
+    jobs = re.findall(r"^ *rule (\w+):\n(?: +.+\n)*? +resources: (.+)$", plan, re.MULTILINE)
+    return {
+        name: {
+            rule: int(found[1])
+            for rule, line in jobs
+            if (found := re.search(rf"\b{name}=(\d+)", line))
+        }
+        for name in ("mem_mb", "runtime", "gpu")
+    }
+
+
+def test_memory_and_time_grow_with_input_and_attempt(fresh_project: Project) -> None:
+    first, second = resources(fresh_project), resources(fresh_project, "--attempt", "2")
+    with fresh_project.path("model/model.safetensors").open("ab") as file:
+        file.truncate(100_000_000)
+    memory, larger = first["mem_mb"], resources(fresh_project)["mem_mb"]
+
+    for name in ("mem_mb", "runtime"):
+        assert second[name] == {rule: 2 * value for rule, value in first[name].items()}
+    embedding = {"embed_text", "embed_shard"}
+    assert embedding < memory.keys()
+    assert {rule for rule in memory if larger[rule] > memory[rule]} == embedding
+    assert larger["embed_shard"] == 6000 + 300
+
+
+def test_gpus_follow_the_device_or_the_profile(fresh_project: Project) -> None:
+    def on_gpu(*arguments: str) -> set[str]:
+        return {
+            rule for rule, number in resources(fresh_project, *arguments)["gpu"].items() if number
+        }
+
+    assert not on_gpu()
+    assert on_gpu("--set-resources", "embed_images:gpu=1") == {"embed_images"}
+    fresh_project.change_config(lambda config: config["encoders"]["clip"].update(device="cuda"))
+    assert on_gpu() == {"embed_text", "embed_images", "embed_shard", "embed_support", "evaluate"}
 
 
 def test_every_script_has_a_rule() -> None:
@@ -82,6 +141,21 @@ print(json.dumps({"mains": mains, "same": before == after}))
     assert list(tmp_path.iterdir()) == []
 
 
+def imported_modules(times: str) -> set[str]:
+    """Top-level modules of an import-time report, without what Snakemake's plugins import.
+
+    The report lists a module after what it imports, which is indented further.
+    """
+    modules, plugin = set(), None
+    for line in reversed([line for line in times.splitlines() if line.startswith("import time:")]):
+        name = line.rsplit("|", 1)[1]
+        depth = len(name) - len(name.lstrip())
+        if plugin is None or depth <= plugin:
+            plugin = depth if name.strip().startswith("snakemake_executor_plugin_") else None
+            modules.add(name.strip().split(".")[0])
+    return modules
+
+
 def test_dry_run_plans_every_rule_without_heavy_imports(fresh_project: Project) -> None:
     command = fresh_project.command("--dry-run")
     done = subprocess.run(
@@ -93,11 +167,7 @@ def test_dry_run_plans_every_rule_without_heavy_imports(fresh_project: Project) 
     )
 
     assert done.returncode == 0, done.stderr
-    imported = {
-        line.rsplit("|", 1)[1].strip().split(".")[0]
-        for line in done.stderr.splitlines()
-        if line.startswith("import time:")
-    }
+    imported = imported_modules(done.stderr)
     assert "susx" in imported
     assert not imported & HEAVY
     assert not fresh_project.files("work", "cache", "results", "logs")

@@ -1,0 +1,70 @@
+"""Time and memory of planning many jobs: `python -m tests.benchmarks.bench_plan`.
+
+Two dry runs in fresh folders: 19 datasets with 5 encoders and 6 support sets each (few-shot ones
+with 3 seeds), and one support set from a pool of `--shards` shards. `--pool` gives the first plan a
+pool of so many shards, too. Nothing is read but configuration, cards and folders.
+"""
+
+import argparse
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks.bench_demo import INTERVAL, resident_mib
+from tests.workflow.large_plans import write_paper, write_pool
+from tests.workflow.project import Project
+
+
+def plan(project: Project) -> tuple[float, float, int]:
+    """Seconds, peak MiB and number of jobs of a dry run.
+
+    Raises:
+        RuntimeError: if it fails, with its output.
+    """
+    with tempfile.TemporaryFile("w+") as output:
+        command = project.command("--dry-run", "--quiet", "rules")
+        started, peak = time.perf_counter(), 0.0
+        process = psutil.Popen(command, cwd=project.root, stdout=output, stderr=subprocess.STDOUT)
+        while process.poll() is None:
+            peak = max(peak, resident_mib(process))
+            time.sleep(INTERVAL)
+        seconds = time.perf_counter() - started
+        output.seek(0)
+        text = output.read()
+    counted = re.search(r"^total\s+(\d+)", text, re.MULTILINE)
+    if process.returncode or not counted:
+        raise RuntimeError(text)
+    return seconds, peak, int(counted[1])
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shards", type=int, default=2000)
+    parser.add_argument("--pool", type=int, default=4)
+    arguments = parser.parse_args()
+    cases: dict[str, Callable[[Path], Project]] = {
+        f"19 datasets, 5 encoders, 6 support sets, {arguments.pool} shards": lambda root: (
+            write_paper(root, arguments.pool)
+        ),
+        f"1 dataset, {arguments.shards} shards": lambda root: write_pool(root, arguments.shards),
+    }
+    table = Table(title="Dry runs")
+    for name in ("plan", "jobs", "seconds", "peak MiB"):
+        table.add_column(name, justify="left" if name == "plan" else "right", no_wrap=True)
+    for name, write in cases.items():
+        with tempfile.TemporaryDirectory(prefix="susx-plan-") as folder:
+            seconds, peak, jobs = plan(write(Path(folder) / "project"))
+        table.add_row(name, f"{jobs:,}", f"{seconds:.1f}", f"{peak:.0f}")
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()

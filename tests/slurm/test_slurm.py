@@ -1,0 +1,109 @@
+"""Runs on a real Slurm: the same results as on one machine, whatever befalls a job."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.cluster import Cluster
+from tests.workflow.project import REPO, RESULT, Outcome, Project, assert_same_outputs
+
+SUPPORT = "cache/clip/tiny/support-lc.h5"
+
+# This cluster has no accounting, and its jobs are short. Grouped rules share one start of Slurm
+# and of two Snakemakes.
+OVERRIDES = [
+    *("--profile", str(REPO / "profiles/slurm")),
+    *("--slurm-no-account", "--slurm-status-command", "squeue"),
+    *("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10"),
+]
+FEWER_JOBS = [
+    *("--groups", "image_manifest=images", "embed_images=images"),
+    *("search_shard=support", "select_support=support", "embed_support=support"),
+    *("--group-components", "text=8", "images=2"),
+]
+
+pytestmark = [pytest.mark.slurm, pytest.mark.pipeline]
+
+
+def attempt(cluster: Cluster, project: Project, *arguments: str) -> Outcome:
+    """Run a project on the cluster, whatever becomes of it."""
+    env = {"HF_HUB_OFFLINE": "1", **cluster.env}
+    return project.attempt(*OVERRIDES, *arguments, env=env)
+
+
+def run(cluster: Cluster, project: Project, *arguments: str) -> Outcome:
+    """Run a project on the cluster and expect success."""
+    outcome = attempt(cluster, project, *arguments)
+    assert outcome.returncode == 0, outcome.output
+    return outcome
+
+
+def test_a_run_through_slurm_gives_the_results_of_a_local_run(
+    cluster: Cluster, fresh_project: Project, finished: Project
+) -> None:
+    on_gpu = ["--set-resources", "embed_text:gpu=1", "embed_text:slurm_partition=gpu"]
+
+    run(cluster, fresh_project, RESULT, *FEWER_JOBS, *on_gpu)
+
+    assert_same_outputs(finished, fresh_project)
+    jobs = cluster.jobs()
+    assert {job.state for job in jobs} == {"COMPLETED"}
+    assert sorted(job.comment.split("_")[1] for job in jobs) == [
+        *("embed", "embed", "evaluate", "images", "support", "text"),
+    ]
+    assert all(job.array == job.comment.startswith("rule_embed_shard") for job in jobs)
+    (text,) = (job for job in jobs if job.comment.startswith("rule_text"))
+    assert (text.gpus, text.node) == ("gres:gpu:1", "node1")
+
+
+def test_a_cancelled_job_is_reported_and_the_next_call_finishes(
+    cluster: Cluster, project: Project, finished: Project
+) -> None:
+    project.path(SUPPORT).unlink()
+
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(attempt, cluster, project, SUPPORT, "--retries", "0")
+        cluster.call("scancel", cluster.running("embed_support").id)
+    cancelled = call.result()
+    run(cluster, project, SUPPORT)
+
+    assert cancelled.returncode != 0
+    assert "Error in rule embed_support" in cancelled.output
+    assert "SLURM status is: 'CANCELLED'" in cancelled.output
+    assert_same_outputs(finished, project)
+
+
+def test_a_job_over_its_memory_is_killed_and_tried_again_with_more(
+    cluster: Cluster, project: Project, finished: Project
+) -> None:
+    project.path(SUPPORT).unlink()
+
+    outcome = run(
+        cluster, project, SUPPORT, "--set-resources", "embed_support:mem_mb=attempt * 550"
+    )
+
+    assert [job.memory for job in cluster.jobs()] == ["550M", "1100M"]
+    assert "Error in rule embed_support" in outcome.output
+    log = re.search(r"\S+\.snakemake/slurm_logs/\S+\.log", outcome.output)
+    assert "Exceeded job memory limit" in Path(log[0]).read_text("utf-8")
+    assert_same_outputs(finished, project)
+
+
+def test_a_job_whose_node_dies_runs_on_another_node(
+    cluster: Cluster, project: Project, finished: Project
+) -> None:
+    project.path(SUPPORT).unlink()
+
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(run, cluster, project, SUPPORT)
+        first = cluster.running("embed_support")
+        cluster.kill_node(first.node)
+    call.result()
+    (job,) = cluster.jobs()
+    cluster.start_node(first.node)
+
+    assert (job.id, job.state) == (first.id, "COMPLETED")
+    assert job.node != first.node
+    assert_same_outputs(finished, project)
