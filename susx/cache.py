@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from susx.errors import InputError
-from susx.files import atomic
+from susx.files import Patient, atomic
 
 FORMAT = "susx-embeddings"
 VERSION = 3
@@ -88,15 +88,17 @@ def _write(
     if rows:
         block = min(_block_rows(like), rows)
         options = {"fletcher32": True, "chunks": (block, *shape[1:])}
+    layout = {"rdcc_nbytes": CHUNK_CACHE, "userblock_size": SEAL}
     digest = hashlib.sha256(text.encode())
     digest.update(f"{like.dtype}{shape}".encode())
     labels, keys, norms, start = [], [], [], 0
     with atomic(path) as temporary:
-        with h5py.File(temporary, "w", rdcc_nbytes=CHUNK_CACHE, userblock_size=SEAL) as file:
+        with Patient(temporary, "w+") as stream, h5py.File(stream, "w", **layout) as file:
             features = file.create_dataset("features", shape, like.dtype, **options)
             for part in parts:
                 _check(path, part, "the encoder returned unusable features; check its weights")
                 features[start : start + len(part)] = part.features
+                stream.check()
                 start += len(part)
                 digest.update(np.ascontiguousarray(part.features).data)
                 labels.append(part.labels.astype(np.int32))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import stat
@@ -26,11 +27,12 @@ def atomic(path: str | Path) -> Iterator[Path]:
         InputError: if the disk is full or read-only; then nothing is left behind.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    temporary: Path | None = None
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         with temporary.open("rb") as stream:
@@ -44,7 +46,42 @@ def atomic(path: str | Path) -> Iterator[Path]:
             "finished files are kept"
         ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+class Patient(io.FileIO):
+    """A file for libraries that do not survive a failing write: it keeps the error for later.
+
+    HDF5 ends the process when it cannot write what it holds back until a file is closed.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of it, or keep the error and pretend."""
+        view = memoryview(data).cast("B")
+        done = 0
+        while done < len(view) and self.error is None:
+            try:
+                done += super().write(view[done:])
+            except OSError as error:
+                self.error = error
+        return len(view)
+
+    def __exit__(self, *args: object) -> None:
+        """Close it, and raise the error that was kept, whatever came of it."""
+        self.close()
+        self.check()
+
+    def check(self) -> None:
+        """Raise the error that was kept.
+
+        Raises:
+            OSError: if there is one.
+        """
+        if self.error is not None:
+            raise self.error
 
 
 def _umask() -> int:

@@ -89,8 +89,9 @@ def remount(disk: Path, options: str) -> None:
 
 
 def test_a_full_and_a_read_only_disk_lose_nothing_that_was_finished(
-    finished: Project, project: Project, small_disk: Path
+    finished: Project, fresh_project: Project, small_disk: Path
 ) -> None:
+    project = fresh_project
     project.change_config(lambda config: config.update(roots={"cache": str(small_disk)}))
     full = project.attempt(RESULT, "--keep-going")
     assert full.returncode != 0

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from susx.errors import InputError
-from susx.files import atomic, read_json, sha256_file, sha256_json, write_json
+from susx.files import Patient, atomic, read_json, sha256_file, sha256_json, write_json
 
 
 def test_atomic_makes_folders_and_leaves_only_the_target(tmp_path: Path) -> None:
@@ -128,3 +129,30 @@ def test_broken_json_is_named(tmp_path: Path, content: bytes) -> None:
 def test_missing_json_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"x\.json: file not found"):
         read_json(tmp_path / "x.json")
+
+
+def test_patient_file_raises_in_the_end_what_went_wrong(tmp_path: Path) -> None:
+    """Whoever writes does not notice; nothing is written behind the gap."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):  # noqa: SIM117
+            with Patient(tmp_path / "f", "w+") as stream:
+                assert stream.write(b"a" * 60) == 60
+                stream.check()
+                assert stream.write(memoryview(b"b" * 60)) == 60
+                assert stream.write(b"c") == 1
+                with pytest.raises(OSError, match="File too large"):
+                    stream.check()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert stream.closed
+    assert (tmp_path / "f").read_bytes() == b"a" * 60 + b"b" * 40
+
+
+def test_patient_file_that_can_be_written_is_an_ordinary_one(tmp_path: Path) -> None:
+    with Patient(tmp_path / "f", "w+") as stream:
+        stream.write(b"abc")
+        stream.seek(0)
+        assert stream.read() == b"abc"
+    assert (tmp_path / "f").read_bytes() == b"abc"
