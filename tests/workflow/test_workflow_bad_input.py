@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from susx.cache import read_cache, write_cache
+from susx.cache import read_cache, seal, write_cache
 from tests.workflow.project import NAMES, RESULT, Outcome, Project
 
 CLASSES = "work/tiny/classes.json"
@@ -192,6 +192,7 @@ def with_nan(path: Path) -> None:
     """Put a NaN into the first row."""
     with h5py.File(path, "r+") as file:
         file["features"][0, 0] = float("nan")
+    seal(path)  # as a broken encoder's would be, not as a damaged file's
 
 
 @pytest.mark.parametrize(
