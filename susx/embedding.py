@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from susx.cache import Embeddings, concatenate, normalised
-from susx.compute import pick_device
+from susx.compute import pick_device, reuse_memory
 from susx.config_encoders import Encoder as Settings
 from susx.encoders import Encoder, load_encoder
 from susx.errors import InputError
@@ -162,6 +162,7 @@ def _embed(
     views: int = 0,
 ) -> None:
     """Embed items part by part; `meta` is asked when all of them have been read."""
+    reuse_memory()
     encoder = load_encoder(settings)
     encode = encoder.encode_patches if patches else encoder.encode_images
     parts, count = Parts(path), 0

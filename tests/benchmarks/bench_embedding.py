@@ -20,7 +20,7 @@ from transformers import CLIPConfig, CLIPModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from susx import embedding
-from susx.compute import limit_threads
+from susx.compute import limit_threads, reuse_memory
 from susx.config import Encoder as Settings
 from susx.encoders import load_encoder
 from susx.encoders.base import TorchEncoder
@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--jpeg-draft", action="store_true")
     chosen = parser.parse_args()
     limit_threads(chosen.threads)
+    reuse_memory()  # of both sides
     with TemporaryDirectory() as folder:
         save_model(Path(folder, "model"), chosen.patch)
         settings = Settings(

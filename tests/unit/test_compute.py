@@ -1,6 +1,7 @@
 """Devices, threads and memory."""
 
 import json
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -93,3 +94,27 @@ def test_peak_memory_is_in_mib_and_never_falls() -> None:
     del block
     assert before <= during <= peak_mib()
     assert 80 < during < 100_000
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_freed_memory_is_kept_for_the_next_use() -> None:
+    code = (
+        "import resource, sys, numpy as np\n"
+        "from susx.compute import reuse_memory\n"
+        "if sys.argv[1] == 'keep': assert reuse_memory()\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "np.ones(2**22)\n"
+        "before = faults()\n"
+        "for _ in range(10): np.ones(2**22)\n"
+        "print(faults() - before)\n"
+    )
+    kept, returned = (
+        int(
+            subprocess.run(
+                [sys.executable, "-c", code, how], check=True, capture_output=True
+            ).stdout
+        )
+        for how in ("keep", "return")
+    )
+    assert returned > 1000
+    assert kept < returned / 10
