@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from susx.errors import InputError, listing
-from susx.files import atomic, read_json, write_json
+from susx.files import atomic, read_checked, write_checked
 
 HUB = ("hf://", "https://huggingface.co/")
 
@@ -34,16 +34,16 @@ class Download:
 
     def write(self, path: str | Path) -> None:
         """Write it as JSON."""
-        write_json(path, asdict(self))
+        write_checked(path, asdict(self))
 
     @classmethod
     def read(cls, path: str | Path) -> Download:
         """Read it, and see that its files are still there.
 
         Raises:
-            InputError: if some are not.
+            InputError: if some are not, or the record is damaged.
         """
-        found = cls(**read_json(path))
+        found = cls(**read_checked(path, "delete it and run again"))
         lost = [
             name
             for name, size in found.files.items()
@@ -155,7 +155,15 @@ def _matching(system: Any, root: str, pattern: str) -> Iterator[str]:
         yield from (f"{parent}/{number}.tar" for number in range(int(count)))
         return
     for path in system.glob(f"{root}/{pattern}"):
-        yield path.removeprefix(f"{root}/")
+        name = path.removeprefix(f"{root}/")
+        if is_within(name, pattern):
+            yield name
+
+
+def is_within(name: str, pattern: str) -> bool:
+    """Whether a listed name is that of a file of the pattern, and leads nowhere else."""
+    parts, wanted = PurePosixPath(name).parts, PurePosixPath(pattern).parts
+    return len(parts) == len(wanted) and ".." not in parts and fnmatch.fnmatch(name, pattern)
 
 
 def _text(system: Any, path: str) -> bytes | None:

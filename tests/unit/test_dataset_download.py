@@ -15,7 +15,7 @@ from huggingface_hub import constants
 from susx import results
 from susx.config_datasets import Card, Images
 from susx.datasets.check import check_dataset
-from susx.datasets.download import Download, download_split
+from susx.datasets.download import Download, download_split, is_within
 from susx.datasets.sources import Place, locate, split_manifest
 from susx.errors import InputError
 from susx.manifests import ImageRecord, Table, class_manifest, write_table
@@ -222,3 +222,27 @@ def test_a_source_that_can_be_downloaded_is_chosen_or_must_be_named(tmp_path: Pa
 def test_bad_addresses_are_refused(images: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         Images.model_validate(images)
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("test/0.tar", True),
+        ("test/../0.tar", False),
+        ("test/../../x/0.tar", False),
+        ("/test/0.tar", False),
+        ("http://elsewhere/test/0.tar", False),
+        ("test/0.txt", False),
+    ],
+)
+def test_only_names_of_the_pattern_are_fetched(name: str, fits: bool) -> None:
+    assert is_within(name, "test/*.tar") == fits
+
+
+def test_a_damaged_record_of_a_download_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "test.json"
+    Download("hf://datasets/a/b@c", str(tmp_path), {}).write(path)
+    assert Download.read(path).files == {}
+    path.write_text(path.read_text("utf-8").replace("a/b@c", "a/b@d"), "utf-8")
+    with pytest.raises(InputError, match=r"test\.json: contents do not fit .* delete it and run"):
+        Download.read(path)
