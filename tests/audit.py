@@ -1,7 +1,7 @@
 """Known vulnerabilities of the locked packages: `python -m tests.audit`.
 
-pip-audit asks pypi.org. Where that, or pip-audit, is not there, this says that nothing was audited,
-and is no failure. A vulnerability that a newer version mends is one.
+pip-audit asks the package index. Where that, or pip-audit, is not there, this says that nothing
+was audited, and is no failure. A vulnerability that a newer version mends is one.
 """
 
 import json

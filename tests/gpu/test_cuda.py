@@ -8,13 +8,23 @@ import pytest
 import torch
 from torch import Tensor
 
+from susx.cache import read_cache
 from susx.config import Encoder as Settings
+from susx.embedding import embed_images
 from susx.encoders import load_encoder
-from susx.images import decode
+from susx.images import decode, image_manifest
+from susx.manifests import class_manifest
 from susx.methods import METHODS, Context, Images, Method
 from susx.search import search
 from tests.benchmarks.bench_search import make
-from tests.helpers import colour_of, context_of, image_bytes, images_of, make_problem
+from tests.helpers import (
+    colour_of,
+    context_of,
+    image_bytes,
+    images_of,
+    make_problem,
+    write_class_folders,
+)
 
 pytestmark = pytest.mark.gpu
 
@@ -94,3 +104,22 @@ def test_embeddings_are_those_of_the_cpu(tiny_clip: Path, precision: str, least:
         embeddings.append(torch.as_tensor(encoder.encode_images(pixels)).cpu().float())
     cosines = torch.nn.functional.cosine_similarity(*embeddings)
     assert float(cosines.min()) > least
+
+
+def test_images_that_processes_decode_ahead_are_embedded_as_on_the_cpu(
+    tiny_clip: Path, tmp_path: Path
+) -> None:
+    write_class_folders(tmp_path / "photos", ["ant", "bee"], 20)
+    (tmp_path / "photos/ant/003.png").write_bytes(b"broken")
+    table = image_manifest(tmp_path / "photos", class_manifest(["ant", "bee"]))
+    made = []
+    for device in ("cpu", "cuda"):
+        settings = Settings(
+            library="transformers", model=str(tiny_clip), device=device, batch_size=7
+        )
+        embed_images(settings, table, tmp_path / f"{device}.h5", threads=4)
+        made.append(read_cache(tmp_path / f"{device}.h5"))
+    assert made[0].keys == made[1].keys
+    assert len(made[0].keys) == 39
+    assert made[0].labels.tolist() == made[1].labels.tolist()
+    assert made[1].features == pytest.approx(made[0].features, abs=1e-3)
