@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -67,10 +68,11 @@ def join_caches(path: str | Path, parts: Sequence[Path], meta: dict[str, Any]) -
     Raises:
         InputError: if a part is missing or damaged, or parts do not fit together.
     """
-    filled = [part for part in parts if read_meta(part)[1]] or list(parts[:1])
-    rows = sum(read_meta(part)[1] for part in filled)
-    first = read_cache(filled[0]).features
-    _write(path, map(read_cache, filled), first, rows, meta)
+    sizes = [read_meta(part)[1] for part in parts]
+    filled = [part for part, size in zip(parts, sizes, strict=True) if size] or list(parts[:1])
+    first = read_cache(filled[0])
+    blocks = chain([first], map(read_cache, filled[1:]))
+    _write(path, blocks, first.features, sum(sizes), meta)
 
 
 def _write(

@@ -167,7 +167,7 @@ def _embed(
     encode = encoder.encode_patches if patches else encoder.encode_images
     parts, count = Parts(path), 0
     own = _meta(encoder)
-    made_from = [own, settings.store, settings.batch_size, settings.jpeg_draft, patches, views]
+    made_from = [own, settings.store, settings.batch_size, patches, views]
     overlap = pick_device(settings.device) == "cuda"
 
     with tqdm(total=total, unit=" images", mininterval=1) as bar:
