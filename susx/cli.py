@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from susx.errors import InputError, listing
-from susx.show import ROWS, percent, printable, show
+from susx.show import ROWS, percent, show
+from susx.table import escape
 
 if TYPE_CHECKING:
     from susx.classifier import Predicted
@@ -130,7 +131,7 @@ def _print_table(paths: list[Path], found: Predicted, top: int) -> None:
     table.add_column("classes and probabilities in percent", overflow="fold")
     for place, (path, reason) in enumerate(zip(paths, found.reasons, strict=True)):
         best = ", ".join(f"{name} {percent(p)}" for name, p in found.top(place, top))
-        table.add_row(printable(str(path)), printable(f"unreadable: {reason}" if reason else best))
+        table.add_row(escape(str(path)), escape(f"unreadable: {reason}" if reason else best))
     Console().print(table)
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from susx.errors import InputError, listing
+from susx.table import escape
 
 ROWS = 20
 
@@ -43,11 +43,6 @@ def show(path: str | Path, rows: int = ROWS, console: Console | None = None) -> 
     kinds[file.suffix](file, rows, console or Console(stderr=True))
 
 
-def printable(text: str) -> str:
-    """Text without control characters or markup, which names of files may hold."""
-    return escape("".join(c if c.isprintable() else "\ufffd" for c in text))
-
-
 def percent(share: float) -> str:
     """A probability in percent."""
     return f"{100 * share:.1f}"
@@ -58,7 +53,7 @@ def facts(title: str, pairs: Iterable[tuple[str, Any]], console: Console) -> Non
     table = Table(title=title, box=None, show_header=False, pad_edge=False, title_justify="left")
     for name, value in pairs:
         if value not in (None, "", {}):
-            table.add_row(name, printable(str(value)))
+            table.add_row(name, escape(str(value)))
     console.print(table)
 
 
@@ -91,7 +86,7 @@ def _classifier(path: Path, rows: int, console: Console) -> None:
         ("encoder", ", ".join(str(meta.encoder[key]) for key in encoder if meta.encoder.get(key))),
         ("versions", ", ".join(f"{name} {version}" for name, version in meta.versions.items())),
     ]
-    facts(f"classifier of {printable(meta.dataset)}", pairs, console)
+    facts(f"classifier of {escape(meta.dataset)}", pairs, console)
 
 
 def _predictions(path: Path, rows: int, console: Console) -> None:
@@ -104,7 +99,7 @@ def _predictions(path: Path, rows: int, console: Console) -> None:
         raise InputError(f"{path}: not predictions of this version of susx, or damaged") from None
     meta, records = table.meta, table.records
     shown = Table(
-        title=f"{printable(meta['dataset'])}: {meta['n_images']} images, "
+        title=f"{escape(meta['dataset'])}: {meta['n_images']} images, "
         f"{meta['n_unreadable']} unreadable",
         caption=f"{meta['method']}, tuned on {meta['tuned_on']}; probabilities calibrated on "
         f"{meta['calibration']['temperature_on']}",
@@ -117,12 +112,12 @@ def _predictions(path: Path, rows: int, console: Console) -> None:
         shown.add_column(column, justify="right" if column == "%" else "left", no_wrap=True)
     for record in records[:rows]:
         if record.reason:
-            shown.add_row(printable(record.key), printable(f"unreadable: {record.reason}"))
+            shown.add_row(escape(record.key), escape(f"unreadable: {record.reason}"))
             continue
         others = zip(record.names[1:3], record.probabilities[1:3], strict=True)
         then = ", ".join(f"{name} {percent(share)}" for name, share in others)
         cells = (record.key, record.names[0], percent(record.probabilities[0]), then)
-        shown.add_row(*map(printable, (*cells, ", ".join(record.support_keys))))
+        shown.add_row(*map(escape, (*cells, ", ".join(record.support_keys))))
     console.width = max(console.width, Console(width=1000).measure(shown).maximum)
     console.print(shown)
     if len(records) > rows:
