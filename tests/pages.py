@@ -6,7 +6,7 @@ from textwrap import dedent
 
 ROOT = Path(__file__).parents[1]
 GENERATED = ("config.md", "results.md", "licences.md")
-WITHOUT_LINKS = ("docs/licences.md", "docs/results.md", "docs/config.md")
+WITHOUT_LINKS = ("docs/licences.md",)
 PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 WRITTEN = [page for page in PAGES if Path(page).name not in GENERATED]
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)

@@ -9,6 +9,7 @@ import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -19,6 +20,7 @@ from susx.encoders import load_encoder
 from susx.errors import InputError
 from susx.images import image_manifest
 from susx.manifests import class_manifest, read_class_list
+from susx.statistics import accuracy_interval
 from tests.pages import ROOT, blocks, text_of
 
 TUTORIAL = "docs/first_classifier.md"
@@ -130,18 +132,22 @@ def test_the_software_can_be_cited() -> None:
 
 
 def test_the_shell_can_complete_the_command() -> None:
-    susx_command = Path(sys.executable).with_name("susx")
-    for asked, said in (
-        ({"_SUSX_COMPLETE": "source_bash"}, "complete -o default -F _susx_completion susx"),
-        (
-            {"_SUSX_COMPLETE": "complete_bash", "COMP_WORDS": "susx cl", "COMP_CWORD": "1"},
-            "classify",
-        ),
-    ):
-        done = subprocess.run(
-            [str(susx_command)], env={**os.environ, **asked}, capture_output=True, text=True
-        )
-        assert said in done.stdout
+    command = str(Path(sys.executable).with_name("susx"))
+    shell = ["bash", "-c", f'"{command}" --show-completion; true']
+    shown = subprocess.run(shell, capture_output=True, text=True).stdout
+    assert "complete -o default -F _susx_completion susx" in shown
+    asked = {"_SUSX_COMPLETE": "complete_bash", "COMP_WORDS": "susx cl", "COMP_CWORD": "1"}
+    done = subprocess.run([command], env=os.environ | asked, capture_output=True, text=True)
+    assert done.stdout.split() == ["classify"]
+
+
+@pytest.mark.parametrize(("photos", "half"), [(100, 8), (20, 18)])
+def test_intervals_are_as_wide_as_the_tutorial_says(photos: int, half: int) -> None:
+    low, high = accuracy_interval(np.arange(photos) < 0.8 * photos, 10000, 0)
+    assert (high - low) / 2 == pytest.approx(half, abs=1)
+    assert "100 test photos, of which 80 are right, it is about 8 points" in " ".join(
+        text_of(TUTORIAL).split()
+    )
 
 
 def explained() -> list[str]:
