@@ -92,7 +92,7 @@ def program_calls(page: str) -> list[list[str]]:
 def grammar() -> re.Pattern[str]:
     """The paths of the Snakefile's header, with any name for a wildcard."""
     header = (ROOT / "Snakefile").read_text("utf-8").split("\n\n")[0]
-    paths = re.findall(r"\b(?:results|check|cache|work)/[^\s,]+", header)
+    paths = re.findall(r"\b(?:results|check|cache|work)/[^\s,;]+", header)
     assert len(paths) > 10
     return re.compile("|".join(re.sub(r"\\{\w+\\}", r"[\\w.+-]+", re.escape(p)) for p in paths))
 
