@@ -3,7 +3,7 @@ CORES ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: install demo test lint audit demo-models docs lock clean
+.PHONY: install demo test lint audit demo-models docs site lock clean
 
 install: .venv/.base
 
@@ -36,6 +36,9 @@ docs: .venv/.dev
 	$(BIN)/python -m susx.reference
 	$(BIN)/python -m susx.licences
 
+site: .venv/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 lock: .venv/.dev
 	$(PIP) pip-tools==7.6.2
 	$(BIN)/pip-compile --quiet --all-extras --allow-unsafe --strip-extras --no-annotate --no-header \
@@ -43,7 +46,7 @@ lock: .venv/.dev
 	sed -i 's/+cpu$$//' requirements.lock
 
 clean:
-	rm -rf work cache results check logs benchmarks demo/data .snakemake
+	rm -rf work cache results check logs benchmarks demo/data site .snakemake
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("susx needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11")'
@@ -59,6 +62,6 @@ clean:
 	touch $@
 
 .venv/.dev: .venv/.base
-	$(PIP) --editable '.[llm,s3,sd,siglip,slurm,web,dev]'
+	$(PIP) --editable '.[llm,s3,sd,siglip,slurm,web,docs,dev]'
 	$(PIP) --no-deps open-clip-torch  # a torchvision for another torch would break transformers
 	touch $@

@@ -12,7 +12,13 @@ __version__ = "0.1.0"
 
 
 def load_classifier(path: str | Path, model: str | None = None, device: str = "auto") -> Classifier:
-    """Read a classifier file; see `susx.classifier_file.load_classifier`.
+    """Read and verify a classifier file, which the pipeline wrote.
+
+    Args:
+        path: `results/{dataset}/classifier/{encoder}.safetensors`.
+        model: folder or hub identifier of its encoder, if that is not where it was; weights and
+            preprocessing must be the same.
+        device: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
         InputError: if the file is missing, truncated, altered, foreign or inconsistent.

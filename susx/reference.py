@@ -17,14 +17,15 @@ DOCS = Path(__file__).parents[1] / "docs"
 CONFIG = """# config.yaml
 
 Generated from `susx/config.py` by `make docs`; do not edit. The same as JSON schemas, for
-editors: `config.schema.json`, and `card.schema.json` for dataset cards. Unknown keys are errors.
+editors: [config.schema.json](config.schema.json), and [card.schema.json](card.schema.json) for
+dataset cards. Unknown keys are errors, which name the nearest one that exists.
 Paths are relative to the folder that Snakemake runs in.
 """
 RESULTS = f"""# results/{{dataset}}.json
 
 Generated from `susx/schema.py` by `make docs`; do not edit. The same as a JSON schema:
-`results.schema.json`. This is version `{SCHEMA}`. Results are checked against it when they are
-written and when they are read; a change of keys changes the version.
+[results.schema.json](results.schema.json). This is version `{SCHEMA}`. Results are checked
+against it when they are written and when they are read; a change of keys changes the version.
 """
 
 

@@ -43,7 +43,9 @@ def test_lock_has_the_promised_torch() -> None:
     assert "torch==2.13.0" in LOCK
 
 
-@pytest.mark.parametrize("group", ["dependencies", "dev", "open-clip", "sd", "siglip", "slurm"])
+@pytest.mark.parametrize(
+    "group", ["dependencies", "dev", "docs", "open-clip", "sd", "siglip", "slurm"]
+)
 def test_declared_dependencies_are_locked(group: str) -> None:
     declared = (
         PROJECT["dependencies"]

@@ -1,0 +1,184 @@
+"""The documentation as a site, how the software is cited, and the messages that a page explains."""
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import susx
+from susx.config import parse_config
+from susx.config_encoders import Encoder as Settings
+from susx.encoders import load_encoder
+from susx.errors import InputError
+from susx.images import image_manifest
+from susx.manifests import class_manifest, read_class_list
+from susx.statistics import accuracy_interval
+from tests.pages import ROOT, blocks, text_of
+
+TUTORIAL = "docs/first_classifier.md"
+FETCHED = {"script": "src", "img": "src", "iframe": "src", "link": "href"}
+
+
+class Page(HTMLParser):
+    """Identifiers of a page, what a browser fetches for it, and where it links to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.fetched: list[str] = []
+        self.links: list[str] = []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attributes}
+        self.ids |= {given["id"]} if "id" in given else set()
+        if FETCHED.get(tag) in given and given.get("rel") != "canonical":
+            self.fetched.append(given[FETCHED[tag]])
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built without a warning."""
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_pages_need_no_network(site: Path) -> None:
+    pages = {path: Page(path) for path in site.rglob("*.html")}
+    assert len(pages) > 20
+    fetched = {(path.name, url) for path, page in pages.items() for url in page.fetched}
+    assert [found for found in fetched if re.match(r"(\w+:)?//", found[1])] == []
+    styles = "".join(path.read_text("utf-8") for path in site.rglob("*.css"))
+    assert not re.search(r"url\(\s*[\"']?(https?:)?//", styles)
+
+
+def test_links_lead_to_files_of_the_site(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        if path.name == "404.html":
+            continue
+        for link in Page(path).links:
+            target, _, place = link.partition("#")
+            if re.match(r"\w+:", link) or not target:
+                continue
+            found = path.parent / target
+            assert found.exists(), (path.name, link)
+            assert not place or place in Page(found).ids, (path.name, link)
+
+
+def test_files_beside_the_docs_are_part_of_the_site(site: Path) -> None:
+    card = (site / "repository/demo/model/index.html").read_text("utf-8")
+    assert "Tiny CLIP of the flag demo world" in card
+    assert (site / "repository/CITATION.cff").read_bytes() == (ROOT / "CITATION.cff").read_bytes()
+    assert not list(site.rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("susx.load_classifier", "susx.classifier.Classifier.predict"),
+        *("susx.methods.base.Method.fit", "susx.encoders.Encoder.encode_images"),
+        *("susx.cache.read_cache", "susx.manifests.ClassManifest", "susx.evaluation.evaluate"),
+        *("susx.search.search", "susx.support.exact.nearest_rows", "susx.errors.InputError"),
+    ],
+)
+def test_the_reference_has_what_programs_use(site: Path, name: str) -> None:
+    assert name in Page(site / "api.html").ids
+
+
+def test_the_reference_names_objects_that_exist() -> None:
+    text = text_of("docs/api.md")
+    for name, members in re.findall(r"^::: ([\w.]+)(?:\n.*\n +members: \[(.*)\])?", text, re.M):
+        path, _, last = name.rpartition(".")
+        if members:
+            module = importlib.import_module(name)
+            assert all(hasattr(module, member) for member in members.split(", ")), name
+        else:
+            assert hasattr(importlib.import_module(path), last), name
+
+
+def test_the_software_can_be_cited() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert {"cff-version", "message", "title", "authors"} <= set(cited)
+    assert (cited["cff-version"], cited["type"]) == ("1.2.0", "software")
+    assert cited["authors"] == [{"name": "The susx developers"}]
+    assert cited["version"] == project["version"] == susx.__version__
+    assert cited["license"] == project["license"]
+    (paper,) = cited["references"]
+    assert {"type", "title", "authors"} <= set(paper)
+    assert [author["family-names"] for author in paper["authors"]] == [
+        "Udandarao", "Gupta", "Albanie"
+    ]  # fmt: skip
+    assert paper["year"] == 2023
+    assert paper["url"].endswith("2211.16198")
+
+
+def test_the_shell_can_complete_the_command() -> None:
+    command = str(Path(sys.executable).with_name("susx"))
+    shell = ["bash", "-c", f'"{command}" --show-completion; true']
+    shown = subprocess.run(shell, capture_output=True, text=True).stdout
+    assert "complete -o default -F _susx_completion susx" in shown
+    asked = {"_SUSX_COMPLETE": "complete_bash", "COMP_WORDS": "susx cl", "COMP_CWORD": "1"}
+    done = subprocess.run([command], env=os.environ | asked, capture_output=True, text=True)
+    assert done.stdout.split() == ["classify"]
+
+
+@pytest.mark.parametrize(("photos", "half"), [(100, 8), (20, 18)])
+def test_intervals_are_as_wide_as_the_tutorial_says(photos: int, half: int) -> None:
+    low, high = accuracy_interval(np.arange(photos) < 0.8 * photos, 10000, 0)
+    assert (high - low) / 2 == pytest.approx(half, abs=1)
+    assert "100 test photos, of which 80 are right, it is about 8 points" in " ".join(
+        text_of(TUTORIAL).split()
+    )
+
+
+def explained() -> list[str]:
+    """Messages in the tutorial's table of errors."""
+    return re.findall(r"^\| `(.+)` \| .+ \|$", text_of(TUTORIAL), re.MULTILINE)
+
+
+def failing(tmp_path: Path) -> list[object]:
+    """Mistakes of a newcomer, as calls that fail."""
+    config = yaml.safe_load(blocks(TUTORIAL, "yaml")[0])
+    pool = yaml.safe_load(blocks(TUTORIAL, "yaml")[2])
+    pool["supports"]["lc"]["pool"] = "achive"
+    names = tmp_path / "my/classes.txt"
+    (tmp_path / "my/test/Main Coon").mkdir(parents=True)
+    names.write_text("Maine Coon\nSphynx\nSphynx\n", "utf-8")
+    classes, key = class_manifest(["Maine Coon"]), "config.yaml: datasets.pets.images.test"
+    settings = Settings.model_validate(config["encoders"]["clip-vit-b32"])
+    return [
+        lambda: parse_config({**config, "evaluation": {"metods": ["tip-x"]}}),
+        lambda: parse_config({**config, **pool}),
+        lambda: class_manifest(read_class_list("my/classes.txt"), "my/classes.txt"),
+        lambda: image_manifest(Path("my/test"), classes, key, 1),
+        lambda: load_encoder(settings),
+    ]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_mistake_has_the_message_that_the_tutorial_explains(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        failing(tmp_path)[number]()
+    assert [message for message in explained() if message in str(caught.value)]
