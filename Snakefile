@@ -44,6 +44,7 @@ include: "rules/embeddings.smk"
 include: "rules/features.smk"
 include: "rules/evaluate.smk"
 include: "rules/classifier.smk"
+include: "rules/failures.smk"
 
 
 localrules:
@@ -58,3 +59,7 @@ rule all:
 
 onsuccess:
     print_results()
+
+
+onerror:
+    print_failures(log)
