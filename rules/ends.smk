@@ -1,4 +1,4 @@
-"""What is said last when jobs failed."""
+"""What is said last: tables of the results, or why jobs failed."""
 
 import sys
 
@@ -25,3 +25,11 @@ def print_failures(logs):
     """Print why jobs failed, below everything that was printed while others went on."""
     if failures := sorted(failed_jobs(logs), key=lambda failure: failure.log):
         print("", *explained(failures), "", sep="\n", file=sys.stderr, flush=True)
+
+
+onsuccess:
+    print_results()
+
+
+onerror:
+    print_failures(log)
