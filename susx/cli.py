@@ -15,6 +15,7 @@ from rich.table import Table
 
 from susx.errors import InputError, listing
 from susx.new.cli import new
+from susx.progress.cli import progress
 from susx.show import ROWS, percent, show
 from susx.table import escape
 
@@ -33,6 +34,7 @@ def susx() -> None:
 
 
 app.command("new")(new)
+app.command("progress")(progress)
 
 
 @app.command("classify")
