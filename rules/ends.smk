@@ -1,8 +1,12 @@
-"""What is said last: tables of the results, or why jobs failed."""
+"""What is said at the end: tables of results, why jobs failed, and the report of Snakemake."""
 
 import sys
 
 from susx.failures import Failure, cause, executor_messages, explained
+
+
+report: "captions/workflow.rst"
+
 
 CLOCKS_DIFFER = 60  # seconds, between this machine and the file server
 
