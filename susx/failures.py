@@ -80,8 +80,8 @@ def explained(failures: Sequence[Failure]) -> Iterator[str]:
 
 
 def _unexplained(failure: Failure) -> str:
-    ended = "ended without a message: killed, or out of memory or time"
-    return f"{ended}; {failure.said}" if failure.said else ended
+    words = failure.said or "killed, or out of memory or time? See above"
+    return f"no error in its log; {words}"
 
 
 def _end(log: Path, since: float) -> str:

@@ -33,7 +33,7 @@ def progress(folder: Path, now: datetime) -> tuple[Run, RenderableType]:
     if running and not run.ended:
         parts.append(_jobs(running, steps, folder, now))
     for job in run.of("failed"):
-        why = cause(folder / job.log, job.begun.timestamp()) or "ended without a message"
+        why = cause(folder / job.log, job.begun.timestamp()) or "no error in its log"
         parts.append(Text(f"failed: {job.rule} ({job.wildcards}): {why.splitlines()[0]}"))
         parts.append(Text(f"  log: {job.log}"))
     return run, Group(*parts)

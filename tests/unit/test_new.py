@@ -1,5 +1,7 @@
 """`susx new`: a configuration for someone's own classes and images."""
 
+import re
+import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -246,3 +248,13 @@ def test_the_written_class_list_is_read_as_the_same_classes(place: Path) -> None
     new("pets", "--images", "photos")
     again = class_manifest(read_class_list("pets.classes.txt"))
     assert [again.find(name) for name in ("a-b", "café", "zebra")] == [0, 1, 2]
+
+
+def test_the_documented_call_tells_the_documented_command(place: Path) -> None:
+    page = (ROOT / "docs/running.md").read_text("utf-8")
+    call, told = re.findall(r"^(?:susx new|snakemake) .*pets.*$", page, re.MULTILINE)[:2]
+    Path("my").mkdir()
+    for name in ("photos", "pool", "classes.txt"):
+        Path(name).rename(Path("my") / name)
+    said = new(*shlex.split(call)[2:])
+    assert re.sub(r"--cores \d+", "--cores 8", said.splitlines()[-1].strip()) == told

@@ -40,7 +40,7 @@ def test_examples_of_features_are_valid(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [*PAGES, "docs/datasets.md", "docs/classifier.md", "docs/cluster.md"]
+    "page", [*PAGES, "docs/datasets.md", "docs/classifier.md", "docs/cluster.md", "docs/running.md"]
 )
 def test_links_within_the_project_lead_somewhere(page: str) -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text("utf-8"))
