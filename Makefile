@@ -3,9 +3,12 @@ CORES ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: install demo test lint audit demo-models docs site lock clean
+.PHONY: install new demo test lint audit demo-models docs site lock clean
 
 install: .venv/.base
+
+new: .venv/.base
+	$(BIN)/susx new $(ARGS)
 
 demo: .venv/.demo
 	$(BIN)/snakemake --cores $(CORES) results/flags.json

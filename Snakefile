@@ -44,6 +44,7 @@ include: "rules/embeddings.smk"
 include: "rules/features.smk"
 include: "rules/evaluate.smk"
 include: "rules/classifier.smk"
+include: "rules/ends.smk"
 
 
 localrules:
@@ -54,7 +55,3 @@ rule all:
     default_target: True
     input:
         result_files(),
-
-
-onsuccess:
-    print_results()

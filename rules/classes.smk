@@ -109,7 +109,12 @@ rule check_dataset:
         files=checked_files,
         download=checked_downloads,
     output:
-        "check/{depth}{dataset}.json",
+        report(
+            "check/{depth}{dataset}.json",
+            caption="captions/check.rst",
+            category="Data",
+            labels={"dataset": "{dataset}"},
+        ),
     log:
         "logs/check_dataset/{depth}{dataset}.log",
     benchmark:

@@ -33,7 +33,12 @@ rule predict:
     input:
         unpack(prediction_files),
     output:
-        f"{RESULTS}/{{dataset}}/predictions.parquet",
+        report(
+            f"{RESULTS}/{{dataset}}/predictions.parquet",
+            caption="captions/predictions.rst",
+            category="Predictions",
+            labels={"dataset": "{dataset}"},
+        ),
     log:
         "logs/predict/{dataset}.log",
     benchmark:

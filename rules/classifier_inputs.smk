@@ -35,7 +35,7 @@ def tuning_images(dataset):
 def classifier_choice(dataset):
     """The row of the result that becomes a classifier, as plain values."""
     if dataset in FEATURES:
-        raise WorkflowError(
+        raise Refused(
             f"config.yaml: datasets.{dataset}.features: published features name no encoder that "
             "could embed other images; a classifier needs `images`"
         )
@@ -51,7 +51,7 @@ def classifier_choice(dataset):
             )
         )
     except InputError as error:
-        raise WorkflowError(f"config.yaml: {error}") from None
+        raise Refused(f"config.yaml: {error}") from None
     return choice | {"support": supports.get(choice["support"])}
 
 
@@ -123,6 +123,6 @@ def unlabelled_files(wildcards):
     folder = IMAGES[dataset].unlabelled
     key = f"datasets.{dataset}.images.unlabelled"
     if folder is None:
-        raise WorkflowError(f"config.yaml: {key} is not set; name a folder of images")
+        raise Refused(f"config.yaml: {key} is not set; name a folder of images")
     existing(folder, key)
     return folders_below(Path(folder)) or [folder]

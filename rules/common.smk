@@ -4,8 +4,6 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from snakemake.exceptions import WorkflowError
-
 from susx.config import (
     FewShot,
     Retrieval,
@@ -28,6 +26,11 @@ ENCODER_ENVIRONMENT = "../envs/encoders.yaml"
 WEB_ENVIRONMENT = "../envs/web.yaml"
 DEMO_DATA = Path("demo/data")
 
+
+class Refused(SystemExit):
+    """Bad input, found while the run is planned; Snakemake ends with the message alone."""
+
+
 try:
     CONFIG = parse_config(config)
     DATASETS = {name: with_card(dataset) for name, dataset in CONFIG.datasets.items()}
@@ -45,7 +48,7 @@ try:
         for name, pool in CONFIG.pools.items()
     }
 except InputError as error:
-    raise WorkflowError(str(error)) from None
+    raise Refused(str(error)) from None
 
 WORK = CONFIG.roots.work
 CACHE = CONFIG.roots.cache

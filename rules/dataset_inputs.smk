@@ -40,7 +40,7 @@ def image_place(dataset):
             f"config.yaml: datasets.{dataset}.images",
         )
     except InputError as error:
-        raise WorkflowError(str(error)) from None
+        raise Refused(str(error)) from None
 
 
 def lacking_split(dataset, split):
@@ -62,7 +62,7 @@ def image_files(wildcards):
     """
     dataset, split = wildcards.dataset, wildcards.split
     if lacking := lacking_split(dataset, split):
-        raise WorkflowError(f"config.yaml: {lacking}; name a folder of images")
+        raise Refused(f"config.yaml: {lacking}; name a folder of images")
     if dataset in DOWNLOADED_DATASETS:
         return []
     key, place = image_key(dataset, split), image_place(dataset)
@@ -114,7 +114,7 @@ def checked_files(wildcards):
         return unlabelled
     try:
         place = image_place(wildcards.dataset)
-    except WorkflowError:
+    except Refused:
         return unlabelled
     files = {str(path) for split in place.splits for path in place.files(split)}
     made = (path for path in files if DEMO_DATA in Path(path).parents)

@@ -18,7 +18,7 @@ def written(wildcards):
     """Settings of what is written, a dataset's descriptions or descriptors."""
     dataset, texts = wildcards.dataset, wildcards.texts
     if (dataset, texts) not in WRITTEN:
-        raise WorkflowError(
+        raise Refused(
             f"config.yaml: datasets.{dataset}.{texts}: names no language model to write them"
         )
     return WRITTEN[dataset, texts]
@@ -52,7 +52,7 @@ def class_names(dataset):
     try:
         names = named_classes(**name_source(dataset), key=key)
     except InputError as error:
-        raise WorkflowError(str(error)) from None
+        raise Refused(str(error)) from None
     return {entry.name: entry.prompt_name for entry in names}
 
 

@@ -47,7 +47,12 @@ rule collate:
         prompts=prompt_files,
         parts=evaluation_files,
     output:
-        f"{RESULTS}/{{dataset}}.json",
+        report(
+            f"{RESULTS}/{{dataset}}.json",
+            caption="captions/result.rst",
+            category="Results",
+            labels={"dataset": "{dataset}"},
+        ),
     log:
         "logs/collate/{dataset}.log",
     benchmark:

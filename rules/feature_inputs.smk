@@ -7,12 +7,12 @@ def published(wildcards, kind, name):
     backbone, files = FEATURES[dataset].backbone, getattr(FEATURE_FILES[dataset], kind)
     key = f"config.yaml: datasets.{dataset}.features"
     if name not in files or getattr(wildcards, "encoder", backbone) != backbone:
-        raise WorkflowError(f"{key}: no {kind} {name} of {wildcards.encoder} are named")
+        raise Refused(f"{key}: no {kind} {name} of {wildcards.encoder} are named")
     paths = [files[name]] if isinstance(files[name], str) else files[name]
     try:
         return [require(path, key) for path in paths]
     except InputError as error:
-        raise WorkflowError(str(error)) from None
+        raise Refused(str(error)) from None
 
 
 def feature_caches(wildcards):
@@ -25,7 +25,7 @@ def feature_caches(wildcards):
     wanted, unavailable = evaluated_texts(dataset), unavailable_texts(dataset)
     texts = [name for name in wanted if name not in unavailable]
     if not texts:
-        raise WorkflowError(
+        raise Refused(
             f"config.yaml: datasets.{dataset}.features: has texts "
             f"{', '.join(FEATURE_FILES[dataset].texts)}, but the evaluation uses {', '.join(wanted)}"
         )

@@ -11,7 +11,7 @@ def existing(path, key):
     Demo data is exempt: rules make it.
     """
     if not Path(path).exists() and DEMO_DATA not in Path(path).parents:
-        raise WorkflowError(f"config.yaml: {key}: not found: {path}")
+        raise Refused(f"config.yaml: {key}: not found: {path}")
     return path
 
 
@@ -42,7 +42,7 @@ def text_file(source):
             return []
         lacking = lacking_texts(wildcards.dataset, wildcards.strategy)
         if lacking:
-            raise WorkflowError(
+            raise Refused(
                 f"config.yaml: {lacking}: not set, but prompt strategy "
                 f"{wildcards.strategy} reads it"
             )
@@ -145,7 +145,7 @@ def evaluated_splits(dataset):
 def require_test(dataset):
     """Stop with an error if a dataset has no labelled images to test on."""
     if lacking := lacking_split(dataset, "test"):
-        raise WorkflowError(
+        raise Refused(
             f"config.yaml: {lacking}, so that nothing can be tested; name labelled test images, or "
             f"ask for {RESULTS}/{dataset}/predictions.parquet"
         )

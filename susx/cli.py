@@ -1,4 +1,4 @@
-"""The command `susx`: classify images, and show what a file of the pipeline holds."""
+"""The command `susx`: set up a run, classify images, show what a file of the pipeline holds."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from susx.errors import InputError, listing
+from susx.new.cli import new
+from susx.progress.cli import progress
 from susx.show import ROWS, percent, show
 from susx.table import escape
 
@@ -29,6 +31,10 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 @app.callback()
 def susx() -> None:
     """Training-free image classifiers from class names alone."""
+
+
+app.command("new")(new)
+app.command("progress")(progress)
 
 
 @app.command("classify")

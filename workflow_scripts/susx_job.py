@@ -13,6 +13,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from susx.compute import limit_threads
 from susx.errors import InputError
+from susx.failures import UNEXPECTED
 from susx.plain import plain
 
 
@@ -35,7 +36,7 @@ def run_job(main: Callable[[Any], None], job: Any) -> None:
             logging.error("%s", error)
             sys.exit(1)
         except Exception:
-            logging.exception("unexpected error; please report it with this log")
+            logging.exception(UNEXPECTED)
             sys.exit(1)
         finally:
             sys.stderr = sys.__stderr__

@@ -75,6 +75,7 @@ class SlurmJob:
     node: str
     comment: str
     memory: str
+    limit: str
     gpus: str
     array: bool
 
@@ -137,11 +138,11 @@ class Cluster:
         return [job for job in self._all_jobs() if job.id not in self._known]
 
     def _all_jobs(self) -> list[SlurmJob]:
-        fields = "JobID,State,NodeList,Comment,MinMemory,tres-per-job,ArrayTaskID"
+        fields = "JobID,State,NodeList,Comment,MinMemory,TimeLimit,tres-per-job,ArrayTaskID"
         form = ",".join(f"{field}:|" for field in fields.split(","))
         lines = self.call("squeue", "--noheader", "--array", "--states=all", "--sort=i", "-O", form)
         rows = (line.split("|") for line in lines.splitlines())
-        return [SlurmJob(*row[:6], array=row[6] != "N/A") for row in rows]
+        return [SlurmJob(*row[:7], array=row[7] != "N/A") for row in rows]
 
     def forget_jobs(self) -> None:
         """Leave earlier jobs out of `jobs`."""
@@ -194,6 +195,15 @@ class Cluster:
             ).strip()
         except subprocess.CalledProcessError:
             return "unreachable"
+
+    def freeze(self, job: SlurmJob) -> None:
+        """Stop the processes of a job, which then hangs."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                environment = process.environ()
+                ours = environment.get("SLURM_CONF") == str(self.conf)
+                if ours and environment.get("SLURM_JOB_ID") == job.id:
+                    process.suspend()
 
     def _kill_jobs(self, node: str) -> None:
         """End what runs on a node, its managers first, so that none reports how its job ended."""

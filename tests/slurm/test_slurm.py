@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from susx.progress.run import newest_log, read_run
 from tests.slurm.cluster import Cluster
 from tests.workflow.project import REPO, RESULT, Outcome, Project, assert_same_outputs
 
@@ -48,6 +49,10 @@ def test_a_run_through_slurm_gives_the_results_of_a_local_run(
     run(cluster, fresh_project, RESULT, *FEWER_JOBS, *on_gpu)
 
     assert_same_outputs(finished, fresh_project)
+    with newest_log(fresh_project.root).open() as lines:
+        told = read_run(lines)
+    assert told.ended
+    assert len(told.of("done")) == told.total == sum(told.planned.values())
     jobs = cluster.jobs()
     assert {job.state for job in jobs} == {"COMPLETED"}
     assert sorted(job.comment.split("_")[1] for job in jobs) == [
@@ -71,7 +76,10 @@ def test_a_cancelled_job_is_reported_and_the_next_call_finishes(
 
     assert cancelled.returncode != 0
     assert "Error in rule embed_support" in cancelled.output
-    assert "SLURM status is: 'CANCELLED'" in cancelled.output
+    end = "\n".join(cancelled.output.splitlines()[-10:])
+    assert "embed_support (encoder=clip, dataset=tiny, support=lc): no error in its log; " in end
+    assert "SLURM status is: 'CANCELLED'" in end
+    assert "log: logs/embed_support/clip/tiny/lc.log" in end
     assert_same_outputs(finished, project)
 
 
@@ -88,6 +96,26 @@ def test_a_job_over_its_memory_is_killed_and_tried_again_with_more(
     assert "Error in rule embed_support" in outcome.output
     log = re.search(r"\S+\.snakemake/slurm_logs/\S+\.log", outcome.output)
     assert "Exceeded job memory limit" in Path(log[0]).read_text("utf-8")
+    assert_same_outputs(finished, project)
+
+
+def test_a_job_over_its_time_is_killed_and_tried_again_with_more(
+    cluster: Cluster, project: Project, finished: Project
+) -> None:
+    project.path(SUPPORT).unlink()
+
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(run, cluster, project, SUPPORT)
+        hanging = cluster.running("embed_support")
+        cluster.freeze(hanging)
+        # Limits are whole minutes, but their end may be moved; Slurm looks every 30 s.
+        cluster.call("scontrol", "update", f"JobId={hanging.id}", "EndTime=now+1seconds")
+    outcome = call.result()
+
+    jobs = cluster.jobs()
+    assert [job.state for job in jobs] == ["TIMEOUT", "COMPLETED"]
+    assert [hanging.limit, jobs[1].limit] == ["12:00:00", "1-00:00:00"]
+    assert "SLURM status is: 'TIMEOUT'" in outcome.output
     assert_same_outputs(finished, project)
 
 

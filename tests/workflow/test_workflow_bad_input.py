@@ -150,8 +150,11 @@ def assert_one_error(project: Project, outcome: Outcome, says: tuple[str, ...]) 
     assert failed[0].count(" ERROR ") == 1
     message = failed[0][failed[0].index(" ERROR ") :]
     assert message.strip() in outcome.output
+    end = "\n".join(outcome.output.splitlines()[-10:])
     for part in says:
         assert part in message
+        assert part in end
+    assert "1 job failed:" in end
     assert "Traceback" not in outcome.output + "".join(logs)
 
 
@@ -166,7 +169,8 @@ def test_configuration_errors_name_the_key(case: Case, fresh_project: Project) -
     assert len(lines) == 1, outcome.output
     for part in case.says:
         assert part in lines[0]
-    assert "Traceback (most recent call last)" not in outcome.output
+    assert lines[0] == outcome.output.splitlines()[-1]
+    assert "Traceback" not in outcome.output
     assert fresh_project.files("logs") == set()
     assert_nothing_half_written(fresh_project, case.target)
 
@@ -230,6 +234,33 @@ def test_caches_of_two_models_are_refused(project: Project) -> None:
     assert outcome.returncode != 0
     assert_one_error(project, outcome, ("clip: ", "different weights", "delete them"))
     assert_nothing_half_written(project, "work/tiny/evaluation/clip.json")
+
+
+def test_what_cannot_be_planned_ends_in_one_line(fresh_project: Project) -> None:
+    truth = "config.yaml: datasets.tiny.images.test: not found: images/test"
+    fresh_project.path("images/test").rename(fresh_project.path("images/elsewhere"))
+
+    outcome = fresh_project.attempt(RESULT)
+
+    assert outcome.returncode != 0
+    assert outcome.output.splitlines()[-1] == truth
+    assert "Traceback" not in outcome.output
+    fresh_project.path("images/elsewhere").rename(fresh_project.path("images/test"))
+    assert fresh_project.run(CLASSES).made == {CLASSES}  # the folder is not locked
+
+
+def test_every_failed_job_is_named_at_the_end(fresh_project: Project) -> None:
+    describe(fresh_project, drop="café")
+    truncate(fresh_project.path("pool/001.tar"))
+
+    outcome = fresh_project.attempt(CUPL, "cache/clip/pools/web/001.h5")
+
+    _, end = outcome.output.split("2 jobs failed:")
+    assert end.splitlines()[1].startswith("embed_shard (encoder=clip, pool=web, shard=001): ")
+    assert "log: logs/embed_shard/clip/web/001.log" in end
+    assert "prompts (dataset=tiny, strategy=cupl): descriptions.json: no description" in end
+    assert "log: logs/prompts/tiny/cupl.log" in end
+    assert len(end.splitlines()) <= 12
 
 
 def test_other_jobs_go_on_when_one_fails(fresh_project: Project) -> None:

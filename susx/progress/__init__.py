@@ -1,0 +1,1 @@
+"""`susx progress`: how far a run of the pipeline is."""

@@ -1,0 +1,92 @@
+"""`susx new` and the commands that it tells, over the shipped configuration."""
+
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from susx.manifests import read_table
+from susx.predictions import PredictionRecord
+from tests.workflow.project import NAMES, REPO, Project, clean_environment
+
+pytestmark = pytest.mark.pipeline
+
+
+@pytest.fixture
+def own(fresh_project: Project) -> Project:
+    """Someone's images beside what the project ships; the demo's images were never made."""
+    shutil.copy(REPO / "config.yaml", fresh_project.root)
+    fresh_project.path("demo").mkdir()
+    for path in [*(REPO / "demo").glob("*.yaml"), *(REPO / "demo").glob("*.json")]:
+        shutil.copy(path, fresh_project.path("demo"))
+    return fresh_project
+
+
+def new(project: Project, *arguments: str) -> list[str]:
+    """Call `susx new`; return the arguments of the command that it tells."""
+    command = [sys.executable, "-c", "from susx.cli import app; app()", "new", *arguments]
+    done = subprocess.run(
+        command,
+        cwd=project.root,
+        env={**clean_environment(), "PYTHONPATH": str(REPO)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    snakemake, cores, _, *rest = shlex.split(done.stdout.splitlines()[-1])
+    assert (snakemake, cores) == ("snakemake", "--cores")
+    return rest
+
+
+def test_a_folder_and_a_class_list_become_a_result(own: Project) -> None:
+    images = ("--images", "images/test", "--classes", "classes.txt")
+
+    told = new(own, "pets", *images, "--encoder", "model")
+    outcome = own.run(*told)
+
+    assert not [path for path in outcome.made if "flag" in path or "demo" in path]
+    result = own.read_json("results/pets.json")
+    assert {row["method"] for row in result["runs"]} == {"zero-shot", "dn", "calip", "transclip"}
+    assert {row["encoder"] for row in result["runs"]} == {"model"}
+    assert [entry["name"] for entry in own.read_json("work/pets/classes.json")["classes"]] == NAMES
+    assert own.plan(*told).jobs == []
+
+
+def test_a_flat_folder_and_a_pool_become_predictions(own: Project) -> None:
+    flat = own.path("my photos")
+    flat.mkdir()
+    for index, path in enumerate(sorted(own.path("images/test").rglob("*.png"))):
+        shutil.copy(path, flat / f"{index}.png")
+    options = ("--classes", "classes.txt", "--pool", "pool", "--encoder", "model")
+
+    told = new(own, "pets", "--images", "my photos", *options)
+    own.run(*told)
+
+    table = read_table(own.path("results/pets/predictions.parquet"), PredictionRecord)
+    assert len(table.records) == len(list(flat.iterdir()))
+    assert table.meta["method"] == "tip-x"
+
+
+def test_the_check_that_it_tells_runs(own: Project) -> None:
+    new(own, "pets", "--images", "images/test", "--classes", "classes.txt", "--encoder", "model")
+    assert own.plan("check/pets.json", "--configfile", "pets.yaml").rules == {
+        *("class_manifest", "check_dataset")
+    }
+
+
+def test_all_that_is_wanted_is_planned_and_nothing_else(own: Project) -> None:
+    options = ("--validation", "images/validation", "--descriptions", "descriptions.json")
+    drawn = ("--pool", "pool/{000..001}.tar", "--synthesise", "demo", "--encoder", "model")
+    told = new(own, "pets", "--images", "images/test", "--classes", "classes.txt", *options, *drawn)
+
+    outcome = own.plan(*told)
+
+    assert {"search_shard", "synthesise", "evaluate", "collate"} <= outcome.rules
+    assert not outcome.rules & {"demo_images", "demo_pool"}
+    names = {Path(path).parts[1] for path in outcome.made if path.startswith("work/")}
+    assert names == {"pets"}
+    assert {Path(p).parts[1] for p in outcome.made if p.startswith("cache/")} == {"model"}
