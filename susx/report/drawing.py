@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -16,11 +17,19 @@ if TYPE_CHECKING:
 BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#808080"
 """Colours that the colour-blind tell apart (Okabe and Ito, 2008), of those with a contrast of 3 on
 white and on black alike."""
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, GREY)
 INK = "#222222"
 WIDTH = 330
 """Width of a plot in pixels; with its axis it is about as wide as a phone."""
 SVG = "http://www.w3.org/2000/svg"
 DOTS_PER_PIXEL = 2
+
+
+def rows_of(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
+    """Rows as the data of a chart."""
+    import altair
+
+    return altair.Data(values=[dict(row) for row in rows])  # type: ignore[no-untyped-call]
 
 
 def specification(chart: alt.TopLevelMixin, ink: str, background: str | None) -> dict[str, Any]:
@@ -82,7 +91,7 @@ def inline_svg(chart: alt.TopLevelMixin, name: str) -> str:
     drawn = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
     prefix = f"f{hashlib.sha256(f'{name} {drawn}'.encode()).hexdigest()[:10]}-"
     ElementTree.register_namespace("", SVG)
-    root = ElementTree.fromstring(drawn)  # noqa: S314: it was made above
+    root = ElementTree.fromstring(drawn)  # noqa: S314  made above, not foreign
     for element in root.iter():
         for key, value in element.attrib.items():
             if key == "id":
