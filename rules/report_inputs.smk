@@ -1,0 +1,60 @@
+"""Input functions: what a report is made from."""
+
+from susx.config_classifier import Classifier
+
+
+def shown_row(dataset):
+    """The row of the result that is looked at, as plain values; None if it is not evaluated.
+
+    It is that of the classifier; for published features, which make none, the one that would be.
+    """
+    try:
+        choice = (
+            feature_choice(dataset)
+            if dataset in FEATURES
+            else classifier_choice(dataset)
+        )
+    except (
+        InputError,
+        WorkflowError,
+    ):  # the dataset lacks what section classifier names
+        return None
+    return choice if is_evaluated(dataset, choice) else None
+
+
+def feature_choice(dataset):
+    """Row of published features that a classifier would be made of by default."""
+    lacking = unavailable_texts(dataset)
+    texts = [text for text in evaluated_texts(dataset) if text not in lacking]
+    preferred = [text for text in configured_texts(dataset) if text in texts]
+    splits = evaluated_splits(dataset)
+    tuned_on = TUNED_ON[dataset] if TUNED_ON[dataset] in splits else None
+    supports = evaluated_supports(dataset)
+    return vars(choose(Classifier(), preferred + texts, supports, tuned_on, dataset))
+
+
+def analysis_files(wildcards):
+    """The caches of an evaluation that its shown row and zero-shot are made from."""
+    files, row = cache_files(wildcards), shown_row(wildcards.dataset)
+    method, text, support = (
+        (row["method"], row["text"], row["support"])
+        if row
+        else ("zero-shot", None, None)
+    )
+    kept = {
+        "texts": [*METHODS["zero-shot"].texts, text],
+        "supports": [support],
+        "support_manifests": [support],
+        "patches": files["patches"] if "patches" in METHODS[method].needs else [],
+    }
+    kept["texts"] = {*kept["texts"]} & {*files["texts"]} or [*files["texts"]][:1]
+    return files | {
+        kind: {name: path for name, path in files[kind].items() if name in names}
+        for kind, names in kept.items()
+    }
+
+
+def analysis_inputs(wildcards):
+    """The files of `analysis_files` as one list."""
+    classes, *kinds = analysis_files(wildcards).values()
+    return [classes, *(path for kind in kinds for path in kind.values())]
