@@ -58,3 +58,43 @@ def analysis_inputs(wildcards):
     """The files of `analysis_files` as one list."""
     classes, *kinds = analysis_files(wildcards).values()
     return [classes, *(path for kind in kinds for path in kind.values())]
+
+
+def tested_datasets():
+    """Datasets that have a result."""
+    return [
+        dataset
+        for dataset in DATASETS
+        if dataset in FEATURES or not lacking_split(dataset, "test")
+    ]
+
+
+def shown_supports(dataset):
+    """Support sets with images, by the name of their files: manifest, images, entry."""
+    folder = f"{WORK}/{dataset}/support"
+    names = evaluated_supports(dataset) if dataset in IMAGES else []
+    return {
+        name: {
+            "manifest": f"{folder}/{name}/manifest.parquet",
+            "images": f"{folder}/{name}/images.tar",
+            "entry": SEEDS[name][0] if name in SEEDS else name,
+        }
+        for name in names
+    }
+
+
+def page_files(wildcards):
+    """Everything that a report is made from."""
+    dataset = wildcards.dataset
+    work, supports = f"{WORK}/{dataset}", shown_supports(dataset).values()
+    files = {
+        "result": f"{RESULTS}/{dataset}.json",
+        "classes": f"{work}/classes.json",
+        "analyses": [
+            f"{work}/analysis/{encoder}.json" for encoder in evaluated_encoders(dataset)
+        ],
+        "manifests": [support["manifest"] for support in supports],
+        "images": [support["images"] for support in supports],
+    }
+    test = {"test": f"{work}/images/test.parquet"}
+    return files | (test if dataset in IMAGES else {})

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+
+from pydantic import ValidationError
 
 from susx.config_report import Report
-from susx.files import atomic
+from susx.errors import InputError
+from susx.files import atomic, read_checked
 from susx.manifests import ClassManifest, ClassName, ImageRecord, SupportRecord, Table, read_table
 from susx.report import origin
 from susx.report.costs import MethodCost, StageCost, method_costs, stage_costs
+from susx.report.drawn import Drawing
 from susx.report.examples import Change, changes
 from susx.report.gallery import ImageSet, support_set, test_set
 from susx.report.losses import Loss, losses
@@ -61,7 +64,7 @@ class Page:
 
     result: Result
     table: ResultTable
-    figures: Sequence[Any]
+    figures: Sequence[Drawing]
     plan: Plan
     sets: Sequence[ImageSet]
     groups: Sequence[Group]
@@ -77,13 +80,30 @@ class Page:
     input_hashes: Sequence[tuple[str, str]]
 
 
+def read_analysis(path: str, classes_sha256: str) -> Analysis:
+    """Read an analysis.
+
+    Raises:
+        InputError: if it is damaged, of another version, or belongs to another class list.
+    """
+    advice = "delete it and run again"
+    data = read_checked(path, advice)
+    try:
+        analysis = Analysis.model_validate(data)
+    except ValidationError:
+        raise InputError(f"{path}: not an analysis of this version; {advice}") from None
+    if analysis.classes_sha256 != classes_sha256:
+        raise InputError(f"{path}: belongs to another class list; {advice}")
+    return analysis
+
+
 def write_page(
     path: str,
     result: Result,
     classes: ClassManifest,
     analyses: Sequence[Analysis],
     files: ImageFiles,
-    figures: Sequence[Any] = (),
+    figures: Sequence[Drawing] = (),
     settings: Report | None = None,
     benchmarks: str = "benchmarks",
     threads: int = 1,
