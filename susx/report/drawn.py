@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,34 +19,49 @@ if TYPE_CHECKING:
     import altair as alt
 
 NEEDED = ("altair", "vl_convert", "jinja2")
+ACCURACY, CLASSES, EMBEDDINGS, TUNING = (
+    "Accuracy",
+    "Classes",
+    "Embeddings",
+    "Hyper-parameters",
+)
+VIEW_BOX = re.compile(r'viewBox="[-\d.]+ [-\d.]+ ([\d.]+)')
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure before it is drawn.
+    """A figure.
 
     Attributes:
+        group: heading that it stands under.
         name: of its files.
         title: of the figure.
         caption: what it shows, in words, with its main numbers.
-        chart: the figure.
+        chart: what is drawn.
     """
 
+    group: str
     name: str
     title: str
     caption: str
     chart: alt.TopLevelMixin
 
-    @property
+    @cached_property
     def svg(self) -> Any:
         """The figure as a part of a page."""
         from susx.report.figures import inline_svg
 
         return trusted(inline_svg(self.chart, self.title))
 
+    @property
+    def width(self) -> float:
+        """Width in pixels at which its text is as large as that of other figures."""
+        box = VIEW_BOX.search(self.svg)
+        return float(box[1]) if box else 0.0
+
 
 def drawings(result: Result, analyses: Sequence[Analysis]) -> list[Drawing]:
-    """All figures that there is anything to draw for.
+    """All figures that there is anything to draw for, group by group.
 
     Raises:
         InputError: if a package is missing.
@@ -54,40 +71,38 @@ def drawings(result: Result, analyses: Sequence[Analysis]) -> list[Drawing]:
             raise InputError(
                 f"reports need {package}, which is not installed; run pip install -e '.[report]'"
             )
-    from susx.report import figures
+    from susx.report import figures as f
 
+    chart, caption = f.methods(result), f.describe_methods(result)
+    found = [Drawing(ACCURACY, "methods", "All classifiers", caption, chart)] if chart else []
     several = len(analyses) > 1
-    found = [
-        ("methods", "All classifiers", figures.describe_methods(result), figures.methods(result))
-    ]
     for analysis in analyses:
-        suffix = f"-{analysis.encoder}" if several else ""
-        of = f", {analysis.encoder}" if several else ""
+        name, title = (f"-{analysis.encoder}", f", {analysis.encoder}") if several else ("", "")
         found += [
-            (f"{name}{suffix}", f"{title}{of}", caption, chart)
-            for name, title, caption, chart in _of_encoder(result, analysis)
+            Drawing(group, kind + name, words + title, caption, chart)
+            for group, kind, words, caption, chart in _of_encoder(result, analysis)
+            if chart
         ]
-    return [Drawing(name, title, caption, chart) for name, title, caption, chart in found if chart]
+    groups = (ACCURACY, CLASSES, EMBEDDINGS, TUNING)
+    return sorted(found, key=lambda drawing: groups.index(drawing.group))
 
 
 def _of_encoder(
     result: Result, analysis: Analysis
-) -> Iterator[tuple[str, str, str, alt.TopLevelMixin | None]]:
+) -> Iterator[tuple[str, str, str, str, alt.TopLevelMixin | None]]:
+    """Group, name, title, caption and chart of every figure, drawn or not."""
     from susx.report import figures as f
 
-    encoder = analysis.encoder
-    yield "sizes", "Support size", f.describe_sizes(analysis), f.sizes(analysis)
+    one, encoder = analysis, analysis.encoder
+    yield ACCURACY, "sizes", "Support size", f.describe_sizes(one), f.sizes(one)
     shots = f.describe_shots(result, encoder), f.shots(result, encoder)
-    yield "shots", "Few-shot support sets", *shots
-    yield "gap", "Modality gap", f.describe_gap(analysis), f.gap(analysis)
-    affinities = f.describe_affinities(analysis), f.affinities(analysis)
-    yield "affinities", "KL affinities", *affinities
+    yield ACCURACY, "shots", "Few-shot support sets", *shots
+    yield CLASSES, "classes", "Gains and losses", f.describe_classes(one), f.classes(one)
+    yield CLASSES, "confusions", "Confusions", f.describe_confusions(one), f.confusions(one)
+    yield EMBEDDINGS, "gap", "Modality gap", f.describe_gap(one), f.gap(one)
+    yield EMBEDDINGS, "affinities", "KL affinities", f.describe_affinities(one), f.affinities(one)
     for surface in analysis.surfaces:
-        name, title = _names(surface)
-        yield name, title, f.describe_surface(surface), f.surface(surface)
-    yield "classes", "Classes", f.describe_classes(analysis), f.classes(analysis)
-    confusions = f.describe_confusions(analysis), f.confusions(analysis)
-    yield "confusions", "Confusions", *confusions
+        yield TUNING, *_names(surface), f.describe_surface(surface), f.surface(surface)
 
 
 def _names(surface: Surface) -> tuple[str, str]:
@@ -95,8 +110,7 @@ def _names(surface: Surface) -> tuple[str, str]:
     seed = None if case.seed is None else f"seed{case.seed}"
     parts = [case.method, case.text, case.support, seed, case.protocol]
     there = [part for part in parts if part]
-    name = "-".join(["surface", *there, surface.x, surface.y])
-    return name, f"Hyper-parameters of {', '.join(there)}"
+    return "-".join(["surface", *there, surface.x, surface.y]), ", ".join(there)
 
 
 def save_all(found: Sequence[Drawing], folder: str | Path) -> None:

@@ -16,6 +16,7 @@ from susx.manifests import (
     class_manifest,
     write_table,
 )
+from susx.report.drawn import drawings
 from susx.report.page import ImageFiles, SupportFiles, write_page
 from susx.report.schema import SCHEMA, Analysis
 from susx.schema import Result
@@ -146,9 +147,37 @@ def analysis_of(classes: ClassManifest, **changes: Any) -> Analysis:
         "classes_sha256": classes.sha256,
         "before": case | {"method": "zero-shot"},
         "shown": shown,
-        "histograms": [],
-        "sizes": [],
-        "surfaces": [],
+        "histograms": [
+            {
+                "quantity": quantity,
+                "pairs": "test image - support image",
+                "same_class": same,
+                "edges": [-0.5, 0.0, 0.5, 1.0],
+                "shares": [0.25, 0.5, 0.25],
+                "mean": 0.4 if same else 0.1,
+                "n_pairs": 100,
+            }
+            for quantity in ("cosine", "affinity")
+            for same in (True, False)
+        ],
+        "sizes": [
+            {"case": shown, "per_class": k, "n_images": k, "top1": 60.0 + k, "ci95": [58.0, 66.0]}
+            for k in (1, 2, 4)
+        ],
+        "surfaces": [
+            {
+                "case": shown,
+                "tuned_on": "validation",
+                "x": "alpha",
+                "y": "beta",
+                "x_values": [0.5, 1.0, 1.5],
+                "y_values": [1.0, 5.5],
+                "accuracy": [[60.0, 61.0, 62.0], [61.5, 63.0, 62.0]],
+                "chosen": {"alpha": 1.0, "beta": 5.5},
+                "plateau": 62.0,
+                "plateau_share": 0.5,
+            }
+        ],
         "n_corrected": 12,
         "n_broken": 3,
         "examples": examples,
@@ -230,3 +259,11 @@ def made_report(
     supports = {name: support_files(folder, name, classes, size, **changes) for name in SUPPORTS}
     files = ImageFiles(test_files(folder, classes, size), supports)
     return Made(result_of(classes), classes, analysis_of(classes), files)
+
+
+def drawn_report(folder: Path, names: list[str], size: tuple[int, int] = (48, 36)) -> Path:
+    """A report with figures."""
+    made = made_report(folder / "files", names, size)
+    page = folder / "report.html"
+    made.write(page, figures=drawings(made.result, [made.analysis]))
+    return page
