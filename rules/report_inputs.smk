@@ -1,12 +1,10 @@
 """Input functions: what a report is made from."""
 
-from susx.config_classifier import Classifier
-
 
 def shown_row(dataset):
     """The row of the result that is looked at, as plain values; None if it is not evaluated.
 
-    It is that of the classifier; for published features, which make none, the one that would be.
+    It is that of the classifier; for published features, which make none, what it would be.
     """
     try:
         choice = (
@@ -23,14 +21,16 @@ def shown_row(dataset):
 
 
 def feature_choice(dataset):
-    """Row of published features that a classifier would be made of by default."""
+    """Row of published features that section classifier chooses."""
     lacking = unavailable_texts(dataset)
     texts = [text for text in evaluated_texts(dataset) if text not in lacking]
     preferred = [text for text in configured_texts(dataset) if text in texts]
     splits = evaluated_splits(dataset)
     tuned_on = TUNED_ON[dataset] if TUNED_ON[dataset] in splits else None
     supports = evaluated_supports(dataset)
-    return vars(choose(Classifier(), preferred + texts, supports, tuned_on, dataset))
+    return vars(
+        choose(CONFIG.classifier, preferred + texts, supports, tuned_on, dataset)
+    )
 
 
 def analysis_files(wildcards):

@@ -50,7 +50,10 @@ def describe_methods(result: Result) -> str:
     zero_shot = [row for row in rows if row["name"] == "zero-shot"]
     than = f"; zero-shot {zero_shot[0]['y']:.1f} %" if zero_shot else ""
     left = len(rows) - len(fair)
-    marked = f" {left} rows were tuned on the test images and do not compare." if left else ""
+    rest = "1 row was tuned on the test images and does not compare."
+    if left != 1:
+        rest = f"{left} rows were tuned on the test images and do not compare."
+    marked = f" {rest}" if left else ""
     return (
         f"Top-1 test accuracy with 95 % intervals, few-shot rows as mean and standard deviation "
         f"over draws. Best: {best['name']} ({best['encoder']}, {best['tuned']}) with "
@@ -62,7 +65,7 @@ def _rows(result: Result) -> list[dict[str, Any]]:
     """Rows without seeds, and means over seeds, in the order of the result."""
     texts = {(run.method, run.text) for run in result.runs}
     several = {name for name, _ in texts if sum(method == name for method, _ in texts) > 1}
-    order = list(dict.fromkeys(run.method for run in result.runs))
+    order = list(dict.fromkeys(row.method for row in [*result.runs, *result.seeds]))
     found = []
     kept: list[Run | SeedSpread] = [run for run in result.runs if run.seed is None]
     for row in [*kept, *result.seeds]:

@@ -126,7 +126,8 @@ def histograms(values: Iterable[Values], bins: int = BINS) -> list[Histogram]:
     ends: dict[str, tuple[float, float]] = {}
     for part in sets:
         low, high = ends.get(part.quantity, (np.inf, -np.inf))
-        ends[part.quantity] = min(low, part.values.min()), max(high, part.values.max())
+        lowest, highest = float(part.values.min()), float(part.values.max())
+        ends[part.quantity] = min(low, lowest), max(high, highest)
     found = []
     for part in sets:
         low, high = ends[part.quantity]

@@ -101,6 +101,24 @@ def test_a_second_run_does_nothing(finished_pets: Project) -> None:
     assert finished_pets.plan(PETS).made == set()
 
 
+def test_the_row_that_a_classifier_would_be_of_is_analysed(pets: Project) -> None:
+    analysis = "work/pets/analysis/ViT-B32.json"
+    assert pets.run(analysis).rules == {"analyse"}
+    found = pets.read_json(analysis)
+    assert (found["shown"], found["before"]["text"]) == (None, "cupl+e")  # tip-x is not evaluated
+
+    pets.change_config(lambda c: c.update(classifier={"method": "tip-adapter"}))
+    assert pets.run(analysis).rules == {"analyse"}
+    shown = pets.read_json(analysis)["shown"]
+    assert shown == {
+        "method": "tip-adapter", "text": "cupl+e", "support": "lc-photo",
+        "protocol": "validation", "seed": None,
+    }  # fmt: skip
+
+    pets.change_config(lambda c: c.update(classifier={"support": "elsewhere"}))
+    assert pets.attempt("--dry-run", analysis).returncode != 0  # no such entry at all
+
+
 @pytest.mark.parametrize(
     ("changed", "made"),
     [
