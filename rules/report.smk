@@ -47,6 +47,7 @@ rule report:
             caption="captions/figure.rst",
             category="{dataset}",
             subcategory="figures",
+            labels={"figure": "{name}"},
         ),
     log:
         "logs/report/{dataset}.log",

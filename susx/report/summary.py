@@ -34,12 +34,14 @@ class Line:
         rows: one per dataset.
         mean: of top-1 accuracy, None unless it was run on all datasets.
         mean_delta: of the difference to zero-shot, likewise.
+        on_test: whether any of the rows is tuned on its test images.
     """
 
     first: Row
     rows: Sequence[Row | None]
     mean: float | None
     mean_delta: float | None
+    on_test: bool
 
 
 def write_summary(path: str, results: Iterable[tuple[Result, str | None]]) -> None:
@@ -84,4 +86,5 @@ def _line(rows: Sequence[Row | None]) -> Line:
         rows,
         fmean(row.top1 for row in there) if len(there) == len(rows) else None,
         fmean(deltas) if len(deltas) == len(rows) else None,
+        any(row.on_test for row in there),
     )

@@ -225,3 +225,32 @@ def test_two_pages_of_the_same_files_are_equal(made: Made, text: str, tmp_path: 
 
     target = re.compile(r"snakemake --cores 2 \S+")
     assert target.sub("", again) == target.sub("", text)
+
+
+def test_of_few_shot_draws_the_first_is_shown_and_another_may_vote(
+    made: Made, tmp_path: Path
+) -> None:
+    files = made.files.supports
+    drawn = {
+        "few-seed0": replace(files["lc"], entry="few"),
+        "few-seed1": replace(files["sd"], entry="few"),
+    }
+    shown = made.analysis.shown
+    assert shown is not None
+    case = shown.model_copy(update={"support": "few", "seed": 1})
+    changed = replace(
+        made,
+        files=ImageFiles(made.files.test, drawn),
+        analysis=made.analysis.model_copy(update={"shown": case}),
+    )
+
+    page = Page(changed.write(tmp_path / "report.html"))
+
+    (gallery,) = [e for e in page.all("div") if e.attributes.get("class") == "gallery"]
+    names = {b.text for cell in gallery.all("p") for b in cell.all("b")}
+    assert names == {"few-seed0", "test"}
+    corrected = next(li for li in page.all("li") if li.attributes.get("class") == "corrected")
+    voters = [img for p in corrected.all("p") for img in p.all("img")]
+    assert len(voters) == 3
+    assert sum("synthesis with model" in t.text for t in corrected.all("template")) == 3
+    assert "other few-shot draws (few-seed1)" in page.root.text

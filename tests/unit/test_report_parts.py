@@ -169,6 +169,19 @@ def test_the_summary_joins_the_same_classifier_of_all_datasets(tmp_path: Path) -
     assert links == ["pets/report.html", "cars/report.html"]
 
 
+def test_a_mean_over_test_tuned_accuracies_says_so(tmp_path: Path) -> None:
+    fair, unfair = (
+        dataset(name, 70.0, run(method="ape", protocol="validation", tuned_on=tuned_on, top1=80.0))
+        for name, tuned_on in (("pets", "validation"), ("cars", "test"))
+    )
+
+    write_summary(str(tmp_path / "report.html"), [(fair, None), (unfair, None)])
+
+    page = Page((tmp_path / "report.html").read_text("utf-8"))
+    row = page.table("Top-1 accuracy").rows()[-1]
+    assert row[5:] == ["80.0", "80.0 tuned on test", "80.0 some tuned on test"]
+
+
 def test_a_summary_of_one_dataset_has_no_mean(tmp_path: Path) -> None:
     write_summary(str(tmp_path / "report.html"), [(dataset("pets", 70.0), None)])
 

@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from susx.cache import read_cache
 from tests.helpers import PROJECTION, make_problem
+from tests.html_page import Page
 from tests.published import SPLIT, save, save_susx, save_tip_adapter
 from tests.workflow.project import AXIS, NAMES, Outcome, Project, tiny_config
 
@@ -273,3 +274,12 @@ def test_validation_that_is_the_test_must_be_declared(pets: Project) -> None:
     result = pets.read_json(PETS)
     assert "test" in {run["tuned_on"] for run in result["runs"]}
     assert list(result["images"]) == ["test"]
+
+
+def test_their_report_has_figures_and_no_images(pets: Project) -> None:
+    pets.run("results/pets/report.html")
+
+    page = Page(pets.path("results/pets/report.html").read_text("utf-8"))
+    assert "published features: there are no images" in page.root.text
+    assert page.all("img") == []
+    assert len(page.all("figure")) >= 3
