@@ -6,17 +6,11 @@ def shown_row(dataset):
 
     It is that of the classifier; for published features, which make none, what it would be.
     """
+    chosen = feature_choice if dataset in FEATURES else classifier_choice
     try:
-        choice = (
-            feature_choice(dataset)
-            if dataset in FEATURES
-            else classifier_choice(dataset)
-        )
-    except (
-        InputError,
-        WorkflowError,
-    ):  # the dataset lacks what section classifier names
-        return None
+        choice = chosen(dataset)
+    except (InputError, WorkflowError):
+        return None  # the dataset lacks what section classifier names
     return choice if is_evaluated(dataset, choice) else None
 
 

@@ -141,7 +141,7 @@ def _curves(
     colours = alt.Scale(domain=names, range=list(COLOURS[: len(names)]))
     colour = alt.Color("name:N", scale=colours, legend=None)
     shape = alt.Shape("name:N", scale=alt.Scale(domain=names), legend=None)
-    base = alt.Chart(rows_of(rows)).encode(x, color=colour)
+    base = alt.Chart(rows_of(rows[::-1])).encode(x, color=colour)  # the first on top
     spread = alt.Y("low:Q", scale=scale, title=title)
     intervals = base.mark_area(opacity=0.15) if band else base.mark_rule(strokeWidth=1.5)
     layers = [

@@ -1,8 +1,8 @@
 """The modality gap: how alike are images and texts, of one class and of two.
 
-After figure 4 of SuS-X (Udandarao et al., ICCV 2023): cosines of CLIP's images among each other are
-larger than those of images and texts, whose range is narrow. TIP-X therefore compares images
-through their texts, by the affinities S of `susx.methods.tip_x`.
+CLIP is trained on cosines of images and texts, so that those of two images lie in another range and
+are not calibrated. TIP-X therefore compares images through texts, by the affinities S of
+`susx.methods.tip_x` (SuS-X, Udandarao et al., ICCV 2023).
 """
 
 from __future__ import annotations
