@@ -1,10 +1,14 @@
 """Parts of a report: costs, losses, the summary of all datasets."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from susx.errors import InputError
+from susx.report import drawn
 from susx.report.costs import StageCost, method_costs, stage_costs
 from susx.report.losses import MOST_DETAILS, losses
 from susx.report.origin import configuration
@@ -189,3 +193,22 @@ def test_a_summary_of_one_dataset_has_no_mean(tmp_path: Path) -> None:
 
     assert "mean" not in [th.text for th in page.table("Top-1 accuracy").all("th")]
     assert page.all("a")[0].attributes["href"] == "#main"
+
+
+@pytest.mark.parametrize("package", drawn.NEEDED)
+def test_a_missing_package_is_named_with_what_to_do(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawn, "find_spec", lambda name: None if name == package else object())
+
+    with pytest.raises(InputError, match=rf"need {package}, .* pip install -e '.\[report\]'"):
+        drawn.drawings(Result.model_validate(result()), [])
+
+
+def test_the_pages_need_no_drawing_library() -> None:
+    code = (
+        "import sys, susx.report.page, susx.report.summary, susx.report.drawn\n"
+        "print(sorted({'altair', 'vl_convert', 'jinja2', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr

@@ -77,19 +77,3 @@ def test_only_what_the_page_shows_makes_it_again(reported: Project, tmp_path: Pa
 
     project.change_config(lambda c: c.update(seed=1))
     assert {"evaluate", "collate", "analyse", "report"} == project.plan(REPORT).rules
-
-
-def test_a_missing_package_is_named(project: Project) -> None:
-    blocked = project.path("blocked")
-    blocked.mkdir()
-    program = "import sys; sys.meta_path.insert(0, type('No', (), {'find_spec': staticmethod("
-    program += "lambda name, *_: (_ for _ in ()).throw(ModuleNotFoundError(name=name)) "
-    program += "if name == 'altair' else None)}))"
-    (blocked / "sitecustomize.py").write_text(program)
-
-    outcome = project.attempt(REPORT, env={"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(blocked)})
-
-    assert outcome.returncode != 0
-    log = project.path("logs/report/tiny.log").read_text("utf-8")
-    assert "reports need altair, which is not installed; run pip install -e '.[report]'" in log
-    assert not project.path(REPORT).exists()
