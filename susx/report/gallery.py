@@ -14,7 +14,6 @@ from susx.images import UnreadableImage, in_threads, read_listed
 from susx.manifests import ImageRecord, SupportRecord, Table
 from susx.plain import plain
 from susx.report.thumbnails import Plan, Thumbnail, thumbnail
-from susx.support.selection import stored_images
 
 LONGEST = 300
 SEED = "seed "
@@ -76,6 +75,8 @@ def support_set(
     Raises:
         InputError: if the tar does not fit the manifest.
     """
+    from susx.support.selection import stored_images
+
     kept = [record for record in table.records if record.kept]
     by_class = _by_class(sorted(kept, key=lambda record: (record.label, record.rank)))
     shown = _shown(by_class, plan)
