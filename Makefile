@@ -61,10 +61,10 @@ clean:
 	touch $@
 
 .venv/.demo: .venv/.base
-	$(PIP) --editable '.[sd]'
+	$(PIP) --editable '.[report,sd]'
 	touch $@
 
 .venv/.dev: .venv/.base
-	$(PIP) --editable '.[llm,s3,sd,siglip,slurm,web,docs,dev]'
+	$(PIP) --editable '.[llm,report,s3,sd,siglip,slurm,web,docs,dev]'
 	$(PIP) --no-deps open-clip-torch  # a torchvision for another torch would break transformers
 	touch $@

@@ -3,19 +3,16 @@
 # results/{dataset}/predictions.parquet               <- images without labels, classified by
 # results/{dataset}/classifier/{encoder}.safetensors     one row of the result
 # results/{dataset}.json                              <- work/{dataset}/evaluation/{encoder}.json
+# results/{dataset}/report.html, figures/; report.html of all <- work/{dataset}/analysis/{encoder}.json
 # cache/{encoder}/{dataset}/text-{strategy}.h5           texts of a prompt strategy
-# cache/{encoder}/{dataset}/images-{split}.h5            test, validation and unlabelled images
-# cache/{encoder}/{dataset}/patches-{split}.h5           their patches, for CALIP
-# cache/{encoder}/{dataset}/support-{support}.h5         support set
+# cache/{encoder}/{dataset}/images-{split}.h5, patches-{split}.h5 for CALIP, support-{support}.h5
 # cache/{encoder}/pools/{pool}/{shard}.h5                one shard of an image pool
 # work/{dataset}/support/{support}/manifest.parquet, images.tar, candidates/{shard}.parquet,
 #     downloads/ and answers/ of the web, chunks/{chunk}.parquet, .tar of synthesis
-# work/{dataset}/prompts/{strategy}.json
 # work/{dataset}/{texts}.json                         <- work/{dataset}/replies/{texts}/{chunk}.json
 # work/{dataset}/images/{split}.parquet               <- work/{dataset}/downloads/{split}.json
-# work/{dataset}/classes.json
-# check/{dataset}.json, check/full/{dataset}.json         what is wrong with its images
-# logs/{rule}/..., benchmarks/{rule}/...
+# work/{dataset}/classes.json, prompts/{strategy}.json
+# check/{dataset}.json, check/full/{dataset}.json; logs/{rule}/..., benchmarks/{rule}/...
 #
 # Every wildcard is a name from config.yaml; `work`, `cache` and `results` are set under `roots`.
 
@@ -34,6 +31,7 @@ include: "rules/support_inputs.smk"
 include: "rules/feature_inputs.smk"
 include: "rules/description_inputs.smk"
 include: "rules/classifier_inputs.smk"
+include: "rules/report_inputs.smk"
 include: "rules/demo.smk"
 include: "rules/classes.smk"
 include: "rules/prompts.smk"
@@ -44,6 +42,7 @@ include: "rules/embeddings.smk"
 include: "rules/features.smk"
 include: "rules/evaluate.smk"
 include: "rules/classifier.smk"
+include: "rules/report.smk"
 include: "rules/ends.smk"
 
 

@@ -84,17 +84,23 @@ def classifier_inputs(wildcards):
 
 def classifier_evaluation(wildcards):
     """Evaluation that has the row of the classifier, if there is one."""
-    dataset, choice = wildcards.dataset, classifier_choice(wildcards.dataset)
+    dataset, encoder = wildcards.dataset, wildcards.encoder
     evaluated = (
         not lacking_split(dataset, "test")
-        and wildcards.encoder in EVALUATED_ENCODERS
-        and choice["method"] in EVALUATION.methods
+        and encoder in EVALUATED_ENCODERS
+        and is_evaluated(dataset, classifier_choice(dataset))
+    )
+    return [f"{WORK}/{dataset}/evaluation/{encoder}.json"] if evaluated else []
+
+
+def is_evaluated(dataset, choice):
+    """Whether a dataset's evaluation has a row."""
+    return (
+        choice["method"] in EVALUATION.methods
         and choice["text"] in evaluated_texts(dataset)
         and choice["protocol"] in ("none", *EVALUATION.protocols)
         and choice["support"] in (None, *evaluated_supports(dataset))
     )
-    folder = f"{WORK}/{dataset}/evaluation"
-    return [f"{folder}/{wildcards.encoder}.json"] if evaluated else []
 
 
 def predicting_encoder():

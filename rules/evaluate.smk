@@ -66,7 +66,9 @@ rule collate:
         runtime=minutes(10),
         gpu=0,
     params:
-        config=lambda w: CONFIG.model_dump(exclude={"roots", "datasets", "classifier"})
+        config=lambda w: CONFIG.model_dump(
+            exclude={"roots", "datasets", "classifier", "report"}
+        )
         | {"dataset": DATASETS[w.dataset].model_dump()},
     script:
         "../workflow_scripts/collate.py"

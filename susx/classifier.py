@@ -21,7 +21,7 @@ from susx.encoders import Encoder, load_encoder
 from susx.errors import InputError
 from susx.manifests import ClassManifest
 from susx.methods import METHODS, Context, Images, Method
-from susx.methods.base import row_blocks
+from susx.methods.voters import voters
 from susx.prepare import Item, Source, prepared
 
 TOP = 5
@@ -178,21 +178,11 @@ class Classifier:
             Per image pairs of a support image's key and what it adds to the class's logit, the
             largest first; none for a method without such votes.
         """
-        vote, keys = self.method.votes_of, self.meta.support_keys
-        if vote is None:
-            return [[] for _ in classes]
-        found = []
-        labels = self.context.required_labels
+        keys = self.meta.support_keys
         shown = self._images(features, None, None).features
-        wanted = torch.from_numpy(classes).to(labels.device)
-        for rows in row_blocks(len(shown), len(labels)):
-            votes = vote(self.context, shown[rows], self.meta.hyperparameters)
-            votes = votes.masked_fill(labels != wanted[rows, None], -torch.inf)
-            values, places = votes.topk(min(n, len(labels)), dim=1)
-            for row in zip(places.tolist(), values.tolist(), strict=True):
-                pairs = zip(*row, strict=True)
-                found.append([(keys[i], vote) for i, vote in pairs if vote > -torch.inf])
-        return found
+        fitted = self.method.fit(self.context, self.meta.hyperparameters)
+        found = voters(fitted, shown, torch.from_numpy(classes), n)
+        return [[(keys[i], vote) for i, vote in row] for row in found]
 
     def _images(self, features: Floats, norms: Floats | None, patches: Floats | None) -> Images:
         """Checked arrays as tensors."""

@@ -17,6 +17,7 @@ from susx.config_features import Features
 from susx.config_pools import AnyPool, Download
 from susx.config_problems import described
 from susx.config_references import dangling_references
+from susx.config_report import Report
 from susx.config_synthesis import Synthesis
 from susx.config_texts import (
     Descriptions,
@@ -239,6 +240,7 @@ class Config(Section):
     classifier: Classifier = Field(
         Classifier(), description="Which method becomes a file that classifies other images."
     )
+    report: Report = Field(Report(), description="What a report shows.")
 
 
 def parse_config(data: Mapping[str, Any], file: str = "config.yaml") -> Config:

@@ -65,7 +65,9 @@ def export_classifier(
     context = context_of(text, caches.logit_scale, support, device)
     shown = {name: tensors(caches.labelled(name), device) for name, c in caches.images.items() if c}
     test, validation = shown.get("test"), shown.get(tuning.validation_split)
-    tuned = _row(evaluation, choice) or tune(method, context, choice.protocol, tuning, validation)
+    tuned = _evaluated(evaluation, choice) or tune(
+        method, context, choice.protocol, tuning, validation
+    )
     context, constants_on = _with_constants(method, context, test)
     unseen = shown.get("validation") if tuning.validation_split == "validation" else None
     temperature, calibration = _temperature(method, context, tuned, unseen, constants_on)
@@ -121,14 +123,23 @@ def _support(
     return without(cache, found), [key for key in cache.keys if key not in dropped]
 
 
-def _row(evaluation: Mapping[str, Any] | None, choice: Choice) -> Tuned | None:
-    """What the evaluation chose for a row, if it has that."""
+def row_of(evaluation: Mapping[str, Any], choice: Choice) -> Mapping[str, Any] | None:
+    """The row of an evaluation that a choice names, a few-shot support set with its seed."""
     wanted = (choice.method, choice.text, choice.protocol)
-    for row in evaluation["runs"] if evaluation else ():
+    row: Mapping[str, Any]
+    for row in evaluation["runs"]:
         support = row["support"] if row["seed"] is None else f"{row['support']}-seed{row['seed']}"
         if (row["method"], row["text"], row["protocol"]) == wanted and support == choice.support:
-            return Tuned(row["hyperparameters"], row["tuned_on"], row["tuning_correct"])
+            return row
     return None
+
+
+def _evaluated(evaluation: Mapping[str, Any] | None, choice: Choice) -> Tuned | None:
+    """What the evaluation chose for a row, if it has that."""
+    row = row_of(evaluation, choice) if evaluation else None
+    if row is None:
+        return None
+    return Tuned(row["hyperparameters"], row["tuned_on"], row["tuning_correct"])
 
 
 def _with_constants(method: Method, context: Context, test: Labelled | None) -> tuple[Context, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -13,6 +13,8 @@ from rich.table import Table
 from susx.plain import plain
 from susx.reported import Reported, reported_for
 from susx.schema import Difference, Result, Run, SeedSpread, read_result
+
+TEST_SPLIT = "TEST SPLIT"
 
 
 def escape(text: str) -> str:
@@ -25,8 +27,8 @@ def result_table(result: Result) -> Table:
 
     One row per run; runs that differ in their few-shot seed only share one.
     """
-    rows = _rows(result)
-    known = {_key(row): reported for row in rows if (reported := reported_for(row, result))}
+    rows = table_rows(result)
+    known = {case_key(row): reported for row in rows if (reported := reported_for(row, result))}
     table = Table(
         title=f"{escape(result.dataset)}: {result.n_classes} classes, {result.n_test} test images",
         caption=_caption(result, dict.fromkeys(reported.source for reported in known.values())),
@@ -44,15 +46,15 @@ def result_table(result: Result) -> Table:
     for row in rows:
         cells = _cells(row) if isinstance(row, Run) else _spread_cells(row)
         if known:
-            cells += _reported_cells(row, known.get(_key(row)))
+            cells += _reported_cells(row, known.get(case_key(row)))
         table.add_row(*(escape(cell) for cell in cells))
     return table
 
 
-def _rows(result: Result) -> list[Run | SeedSpread]:
+def table_rows(result: Result) -> list[Run | SeedSpread]:
     """Runs in order; those that differ in their few-shot seed only are one."""
-    spreads = {_key(spread): spread for spread in result.seeds}
-    found = (run if run.seed is None else spreads.pop(_key(run), None) for run in result.runs)
+    spreads = {case_key(spread): spread for spread in result.seeds}
+    found = (run if run.seed is None else spreads.pop(case_key(run), None) for run in result.runs)
     return [row for row in found if row is not None]
 
 
@@ -68,26 +70,30 @@ def print_table(path: str | Path, console: Console | None = None) -> None:
     console.print(table)
 
 
-def _key(case: Run | SeedSpread) -> tuple[str | None, ...]:
+def case_key(case: Run | SeedSpread) -> tuple[str | None, ...]:
+    """What tells the rows of a table apart."""
     return case.encoder, case.method, case.text, case.support, case.protocol
 
 
+def tuned_on(case: Run | SeedSpread) -> str:
+    """Where the hyper-parameters of a row come from, in one or two words."""
+    place = {"nothing": case.protocol, "test": TEST_SPLIT}.get(case.tuned_on, case.tuned_on)
+    return "-" if place == "none" else place
+
+
 def _names(case: Run | SeedSpread) -> list[str]:
-    tuned_on = {"nothing": case.protocol, "test": "TEST SPLIT"}.get(case.tuned_on, case.tuned_on)
-    return [
-        case.encoder,
-        case.method,
-        case.text,
-        case.support or "-",
-        "-" if tuned_on == "none" else tuned_on,
-    ]
+    return [case.encoder, case.method, case.text, case.support or "-", tuned_on(case)]
+
+
+def deviation(spread: SeedSpread) -> str:
+    """How much few-shot seeds differ."""
+    if spread.top1_std is None:
+        return "one seed"
+    return f"std {spread.top1_std:.2f}, {spread.n_seeds} seeds"
 
 
 def _spread_cells(spread: SeedSpread) -> list[str]:
-    deviation = "one seed"
-    if spread.top1_std is not None:
-        deviation = f"std {spread.top1_std:.2f}, {spread.n_seeds} seeds"
-    return [*_names(spread), f"{spread.top1_mean:.2f}", deviation, "-", "-"]
+    return [*_names(spread), f"{spread.top1_mean:.2f}", deviation(spread), "-", "-"]
 
 
 def _cells(run: Run) -> list[str]:
@@ -95,8 +101,8 @@ def _cells(run: Run) -> list[str]:
         *_names(run),
         f"{run.top1:.2f}",
         f"{run.ci95[0]:.1f} to {run.ci95[1]:.1f}",
-        _difference(run.delta_vs_zero_shot),
-        _difference(run.delta_vs_best_text),
+        difference_text(run.delta_vs_zero_shot),
+        difference_text(run.delta_vs_best_text),
     ]
 
 
@@ -107,7 +113,8 @@ def _reported_cells(row: Run | SeedSpread, reported: Reported | None) -> list[st
     return [f"{reported.top1:.2f}", f"{top1 - reported.top1:+.2f}"]
 
 
-def _difference(difference: Difference | None) -> str:
+def difference_text(difference: Difference | None) -> str:
+    """A difference in points with its interval."""
     if difference is None:
         return "-"
     low, high = difference.ci95
@@ -115,24 +122,30 @@ def _difference(difference: Difference | None) -> str:
 
 
 def _caption(result: Result, sources: Iterable[str]) -> str:
-    unreadable = sum(counts.n_unreadable for counts in result.images.values())
-    short = {name: len(c.short_classes) for name, c in result.supports.items() if c.short_classes}
-    notes = [f"{unreadable} unreadable images left out"] if unreadable else []
-    notes += [f"{escape(name)}: {n} classes short of images" for name, n in short.items()]
+    return "\n".join(map(escape, notes(result, sources)))
+
+
+def notes(result: Result, sources: Iterable[str]) -> Iterator[str]:
+    """What a reader of the table must know, one sentence each.
+
+    Args:
+        result: the result.
+        sources: who reported the accuracies that are shown beside measured ones.
+    """
+    if unreadable := sum(counts.n_unreadable for counts in result.images.values()):
+        yield f"{unreadable} unreadable images left out"
+    for name, counts in result.supports.items():
+        if counts.short_classes:
+            yield f"{name}: {len(counts.short_classes)} classes short of images"
     for name, counts in result.supports.items():
         if counts.leaks:
             fate = "left out" if counts.leaks_dropped else "kept"
-            notes.append(
-                f"{escape(name)}: {len(counts.leaks)} images nearly equal a test image, {fate}"
-            )
-    together = dict.fromkeys(run.method for run in result.runs if run.transductive)
-    if together:
-        names = escape(", ".join(together))
-        notes.append(f"{names}: learns from all test images at once, without labels")
+            yield f"{name}: {len(counts.leaks)} images nearly equal a test image, {fate}"
+    if together := dict.fromkeys(run.method for run in result.runs if run.transductive):
+        yield f"{', '.join(together)}: learns from all test images at once, without labels"
     if named := "; ".join(sources):
-        notes.append(f"reported: {escape(named)}; prompts may differ")
+        yield f"reported: {named}; prompts may differ"
     if any(run.tuned_on == "test" for run in result.runs):
-        notes.append("TEST SPLIT: tuned on the test images, not comparable")
-    reasons = dict.fromkeys(f"{case.method} {case.reason}" for case in result.skipped)
-    notes += [f"left out: {escape(reason)}" for reason in reasons]
-    return "\n".join(notes)
+        yield f"{TEST_SPLIT}: tuned on the test images, not comparable"
+    for reason in dict.fromkeys(f"{case.method} {case.reason}" for case in result.skipped):
+        yield f"left out: {reason}"

@@ -158,8 +158,14 @@ def fold_of(labels: Tensor, n_classes: int) -> Tensor:
     smallest = int(sizes.min())
     if smallest < 2:
         raise InputError("protocol support needs two support images of every class")
+    return place_in_class(labels) % min(FOLDS, smallest)
+
+
+def place_in_class(labels: Tensor) -> Tensor:
+    """(M,) how many images of the same class stand before every image."""
     order = labels.argsort(stable=True)
-    place = torch.empty_like(labels)
+    sizes = labels.bincount()
     starts = (sizes.cumsum(0) - sizes)[labels[order]]
-    place[order] = torch.arange(len(labels), device=labels.device) - starts
-    return place % min(FOLDS, smallest)
+    places = torch.empty_like(labels)
+    places[order] = torch.arange(len(labels), device=labels.device) - starts
+    return places

@@ -62,7 +62,7 @@ def test_all_sections_are_walked() -> None:
     assert {model.__name__ for model in ALL_MODELS} == {
         "Config", "Roots", "Dataset", "ClassEntry", "Images", "Prompts", "Encoder", "Pool",
         "Retrieval", "FewShot", "Evaluation", "Axis", "Card", "Features", "EmbeddingPool",
-        "Classifier",
+        "Classifier", "Report",
         "CaptionPool", "ServicePool", "Download", "Descriptions", "Synthesis",
         "Descriptors", "OpenAIServer", "TransformersModel", "ClassFolders", "CoopSplit",
         "FgvcLists", "CifarBatches", "CsvLists", "WebdatasetShards",

@@ -44,7 +44,7 @@ def test_lock_has_the_promised_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    "group", ["dependencies", "dev", "docs", "open-clip", "sd", "siglip", "slurm"]
+    "group", ["dependencies", "dev", "docs", "open-clip", "report", "sd", "siglip", "slurm"]
 )
 def test_declared_dependencies_are_locked(group: str) -> None:
     declared = (
@@ -78,14 +78,16 @@ def test_an_environment_has_every_dependency(name: str, extras: list[str]) -> No
     assert names == {normalised(re.split(r"[<>=]", d)[0]) for d in declared}
 
 
-def test_the_environment_of_synthesis_adds_its_extra() -> None:
+@pytest.mark.parametrize(("environment", "extra"), [("synthesis", "sd"), ("report", "report")])
+def test_an_environment_with_an_extra_adds_only_that(environment: str, extra: str) -> None:
     lines = {
         name: yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text("utf-8"))["dependencies"][-1]
-        for name in ("susx", "synthesis")
+        for name in ("susx", environment)
     }
-    added = set(lines["synthesis"]["pip"]) - set(lines["susx"]["pip"])
-    assert set(lines["susx"]["pip"]) < set(lines["synthesis"]["pip"])
-    assert {line.split("==")[0] for line in added} == set(PROJECT["optional-dependencies"]["sd"])
+    added = set(lines[environment]["pip"]) - set(lines["susx"]["pip"])
+    assert set(lines["susx"]["pip"]) < set(lines[environment]["pip"])
+    declared = {re.split(r"[<>=]", d)[0] for d in PROJECT["optional-dependencies"][extra]}
+    assert {line.split("==")[0] for line in added} == declared
 
 
 def test_configuration_is_parsed_without_heavy_libraries() -> None:

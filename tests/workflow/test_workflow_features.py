@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from susx.cache import read_cache
 from tests.helpers import PROJECTION, make_problem
+from tests.html_page import Page
 from tests.published import SPLIT, save, save_susx, save_tip_adapter
 from tests.workflow.project import AXIS, NAMES, Outcome, Project, tiny_config
 
@@ -99,6 +100,24 @@ def test_a_run_on_susx_features(finished_pets: Project) -> None:
 
 def test_a_second_run_does_nothing(finished_pets: Project) -> None:
     assert finished_pets.plan(PETS).made == set()
+
+
+def test_the_row_that_a_classifier_would_be_of_is_analysed(pets: Project) -> None:
+    analysis = "work/pets/analysis/ViT-B32.json"
+    assert pets.run(analysis).rules == {"analyse"}
+    found = pets.read_json(analysis)
+    assert (found["shown"], found["before"]["text"]) == (None, "cupl+e")  # tip-x is not evaluated
+
+    pets.change_config(lambda c: c.update(classifier={"method": "tip-adapter"}))
+    assert pets.run(analysis).rules == {"analyse"}
+    shown = pets.read_json(analysis)["shown"]
+    assert shown == {
+        "method": "tip-adapter", "text": "cupl+e", "support": "lc-photo",
+        "protocol": "validation", "seed": None,
+    }  # fmt: skip
+
+    pets.change_config(lambda c: c.update(classifier={"support": "elsewhere"}))
+    assert pets.attempt("--dry-run", analysis).returncode != 0  # no such entry at all
 
 
 @pytest.mark.parametrize(
@@ -255,3 +274,12 @@ def test_validation_that_is_the_test_must_be_declared(pets: Project) -> None:
     result = pets.read_json(PETS)
     assert "test" in {run["tuned_on"] for run in result["runs"]}
     assert list(result["images"]) == ["test"]
+
+
+def test_their_report_has_figures_and_no_images(pets: Project) -> None:
+    pets.run("results/pets/report.html")
+
+    page = Page(pets.path("results/pets/report.html").read_text("utf-8"))
+    assert "published features: there are no images" in page.root.text
+    assert page.all("img") == []
+    assert len(page.all("figure")) >= 3

@@ -180,7 +180,7 @@ def test_dry_run_plans_every_output_once(fresh_project: Project) -> None:
     others = (
         *("check_", "demo_", "import_", "draw_", "describe_", "join_"),
         *("synthesise", "embed_patches", *web),
-        *("list_unlabelled", "export_classifier", "predict"),
+        *("list_unlabelled", "export_classifier", "predict", "analyse", "report", "summary"),
     )
     assert plan.rules == {name for name in RULES if not name.startswith(others)}
     assert sorted(path for job in plan.jobs for path in job.outputs) == sorted(plan.made)

@@ -1,0 +1,95 @@
+"""Stage 7: the report."""
+
+
+rule analyse:
+    input:
+        analysis_inputs,
+        evaluation=rules.evaluate.output[0],
+    output:
+        f"{WORK}/{{dataset}}/analysis/{{encoder}}.json",
+    log:
+        "logs/analyse/{dataset}/{encoder}.log",
+    benchmark:
+        "benchmarks/analyse/{dataset}/{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of([*CONFIG.encoders, *BACKBONES]),
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=memory(2000, 8),
+        runtime=minutes(240),
+        gpu=lambda w: gpus(evaluation_device(w)),
+    params:
+        files=analysis_files,
+        row=lambda w: shown_row(w.dataset),
+        tuning=lambda w: tuning_settings(w.dataset),
+        wanted=CONFIG.report.model_dump(include={"examples", "voters", "confusions"})
+        | EVALUATION.model_dump(include={"leaks", "bootstrap"})
+        | {"seed": CONFIG.seed},
+        device=evaluation_device,
+    script:
+        "../workflow_scripts/analyse.py"
+
+
+rule report:
+    input:
+        unpack(page_files),
+    output:
+        page=report(
+            f"{RESULTS}/{{dataset}}/report.html",
+            caption="captions/report.rst",
+            category="{dataset}",
+        ),
+        figures=report(
+            directory(f"{RESULTS}/{{dataset}}/figures"),
+            patterns=["{name}.svg"],
+            caption="captions/figure.rst",
+            category="{dataset}",
+            subcategory="figures",
+            labels={"figure": "{name}"},
+        ),
+    log:
+        "logs/report/{dataset}.log",
+    benchmark:
+        "benchmarks/report/{dataset}.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory(2000, manifests=20),
+        runtime=minutes(120),
+        gpu=0,
+    params:
+        supports=lambda w: shown_supports(w.dataset),
+        settings=CONFIG.report.model_dump(),
+        benchmarks="benchmarks",
+    script:
+        "../workflow_scripts/report.py"
+
+
+rule summary:
+    input:
+        results=lambda w: [f"{RESULTS}/{dataset}.json" for dataset in tested_datasets()],
+        reports=lambda w: [
+            f"{RESULTS}/{dataset}/report.html" for dataset in tested_datasets()
+        ],
+    output:
+        report(
+            f"{RESULTS}/report.html",
+            caption="captions/summary.rst",
+            category="All datasets",
+        ),
+    log:
+        "logs/summary/all.log",
+    benchmark:
+        "benchmarks/summary/all.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000, results=20),
+        runtime=minutes(10),
+        gpu=0,
+    script:
+        "../workflow_scripts/summary.py"

@@ -1,0 +1,115 @@
+"""The figure of all rows of a result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+
+from susx.report.drawing import BLUE, GREEN, GREY, VERMILLION, WIDTH, rows_of
+from susx.schema import Result, Run, SeedSpread
+
+STEP = 26
+TUNED = {
+    "nothing": ("not tuned", GREY, "circle"),
+    "validation": ("tuned on validation", BLUE, "square"),
+    "support": ("tuned on the support set", GREEN, "diamond"),
+    "test": ("tuned on test: not comparable", VERMILLION, "cross"),
+}
+SLOTS = {"validation": 0, "support": 1, "none": 1, "fixed": 2}
+"""Where a row stands among those of its name, from the top."""
+
+
+def methods(result: Result) -> alt.TopLevelMixin | None:
+    """Top-1 accuracy of every row with its interval, one panel per encoder; None without rows.
+
+    Few-shot rows are their mean over seeds, with one standard deviation to both sides.
+    """
+    rows = _rows(result)
+    encoders = list(dict.fromkeys(row["encoder"] for row in rows))
+    if not rows:
+        return None
+    domain = [min(row["low"] for row in rows), max(row["high"] for row in rows)]
+    panels = [
+        _panel([row for row in rows if row["encoder"] == encoder], domain).properties(
+            title=alt.TitleParams(encoder, frame="group")
+        )
+        for encoder in encoders
+    ]
+    figure: alt.TopLevelMixin = alt.vconcat(*panels, spacing=18)
+    return figure
+
+
+def describe_methods(result: Result) -> str:
+    """The best rows in words, and which are not comparable."""
+    rows = _rows(result)
+    fair = sorted((row for row in rows if row["tuned"] != TUNED["test"][0]), key=lambda r: -r["y"])
+    if not fair:
+        return "No row can be compared."
+    best = fair[0]
+    zero_shot = [row for row in rows if row["name"] == "zero-shot"]
+    than = f"; zero-shot {zero_shot[0]['y']:.1f} %" if zero_shot else ""
+    left = len(rows) - len(fair)
+    rest = "1 row was tuned on the test images and does not compare."
+    if left != 1:
+        rest = f"{left} rows were tuned on the test images and do not compare."
+    marked = f" {rest}" if left else ""
+    return (
+        f"Top-1 test accuracy with 95 % intervals, few-shot rows as mean and standard deviation "
+        f"over draws. Best: {best['name']} ({best['encoder']}, {best['tuned']}) with "
+        f"{best['y']:.1f} %{than}.{marked}"
+    )
+
+
+def _rows(result: Result) -> list[dict[str, Any]]:
+    """Rows without seeds, and means over seeds, in the order of the result."""
+    texts = {(run.method, run.text) for run in result.runs}
+    several = {name for name, _ in texts if sum(method == name for method, _ in texts) > 1}
+    order = list(dict.fromkeys(row.method for row in [*result.runs, *result.seeds]))
+    found = []
+    kept: list[Run | SeedSpread] = [run for run in result.runs if run.seed is None]
+    for row in [*kept, *result.seeds]:
+        parts = [row.method, row.support or "", row.text if row.method in several else ""]
+        if isinstance(row, Run):
+            y, (low, high) = row.top1, row.ci95
+        else:
+            y, deviation = row.top1_mean, row.top1_std or 0.0
+            low, high = y - deviation, y + deviation
+        found.append(
+            {
+                "encoder": row.encoder,
+                "method": row.method,
+                "name": " · ".join(filter(None, parts)),
+                "tuned": TUNED[row.tuned_on][0],
+                "slot": SLOTS[row.protocol],
+                "y": y,
+                "low": low,
+                "high": high,
+            }
+        )
+    return sorted(found, key=lambda row: order.index(row["method"]))
+
+
+def _panel(rows: list[dict[str, Any]], domain: list[float]) -> alt.LayerChart | alt.FacetChart:
+    kinds = [kind for kind in TUNED.values() if any(row["tuned"] == kind[0] for row in rows)]
+    names, colours, shapes = (list(part) for part in zip(*kinds, strict=True))
+    legend = alt.Legend(title=None, orient="top", columns=2, symbolOpacity=1)
+    colour = alt.Color("tuned:N", scale=alt.Scale(domain=names, range=colours), legend=legend)
+    shape = alt.Shape("tuned:N", scale=alt.Scale(domain=names, range=shapes), legend=legend)
+    scale = alt.Scale(domain=domain, nice=True, zero=False)
+    axis = alt.Axis(title="Top-1 accuracy in percent", tickCount=6)
+    label = alt.Axis(title=None, ticks=False, domain=False, labelLimit=170, grid=True)
+    base = alt.Chart(rows_of(rows)).encode(
+        y=alt.Y("name:N", sort=None, axis=label),
+        yOffset=alt.YOffset("slot:O", scale=alt.Scale(domain=[0, 1, 2])),
+        color=colour,
+    )
+    intervals = base.mark_rule(strokeWidth=1.5).encode(
+        alt.X("low:Q", scale=scale, axis=axis), alt.X2("high")
+    )
+    points = base.mark_point(filled=True, size=50, opacity=1).encode(
+        alt.X("y:Q", scale=scale, axis=axis), shape=shape
+    )
+    return alt.layer(intervals, points).properties(
+        width=WIDTH - 100, height=alt.Step(STEP, **{"for": "position"})
+    )

@@ -1,0 +1,121 @@
+"""All figures of a report: as parts of its page, and as files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from susx.errors import InputError
+from susx.report.render import trusted
+from susx.report.schema import Analysis, Surface
+from susx.schema import Result
+
+if TYPE_CHECKING:
+    import altair as alt
+
+NEEDED = ("altair", "vl_convert", "jinja2")
+ACCURACY, CLASSES, EMBEDDINGS, TUNING = (
+    "Accuracy",
+    "Classes",
+    "Embeddings",
+    "Hyper-parameters",
+)
+VIEW_BOX = re.compile(r'viewBox="[-\d.]+ [-\d.]+ ([\d.]+)')
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure.
+
+    Attributes:
+        group: heading that it stands under.
+        name: of its files.
+        title: of the figure.
+        caption: what it shows, in words, with its main numbers.
+        chart: what is drawn.
+    """
+
+    group: str
+    name: str
+    title: str
+    caption: str
+    chart: alt.TopLevelMixin
+
+    @cached_property
+    def svg(self) -> Any:
+        """The figure as a part of a page."""
+        from susx.report.figures import inline_svg
+
+        return trusted(inline_svg(self.chart, self.title))
+
+    @property
+    def width(self) -> float:
+        """Width in pixels at which its text is as large as that of other figures."""
+        box = VIEW_BOX.search(self.svg)
+        return float(box[1]) if box else 0.0
+
+
+def drawings(result: Result, analyses: Sequence[Analysis]) -> list[Drawing]:
+    """All figures that there is anything to draw for, group by group.
+
+    Raises:
+        InputError: if a package is missing.
+    """
+    for package in NEEDED:
+        if find_spec(package) is None:
+            raise InputError(
+                f"reports need {package}, which is not installed; run pip install -e '.[report]'"
+            )
+    from susx.report import figures as f
+
+    chart, caption = f.methods(result), f.describe_methods(result)
+    found = [Drawing(ACCURACY, "methods", "All classifiers", caption, chart)] if chart else []
+    several = len(analyses) > 1
+    for analysis in analyses:
+        name, title = (f"-{analysis.encoder}", f", {analysis.encoder}") if several else ("", "")
+        found += [
+            Drawing(group, kind + name, words + title, caption, chart)
+            for group, kind, words, caption, chart in _of_encoder(result, analysis)
+            if chart
+        ]
+    groups = (ACCURACY, CLASSES, EMBEDDINGS, TUNING)
+    return sorted(found, key=lambda drawing: groups.index(drawing.group))
+
+
+def _of_encoder(
+    result: Result, analysis: Analysis
+) -> Iterator[tuple[str, str, str, str, alt.TopLevelMixin | None]]:
+    """Group, name, title, caption and chart of every figure, drawn or not."""
+    from susx.report import figures as f
+
+    one, encoder = analysis, analysis.encoder
+    yield ACCURACY, "sizes", "Support size", f.describe_sizes(one), f.sizes(one)
+    shots = f.describe_shots(result, encoder), f.shots(result, encoder)
+    yield ACCURACY, "shots", "Few-shot support sets", *shots
+    yield CLASSES, "classes", "Gains and losses", f.describe_classes(one), f.classes(one)
+    yield CLASSES, "confusions", "Confusions", f.describe_confusions(one), f.confusions(one)
+    yield EMBEDDINGS, "gap", "Modality gap", f.describe_gap(one), f.gap(one)
+    yield EMBEDDINGS, "affinities", "KL affinities", f.describe_affinities(one), f.affinities(one)
+    for surface in analysis.surfaces:
+        yield TUNING, *_names(surface), f.describe_surface(surface), f.surface(surface)
+
+
+def _names(surface: Surface) -> tuple[str, str]:
+    case = surface.case
+    seed = None if case.seed is None else f"seed{case.seed}"
+    parts = [case.method, case.text, case.support, seed, case.protocol]
+    there = [part for part in parts if part]
+    return "-".join(["surface", *there, surface.x, surface.y]), ", ".join(there)
+
+
+def save_all(found: Sequence[Drawing], folder: str | Path) -> None:
+    """Write every figure as PNG and SVG."""
+    from susx.report.figures import save
+
+    for drawing in found:
+        save(drawing.chart, Path(folder) / drawing.name)

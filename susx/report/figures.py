@@ -1,0 +1,34 @@
+"""The figures of a report.
+
+Each is a pure function that draws a chart, beside one that says its main numbers in a sentence or
+two, for a caption and for those who do not see it. `save` turns a chart into files, `inline_svg`
+into a part of a page. Needs the extra `report`.
+"""
+
+from susx.report.draw_accuracy import describe_shots, describe_sizes, shots, sizes
+from susx.report.draw_changes import classes, confusions, describe_classes, describe_confusions
+from susx.report.draw_gap import affinities, describe_affinities, describe_gap, gap
+from susx.report.draw_methods import describe_methods, methods
+from susx.report.draw_surface import describe_surface, surface
+from susx.report.drawing import inline_svg, save
+
+__all__ = [
+    "affinities",
+    "classes",
+    "confusions",
+    "describe_affinities",
+    "describe_classes",
+    "describe_confusions",
+    "describe_gap",
+    "describe_methods",
+    "describe_shots",
+    "describe_sizes",
+    "describe_surface",
+    "gap",
+    "inline_svg",
+    "methods",
+    "save",
+    "shots",
+    "sizes",
+    "surface",
+]

@@ -1,0 +1,197 @@
+"""Support images beside real ones: what is shown of them, and where each comes from."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from susx.errors import InputError
+from susx.images import UnreadableImage, in_threads, read_listed
+from susx.manifests import ImageRecord, SupportRecord, Table
+from susx.plain import plain
+from susx.report.thumbnails import Plan, Thumbnail, thumbnail
+
+LONGEST = 300
+SEED = "seed "
+
+Fact = tuple[str, str]
+R = TypeVar("R", SupportRecord, ImageRecord)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A thumbnail with what is known of its image.
+
+    Attributes:
+        thumbnail: the picture.
+        alt: what it stands for, in words.
+        facts: named facts about where it comes from.
+        link: address of a page that may be linked, or None.
+    """
+
+    thumbnail: Thumbnail
+    alt: str
+    facts: tuple[Fact, ...]
+    link: str | None = None
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images of one source.
+
+    Attributes:
+        name: of the set.
+        kind: what it is, in a word or two.
+        pictures: by key.
+        shown: keys by class index, the best ranked first.
+        counts: images by class index, shown or not.
+        n_lost: images that are gone or changed since they were listed.
+    """
+
+    name: str
+    kind: str
+    pictures: Mapping[str, Picture]
+    shown: Mapping[int, list[str]]
+    counts: Mapping[int, int]
+    n_lost: int = 0
+
+
+def support_set(
+    name: str, table: Table, images: str, plan: Plan, others: Collection[str] = ()
+) -> ImageSet:
+    """Shrink the best ranked images of a support set.
+
+    Args:
+        name: of the support set.
+        table: its manifest.
+        images: tar of its images.
+        plan: how many, and how large.
+        others: keys of further images.
+
+    Raises:
+        InputError: if the tar does not fit the manifest.
+    """
+    from susx.support.selection import stored_images
+
+    kept = [record for record in table.records if record.kept]
+    by_class = _by_class(sorted(kept, key=lambda record: (record.label, record.rank)))
+    shown = _shown(by_class, plan)
+    wanted = {*others, *(key for keys in shown.values() for key in keys)}
+    known = {record.key: record for record in kept}
+    pictures = {
+        key: _support_picture(known[key], thumbnail(data, plan.side, plan.limit))
+        for key, data in stored_images(images, kept)
+        if key in wanted
+    }
+    counts = {label: len(records) for label, records in by_class.items()}
+    return ImageSet(name, _kind(kept[0].source) if kept else "empty", pictures, shown, counts)
+
+
+def test_set(table: Table, plan: Plan, others: Collection[str], threads: int = 1) -> ImageSet:
+    """Shrink the first test images of every class; those that are gone are counted.
+
+    Args:
+        table: image manifest of the test split.
+        plan: how many, and how large.
+        others: keys of further images.
+        threads: that read files.
+    """
+    readable = [record for record in table.records if not record.reason]
+    by_class = _by_class(readable)
+    shown = _shown(by_class, plan)
+    wanted = {*others, *(key for keys in shown.values() for key in keys)}
+
+    def small(record: ImageRecord) -> Picture | None:
+        try:
+            picture = thumbnail(read_listed(record), plan.side, plan.limit)
+        except (InputError, UnreadableImage):
+            return None
+        return _test_picture(record, picture)
+
+    chosen = [record for record in readable if record.key in wanted]
+    made = zip(chosen, in_threads(small, chosen, threads), strict=True)
+    pictures = {record.key: picture for record, picture in made if picture}
+    there = {label: [key for key in keys if key in pictures] for label, keys in shown.items()}
+    counts = {label: len(records) for label, records in by_class.items()}
+    return ImageSet("test", "test images", pictures, there, counts, len(chosen) - len(pictures))
+
+
+def _by_class(records: Iterable[R]) -> dict[int, list[R]]:
+    found: dict[int, list[R]] = defaultdict(list)
+    for record in records:
+        found[record.label].append(record)
+    return found
+
+
+def _shown(by_class: Mapping[int, Sequence[R]], plan: Plan) -> dict[int, list[str]]:
+    return {
+        label: [record.key for record in records[: plan.per_class]]
+        for label, records in by_class.items()
+        if label < plan.n_classes
+    }
+
+
+def _kind(source: str) -> str:
+    kinds = {"retrieval": "retrieved", "synthesis": "synthesised", "training": "few-shot"}
+    return kinds.get(source.partition(" ")[0], source)
+
+
+def _support_picture(record: SupportRecord, picture: Thumbnail) -> Picture:
+    drawn = record.location.startswith(SEED)
+    facts = [
+        ("class", record.class_name),
+        ("prompt" if drawn else "caption", record.caption),
+        ("source", record.source),
+        ("seed" if drawn else "place", record.location.removeprefix(SEED)),
+        ("address", record.url),
+        ("rank", str(record.rank + 1)),
+        ("score", f"{record.score:.4f}" if record.score else ""),
+        ("size", f"{record.width} x {record.height}"),
+        *_metadata(record.metadata),
+    ]
+    alt = f"{record.class_name}: {record.caption or record.source}"
+    return Picture(picture, _short(alt), _told(facts), web_address(record.url))
+
+
+def _test_picture(record: ImageRecord, picture: Thumbnail) -> Picture:
+    facts = [
+        ("class", record.class_name),
+        ("source", "test images"),
+        ("key", record.key),
+        ("place", record.path),
+        ("size", f"{record.width} x {record.height}"),
+    ]
+    return Picture(picture, _short(f"{record.class_name}: test image"), _told(facts))
+
+
+def _metadata(text: str) -> Iterator[Fact]:
+    """Columns of the pool; what is no JSON object is left out."""
+    try:
+        columns = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        return
+    if isinstance(columns, dict):
+        yield from ((name, str(value)) for name, value in columns.items())
+
+
+def _told(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    return tuple((_short(name), _short(value)) for name, value in facts if value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
+def web_address(url: str) -> str | None:
+    """The address, if it may be linked: of the web, without a user, and shown as it is."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return None
+    odd = parts.username is not None or plain(url, keep="") != url or " " in url
+    return url if parts.scheme in ("http", "https") and host and not odd else None

@@ -1,0 +1,213 @@
+"""results/{dataset}/report.html: everything that people look at, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pydantic import ValidationError
+
+from susx.config_report import Report
+from susx.errors import InputError
+from susx.files import atomic, read_checked
+from susx.manifests import ClassManifest, ClassName, ImageRecord, SupportRecord, Table, read_table
+from susx.report import origin
+from susx.report.costs import MethodCost, StageCost, method_costs, stage_costs
+from susx.report.drawn import Drawing
+from susx.report.examples import Change, changes
+from susx.report.gallery import ImageSet, support_set, test_set
+from susx.report.losses import Loss, losses
+from susx.report.render import render
+from susx.report.results_table import ResultTable, result_rows
+from susx.report.schema import Analysis
+from susx.report.thumbnails import Plan, plan
+from susx.schema import Result
+
+GROUP = 50
+ONE_GROUP = 60
+
+
+@dataclass(frozen=True)
+class SupportFiles:
+    """Manifest and images of a support set.
+
+    Attributes:
+        manifest: table of SupportRecord.
+        images: tar of the kept ones.
+        entry: name in the configuration; draws of one few-shot entry share it.
+    """
+
+    manifest: str
+    images: str
+    entry: str
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Where the images of a dataset are told of; published features have none."""
+
+    test: str | None = None
+    supports: Mapping[str, SupportFiles] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Classes that are shown and hidden together."""
+
+    title: str
+    classes: Sequence[ClassName]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the template of a report reads."""
+
+    result: Result
+    table: ResultTable
+    figures: Sequence[Drawing]
+    plan: Plan
+    sets: Sequence[ImageSet]
+    groups: Sequence[Group]
+    left_out: Sequence[str]
+    changes: Sequence[Change]
+    losses: Sequence[Loss]
+    costs: Sequence[StageCost]
+    method_costs: Sequence[MethodCost]
+    target: str
+    configuration: str
+    facts: Sequence[tuple[str, str]]
+    encoder_facts: Mapping[str, Sequence[tuple[str, str]]]
+    input_hashes: Sequence[tuple[str, str]]
+
+
+def read_analysis(path: str, classes_sha256: str) -> Analysis:
+    """Read an analysis.
+
+    Raises:
+        InputError: if it is damaged, of another version, or belongs to another class list.
+    """
+    advice = "delete it and run again"
+    data = read_checked(path, advice)
+    try:
+        analysis = Analysis.model_validate(data)
+    except ValidationError:
+        raise InputError(f"{path}: not an analysis of this version; {advice}") from None
+    if analysis.classes_sha256 != classes_sha256:
+        raise InputError(f"{path}: belongs to another class list; {advice}")
+    return analysis
+
+
+def write_page(
+    path: str,
+    result: Result,
+    classes: ClassManifest,
+    analyses: Sequence[Analysis],
+    files: ImageFiles,
+    figures: Sequence[Drawing] = (),
+    settings: Report | None = None,
+    benchmarks: str = "benchmarks",
+    threads: int = 1,
+) -> None:
+    """Write the report of a dataset.
+
+    Args:
+        path: HTML file to write.
+        result: of the dataset.
+        classes: its classes.
+        analyses: one per encoder.
+        files: where its images are told of.
+        figures: what is drawn.
+        settings: section `report` of the configuration.
+        benchmarks: folder of Snakemake's benchmark files.
+        threads: that read test images.
+
+    Raises:
+        InputError: if a file is broken or foreign, or a package is missing.
+    """
+    settings = settings or Report()
+    shown = {name: support for name, support in files.supports.items() if _first(name, files)}
+    voting = {(_support_of(a), v.key) for a in analyses for e in a.examples for v in e.voters}
+    examples = {example.key for analysis in analyses for example in analysis.examples}
+    n_sets = len(shown) + (files.test is not None)
+    most = settings.images_per_class, settings.thumbnail
+    fitting = plan(len(classes), n_sets, len(voting) + len(examples), *most)
+
+    supports = {}
+    for name, support in files.supports.items():
+        keys = {key for owner, key in voting if owner == name}
+        if name in shown or keys:
+            table = read_table(support.manifest, SupportRecord, classes.sha256)
+            own = fitting if name in shown else replace(fitting, n_classes=0)
+            supports[name] = support_set(name, table, support.images, own, keys)
+    listed: Table | None = None
+    test: ImageSet | None = None
+    if files.test is not None:
+        listed = read_table(files.test, ImageRecord, classes.sha256)
+        test = test_set(listed, fitting, examples, threads)
+
+    hidden = [name for name in files.supports if name not in shown]
+    page = Page(
+        result=result,
+        table=result_rows(result),
+        figures=figures,
+        plan=fitting,
+        sets=[*(supports[name] for name in shown), *([test] if test else [])],
+        groups=list(_groups(classes.classes[: fitting.n_classes])),
+        left_out=list(_left_out(fitting, len(classes), settings, hidden)),
+        changes=[changes(a, test, supports.get(_support_of(a) or "")) for a in analyses],
+        losses=list(losses(result, listed.meta if listed else None, test.n_lost if test else 0)),
+        costs=stage_costs(benchmarks, result.dataset, _pools(result)),
+        method_costs=method_costs(result),
+        target=path,
+        configuration=origin.configuration(result),
+        facts=list(origin.facts(result)),
+        encoder_facts=origin.encoder_facts(result),
+        input_hashes=origin.input_hashes(result),
+    )
+    text = render("report.html.j2", page=page)
+    with atomic(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def _first(name: str, files: ImageFiles) -> bool:
+    """Whether no earlier support set is a draw of the same entry."""
+    entry = files.supports[name].entry
+    return name == next(other for other, s in files.supports.items() if s.entry == entry)
+
+
+def _support_of(analysis: Analysis) -> str | None:
+    """Name of the files of the support set that an analysis looks at."""
+    case = analysis.shown
+    if case is None or case.support is None or case.seed is None:
+        return case.support if case else None
+    return f"{case.support}-seed{case.seed}"
+
+
+def _groups(classes: Sequence[ClassName]) -> Iterator[Group]:
+    step = GROUP if len(classes) > ONE_GROUP else max(1, len(classes))
+    for start in range(0, len(classes), step):
+        part = classes[start : start + step]
+        title = f"Classes {start + 1} to {start + len(part)}: {part[0].name} to {part[-1].name}"
+        yield Group(title, part)
+
+
+def _left_out(
+    fitting: Plan, n_classes: int, settings: Report, hidden: Iterable[str]
+) -> Iterator[str]:
+    """What a page does not show, so that it stays small."""
+    if fitting.per_class < settings.images_per_class:
+        yield (
+            f"all but {fitting.per_class} of the {settings.images_per_class} images per class and "
+            "source that are configured"
+        )
+    if fitting.n_classes < n_classes:
+        yield f"images of {n_classes - fitting.n_classes} classes, after the first"
+    if fitting.side < settings.thumbnail:
+        yield f"pixels: pictures have at most {fitting.side}, not {settings.thumbnail}"
+    if names := ", ".join(hidden):
+        yield f"other few-shot draws ({names})"
+
+
+def _pools(result: Result) -> set[str]:
+    supports = result.provenance.get("config", {}).get("supports", {})
+    return {entry["pool"] for entry in supports.values() if entry.get("pool")}

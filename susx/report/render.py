@@ -1,0 +1,131 @@
+"""Filling the templates of a page: everything that is put in is escaped, and masked."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from susx.errors import InputError
+from susx.plain import SECRET_VARIABLE, visible, without_secrets
+from susx.table import tuned_on
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).with_name("templates")
+MINUS = "−"
+MINUTE, HOUR = 60, 3600
+GIBI = 1024
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of `susx/report/templates`.
+
+    Raises:
+        InputError: if jinja2 is missing.
+    """
+    environment = _environment()
+    script = _source("script.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template(template).render(
+        script=trusted(script),
+        script_hash=f"sha256-{digest}",
+        style=trusted(_source("style.css")),
+        **values,
+    )
+
+
+def trusted(text: str) -> Any:
+    """Mark text of this package, or of the drawing library, as HTML."""
+    from markupsafe import Markup
+
+    return Markup(text)  # noqa: S704
+
+
+@cache
+def _environment() -> Environment:
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from markupsafe import Markup
+    except ImportError:
+        raise InputError(
+            "reports need packages that are not installed; run pip install -e '.[report]'"
+        ) from None
+    secrets = {name: value for name, value in os.environ.items() if SECRET_VARIABLE.search(name)}
+
+    def shown(value: Any) -> Any:
+        """Others' text can neither steer what shows it nor tell a secret."""
+        if isinstance(value, str) and not isinstance(value, Markup):
+            return visible(without_secrets(value, secrets))
+        return value
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        finalize=shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Callable[..., Any]] = {
+        "dash": lambda text: "–" if text == "-" else text,
+        "duration": duration,
+        "fixed": fixed,
+        "mebibytes": mebibytes,
+        "p_value": p_value,
+        "signed": signed,
+        "thousands": thousands,
+        "tuned_on": tuned_on,
+        "verdict": verdict,
+    }
+    environment.filters |= filters
+    return environment
+
+
+def _source(name: str) -> str:
+    return (TEMPLATES / name).read_text("utf-8")
+
+
+def fixed(value: float, places: int = 1) -> str:
+    """A number with so many decimals."""
+    return f"{value:.{places}f}"
+
+
+def signed(value: float, places: int = 1) -> str:
+    """A number with its sign, as typeset."""
+    return f"{value:+.{places}f}".replace("-", MINUS)
+
+
+def thousands(n: int) -> Any:
+    """A count with its thousands apart."""
+    return trusted(f"{n:,}".replace(",", "&nbsp;"))
+
+
+def verdict(interval: Sequence[float]) -> str:
+    """Class of a difference by its interval: nothing is said of one that contains zero."""
+    low, high = interval
+    return "good" if low > 0 else "bad" if high < 0 else ""
+
+
+def p_value(p: float) -> str:
+    """A p-value as it is commonly written."""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that fits."""
+    if seconds < MINUTE:
+        return f"{seconds:.1f} s"
+    if seconds < HOUR:
+        return f"{seconds / MINUTE:.1f} min"
+    return f"{seconds / HOUR:.1f} h"
+
+
+def mebibytes(value: float) -> str:
+    """MiB in the unit that fits."""
+    return f"{value:.0f} MiB" if value < GIBI else f"{value / GIBI:.1f} GiB"

@@ -1,0 +1,104 @@
+"""The result table of a page: every row with all that is measured and reported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from susx.reported import Reported, reported_for
+from susx.schema import Difference, Result, Run, SeedSpread
+from susx.table import deviation, notes, table_rows, tuned_on
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row; accuracies in percent, None where one is not known.
+
+    Attributes:
+        encoder: encoder.
+        method: method.
+        text: prompt strategy.
+        support: support set, or `-`.
+        protocol: how hyper-parameters are chosen.
+        tuned_on: where they come from, in a word.
+        on_test: whether that is the test split.
+        transductive: whether it learns from all unlabelled test images at once.
+        top1: accuracy; the mean over few-shot seeds.
+        interval: its 95 % interval.
+        spread: what stands in place of an interval.
+        top5: top-5 accuracy.
+        mean_per_class: mean of the per-class accuracies.
+        delta: difference to zero-shot.
+        reported: what others report for this setting.
+    """
+
+    encoder: str
+    method: str
+    text: str
+    support: str
+    protocol: str
+    tuned_on: str
+    on_test: bool
+    transductive: bool
+    top1: float
+    interval: tuple[float, float] | None = None
+    spread: str = ""
+    top5: float | None = None
+    mean_per_class: float | None = None
+    delta: Difference | None = None
+    reported: Reported | None = None
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """Rows, and what a reader of them must know."""
+
+    rows: list[Row]
+    notes: list[str]
+
+    @property
+    def reported(self) -> bool:
+        """Whether others report anything that can be compared."""
+        return any(row.reported for row in self.rows)
+
+    @property
+    def encoders(self) -> list[str]:
+        """Encoders in order."""
+        return list(dict.fromkeys(row.encoder for row in self.rows))
+
+    @property
+    def zero_shot(self) -> Row | None:
+        """The first zero-shot row."""
+        return next((row for row in self.rows if row.method == "zero-shot"), None)
+
+    @property
+    def best(self) -> Row | None:
+        """The row with the highest accuracy of those that are not tuned on the test images."""
+        fair = [row for row in self.rows if not row.on_test]
+        return max(fair, key=lambda row: row.top1, default=None)
+
+
+def result_rows(result: Result) -> ResultTable:
+    """The table of a result; runs that differ in their few-shot seed only share one row."""
+    together = {run.method for run in result.runs if run.transductive}
+    rows = [_row(case, result, case.method in together) for case in table_rows(result)]
+    sources = dict.fromkeys(row.reported.source for row in rows if row.reported)
+    return ResultTable(rows, list(notes(result, sources)))
+
+
+def _row(case: Run | SeedSpread, result: Result, transductive: bool) -> Row:
+    names = (case.encoder, case.method, case.text, case.support or "-", case.protocol)
+    flags = (tuned_on(case), case.tuned_on == "test", transductive)
+    reported = reported_for(case, result)
+    if isinstance(case, SeedSpread):
+        return Row(*names, *flags, case.top1_mean, spread=deviation(case), reported=reported)
+    low, high = case.ci95
+    return Row(
+        *names,
+        *flags,
+        case.top1,
+        interval=(low, high),
+        top5=case.top5,
+        mean_per_class=case.mean_per_class,
+        delta=case.delta_vs_zero_shot,
+        reported=reported,
+    )

@@ -1,0 +1,128 @@
+"""Time and memory of an analysis at the size of ImageNet, on made features.
+
+    python -m tests.benchmarks.bench_analysis [--support 64] [--surfaces]
+
+50,000 test images, 1,000 classes and 64 support images of each, 1,024 dimensions. Prints seconds
+and peak memory of the modality gap and of a whole analysis, each in a process of its own. With
+`--surfaces` the shown row is one that was tuned, on the test images themselves.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from susx.cache import Embeddings, read_cache, write_cache
+from susx.compute import limit_threads, peak_mib
+from susx.manifests import class_manifest
+
+CLASSES, TEST, DIMENSION = 1000, 50, 1024
+MANIFEST = class_manifest([f"class {number}" for number in range(CLASSES)])
+VALUES = {"alpha": 3.0, "beta": 5.5, "gamma": 0.5}
+META = {
+    "encoder": {"weights_sha256": "w"},
+    "classes_sha256": MANIFEST.sha256,
+    "input_sha256": "i",
+    "logit_scale": 100.0,
+}
+
+
+def write_part(path: Path, per_class: int, noise: float, shift: np.ndarray, seed: int) -> None:
+    """Noisy copies of the class centres, all moved the same way."""
+    centres = np.random.default_rng(0).standard_normal((CLASSES, DIMENSION), np.float32)
+    labels = np.repeat(np.arange(CLASSES, dtype=np.int32), per_class)
+    rows = centres[labels]
+    rows += noise * np.random.default_rng(seed).standard_normal(rows.shape, np.float32) + shift
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    keys = [f"{number:06d}" for number in range(len(labels))]
+    write_cache(path, Embeddings(rows.astype(np.float16), labels, keys, META))
+
+
+def write_files(folder: Path, per_class: int) -> None:
+    shift = np.random.default_rng(9).standard_normal(DIMENSION).astype(np.float32)
+    MANIFEST.write(folder / "classes.json")
+    write_part(folder / "ensemble.h5", 1, 1.5, -shift, 1)
+    write_part(folder / "test.h5", TEST, 2.5, shift, 2)
+    write_part(folder / "lc.h5", per_class, 2.5, shift, 3)
+
+
+def gap(folder: Path, protocol: str) -> None:
+    import torch
+
+    from susx.methods import Context, Images
+    from susx.report.gap import modality_gap
+    from susx.text_classifier import text_classifier
+    from susx.tuning import Labelled
+
+    text, test, support = (read_cache(folder / f"{n}.h5") for n in ("ensemble", "test", "lc"))
+    weights = torch.from_numpy(text_classifier(text, MANIFEST.names).weights)
+    rows = [torch.from_numpy(part.features).float() for part in (test, support)]
+    labels = [torch.from_numpy(part.labels.astype(np.int64)) for part in (test, support)]
+    context = Context(weights, 100.0, rows[1], labels[1])
+    scale = {"rescaling": torch.tensor([0.0, 1.0, 0.0])}
+    started = time.perf_counter()
+    modality_gap(context, Labelled(Images(rows[0]), labels[0]), scale, 0)
+    print(time.perf_counter() - started)
+
+
+def whole(folder: Path, protocol: str) -> None:
+    from susx.cache_files import CacheFiles
+    from susx.config_classifier import Choice
+    from susx.report.analysis import Wanted, analyse
+    from susx.tuning import Settings
+
+    choice = Choice("tip-x", "ensemble", "lc", protocol)
+    files = CacheFiles(
+        classes=str(folder / "classes.json"),
+        texts={"ensemble": str(folder / "ensemble.h5")},
+        images={"test": str(folder / "test.h5")},
+        image_manifests={},
+        supports={"lc": str(folder / "lc.h5")},
+        support_manifests={},
+    )
+    row: dict[str, Any] = {
+        **vars(choice),
+        "seed": None,
+        "hyperparameters": VALUES,
+        "tuned_on": "test" if protocol == "validation" else "nothing",
+        "correct": None,
+    }
+    tuning = Settings(validation_split="test")
+    started = time.perf_counter()
+    analyse("made", "made", files, {"runs": [row]}, choice, tuning, Wanted(12, 3, 10))
+    print(time.perf_counter() - started)
+
+
+STEPS = {"gap": gap, "whole": whole}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--support", type=int, default=64)
+    parser.add_argument("--surfaces", action="store_true")
+    parser.add_argument("--step", nargs=3, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    limit_threads(2)
+    if chosen.step:
+        name, folder, protocol = chosen.step
+        STEPS[name](Path(folder), protocol)
+        print(peak_mib())
+        return
+    with TemporaryDirectory() as folder:
+        write_files(Path(folder), chosen.support)
+        protocol = "validation" if chosen.surfaces else "fixed"
+        for name in STEPS:
+            command = [sys.executable, "-m", "tests.benchmarks.bench_analysis"]
+            command += ["--step", name, folder, protocol]
+            done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+            seconds, peak = map(float, done.stdout.split())
+            print(f"{name:>6}: {seconds:.1f} s, {peak:.0f} MiB", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""An analysis on a CUDA device: `python -m pytest -m gpu`."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from susx.report.analysis import Wanted, analyse
+from susx.report.schema import Analysis
+from tests.unit.made_caches import write_files
+from tests.unit.made_classifier import PLAN, STRATEGIES, TUNING, choice_of, evaluated
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.mark.parametrize("method", ["tip-x", "tip-adapter", "gda", "cupl+e"])
+def test_an_analysis_on_cuda_is_that_on_the_cpu(tmp_path: Path, method: str) -> None:
+    files = write_files(tmp_path, STRATEGIES)
+    choice = choice_of(method, "validation")
+    found = []
+    for device in ("cpu", "cuda"):
+        evaluation = evaluated(files, replace(PLAN, device=device))
+        wanted = Wanted(4, 2, 5, bootstrap=20, device=device)
+        made = analyse("pets", "clip", files, evaluation, choice, TUNING, wanted)
+        found.append(Analysis.model_validate(made))
+    cpu, cuda = found
+    assert cuda.classes == cpu.classes
+    assert [example.key for example in cuda.examples] == [example.key for example in cpu.examples]
+    assert [histogram.mean for histogram in cuda.histograms] == pytest.approx(
+        [histogram.mean for histogram in cpu.histograms], abs=1e-4
+    )
+    assert [point.n_images for point in cuda.sizes] == [point.n_images for point in cpu.sizes]

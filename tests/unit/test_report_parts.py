@@ -1,0 +1,214 @@
+"""Parts of a report: costs, losses, the summary of all datasets."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from susx.errors import InputError
+from susx.report import drawn
+from susx.report.costs import StageCost, method_costs, stage_costs
+from susx.report.losses import MOST_DETAILS, losses
+from susx.report.origin import configuration
+from susx.report.render import duration, mebibytes, p_value, signed, verdict
+from susx.report.summary import write_summary
+from susx.schema import Result
+from tests.html_page import Page
+from tests.unit.made_result import difference, result, run
+
+HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+
+
+def benchmark(root: Path, name: str, *values: tuple[str, str, str]) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [f"{s}\t0:00:00\t{rss}\t1\t1\t1\t1\t1\t1\t{cpu}\n" for s, rss, cpu in values]
+    path.write_text(HEAD + "".join(rows), "utf-8")
+
+
+def test_costs_are_those_of_the_dataset_and_its_pools(tmp_path: Path) -> None:
+    benchmark(tmp_path, "embed_text/clip/pets/photo.tsv", ("2.0", "100.0", "1.0"))
+    benchmark(tmp_path, "embed_text/clip/pets/cupl.tsv", ("3.5", "90.0", "2.0"))
+    benchmark(tmp_path, "embed_text/clip/cars/cupl.tsv", ("999", "999", "999"))
+    benchmark(tmp_path, "embed_shard/clip/web/pets.tsv", ("60", "200", "50"))
+    benchmark(tmp_path, "embed_shard/clip/other/pets.tsv", ("999", "999", "999"))
+    benchmark(tmp_path, "collate/pets.tsv", ("0.1", "NA", "-"))
+    benchmark(tmp_path, "report/pets.tsv", ("999", "999", "999"))
+    (tmp_path / "evaluate/pets").mkdir(parents=True)
+    (tmp_path / "evaluate/pets/clip.tsv").write_bytes(b"\xff\xfe broken")
+
+    assert stage_costs(tmp_path, "pets", ["web"]) == [
+        StageCost("embed_shard", 1, 60.0, 60.0, 50.0, 200.0),
+        StageCost("embed_text", 2, 5.5, 3.5, 3.0, 100.0),
+        StageCost("collate", 1, 0.1, 0.1, 0.0, 0.0),
+    ]
+
+
+def test_without_benchmark_files_there_are_no_costs(tmp_path: Path) -> None:
+    assert stage_costs(tmp_path / "missing", "pets", []) == []
+
+
+def test_time_of_a_method_is_that_of_its_runs() -> None:
+    rows = [run(seconds=1.5, peak_mib=10), run(seconds=2.0, peak_mib=30), run(method="cupl")]
+
+    costs = method_costs(Result.model_validate(result(*rows)))
+
+    assert [(c.method, c.n, c.seconds, c.peak_mib) for c in costs] == [
+        ("zero-shot", 2, 3.5, 30),
+        ("cupl", 1, 0.1, 10),
+    ]
+
+
+def test_nothing_is_listed_where_nothing_went_wrong() -> None:
+    assert list(losses(Result.model_validate(result()))) == []
+
+
+def counts(**changes: Any) -> dict[str, Any]:
+    values = {"size": 4, "n_kept": 9, "n_duplicates": 0, "n_unreadable": 0, "short_classes": {}}
+    return values | changes
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("n_duplicates", "near copies"),
+        ("n_unreadable", "unreadable"),
+        ("n_refused", "refused for what their pool says"),
+        ("n_flagged", "safety checker"),
+        ("n_disagreeing", "disagrees"),
+    ],
+)
+def test_every_count_of_a_support_set_is_listed(key: str, words: str) -> None:
+    made = Result.model_validate(result(supports={"lc": counts(**{key: 3})}))
+
+    (loss,) = losses(made)
+
+    assert (loss.where, loss.n) == ("support set lc", 3)
+    assert words in loss.what
+
+
+def test_what_the_listing_of_test_images_says_is_listed() -> None:
+    listing = {"classes_without_images": ["a", "b"], "n_other_files": 5, "folder": "x"}
+
+    found = {
+        loss.what: (loss.n, loss.details)
+        for loss in losses(Result.model_validate(result()), listing)
+    }
+
+    assert found == {"classes without images": (2, ("a", "b")), "other files, ignored": (5, ())}
+
+
+def test_long_lists_end_with_how_many_more_there_are() -> None:
+    unreadable = {f"{i}.jpg": "empty file" for i in range(MOST_DETAILS + 7)}
+    images = {"test": {"n_read": 1, "n_unreadable": len(unreadable), "unreadable": unreadable}}
+
+    (loss,) = losses(Result.model_validate(result(images=images)))
+
+    assert loss.n == MOST_DETAILS + 7
+    assert len(loss.details) == MOST_DETAILS + 1
+    assert loss.details[-1] == "and 7 more"
+
+
+def test_a_result_without_its_configuration_shows_none() -> None:
+    assert configuration(Result.model_validate(result())) == ""
+
+
+def test_a_configuration_of_another_version_is_shown_as_it_is() -> None:
+    stored = {"config": {"dataset": {"classes": ["a"]}, "no_such_key": 1}}
+
+    assert "no_such_key: 1" in configuration(Result.model_validate(result(provenance=stored)))
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (duration(0.04), "0.0 s"),
+        (duration(59.9), "59.9 s"),
+        (duration(90), "1.5 min"),
+        (duration(5400), "1.5 h"),
+        (mebibytes(475.2), "475 MiB"),
+        (mebibytes(1536), "1.5 GiB"),
+        (p_value(0.0004), "< 0.001"),
+        (p_value(0.45), "0.450"),
+        (signed(-1.25, 2), "−1.25"),
+        (signed(0, 0), "+0"),
+        (verdict((0.1, 2)), "good"),
+        (verdict((-2, -0.1)), "bad"),
+        (verdict((-1, 1)), ""),
+    ],
+)
+def test_numbers_are_written_for_people(shown: str, expected: str) -> None:
+    assert shown == expected
+
+
+def dataset(name: str, top1: float, *others: dict[str, Any]) -> Result:
+    tuned = run(method="tip-x", support="lc", protocol="fixed", top1=top1)
+    tuned["delta_vs_zero_shot"] = difference(top1 - 61.24)
+    return Result.model_validate(result(run(), tuned, *others, dataset=name))
+
+
+def test_the_summary_joins_the_same_classifier_of_all_datasets(tmp_path: Path) -> None:
+    only = run(method="dn", transductive=True, top1=50.0)
+    tested = run(method="ape", support="lc", protocol="validation", tuned_on="test", top1=90.0)
+    results = [dataset("pets", 70.0, only), dataset("cars", 80.0, tested)]
+    path = tmp_path / "results/report.html"
+
+    write_summary(str(path), [(r, f"{r.dataset}/report.html") for r in results])
+
+    page = Page(path.read_text("utf-8"))
+    assert page.table("Top-1 accuracy").rows() == [
+        ["zero-shot", "clip", "ensemble", "–", "none", "61.2", "61.2", "61.2"],
+        ["tip-x", "clip", "ensemble", "lc", "fixed", "70.0 +8.8", "80.0 +18.8", "75.0 +13.8"],
+        ["dn transductive", "clip", "ensemble", "–", "none", "50.0", "–", "–"],
+        ["ape", "clip", "ensemble", "lc", "validation", "–", "90.0 tuned on test", "–"],
+    ]
+    datasets = page.table("Accuracies in percent")
+    assert [row[3:] for row in datasets.rows()] == [
+        ["61.2", "70.0", "tip-x"],
+        ["61.2", "80.0", "tip-x"],
+    ]
+    links = [a.attributes["href"] for a in datasets.all("a")]
+    assert links == ["pets/report.html", "cars/report.html"]
+
+
+def test_a_mean_over_test_tuned_accuracies_says_so(tmp_path: Path) -> None:
+    fair, unfair = (
+        dataset(name, 70.0, run(method="ape", protocol="validation", tuned_on=tuned_on, top1=80.0))
+        for name, tuned_on in (("pets", "validation"), ("cars", "test"))
+    )
+
+    write_summary(str(tmp_path / "report.html"), [(fair, None), (unfair, None)])
+
+    page = Page((tmp_path / "report.html").read_text("utf-8"))
+    row = page.table("Top-1 accuracy").rows()[-1]
+    assert row[5:] == ["80.0", "80.0 tuned on test", "80.0 some tuned on test"]
+
+
+def test_a_summary_of_one_dataset_has_no_mean(tmp_path: Path) -> None:
+    write_summary(str(tmp_path / "report.html"), [(dataset("pets", 70.0), None)])
+
+    page = Page((tmp_path / "report.html").read_text("utf-8"))
+
+    assert "mean" not in [th.text for th in page.table("Top-1 accuracy").all("th")]
+    assert page.all("a")[0].attributes["href"] == "#main"
+
+
+@pytest.mark.parametrize("package", drawn.NEEDED)
+def test_a_missing_package_is_named_with_what_to_do(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawn, "find_spec", lambda name: None if name == package else object())
+
+    with pytest.raises(InputError, match=rf"need {package}, .* pip install -e '.\[report\]'"):
+        drawn.drawings(Result.model_validate(result()), [])
+
+
+def test_the_pages_need_no_drawing_library() -> None:
+    code = (
+        "import sys, susx.report.page, susx.report.summary, susx.report.drawn\n"
+        "print(sorted({'altair', 'vl_convert', 'jinja2', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr

@@ -1,0 +1,167 @@
+"""Accuracy over support size and over hyper-parameters, against evaluating point by point."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from susx.methods import METHODS, Axis, Context, Images, Method
+from susx.report import surfaces as module
+from susx.report.rows import Row
+from susx.report.schema import CaseKey, Surface
+from susx.report.sizes import halvings, sizes
+from susx.report.surfaces import plateau, surfaces, thinned
+from susx.statistics import accuracy_interval
+from susx.tuning import Labelled, Settings, fold_of, tune
+from tests.helpers import context_of, images_of, make_problem
+
+PROBLEM = make_problem(3, n=40, support=(4, 2, 3, 2, 6))
+CONTEXT = context_of(PROBLEM)
+TEST = Labelled(images_of(PROBLEM), torch.from_numpy(PROBLEM.labels))
+GRID = {
+    "alpha": Axis(0.5, 9.0, 4),
+    "beta": Axis(1.0, 9.0, 5),
+    "gamma": Axis(0.1, 2.0, 3),
+}
+TUNING = Settings(
+    grid={
+        name: {axis: GRID[axis] for axis in METHODS[name].grid} for name in ("tip-adapter", "tip-x")
+    }
+)
+
+
+def row(method: str, protocol: str, correct: int | None = None) -> Row:
+    tuned = tune(METHODS[method], CONTEXT, protocol, TUNING, TEST)
+    key = CaseKey(method=method, text="cupl+e", support="lc", protocol=protocol)
+    return Row(key, METHODS[method], tuned.hyperparameters, tuned.split, correct)
+
+
+def right(
+    context: Context, shown: Images, labels: torch.Tensor, case: Row, values: Mapping[str, float]
+) -> int:
+    logits = case.method.terms(context, shown).logits(**values)
+    return int((logits.argmax(dim=1) == labels).sum())
+
+
+def right_on_validation(case: Row, values: Mapping[str, float]) -> int:
+    return right(CONTEXT, TEST.images, TEST.labels, case, values)
+
+
+def right_on_support(case: Row, values: Mapping[str, float]) -> int:
+    support, labels = CONTEXT.required_support, CONTEXT.required_labels
+    folds = fold_of(labels, CONTEXT.n_classes)
+    total = 0
+    for fold in range(int(folds.max()) + 1):
+        held = folds == fold
+        rest = replace(CONTEXT, support=support[~held], support_labels=labels[~held])
+        total += right(rest, Images(support[held]), labels[held], case, values)
+    return total
+
+
+@pytest.mark.parametrize("protocol", ["validation", "support"])
+@pytest.mark.parametrize("method", ["tip-adapter", "tip-x"])
+def test_a_surface_is_that_of_every_point_by_itself(method: str, protocol: str) -> None:
+    case = row(method, protocol)
+    count = right_on_validation if protocol == "validation" else right_on_support
+    n = len(TEST.labels) if protocol == "validation" else len(PROBLEM.support)
+    found = list(surfaces(case, CONTEXT, TUNING, TEST))
+    names = list(METHODS[method].grid)
+    assert [(s.x, s.y) for s in found] == [
+        (x, y) for i, x in enumerate(names) for y in names[i + 1 :]
+    ]
+    for surface in found:
+        for value_y, line in zip(surface.y_values, surface.accuracy, strict=True):
+            for value_x, accuracy in zip(surface.x_values, line, strict=True):
+                values = {**case.hyperparameters, surface.x: value_x, surface.y: value_y}
+                assert accuracy == pytest.approx(100 * count(case, values) / n, abs=1e-3)
+        assert_consistent(surface, n)
+
+
+def assert_consistent(surface: Surface, n: int) -> None:
+    accuracy = np.array(surface.accuracy)
+    best = accuracy.max() / 100
+    at = [
+        (surface.x_values, surface.y_values)[i].index(surface.chosen[name])
+        for i, name in enumerate((surface.x, surface.y))
+    ]
+    assert accuracy[at[1], at[0]] == pytest.approx(100 * best, abs=1e-3)
+    error = (best * (1 - best) / n) ** 0.5
+    assert surface.plateau == pytest.approx(100 * (best - error), abs=1e-3)
+    assert surface.plateau_share == pytest.approx((accuracy >= surface.plateau).mean())
+
+
+def test_what_is_not_tuned_has_no_surface() -> None:
+    fixed = row("tip-x", "fixed")
+    assert list(surfaces(fixed, CONTEXT, TUNING, TEST)) == []
+    assert list(surfaces(row("tip-x", "validation"), CONTEXT, TUNING, None)) == []
+
+
+def test_a_large_support_set_is_not_searched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_SUPPORT", len(PROBLEM.support) - 1)
+    assert list(surfaces(row("tip-x", "support"), CONTEXT, TUNING, TEST)) == []
+
+
+@given(
+    st.lists(st.integers(0, 999), min_size=1, max_size=120, unique=True).map(sorted),
+    st.floats(-1, 1000),
+    st.booleans(),
+)
+def test_thinned_axes_rise_and_have_the_chosen_value(
+    values: list[int], other: float, on_grid: bool
+) -> None:
+    axis = [float(value) for value in values]
+    chosen = axis[len(axis) // 2] if on_grid else other
+    found = thinned(axis, chosen)
+    assert found == sorted(set(found))
+    assert len(found) <= 40
+    assert {chosen, axis[0], axis[-1]} <= set(found) <= {*axis, chosen}
+    if len(axis) < 40:
+        assert set(found) == {*axis, chosen}
+
+
+def test_a_plateau_is_never_below_zero() -> None:
+    assert plateau(np.array([[0.0, 0.1]]), 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("largest", "expected"), [(1, [1]), (2, [1, 2]), (6, [1, 2, 4, 6]), (16, [1, 2, 4, 8, 16])]
+)
+def test_sizes_double_up_to_all(largest: int, expected: list[int]) -> None:
+    assert halvings(largest) == expected
+
+
+@pytest.mark.parametrize(
+    "method", [m for m in METHODS.values() if m.needs_support], ids=lambda m: m.name
+)
+def test_smaller_supports_are_the_first_images_of_every_class(method: Method) -> None:
+
+    case = row(method.name, "fixed" if method.grid else "none")
+    found = list(sizes(case, CONTEXT, TEST, 50, 1))
+    assert [point.per_class for point in found] == [1, 2, 4, 6]
+    for point in found:
+        seen: dict[int, int] = {}
+        kept = []
+        for i, label in enumerate(PROBLEM.support_labels.tolist()):
+            seen[label] = seen.get(label, 0) + 1
+            if seen[label] <= point.per_class:
+                kept.append(i)
+        assert point.n_images == len(kept)
+        some = replace(
+            CONTEXT,
+            support=CONTEXT.required_support[kept],
+            support_labels=CONTEXT.required_labels[kept],
+        )
+        logits = case.method.fit(some, case.hyperparameters).logits(TEST.images)
+        correct = (logits.argmax(dim=1) == TEST.labels).numpy()
+        assert point.top1 == pytest.approx(100 * correct.mean(), abs=1e-3)
+        assert list(point.ci95) == accuracy_interval(correct, 50, 1)
+
+
+def test_the_whole_support_set_is_not_classified_twice() -> None:
+    case = row("tip-x", "fixed")
+    whole = TEST.labels.numpy()
+    assert list(sizes(case, CONTEXT, TEST, 50, 1, whole))[-1].top1 == 100

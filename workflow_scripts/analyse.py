@@ -1,0 +1,29 @@
+"""Look closely at one row of an encoder's evaluation, for the report."""
+
+from susx_job import run_job
+
+
+def main(job):
+    """All grids and values are in published units; the analysis rescales them."""
+    from susx.cache_files import CacheFiles
+    from susx.compute import pick_device
+    from susx.config_classifier import Choice
+    from susx.files import read_checked, write_checked
+    from susx.report.analysis import Wanted, analyse
+    from susx.tuning import Settings
+
+    params = job.params
+    analysis = analyse(
+        job.wildcards.dataset,
+        job.wildcards.encoder,
+        CacheFiles(**params.files),
+        read_checked(job.input.evaluation, "delete it and run again"),
+        Choice(**params.row) if params.row else None,
+        Settings.of(params.tuning),
+        Wanted(**params.wanted, device=pick_device(params.device)),
+    )
+    write_checked(job.output[0], analysis)
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)

@@ -1,0 +1,34 @@
+"""Make the report of a dataset: one page, and its figures as files."""
+
+from susx_job import run_job
+
+
+def main(job):
+    """Benchmark files are read as found: they are no input, and may be missing."""
+    from susx.config_report import Report
+    from susx.manifests import ClassManifest
+    from susx.report.drawn import drawings, save_all
+    from susx.report.page import ImageFiles, SupportFiles, read_analysis, write_page
+    from susx.schema import read_result
+
+    files, params = job.input, job.params
+    result, classes = read_result(files.result), ClassManifest.read(files.classes)
+    analyses = [read_analysis(path, classes.sha256) for path in files.analyses]
+    supports = {name: SupportFiles(**paths) for name, paths in params.supports.items()}
+    figures = drawings(result, analyses)
+    save_all(figures, job.output.figures)
+    write_page(
+        job.output.page,
+        result,
+        classes,
+        analyses,
+        ImageFiles(files.get("test"), supports),
+        figures,
+        Report(**params.settings),
+        params.benchmarks,
+        job.threads,
+    )
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)
