@@ -3,7 +3,7 @@
 # results/{dataset}/predictions.parquet               <- images without labels, classified by
 # results/{dataset}/classifier/{encoder}.safetensors     one row of the result
 # results/{dataset}.json                              <- work/{dataset}/evaluation/{encoder}.json
-# results/{dataset}/report.html, figures/; report.html of all <- work/{dataset}/analysis/{encoder}.json
+# results/report.html, results/{dataset}/report.html, figures/ <- work/{dataset}/analysis/{encoder}.json
 # cache/{encoder}/{dataset}/text-{strategy}.h5           texts of a prompt strategy
 # cache/{encoder}/{dataset}/images-{split}.h5, patches-{split}.h5 for CALIP, support-{support}.h5
 # cache/{encoder}/pools/{pool}/{shard}.h5                one shard of an image pool
