@@ -9,7 +9,7 @@ def shown_row(dataset):
     chosen = feature_choice if dataset in FEATURES else classifier_choice
     try:
         choice = chosen(dataset)
-    except (InputError, WorkflowError):
+    except (InputError, Refused):
         return None  # the dataset lacks what section classifier names
     return choice if is_evaluated(dataset, choice) else None
 
