@@ -11,7 +11,7 @@ new: .venv/.base
 	$(BIN)/susx new $(ARGS)
 
 demo: .venv/.demo
-	$(BIN)/snakemake --cores $(CORES) results/flags.json
+	$(BIN)/snakemake --cores $(CORES) results/flags.json results/flags/report.html
 
 test: .venv/.dev
 	$(BIN)/python -m pytest --numprocesses $$(($(CORES) + 1)) --dist worksteal  # some tests wait

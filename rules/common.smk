@@ -141,9 +141,14 @@ def result_files():
 
 
 def print_results():
-    """Print the tables of the results that this run wrote."""
+    """Print the tables of the results that this run wrote, and where its reports are."""
     from susx.show import show
 
-    for path in map(Path, result_files()):
-        if path.exists() and path.stat().st_mtime >= STARTED:
-            show(path)
+    def new(path):
+        return path.exists() and path.stat().st_mtime >= STARTED
+
+    for path in filter(new, map(Path, result_files())):
+        show(path)
+    pages = [f"{RESULTS}/{dataset}/report.html" for dataset in DATASETS]
+    for page in filter(new, map(Path, [*pages, f"{RESULTS}/report.html"])):
+        print(f"report: {page}")

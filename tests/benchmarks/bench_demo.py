@@ -12,7 +12,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from tests.e2e.demo_project import copy_demo, demo_command
+from tests.e2e.demo_project import REPORT, copy_demo, demo_command
 
 INTERVAL = 0.1
 """Seconds between two looks at the memory of all processes."""
@@ -44,7 +44,7 @@ def measure(root: Path, cores: int, *arguments: str) -> tuple[float, float]:
     """
     with tempfile.TemporaryFile("w+") as output:
         started = time.perf_counter()
-        command = demo_command(root, *arguments, cores=cores)
+        command = demo_command(root, REPORT, *arguments, cores=cores)
         process = psutil.Popen(command, cwd=root, stdout=output, stderr=subprocess.STDOUT)
         peak = 0.0
         while process.poll() is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
 RESULT = "results/flags.json"
+REPORT = "results/flags/report.html"
 
 
 def copy_demo(root: Path) -> None:
@@ -17,7 +18,7 @@ def copy_demo(root: Path) -> None:
 
 
 def demo_command(root: Path, *arguments: str, cores: int = 2) -> list[str]:
-    """Call Snakemake as `make demo` does."""
+    """Call Snakemake as `make demo` does, which asks for `REPORT`, too."""
     return [
         *(sys.executable, "-m", "snakemake", "--snakefile", str(REPO / "Snakefile")),
         *("--directory", str(root), "--cores", str(cores), RESULT, *arguments),

@@ -7,7 +7,7 @@ import pytest
 
 from susx.methods import METHODS
 from susx.schema import Result, Run, read_result
-from tests.e2e.demo_project import RESULT, copy_demo, demo_command
+from tests.e2e.demo_project import REPORT, RESULT, copy_demo, demo_command
 from tests.e2e.offline import Offline
 from tests.workflow.project import clean_environment
 
@@ -32,7 +32,7 @@ def test_demo(tmp_path: Path, offline: Offline) -> None:
     """One test, because the run takes minutes."""
     copy_demo(tmp_path)
     done = subprocess.run(
-        demo_command(tmp_path),
+        demo_command(tmp_path, REPORT),
         cwd=tmp_path,
         env={**clean_environment(), **offline.env},
         stdout=subprocess.PIPE,
@@ -48,6 +48,7 @@ def test_demo(tmp_path: Path, offline: Offline) -> None:
     check_counts(result)
     check_order(result)
     check_table(result, done.stdout)
+    check_report(tmp_path / REPORT, done.stdout)
 
 
 def check_counts(result: Result) -> None:
@@ -95,3 +96,12 @@ def check_table(result: Result, output: str) -> None:
     for run in result.runs:
         row = [run.encoder, run.method, run.text, run.support or "-"]
         assert any(cells[:4] == row and f"{run.top1:.2f}" in cells for cells in table), row
+
+
+def check_report(path: Path, output: str) -> None:
+    """The page has all figures and pictures, and the output ends with its place."""
+    assert f"report: {REPORT}" in output
+    text = path.read_text("utf-8")
+    assert text.count("<figure") >= 6
+    assert text.count("data:image/webp") >= 50 * 3 * 4
+    assert {file.suffix for file in (path.parent / "figures").iterdir()} == {".png", ".svg"}
