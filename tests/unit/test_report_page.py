@@ -12,8 +12,11 @@ import yaml
 
 from susx.config import parse_config
 from susx.report.page import ImageFiles
+from susx.reported import reported_for
+from susx.schema import Result
 from tests.html_page import Page
 from tests.unit.made_report import Made, made_report, names_of
+from tests.unit.made_result import result, run
 
 NAMES = ["zebra", "a/b", "café", "apple"]
 
@@ -254,3 +257,23 @@ def test_of_few_shot_draws_the_first_is_shown_and_another_may_vote(
     assert len(voters) == 3
     assert sum("synthesis with model" in t.text for t in corrected.all("template")) == 3
     assert "other few-shot draws (few-seed1)" in page.root.text
+
+
+def test_reported_accuracies_stand_beside_measured_ones(made: Made, tmp_path: Path) -> None:
+    config = {
+        "dataset": {"card": "dtd", "features": None},
+        "encoders": {"clip": {"backbone": "RN50"}},
+        "supports": {},
+    }
+    measured = run(encoder="clip", method="zero-shot", text="photo", top1=43.32)
+    whole = Result.model_validate(result(measured, provenance={"config": config}))
+    page = Page(replace(made, result=whole, files=ImageFiles()).write(tmp_path / "reported.html"))
+
+    table = page.table("Accuracy in percent")
+    columns = [" ".join(header.text.split()) for header in next(table.all("thead")).all("th")]
+    (row,) = table.rows()
+    cells = dict(zip(columns, row, strict=True))
+    assert cells["reported"] == "42.32"
+    assert cells["difference"] == "+1.00"
+    (source,) = {reported.source for reported in [reported_for(whole.runs[0], whole)] if reported}
+    assert source in page.root.text
