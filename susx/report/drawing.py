@@ -23,6 +23,9 @@ WIDTH = 330
 """Width of a plot in pixels; with its axis it is about as wide as a phone."""
 SVG = "http://www.w3.org/2000/svg"
 DOTS_PER_PIXEL = 2
+FONT = "Arial, Helvetica, Liberation Sans, sans-serif"
+PADDING = {"left": 20, "right": 16, "top": 5, "bottom": 5}
+"""Room for readers whose font is wider than the one that text was measured with."""
 
 
 def rows_of(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
@@ -39,7 +42,7 @@ def specification(chart: alt.TopLevelMixin, ink: str, background: str | None) ->
     text = {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "titleFontSize": 12}
     config: dict[str, Any] = {
         "aria": False,
-        "font": "sans-serif",
+        "font": FONT,
         "view": {"stroke": None},
         "axis": {**faint, **text, "titleFontWeight": "normal", "labelLimit": 170},
         "legend": {**text, "titleFontWeight": "normal"},
@@ -47,7 +50,7 @@ def specification(chart: alt.TopLevelMixin, ink: str, background: str | None) ->
         "text": {"color": ink, "fontSize": 12},
         "rule": {"color": ink},
     }
-    return {**spec, "config": config, "background": background}
+    return {**spec, "config": config, "background": background, "padding": PADDING}
 
 
 def save(chart: alt.TopLevelMixin, path: str | Path) -> tuple[Path, Path]:
