@@ -24,7 +24,7 @@ WIDTH = 330
 SVG = "http://www.w3.org/2000/svg"
 DOTS_PER_PIXEL = 2
 FONT = "Arial, Helvetica, Liberation Sans, sans-serif"
-PADDING = {"left": 20, "right": 16, "top": 5, "bottom": 5}
+PADDING = {"left": 16, "right": 12, "top": 5, "bottom": 5}
 """Room for readers whose font is wider than the one that text was measured with."""
 
 
