@@ -19,12 +19,12 @@ BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A
 white and on black alike."""
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, GREY)
 INK = "#222222"
-WIDTH = 330
+WIDTH = 326
 """Width of a plot in pixels; with its axis it is about as wide as a phone."""
 SVG = "http://www.w3.org/2000/svg"
 DOTS_PER_PIXEL = 2
 FONT = "Arial, Helvetica, Liberation Sans, sans-serif"
-PADDING = {"left": 16, "right": 12, "top": 5, "bottom": 5}
+PADDING = {"left": 16, "right": 16, "top": 5, "bottom": 5}
 """Room for readers whose font is wider than the one that text was measured with."""
 
 
