@@ -97,7 +97,7 @@ def test_a_figure_is_saved_as_png_and_svg(name: str, tmp_path: Path) -> None:
     root = parsed(svg.read_text("utf-8"))
     sides = [float(side) for side in root.attrib["viewBox"].split()[2:]]
     assert (width, height) == pytest.approx([2 * side for side in sides], abs=2)
-    assert sides[0] <= 440  # about a phone's width
+    assert sides[0] <= 450  # about a phone's width
     assert {path.name for path in png.parent.iterdir()} == {png.name, svg.name}
     assert "currentColor" not in svg.read_text("utf-8")
 
