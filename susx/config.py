@@ -240,7 +240,7 @@ class Config(Section):
     classifier: Classifier = Field(
         Classifier(), description="Which method becomes a file that classifies other images."
     )
-    report: Report = Field(Report(), description="What a report shows.")
+    report: Report = Field(Report(), description="How much a report shows.")
 
 
 def parse_config(data: Mapping[str, Any], file: str = "config.yaml") -> Config:
