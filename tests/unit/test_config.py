@@ -96,7 +96,7 @@ TOP_LEVEL = (
         "pools",
         "prompts",
     ),
-    *("roots", "seed", "supports"),
+    *("report", "roots", "seed", "supports"),
 )
 
 
