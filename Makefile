@@ -14,7 +14,7 @@ demo: .venv/.demo
 	$(BIN)/snakemake --cores $(CORES) results/flags.json results/flags/report.html
 
 test: .venv/.dev
-	$(BIN)/python -m pytest --numprocesses $$(($(CORES) + 1)) --dist worksteal  # some tests wait
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist worksteal
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

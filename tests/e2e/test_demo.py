@@ -104,4 +104,5 @@ def check_report(path: Path, output: str) -> None:
     text = path.read_text("utf-8")
     assert text.count("<figure") >= 6
     assert text.count("data:image/webp") >= 50 * 3 * 4
-    assert {file.suffix for file in (path.parent / "figures").iterdir()} == {".png", ".svg"}
+    figures = [path for path in (path.parent / "figures").iterdir() if path.name[0] != "."]
+    assert {path.suffix for path in figures} == {".png", ".svg"}

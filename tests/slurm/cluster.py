@@ -43,9 +43,9 @@ AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
-SlurmdTimeout=5
-TCPTimeout=1
-MessageTimeout=5
+SlurmdTimeout=10
+TCPTimeout=3
+MessageTimeout=10
 KillWait=1
 MinJobAge=300
 ReturnToService=2
@@ -197,13 +197,28 @@ class Cluster:
             return "unreachable"
 
     def freeze(self, job: SlurmJob) -> None:
-        """Stop the processes of a job, which then hangs."""
+        """Stop the processes of a job once its script runs; it then hangs."""
+        found: list[psutil.Process] = []
+
+        def look() -> bool:
+            found[:] = self._processes(job)
+            commands = (" ".join(process.cmdline()) for process in found)
+            return any(".snakemake/scripts/" in command for command in commands)
+
+        self._wait("script of the job", look)
+        for process in found:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+
+    def _processes(self, job: SlurmJob) -> list[psutil.Process]:
+        found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 environment = process.environ()
                 ours = environment.get("SLURM_CONF") == str(self.conf)
-                if ours and environment.get("SLURM_JOB_ID") == job.id:
-                    process.suspend()
+                if ours and environment.get("SLURM_JOB_ID") == job.id and process.cmdline():
+                    found.append(process)
+        return found
 
     def _kill_jobs(self, node: str) -> None:
         """End what runs on a node, its managers first, so that none reports how its job ended."""

@@ -34,7 +34,7 @@ METHODS = [
 ONE_THREAD = [f"embed_{thing}=1" for thing in ("text", "images", "patches", "support", "shard")] + [
     "image_manifest=1",
     "search_shard=1",
-    "evaluate=1",
+    *(f"{rule}=1" for rule in ("evaluate", "analyse", "report", "export_classifier", "predict")),
 ]
 
 
