@@ -46,7 +46,7 @@ def cause(log: str | Path, since: float = 0.0) -> str:
     Returns an empty string where there is none: the job was killed, or had not begun and the log is
     older than `since`.
     """
-    text = _end(Path(log), since)
+    text = end_of(Path(log), since)
     entries = list(ENTRY.finditer(text))
     starts = [entry.start() for entry in entries] + [len(text)]
     errors = [i for i, entry in enumerate(entries) if entry[1] == "ERROR"]
@@ -84,12 +84,13 @@ def _unexplained(failure: Failure) -> str:
     return f"no error in its log; {words}"
 
 
-def _end(log: Path, since: float) -> str:
+def end_of(log: Path, since: float, size: int = END) -> str:
+    """The last `size` bytes of a log; nothing if it is not there, or older than `since`."""
     try:
         if log.stat().st_mtime < since:
             return ""
         with log.open("rb") as stream:
-            stream.seek(max(0, log.stat().st_size - END))
+            stream.seek(max(0, log.stat().st_size - size))
             return stream.read().decode("utf-8", "replace")
     except OSError:
         return ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from susx.failures import end_of
 from susx.progress.run import Job, Run
 
 BAR = re.compile(
@@ -46,15 +47,7 @@ class Estimate:
 
 def step(log: Path, since: datetime) -> Step | None:
     """The last progress bar in a log; None without one, or if the log is older than the job."""
-    try:
-        if log.stat().st_mtime < since.timestamp():
-            return None
-        with log.open("rb") as stream:
-            stream.seek(max(0, log.stat().st_size - END))
-            text = stream.read().decode("utf-8", "replace")
-    except OSError:
-        return None
-    bars = BAR.findall(text)
+    bars = BAR.findall(end_of(log, since.timestamp(), END))
     if not bars:
         return None
     done, total, left = bars[-1]
