@@ -201,35 +201,35 @@ class Cluster:
         found: list[psutil.Process] = []
 
         def look() -> bool:
-            found[:] = self._processes(job)
-            commands = (" ".join(process.cmdline()) for process in found)
-            return any(".snakemake/scripts/" in command for command in commands)
+            found[:] = self._processes("SLURM_JOB_ID", job.id)
+            with suppress(psutil.NoSuchProcess):
+                commands = [" ".join(process.cmdline()) for process in found]
+                return any(".snakemake/scripts/" in command for command in commands)
+            return False
 
         self._wait("script of the job", look)
         for process in found:
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
 
-    def _processes(self, job: SlurmJob) -> list[psutil.Process]:
+    def _processes(self, variable: str, value: str) -> list[psutil.Process]:
+        """Processes of this cluster in whose environment a variable has a value."""
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 environment = process.environ()
                 ours = environment.get("SLURM_CONF") == str(self.conf)
-                if ours and environment.get("SLURM_JOB_ID") == job.id and process.cmdline():
+                if ours and environment.get(variable) == value:
                     found.append(process)
         return found
 
     def _kill_jobs(self, node: str) -> None:
         """End what runs on a node, its managers first, so that none reports how its job ended."""
-        processes, managers = set(), set()
-        for process in psutil.process_iter():
+        processes = self._processes("SLURMD_NODENAME", node)
+        managers = set()
+        for process in processes:
             with suppress(psutil.Error):
-                environment = process.environ()
-                ours = environment.get("SLURM_CONF") == str(self.conf)
-                if ours and environment.get("SLURMD_NODENAME") == node:
-                    processes.add(process)
-                    managers |= {p for p in process.parents() if "slurmstepd" in p.name()}
+                managers |= {p for p in process.parents() if "slurmstepd" in p.name()}
         for process in [*managers, *processes]:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
