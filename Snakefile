@@ -44,6 +44,7 @@ include: "rules/evaluate.smk"
 include: "rules/classifier.smk"
 include: "rules/report.smk"
 include: "rules/ends.smk"
+include: "rules/stale.smk"
 
 
 localrules:

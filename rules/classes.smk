@@ -21,6 +21,7 @@ rule class_manifest:
         runtime=minutes(10),
         gpu=0,
     params:
+        kept=IN_WORK,
         dataset=lambda w: name_source(w.dataset),
         key=lambda w: f"config.yaml: datasets.{w.dataset}.classes",
     script:
@@ -44,6 +45,7 @@ rule download_dataset:
         runtime=minutes(1440),
         gpu=0,
     params:
+        kept=OWN,
         download=download_settings,
     script:
         "../workflow_scripts/download_dataset.py"
@@ -71,8 +73,10 @@ rule image_manifest:
         runtime=minutes(240),
         gpu=0,
     params:
-        key=lambda w: f"config.yaml: {image_key(w.dataset, w.split)}",
+        kept=IN_WORK,
         place=lambda w: image_place(w.dataset).settings(w.split),
+        listed=listed_files,
+        how=lambda w: {"key": f"config.yaml: {image_key(w.dataset, w.split)}"},
     script:
         "../workflow_scripts/image_manifest.py"
 
@@ -80,7 +84,7 @@ rule image_manifest:
 rule list_unlabelled:
     input:
         classes=rules.class_manifest.output[0],
-        folders=unlabelled_files,
+        folder=unlabelled_folder,
     output:
         f"{WORK}/{{dataset}}/images/{UNLABELLED}.parquet",
     log:
@@ -97,8 +101,9 @@ rule list_unlabelled:
         runtime=minutes(240),
         gpu=0,
     params:
-        key=lambda w: f"config.yaml: datasets.{w.dataset}.images.unlabelled",
+        kept=IN_WORK,
         folder=lambda w: IMAGES[w.dataset].unlabelled,
+        how=lambda w: {"key": f"config.yaml: datasets.{w.dataset}.images.unlabelled"},
     script:
         "../workflow_scripts/list_unlabelled.py"
 
@@ -130,6 +135,7 @@ rule check_dataset:
         runtime=minutes(240),
         gpu=0,
     params:
+        kept=None,
         dataset=check_settings,
     script:
         "../workflow_scripts/check_dataset.py"

@@ -3,7 +3,7 @@
 
 rule export_classifier:
     input:
-        classifier_inputs,
+        unpack(classifier_inputs),
         evaluation=classifier_evaluation,
     output:
         f"{RESULTS}/{{dataset}}/classifier/{{encoder}}.safetensors",
@@ -19,12 +19,15 @@ rule export_classifier:
         runtime=minutes(240),
         gpu=lambda w: gpus(evaluation_device(w)),
     params:
-        files=classifier_files,
+        kept=OWN,
+        dataset=lambda w: w.dataset,
+        name=lambda w: w.encoder,
+        names=lambda w: names_of(classifier_files(w)),
         choice=lambda w: classifier_choice(w.dataset),
-        encoder=encoder_settings,
+        encoder=lambda w: CONFIG.encoders[w.encoder].model_dump(exclude=RUNS_ANYHOW),
         tuning=lambda w: tuning_settings(w.dataset),
         leaks=EVALUATION.leaks,
-        device=evaluation_device,
+        how=lambda w: {"device": evaluation_device(w)},
     script:
         "../workflow_scripts/export_classifier.py"
 
@@ -51,6 +54,7 @@ rule predict:
         runtime=minutes(60),
         gpu=lambda w: gpus(CONFIG.encoders[predicting_encoder()].device),
     params:
-        device=lambda w: CONFIG.encoders[predicting_encoder()].device,
+        kept=OWN,
+        how=lambda w: {"device": CONFIG.encoders[predicting_encoder()].device},
     script:
         "../workflow_scripts/predict.py"

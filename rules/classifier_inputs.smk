@@ -73,13 +73,13 @@ def classifier_files(wildcards):
             name: f"{work}/support/{name}/manifest.parquet" for name in supports
         },
         "patches": {name: f"{cache}/patches-{name}.h5" for name in patches},
+        "prompts": {choice["text"]: f"{work}/prompts/{choice['text']}.json"},
     }
 
 
 def classifier_inputs(wildcards):
-    """The files of `classifier_files` as one list."""
-    classes, *kinds = classifier_files(wildcards).values()
-    return [classes, *(path for kind in kinds for path in kind.values())]
+    """The files of `classifier_files` by kind."""
+    return paths_by_kind(classifier_files(wildcards))
 
 
 def classifier_evaluation(wildcards):
@@ -123,12 +123,11 @@ def prediction_files(wildcards):
     return files | ({"patches": f"{cache}/patches-{split}.h5"} if patches else {})
 
 
-def unlabelled_files(wildcards):
-    """Folders whose times tell when unlabelled images come or go."""
+def unlabelled_folder(wildcards):
+    """Folder of the unlabelled images of a dataset."""
     dataset = wildcards.dataset
     folder = IMAGES[dataset].unlabelled
     key = f"datasets.{dataset}.images.unlabelled"
     if folder is None:
         raise Refused(f"config.yaml: {key} is not set; name a folder of images")
-    existing(folder, key)
-    return folders_below(Path(folder)) or [folder]
+    return existing(folder, key)

@@ -53,6 +53,10 @@ except InputError as error:
 WORK = CONFIG.roots.work
 CACHE = CONFIG.roots.cache
 RESULTS = CONFIG.roots.results
+MEMORY = f"{WORK}/memory"
+OWN = {"memory": MEMORY, "receipts": f"{WORK}/receipts"}
+IN_WORK = OWN | {"store": f"{WORK}/store"}
+IN_CACHE = OWN | {"store": CONFIG.roots.store or f"{CACHE}/store"}
 SPLITS = ("test", "validation", "train")
 UNLABELLED = "unlabelled"
 IMAGES = {name: d.images for name, d in DATASETS.items() if d.images}

@@ -4,7 +4,6 @@ from functools import cache
 
 from susx.config_datasets import card_path, load_card
 from susx.datasets.sources import locate
-from susx.images import folders_below
 
 DOWNLOADED_DATASETS = [name for name, images in IMAGES.items() if images.download]
 
@@ -56,9 +55,9 @@ def lacking_split(dataset, split):
 
 
 def image_files(wildcards):
-    """Files and folders whose times tell when images of a split come or go.
+    """Lists, shards and folders that the images of a split come from.
 
-    Demo data has no subfolders yet when this is asked, and downloads are not there yet.
+    Folders are looked at to the bottom. Downloads are not there yet when this is asked.
     """
     dataset, split = wildcards.dataset, wildcards.split
     if lacking := lacking_split(dataset, split):
@@ -66,8 +65,16 @@ def image_files(wildcards):
     if dataset in DOWNLOADED_DATASETS:
         return []
     key, place = image_key(dataset, split), image_place(dataset)
-    files = [str(existing(path, key)) for path in place.files(split)]
-    return files[:1] if files and DEMO_DATA in Path(files[0]).parents else files
+    return [str(existing(path, key)) for path in place.files(split)]
+
+
+def listed_files(wildcards):
+    """Files beyond those of `image_files`: what a list names, or what a download brought."""
+    dataset, split = wildcards.dataset, wildcards.split
+    place = image_place(dataset)
+    if dataset in DOWNLOADED_DATASETS:
+        return {"fetched": place.fetched(split)}
+    return {"images": place.listed(split)}
 
 
 def downloaded(wildcards):
@@ -104,23 +111,16 @@ def checked_downloads(wildcards):
 
 
 def checked_files(wildcards):
-    """What there is of a dataset; a check also tells what there is not."""
-    folder = IMAGES[wildcards.dataset].unlabelled
-    unlabelled = folders_below(Path(folder)) if folder else []
-    if (
-        not IMAGES[wildcards.dataset].labelled
-        or wildcards.dataset in DOWNLOADED_DATASETS
-    ):
-        return unlabelled
+    """What a check waits for: images that the demo makes."""
+    dataset = wildcards.dataset
+    if not IMAGES[dataset].labelled or dataset in DOWNLOADED_DATASETS:
+        return []
     try:
-        place = image_place(wildcards.dataset)
+        place = image_place(dataset)
     except Refused:
-        return unlabelled
-    files = {str(path) for split in place.splits for path in place.files(split)}
-    made = (path for path in files if DEMO_DATA in Path(path).parents)
-    return sorted(
-        {*unlabelled, *made, *(path for path in files if Path(path).exists())}
-    )
+        return []
+    files = {path for split in place.splits for path in place.files(split)}
+    return sorted(str(path) for path in files if DEMO_DATA in path.parents)
 
 
 def check_settings(wildcards):

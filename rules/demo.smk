@@ -18,6 +18,8 @@ rule demo_images:
         runtime=minutes(10),
         gpu=0,
     params:
+        kept=OWN,
+        split=lambda w: w.split,
         per_class=lambda w: {"test": 40, "validation": 10}[w.split],
         seed=DEMO_SEED,
     script:
@@ -41,6 +43,8 @@ rule demo_pool:
         runtime=minutes(10),
         gpu=0,
     params:
+        kept=OWN,
+        tar=lambda w: int(w.tar),
         size=3000,
         seed=DEMO_SEED,
     script:

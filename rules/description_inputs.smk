@@ -3,6 +3,7 @@
 from functools import cache
 
 from susx.class_names import named_classes
+from susx.config_encoders import files_of_model
 from susx.config_texts import HOW_IT_RUNS, Descriptions
 from susx.descriptions import ASKED
 
@@ -31,11 +32,16 @@ def language_model(wildcards):
 
 def language_model_files(wildcards):
     """Files of a local language model; none for one from the hub or behind a server."""
-    folder = Path(language_model(wildcards).model)
-    if language_model(wildcards).backend != "transformers" or not folder.is_dir():
+    model = language_model(wildcards)
+    return files_of_model(model.model) if model.backend == "transformers" else []
+
+
+def hub_language_model(wildcards):
+    """The language model, if the hub publishes it: identifier and revision."""
+    model = language_model(wildcards)
+    if model.backend != "transformers" or Path(model.model).exists():
         return []
-    kinds = ("*.json", "*.safetensors", "*.jinja")
-    return sorted(str(path) for kind in kinds for path in folder.glob(kind))
+    return [(model.model, model.revision)]
 
 
 def language_model_memory(wildcards, input, attempt):

@@ -22,7 +22,10 @@ rule embed_text:
         runtime=minutes(60),
         gpu=encoder_gpus,
     params:
+        kept=IN_CACHE,
         encoder=encoder_settings,
+        hub=encoder_hub,
+        how=encoder_runs,
     script:
         "../workflow_scripts/embed_text.py"
 
@@ -47,7 +50,10 @@ rule embed_images:
         runtime=minutes(720),
         gpu=encoder_gpus,
     params:
+        kept=IN_CACHE,
         encoder=encoder_settings,
+        hub=encoder_hub,
+        how=encoder_runs,
     script:
         "../workflow_scripts/embed_images.py"
 
@@ -72,7 +78,10 @@ rule embed_patches:
         runtime=minutes(720),
         gpu=encoder_gpus,
     params:
+        kept=IN_CACHE,
         encoder=lambda w: encoder_settings(w) | {"store": "float16"},
+        hub=encoder_hub,
+        how=encoder_runs,
     script:
         "../workflow_scripts/embed_patches.py"
 
@@ -98,7 +107,10 @@ rule embed_support:
         runtime=minutes(720),
         gpu=encoder_gpus,
     params:
+        kept=IN_CACHE,
         encoder=encoder_settings,
+        hub=encoder_hub,
+        how=encoder_runs,
         views=support_views,
     script:
         "../workflow_scripts/embed_support.py"
@@ -122,7 +134,10 @@ rule embed_shard:
         runtime=minutes(720),
         gpu=encoder_gpus,
     params:
+        kept=IN_CACHE,
         encoder=encoder_settings,
+        hub=encoder_hub,
         shard=lambda w: image_source(SHARDS[w.pool][w.shard]),
+        how=lambda w: encoder_runs(w) | {"path": SHARDS[w.pool][w.shard].path},
     script:
         "../workflow_scripts/embed_shard.py"

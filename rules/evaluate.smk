@@ -3,7 +3,7 @@
 
 rule evaluate:
     input:
-        cache_inputs,
+        unpack(cache_inputs),
     output:
         f"{WORK}/{{dataset}}/evaluation/{{encoder}}.json",
     log:
@@ -20,7 +20,10 @@ rule evaluate:
         runtime=minutes(240),
         gpu=lambda w: gpus(evaluation_device(w)),
     params:
-        files=cache_files,
+        kept=IN_WORK,
+        encoder=lambda w: w.encoder,
+        model=lambda w: encoder_name(w.encoder),
+        names=lambda w: names_of(cache_files(w)),
         plan=lambda w: EVALUATION.model_dump(
             include={"methods", "protocols", "leaks", "bootstrap"}
         )
@@ -36,7 +39,7 @@ rule evaluate:
             "seed": CONFIG.seed,
         },
         tuning=lambda w: tuning_settings(w.dataset),
-        device=evaluation_device,
+        how=lambda w: {"device": evaluation_device(w)},
     script:
         "../workflow_scripts/evaluate.py"
 
@@ -66,6 +69,8 @@ rule collate:
         runtime=minutes(10),
         gpu=0,
     params:
+        kept=OWN,
+        dataset=lambda w: w.dataset,
         config=lambda w: CONFIG.model_dump(
             exclude={"roots", "datasets", "classifier", "report"}
         )

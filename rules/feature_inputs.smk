@@ -34,6 +34,7 @@ def feature_caches(wildcards):
         "image_manifests": {},
         "support_manifests": {},
         "patches": {},
+        "prompts": {},
     }
 
 

@@ -24,6 +24,8 @@ rule import_classes:
         mem_mb=memory(1000, images=20, text=20),
         runtime=minutes(10),
         gpu=0,
+    params:
+        kept=IN_WORK,
     script:
         "../workflow_scripts/import_classes.py"
 
@@ -52,7 +54,9 @@ rule import_images:
         runtime=minutes(30),
         gpu=0,
     params:
+        kept=IN_CACHE,
         source=feature_source,
+        name=lambda w: w.split,
     script:
         "../workflow_scripts/import_images.py"
 
@@ -82,7 +86,9 @@ rule import_text:
         runtime=minutes(30),
         gpu=0,
     params:
+        kept=IN_CACHE,
         source=feature_source,
+        name=lambda w: w.strategy,
     script:
         "../workflow_scripts/import_text.py"
 
@@ -112,7 +118,9 @@ rule import_support:
         runtime=minutes(30),
         gpu=0,
     params:
+        kept=IN_CACHE,
         source=feature_source,
         shots=lambda w: FEATURE_FILES[w.dataset].shots.get(w.support, 1),
+        name=lambda w: w.support,
     script:
         "../workflow_scripts/import_support.py"

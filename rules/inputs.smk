@@ -2,6 +2,8 @@
 
 from functools import cache
 
+from susx.config_encoders import RUNS_ANYHOW, local_keys, published_models
+
 TEXT_FILES = ("descriptions", "descriptors")
 
 
@@ -60,9 +62,31 @@ def model_files(encoder):
     return local_files(CONFIG.encoders[encoder])
 
 
+def hub_models(encoder):
+    """Models of an encoder that the hub publishes: identifier and revision."""
+    return published_models(CONFIG.encoders[encoder])
+
+
+def encoder_hub(wildcards):
+    """Models of the hub that a cache is made with."""
+    return hub_models(wildcards.encoder)
+
+
 def encoder_settings(wildcards):
-    """Settings of the encoder that a cache is made with."""
-    return CONFIG.encoders[wildcards.encoder].model_dump(exclude={"threads"})
+    """Settings of the encoder that decide what a cache holds."""
+    settings = CONFIG.encoders[wildcards.encoder]
+    return settings.model_dump(exclude=RUNS_ANYHOW | local_keys(settings))
+
+
+def encoder_runs(wildcards):
+    """Settings of the encoder that say where its files are and how it runs."""
+    settings = CONFIG.encoders[wildcards.encoder]
+    return {"runs": settings.model_dump(include=RUNS_ANYHOW | local_keys(settings))}
+
+
+def encoder_name(encoder):
+    """How the configuration calls the model of an encoder; published features have none."""
+    return CONFIG.encoders[encoder].model if encoder in CONFIG.encoders else None
 
 
 def encoder_threads(wildcards):
@@ -174,15 +198,27 @@ def cache_files(wildcards):
             name: f"{work}/support/{name}/manifest.parquet" for name in supports
         },
         "patches": {name: f"{cache}/patches-{name}.h5" for name in splits if patches},
+        "prompts": {name: f"{work}/prompts/{name}.json" for name in texts},
     }
     return files | feature_caches(wildcards) if wildcards.dataset in FEATURES else files
 
 
+def paths_by_kind(files):
+    """What `cache_files` tells as inputs of a rule: lists of paths by kind."""
+    return {
+        kind: [*paths.values()] if isinstance(paths, dict) else paths
+        for kind, paths in files.items()
+    }
+
+
+def names_of(files):
+    """Names of what `paths_by_kind` lists, in the same order."""
+    return {kind: [*paths] for kind, paths in files.items() if isinstance(paths, dict)}
+
+
 def cache_inputs(wildcards):
-    """The files of `cache_files` as one list."""
-    force_lost(wildcards)
-    classes, *kinds = cache_files(wildcards).values()
-    return [classes, *(path for kind in kinds for path in kind.values())]
+    """The files of `cache_files` by kind."""
+    return paths_by_kind(cache_files(wildcards))
 
 
 def prompt_files(wildcards):
@@ -193,50 +229,6 @@ def prompt_files(wildcards):
     unavailable = unavailable_texts(dataset)
     texts = (text for text in evaluated_texts(dataset) if text not in unavailable)
     return [f"{WORK}/{dataset}/prompts/{text}.json" for text in texts]
-
-
-def intermediate_files(wildcards):
-    """Every file between a dataset's inputs and one encoder's evaluation."""
-    dataset, files = wildcards.dataset, cache_files(wildcards)
-    classes, *kinds = files.values()
-    yield classes
-    for kind in kinds:
-        yield from kind.values()
-    yield from prompt_files(wildcards)
-    for kind in TEXT_FILES:
-        if (dataset, kind) in WRITTEN:
-            yield f"{WORK}/{dataset}/{kind}.json"
-    for support in files["support_manifests"]:
-        names = SimpleNamespace(dataset=dataset, support=support)
-        yield f"{WORK}/{dataset}/support/{support}/images.tar"
-        if support in SEEDS:
-            yield f"{WORK}/{dataset}/images/train.parquet"
-            continue
-        if support in SYNTHESISED:
-            yield synthesis_prompts(names)
-            yield from drawn_chunks(names)
-            continue
-        if query_encoder(support):
-            yield query_cache(names)
-        yield f"{WORK}/{dataset}/prompts/{CONFIG.supports[support].query}.json"
-        yield from candidate_files(names)
-        if support in DOWNLOADED:
-            continue
-        for names.shard in pool_of(support):
-            yield shard_cache(names)
-
-
-def force_lost(wildcards):
-    """Make intermediate files again that are gone although an evaluation was made from them.
-
-    Without this, Snakemake takes the evaluation for up to date and leaves the gap. The effect is
-    that of naming the files after `--forcerun`.
-    """
-    if Path(f"{WORK}/{wildcards.dataset}/evaluation/{wildcards.encoder}.json").exists():
-        lost = (
-            path for path in intermediate_files(wildcards) if not Path(path).exists()
-        )
-        workflow.dag.forcefiles.update(lost)
 
 
 def evaluated_encoders(dataset):

@@ -21,12 +21,15 @@ rule describe_classes:
         gpu=lambda w: gpus(getattr(language_model(w), "device", "cpu")),
         requests=lambda w: getattr(language_model(w), "concurrency", 0),
     params:
+        kept=IN_WORK,
         classes=chunk_names,
         asked=lambda w: written(w).model_dump(include=set(ASKED)),
         model=lambda w: language_model(w).model_dump(exclude=HOW_IT_RUNS),
-        # What also depends on `threads` is no reason to ask again when it changes.
-        how_it_runs=lambda w, threads: language_model(w).model_dump(include=HOW_IT_RUNS),
-        name=lambda w, threads: written(w).model,
+        hub=hub_language_model,
+        how=lambda w: {
+            "name": written(w).model,
+            "runs": language_model(w).model_dump(include=HOW_IT_RUNS),
+        },
     script:
         "../workflow_scripts/describe_classes.py"
 
@@ -51,6 +54,9 @@ rule join_descriptions:
         mem_mb=memory(2000),
         runtime=minutes(30),
         gpu=0,
+    params:
+        kept=IN_WORK,
+        texts=lambda w: w.texts,
     script:
         "../workflow_scripts/join_descriptions.py"
 
@@ -75,9 +81,12 @@ rule prompts:
         runtime=minutes(10),
         gpu=0,
     params:
+        kept=IN_WORK,
+        strategy=lambda w: w.strategy,
         sources=lambda w: strategy_sources(w.strategy),
         settings=lambda w: DATASETS[w.dataset].model_dump(
             include={"template", "ensemble"}
         ),
+        files=lambda w: {source: text_file(source)(w) or None for source in TEXT_FILES},
     script:
         "../workflow_scripts/prompts.py"

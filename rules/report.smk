@@ -3,7 +3,7 @@
 
 rule analyse:
     input:
-        analysis_inputs,
+        unpack(analysis_inputs),
         evaluation=rules.evaluate.output[0],
     output:
         f"{WORK}/{{dataset}}/analysis/{{encoder}}.json",
@@ -21,13 +21,16 @@ rule analyse:
         runtime=minutes(240),
         gpu=lambda w: gpus(evaluation_device(w)),
     params:
-        files=analysis_files,
+        kept=IN_WORK,
+        dataset=lambda w: w.dataset,
+        encoder=lambda w: w.encoder,
+        names=lambda w: names_of(analysis_files(w)),
         row=lambda w: shown_row(w.dataset),
         tuning=lambda w: tuning_settings(w.dataset),
         wanted=CONFIG.report.model_dump(include={"examples", "voters", "confusions"})
         | EVALUATION.model_dump(include={"leaks", "bootstrap"})
         | {"seed": CONFIG.seed},
-        device=evaluation_device,
+        how=lambda w: {"device": evaluation_device(w)},
     script:
         "../workflow_scripts/analyse.py"
 
@@ -61,9 +64,10 @@ rule report:
         runtime=minutes(120),
         gpu=0,
     params:
-        supports=lambda w: shown_supports(w.dataset),
+        kept=OWN,
+        supports=lambda w: {n: s["entry"] for n, s in shown_supports(w.dataset).items()},
         settings=CONFIG.report.model_dump(),
-        benchmarks="benchmarks",
+        how={"benchmarks": "benchmarks"},
     script:
         "../workflow_scripts/report.py"
 
@@ -91,5 +95,7 @@ rule summary:
         mem_mb=memory(1000, results=20),
         runtime=minutes(10),
         gpu=0,
+    params:
+        kept=OWN,
     script:
         "../workflow_scripts/summary.py"

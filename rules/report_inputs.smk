@@ -42,6 +42,7 @@ def analysis_files(wildcards):
         "patches": files["patches"] if "patches" in METHODS[method].needs else [],
     }
     kept["texts"] = {*kept["texts"]} & {*files["texts"]} or [*files["texts"]][:1]
+    kept["prompts"] = kept["texts"]
     return files | {
         kind: {name: path for name, path in files[kind].items() if name in names}
         for kind, names in kept.items()
@@ -49,9 +50,8 @@ def analysis_files(wildcards):
 
 
 def analysis_inputs(wildcards):
-    """The files of `analysis_files` as one list."""
-    classes, *kinds = analysis_files(wildcards).values()
-    return [classes, *(path for kind in kinds for path in kind.values())]
+    """The files of `analysis_files` by kind."""
+    return paths_by_kind(analysis_files(wildcards))
 
 
 def tested_datasets():

@@ -24,6 +24,8 @@ rule search_shard:
         runtime=minutes(60),
         gpu=0,
     params:
+        kept=IN_WORK,
+        shard=lambda w: w.shard,
         limit=lambda w: candidate_limit(w.support),
     script:
         "../workflow_scripts/search_shard.py"
@@ -50,6 +52,7 @@ rule draw_support:
         runtime=minutes(60),
         gpu=0,
     params:
+        kept=IN_WORK,
         size=lambda w: few_shot(w).size,
         seed=lambda w: SEEDS[w.support][1],
     script:
@@ -80,6 +83,7 @@ rule select_support:
         runtime=minutes(240),
         gpu=0,
     params:
+        kept=IN_WORK,
         limit=lambda w: candidate_limit(w.support),
         selection=lambda w: selection(w.support),
         source=lambda w: f"retrieval from {CONFIG.supports[w.support].pool}",

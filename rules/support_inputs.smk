@@ -1,6 +1,10 @@
 """Input functions of support sets: pools, queries, candidates, what chooses among them."""
 
+from susx.config_encoders import files_of_model
+
 CANDIDATES = {False: 2, True: 10}  # per image wanted; downloaded or not
+DRAWN_ANYHOW = {"device", "batch_size", "threads"}
+"""Keys of synthesis that say how it runs, not what it draws."""
 
 
 def pool_of(support):
@@ -51,13 +55,24 @@ def judging_encoder(support):
 def judge_settings(wildcards):
     """Settings of the encoder that downloaded images are judged by, or None."""
     name = judging_encoder(wildcards.support)
-    return CONFIG.encoders[name].model_dump(exclude={"threads"}) if name else None
+    return encoder_settings(SimpleNamespace(encoder=name)) if name else None
+
+
+def judge_runs(wildcards):
+    """How that encoder runs."""
+    name = judging_encoder(wildcards.support)
+    return encoder_runs(SimpleNamespace(encoder=name))["runs"] if name else {}
+
+
+def judge_hub(wildcards):
+    """Models of that encoder that the hub publishes."""
+    name = judging_encoder(wildcards.support)
+    return hub_models(name) if name else []
 
 
 def judge_gpus(wildcards):
     """GPUs of a download whose images are judged."""
-    settings = judge_settings(wildcards)
-    return gpus(settings["device"]) if settings else 0
+    return gpus(judge_runs(wildcards).get("device"))
 
 
 def judge_inputs(wildcards):
@@ -111,8 +126,8 @@ def shard_file(wildcards):
 
 
 def image_source(shard):
-    """What tells which images a pool shard has; other columns may change without embedding anew."""
-    unseen = ("caption_column", "metadata_columns")
+    """What tells which images a pool shard has, wherever it lies; captions do not."""
+    unseen = ("path", "caption_column", "metadata_columns")
     return {key: value for key, value in vars(shard).items() if key not in unseen}
 
 
@@ -130,11 +145,15 @@ def synthesis_prompts(wildcards):
 
 def synthesis_model(wildcards):
     """Files of a local text-to-image model; none for one from the hub."""
-    folder = Path(SYNTHESISED[wildcards.support].model)
-    parts = [
-        path for name in ("*.json", "*.safetensors") for path in folder.rglob(name)
-    ]
-    return sorted(map(str, parts))
+    return files_of_model(SYNTHESISED[wildcards.support].model)
+
+
+def hub_synthesis_model(wildcards):
+    """The text-to-image model, if the hub publishes it: identifier and revision."""
+    settings = SYNTHESISED[wildcards.support]
+    return (
+        [] if Path(settings.model).exists() else [(settings.model, settings.revision)]
+    )
 
 
 def drawn_chunks(wildcards, kinds=("parquet", "tar")):

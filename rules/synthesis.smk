@@ -24,9 +24,14 @@ rule synthesise:
         runtime=minutes(1440),
         gpu=lambda w: gpus(SYNTHESISED[w.support].device),
     params:
-        settings=lambda w: SYNTHESISED[w.support].model_dump(exclude={"threads"}),
+        kept=IN_WORK,
+        settings=lambda w: SYNTHESISED[w.support].model_dump(exclude=DRAWN_ANYHOW),
         chunk=lambda w: int(w.chunk),
-        finished=lambda w: f"{WORK}/{w.dataset}/support/{w.support}/finished",
+        hub=hub_synthesis_model,
+        how=lambda w: {
+            "runs": SYNTHESISED[w.support].model_dump(include=DRAWN_ANYHOW),
+            "finished": f"{WORK}/{w.dataset}/support/{w.support}/finished",
+        },
     script:
         "../workflow_scripts/synthesise.py"
 
@@ -53,6 +58,7 @@ rule join_chunks:
         runtime=minutes(60),
         gpu=0,
     params:
+        kept=IN_WORK,
         size=lambda w: SYNTHESISED[w.support].size,
     script:
         "../workflow_scripts/join_chunks.py"

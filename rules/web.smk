@@ -22,6 +22,8 @@ rule search_embeddings:
         runtime=minutes(240),
         gpu=0,
     params:
+        kept=IN_WORK,
+        name=lambda w: w.shard,
         shard=lambda w: vars(pool_of(w.support)[w.shard]),
         limit=lambda w: candidate_limit(w.support),
         encoder=lambda w: query_encoder(w.support),
@@ -49,6 +51,8 @@ rule match_captions:
         runtime=minutes(240),
         gpu=0,
     params:
+        kept=IN_WORK,
+        name=lambda w: w.shard,
         shard=lambda w: vars(pool_of(w.support)[w.shard]),
         limit=lambda w: candidate_limit(w.support),
     script:
@@ -75,9 +79,10 @@ rule query_service:
         runtime=minutes(1440),
         gpu=0,
     params:
+        kept=IN_WORK,
         service=lambda w: CONFIG.pools[CONFIG.supports[w.support].pool].model_dump(),
         limit=lambda w: candidate_limit(w.support),
-        folder=lambda w: f"{WORK}/{w.dataset}/support/{w.support}/answers",
+        how=lambda w: {"folder": f"{WORK}/{w.dataset}/support/{w.support}/answers"},
     script:
         "../workflow_scripts/query_service.py"
 
@@ -104,11 +109,16 @@ rule download_support:
         runtime=minutes(1440),
         gpu=judge_gpus,
     params:
+        kept=IN_WORK,
         limit=lambda w: candidate_limit(w.support),
         wanted=lambda w: wanted_images(w.support),
         rules=CONFIG.download.model_dump(exclude={"wave_factor", "rerank"}),
-        folder=lambda w: f"{WORK}/{w.dataset}/support/{w.support}/downloads",
         encoder=judge_settings,
         selection=lambda w: selection(w.support),
+        hub=judge_hub,
+        how=lambda w: {
+            "folder": f"{WORK}/{w.dataset}/support/{w.support}/downloads",
+            "encoder": judge_runs(w),
+        },
     script:
         "../workflow_scripts/download_support.py"

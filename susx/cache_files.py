@@ -30,6 +30,16 @@ class CacheFiles:
     supports: Mapping[str, str]
     support_manifests: Mapping[str, str]
     patches: Mapping[str, str] = field(default_factory=dict)
+    prompts: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, inputs: Any, names: Mapping[str, Sequence[str]]) -> CacheFiles:
+        """Files of a job, whose lists are named by kind."""
+        kinds = {
+            kind: dict(zip(given, inputs.get(kind) or (), strict=True))
+            for kind, given in names.items()
+        }
+        return cls(inputs.classes, **kinds)
 
 
 @dataclass(frozen=True)

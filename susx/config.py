@@ -46,6 +46,11 @@ class Roots(Section):
     work: str = Field("work", description="Manifests, prompts and support sets.")
     cache: str = Field("cache", description="HDF5 embedding caches.")
     results: str = Field("results", description="Results, one JSON file per dataset.")
+    store: str | None = Field(
+        None,
+        description="Where the contents of `cache` are kept, by what they were made from; several "
+        "projects may share one. A folder `store` in `cache` if left out.",
+    )
 
 
 class Dataset(Section):

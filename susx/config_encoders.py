@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from susx.config_types import Positive, Section
 from susx.errors import listing, suggestion
+from susx.stamps import files_below
 
 LIBRARIES = {
     "transformers": "susx.encoders.transformers_models:load",
@@ -18,22 +19,17 @@ LIBRARIES = {
 }
 """Encoder libraries by name, each with the function that loads a model; one entry adds one."""
 
+HUB_PREFIX = "hf-hub:"
+"""What open_clip writes before identifiers of the hub."""
+
 ONLY_FOR = {
     "architecture": ("open-clip",),
     "tokenizer": ("blip", "tcl"),
     "image_size": ("blip", "tcl"),
 }
 
-CONFIGURATION = (
-    "config.json",
-    "open_clip_config.json",
-    "preprocessor_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "spiece.model",
-    "vocab.txt",
-)
-WEIGHTS = (".safetensors", ".bin", ".pth", ".pt")
+RUNS_ANYHOW = {"device", "batch_size", "threads", "backbone"}
+"""Keys that do not change what comes out, but for rounding."""
 
 
 def _known(library: str) -> str:
@@ -103,13 +99,33 @@ class Encoder(Section):
 def local_files(settings: Encoder) -> list[str]:
     """Files of a model on this machine, which its embeddings depend on; none for the hub's."""
     names = (settings.model, settings.tokenizer)
-    return [file for name in names if name for file in _files_of(Path(name))]
+    return [file for name in names if name for file in files_of_model(name)]
 
 
-def _files_of(path: Path) -> list[str]:
+def files_of_model(model: str) -> list[str]:
+    """A model's file, or all files of its folder but hidden ones; none for a hub identifier.
+
+    Which of them a library reads is its own affair, and differs between its versions.
+    """
+    path = Path(model)
     if path.is_file():
-        return [str(path)]
+        return [model]
     if not path.is_dir():
         return []
-    found = (p for p in path.iterdir() if p.name in CONFIGURATION or p.suffix in WEIGHTS)
-    return sorted(str(p) for p in found if p.is_file())
+    return [f"{model}/{name}" for name, stamp in files_below(model) if stamp and name[0] != "."]
+
+
+def local_keys(settings: Encoder) -> set[str]:
+    """Keys that only tell where files on this machine are; these are known by their content."""
+    keys = {key for key in ("model", "tokenizer") if Path(getattr(settings, key) or "").exists()}
+    return keys - {key for key in keys if getattr(settings, key) is None}
+
+
+def published_models(settings: Encoder) -> list[tuple[str, str | None]]:
+    """Models that the hub publishes: identifier and revision."""
+    found = [(settings.model, settings.revision), (settings.tokenizer, None)]
+    return [
+        (name.removeprefix(HUB_PREFIX), revision)
+        for name, revision in found
+        if name and "/" in name and not Path(name).exists()
+    ]

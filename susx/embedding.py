@@ -53,14 +53,20 @@ def embed_prompts(settings: Settings, prompts: PromptSet) -> Embeddings:
 
 
 def embed_images(
-    settings: Settings, table: Table, path: str | Path, threads: int, patches: bool = False
+    settings: Settings,
+    table: Table,
+    path: str | Path,
+    parts: Path,
+    threads: int,
+    patches: bool = False,
 ) -> None:
     """Embed the readable images of an image manifest, or their patches, into a cache.
 
     Args:
         settings: encoder.
         table: image manifest.
-        path: the cache to write; a run that was cut has left its finished parts beside it.
+        path: the cache to write.
+        parts: folder of finished parts, which a run that was cut has left.
         threads: images preprocessed at the same time.
         patches: whether to embed the patches of every image, as (N, P, d) without lengths.
 
@@ -70,7 +76,15 @@ def embed_images(
     records: list[ImageRecord] = [record for record in table.records if not record.reason]
     items = (Item(r.key, r.label, r.sha256, r) for r in records)
     meta = _owned(table.classes_sha256, _records_sha256(records))
-    _embed(settings, items, path, threads, lambda: meta, total=len(records), patches=patches)
+    _embed(
+        settings,
+        items,
+        Parts(path, parts),
+        threads,
+        lambda: meta,
+        total=len(records),
+        patches=patches,
+    )
 
 
 def embed_support(
@@ -78,6 +92,7 @@ def embed_support(
     table: Table,
     images: str | Path,
     path: str | Path,
+    parts: Path,
     threads: int,
     views: int = 0,
     seed: int = 0,
@@ -89,6 +104,7 @@ def embed_support(
         table: support manifest.
         images: tar of the kept images, keyed as in the manifest.
         path: the cache to write.
+        parts: folder of finished parts.
         threads: images preprocessed at the same time.
         views: if not 0, embed so many random views of every image, and average their embeddings
             before normalisation.
@@ -124,10 +140,12 @@ def embed_support(
     meta = _owned(table.classes_sha256, sha256_json([digest, views, seed]) if views else digest)
     meta |= {"views": views} if views else {}
     total = len(kept) * max(1, views)
-    _embed(settings, items(), path, threads, lambda: meta, total=total, views=views)
+    _embed(settings, items(), Parts(path, parts), threads, lambda: meta, total=total, views=views)
 
 
-def embed_shard(settings: Settings, shard: Shard, path: str | Path, threads: int) -> None:
+def embed_shard(
+    settings: Settings, shard: Shard, path: str | Path, parts: Path, threads: int
+) -> None:
     """Embed one pool shard into a cache.
 
     Labels are -1; unreadable images are left out and counted.
@@ -147,13 +165,13 @@ def embed_shard(settings: Settings, shard: Shard, path: str | Path, threads: int
             seen.add(sample.key)
             yield Item(sample.key, -1, image.hexdigest(), sample.image)
 
-    _embed(settings, items(), path, threads, lambda: _owned("", digest.hexdigest()))
+    _embed(settings, items(), Parts(path, parts), threads, lambda: _owned("", digest.hexdigest()))
 
 
 def _embed(
     settings: Settings,
     items: Iterable[Item],
-    path: str | Path,
+    parts: Parts,
     threads: int,
     meta: Callable[[], dict[str, Any]],
     *,
@@ -165,7 +183,7 @@ def _embed(
     reuse_memory()
     encoder = load_encoder(settings)
     encode = encoder.encode_patches if patches else encoder.encode_images
-    parts, count = Parts(path), 0
+    count = 0
     own = _meta(encoder)
     made_from = [own, settings.store, settings.batch_size, patches, views]
     overlap = pick_device(settings.device) == "cuda"

@@ -20,6 +20,24 @@ UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 @contextmanager
+def write_errors(target: str | Path) -> Iterator[None]:
+    """Turn what a full or read-only disk says into an error that names the file.
+
+    Raises:
+        InputError: if the disk is full or read-only.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise InputError(
+            f"{target}: cannot be written ({os.strerror(error.errno)}); make room and run again, "
+            "finished files are kept"
+        ) from None
+
+
+@contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on success flush and rename it there.
 
@@ -29,22 +47,16 @@ def atomic(path: str | Path) -> Iterator[Path]:
     target = Path(path)
     temporary: Path | None = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        raise InputError(
-            f"{target}: cannot be written ({os.strerror(error.errno)}); make room and run again, "
-            "finished files are kept"
-        ) from None
+        with write_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+            temporary.replace(target)
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

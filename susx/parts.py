@@ -12,15 +12,20 @@ from susx.errors import InputError
 
 
 class Parts:
-    """The parts of one cache, numbered in order, in a folder beside it.
+    """The parts of one cache, numbered in order, in a folder of their own.
 
     A part carries a stamp of all that it was made from, so that parts of other images or of
     another encoder are made again.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
-        self._folder = self._path.with_name(f"{self._path.name}.parts")
+    def __init__(self, path: str | Path, folder: Path) -> None:
+        """Look for parts.
+
+        Args:
+            path: the cache.
+            folder: where its parts are, or will be.
+        """
+        self._path, self._folder = Path(path), folder
 
     def has(self, index: int, stamp: str) -> bool:
         """Whether a part is there, undamaged, and made from what `stamp` says."""
@@ -49,7 +54,7 @@ class Parts:
             InputError: if one has been damaged meanwhile.
         """
         join_caches(self._path, [self._file(index) for index in range(count)], meta)
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self._folder, ignore_errors=True)  # another process may do the same
 
     def _file(self, index: int) -> Path:
         return self._folder / f"{index:06d}.h5"

@@ -75,6 +75,7 @@ def build_prompts(
     sources: Mapping[str, str],
     classes: ClassManifest,
     settings: Mapping[str, Any],
+    shown: Mapping[str, str | None] | None = None,
 ) -> PromptSet:
     """Build the texts of one strategy.
 
@@ -83,20 +84,22 @@ def build_prompts(
         sources: what it joins, in order: strategy name -> key of `SOURCES`.
         classes: class manifest.
         settings: the dataset's `template`, `ensemble`, `descriptions` and `descriptors`.
+        shown: how files are called in the provenance, if not by their paths.
 
     Raises:
         InputError: from the sources.
     """
     parts = [SOURCES[source](classes, settings) for source in sources.values()]
     texts = [[text for part in row for text in part] for row in zip(*parts, strict=True)]
-    used = {source: _origin(source, settings[source]) for source in sources.values()}
+    called = {**settings, **(shown or {})}
+    used = {s: _origin(s, settings[s], called[s]) for s in sources.values()}
     return PromptSet(strategy, texts, classes.sha256, used)
 
 
-def _origin(source: str, value: Any) -> Any:
+def _origin(source: str, value: Any, called: Any) -> Any:
     """What a source was given; of a file that a language model wrote also how it did."""
     data = read_json(value) if source in FILES else {}
-    return {"file": value, **data["provenance"]} if _is_generated(data) else value
+    return {"file": called, **data["provenance"]} if _is_generated(data) else called
 
 
 def _is_generated(data: Mapping[str, Any]) -> bool:

@@ -23,7 +23,11 @@ PACKAGES = ("susx", "torch", "transformers", "numpy", "h5py", "pillow", "snakema
 
 
 def evaluate_caches(
-    encoder: str, files: CacheFiles, plan: Plan, notify: Callable[[str], None]
+    encoder: str,
+    files: CacheFiles,
+    plan: Plan,
+    notify: Callable[[str], None],
+    model: str | None = None,
 ) -> dict[str, Any]:
     """Evaluate one encoder from its caches.
 
@@ -73,6 +77,7 @@ def evaluate_caches(
         },
         "provenance": {
             **images["test"].meta["encoder"],
+            **({"model": model} if model else {}),
             **_text_encoder(images["test"], next(iter(texts.values()), images["test"])),
             "logit_scale": data.logit_scale,
             "device": plan.device,

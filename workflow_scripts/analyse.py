@@ -14,13 +14,13 @@ def main(job):
 
     params = job.params
     analysis = analyse(
-        job.wildcards.dataset,
-        job.wildcards.encoder,
-        CacheFiles(**params.files),
+        params.dataset,
+        params.encoder,
+        CacheFiles.of(job.input, params.names),
         read_checked(job.input.evaluation, "delete it and run again"),
         Choice(**params.row) if params.row else None,
         Settings.of(params.tuning),
-        Wanted(**params.wanted, device=pick_device(params.device)),
+        Wanted(**params.wanted, device=pick_device(params.how["device"])),
     )
     write_checked(job.output[0], analysis)
 

@@ -19,7 +19,7 @@ def main(job):
         "prompts": {texts.strategy: texts.provenance for texts in prompts},
     }
     parts = [read_checked(path, "delete it and run again") for path in job.input.parts]
-    write_checked(job.output[0], collate(job.wildcards.dataset, classes, parts, provenance))
+    write_checked(job.output[0], collate(job.params.dataset, classes, parts, provenance))
 
 
 if "snakemake" in globals():

@@ -10,7 +10,7 @@ def main(job):
     from demo.world import write_images
 
     params = job.params
-    write_images(Path(job.output[0]), job.wildcards.split, params.per_class, params.seed)
+    write_images(Path(job.output[0]), params.split, params.per_class, params.seed)
 
 
 if "snakemake" in globals():

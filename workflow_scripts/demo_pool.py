@@ -9,9 +9,9 @@ def main(job):
     """A webdataset tar of captioned images."""
     from demo.world import write_pool_shard
 
-    shard, params = int(job.wildcards.tar), job.params
+    params = job.params
     with atomic(job.output[0]) as temporary:
-        write_pool_shard(temporary, shard, params.size, params.seed)
+        write_pool_shard(temporary, params.tar, params.size, params.seed)
 
 
 if "snakemake" in globals():

@@ -13,8 +13,9 @@ def main(job):
     from susx.language_models import load_language_model
 
     params = job.params
-    model = load_language_model(params.name, {**params.model, **params.how_it_runs})
-    asked = Descriptions(model=params.name, **params.asked)
+    name = params.how["name"]
+    model = load_language_model(name, {**params.model, **params.how["runs"]})
+    asked = Descriptions(model=name, **params.asked)
     data = describe_classes(params.classes, asked, model)
     write_checked(job.output[0], data)
     logging.info("%d classes, tokens: %s", len(params.classes), data["tokens"])

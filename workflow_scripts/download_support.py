@@ -19,10 +19,11 @@ def main(job):
     candidates = (read_table(path, Candidate, classes.sha256) for path in job.input.candidates)
     ranking = merge_candidates(candidates, classes, params.limit, may_lack=True)
     wanted = Wanted(**params.wanted)
-    outcomes = download_images(ranking, wanted, Rules(**params.rules), params.folder)
+    outcomes = download_images(ranking, wanted, Rules(**params.rules), params.how["folder"])
     chosen_by = None
     if params.encoder:
-        encoder, selection = Encoder(**params.encoder), Selection(**params.selection)
+        encoder = Encoder(**params.encoder, **params.how["encoder"])
+        selection = Selection(**params.selection)
         texts = (next(iter(job.input[name]), None) for name in ("ranking", "agreeing"))
         chosen_by = judge(encoder, selection, classes, job.threads, *texts)
     images = job.output.images

@@ -10,7 +10,8 @@ def main(job):
     from susx.manifests import ImageRecord, read_table
 
     table = read_table(job.input.manifest, ImageRecord)
-    embed_images(Encoder(**job.params.encoder), table, job.output[0], job.threads)
+    encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
+    embed_images(encoder, table, job.output[0], job.parts, job.threads)
 
 
 if "snakemake" in globals():

@@ -10,8 +10,8 @@ def main(job):
     from susx.manifests import ImageRecord, read_table
 
     table = read_table(job.input.manifest, ImageRecord)
-    encoder = Encoder(**job.params.encoder)
-    embed_images(encoder, table, job.output[0], job.threads, patches=True)
+    encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
+    embed_images(encoder, table, job.output[0], job.parts, job.threads, patches=True)
 
 
 if "snakemake" in globals():

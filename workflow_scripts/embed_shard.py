@@ -9,8 +9,9 @@ def main(job):
     from susx.embedding import embed_shard
     from susx.pools import Shard
 
-    encoder, shard = Encoder(**job.params.encoder), Shard(**job.params.shard)
-    embed_shard(encoder, shard, job.output[0], job.threads)
+    encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
+    shard = Shard(**job.params.shard, path=job.params.how["path"])
+    embed_shard(encoder, shard, job.output[0], job.parts, job.threads)
 
 
 if "snakemake" in globals():

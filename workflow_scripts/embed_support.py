@@ -10,8 +10,9 @@ def main(job):
     from susx.manifests import SupportRecord, read_table
 
     table = read_table(job.input.manifest, SupportRecord)
-    encoder, images, path = Encoder(**job.params.encoder), job.input.images, job.output[0]
-    embed_support(encoder, table, images, path, job.threads, **job.params.views)
+    encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
+    images, path, views = job.input.images, job.output[0], job.params.views
+    embed_support(encoder, table, images, path, job.parts, job.threads, **views)
 
 
 if "snakemake" in globals():

@@ -12,7 +12,8 @@ def main(job):
     from susx.prompts import PromptSet
 
     prompts = PromptSet.read(job.input.prompts, ClassManifest.read(job.input.classes))
-    write_cache(job.output[0], embed_prompts(Encoder(**job.params.encoder), prompts))
+    encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
+    write_cache(job.output[0], embed_prompts(encoder, prompts))
 
 
 if "snakemake" in globals():

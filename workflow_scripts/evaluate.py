@@ -13,10 +13,11 @@ def main(job):
     from susx.results import CacheFiles, evaluate_caches
     from susx.tuning import Settings
 
-    device = pick_device(job.params.device)
-    plan = Plan(**job.params.plan, tuning=Settings.of(job.params.tuning), device=device)
-    files = CacheFiles(**job.params.files)
-    write_checked(job.output[0], evaluate_caches(job.wildcards.encoder, files, plan, logging.info))
+    params, device = job.params, pick_device(job.params.how["device"])
+    plan = Plan(**params.plan, tuning=Settings.of(params.tuning), device=device)
+    files = CacheFiles.of(job.input, params.names)
+    evaluation = evaluate_caches(params.encoder, files, plan, logging.info, params.model)
+    write_checked(job.output[0], evaluation)
 
 
 if "snakemake" in globals():

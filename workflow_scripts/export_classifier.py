@@ -20,13 +20,13 @@ def main(job):
     paths = job.input.get("evaluation", [])
     evaluation = next((read_checked(path, advice) for path in paths), None)
     classifier = export_classifier(
-        job.wildcards.dataset,
-        (job.wildcards.encoder, Encoder(**params.encoder)),
-        CacheFiles(**params.files),
+        params.dataset,
+        (params.name, Encoder(**params.encoder)),
+        CacheFiles.of(job.input, params.names),
         Choice(**params.choice),
         Settings.of(params.tuning),
         params.leaks,
-        pick_device(params.device),
+        pick_device(params.how["device"]),
         evaluation,
     )
     write_classifier(job.output[0], classifier)

@@ -11,10 +11,10 @@ from susx.manifests import ClassManifest, ImageRecord, write_table
 
 
 def main(job):
-    """The files of the input are there only for their modification times."""
+    """The files of the input are found again by the place."""
     classes, params = ClassManifest.read(job.input.classes), job.params
     fetched = [Download.read(path).address for path in job.input.download]
-    table = split_manifest(params.place, classes, params.key, job.threads, *fetched)
+    table = split_manifest(params.place, classes, params.how["key"], job.threads, *fetched)
     write_table(job.output[0], table, ImageRecord)
     logging.info("%s", describe(table))
 

@@ -13,7 +13,7 @@ def main(job):
 
     classes, source = ClassManifest.read(job.input.classes), Source(**job.params.source)
     dimension = read_cache(job.input.test).features.shape[1] if job.input.test else None
-    images = read_images(*job.input.files, job.wildcards.split, classes, source, dimension)
+    images = read_images(*job.input.files, job.params.name, classes, source, dimension)
     write_cache(job.output[0], images)
     logging.info("%d images", len(images))
 

@@ -13,7 +13,7 @@ def main(job):
 
     classes, source = ClassManifest.read(job.input.classes), Source(**job.params.source)
     dimension = read_cache(job.input.test).features.shape[1]
-    name, shots = job.wildcards.support, job.params.shots
+    name, shots = job.params.name, job.params.shots
     support = read_support(*job.input.files, name, classes, dimension, source, shots)
     write_cache(job.output[0], support)
     logging.info("%d images", len(support))

@@ -11,7 +11,7 @@ def main(job):
 
     classes, source = ClassManifest.read(job.input.classes), Source(**job.params.source)
     dimension = read_cache(job.input.test).features.shape[1]
-    text = read_text(job.input.file, job.wildcards.strategy, classes, dimension, source)
+    text = read_text(job.input.file, job.params.name, classes, dimension, source)
     write_cache(job.output[0], text)
 
 

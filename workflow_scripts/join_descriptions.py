@@ -12,7 +12,7 @@ from susx.manifests import ClassManifest
 def main(job):
     """Log what was kept and what was dropped, with the reasons."""
     classes = ClassManifest.read(job.input.classes)
-    data = join_replies(job.wildcards.texts, classes, job.input.chunks)
+    data = join_replies(job.params.texts, classes, job.input.chunks)
     write_checked(job.output[0], data)
     counts = data["provenance"]
     logging.info("%d kept, dropped: %s", counts["n_kept"], counts["n_dropped"])

@@ -10,10 +10,9 @@ from susx.manifests import ClassManifest, ImageRecord, write_table
 
 
 def main(job):
-    """The folders of the input are there only for their modification times."""
-    classes, params = ClassManifest.read(job.input.classes), job.params
-    listing = unlabelled_images(Path(params.folder), params.key)
-    table = examined(listing, classes, params.key, job.threads)
+    """One row per image, without a label."""
+    classes, key = ClassManifest.read(job.input.classes), job.params.how["key"]
+    table = examined(unlabelled_images(Path(job.params.folder), key), classes, key, job.threads)
     write_table(job.output[0], table, ImageRecord)
     logging.info("%s", describe(table))
 

@@ -13,7 +13,7 @@ def main(job):
     from susx.web_pools import WebShard
 
     classes, shard = ClassManifest.read(job.input.classes), WebShard(**job.params.shard)
-    table = match_captions(classes, shard, job.wildcards.shard, job.params.limit)
+    table = match_captions(classes, shard, job.params.name, job.params.limit)
     write_table(job.output[0], table, Candidate)
     logging.info("%d candidates", len(table.records))
 

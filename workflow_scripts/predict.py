@@ -13,7 +13,7 @@ def main(job):
     from susx.predictions import PredictionRecord, predict_table
 
     files = job.input
-    classifier = load_classifier(files.classifier, device=job.params.device)
+    classifier = load_classifier(files.classifier, device=job.params.how["device"])
     patches = files.get("patches")
     table = predict_table(
         classifier,

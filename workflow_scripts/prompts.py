@@ -15,9 +15,9 @@ def main(job):
         "descriptions": job.input.descriptions or None,
         "descriptors": job.input.descriptors or None,
     }
-    prompts = build_prompts(
-        job.wildcards.strategy, job.params.sources, classes, {**job.params.settings, **files}
-    )
+    params = job.params
+    settings = {**params.settings, **files}
+    prompts = build_prompts(params.strategy, params.sources, classes, settings, params.files)
     prompts.write(job.output[0], classes)
     logging.info("%d texts for %d classes", sum(map(len, prompts.texts)), len(classes))
 

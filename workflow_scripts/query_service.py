@@ -13,7 +13,7 @@ def main(job):
 
     classes, params = ClassManifest.read(job.input.classes), job.params
     prompts, service = PromptSet.read(job.input.prompts, classes), ServicePool(**params.service)
-    table = query_service(service, prompts, classes, params.limit, params.folder)
+    table = query_service(service, prompts, classes, params.limit, params.how["folder"])
     write_table(job.output[0], table, Candidate)
 
 

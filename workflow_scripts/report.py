@@ -14,7 +14,8 @@ def main(job):
     files, params = job.input, job.params
     result, classes = read_result(files.result), ClassManifest.read(files.classes)
     analyses = [read_analysis(path, classes.sha256) for path in files.analyses]
-    supports = {name: SupportFiles(**paths) for name, paths in params.supports.items()}
+    rows = zip(params.supports.items(), files.manifests, files.images, strict=True)
+    supports = {name: SupportFiles(manifest, tar, entry) for (name, entry), manifest, tar in rows}
     figures = drawings(result, analyses)
     save_all(figures, job.output.figures)
     write_page(
@@ -25,7 +26,7 @@ def main(job):
         ImageFiles(files.get("test"), supports),
         figures,
         Report(**params.settings),
-        params.benchmarks,
+        params.how["benchmarks"],
         job.threads,
     )
 

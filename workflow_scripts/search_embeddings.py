@@ -16,7 +16,7 @@ def main(job):
     classes, params = ClassManifest.read(job.input.classes), job.params
     queries = read_cache(job.input.queries, classes.sha256, len(classes))
     shard = WebShard(**params.shard)
-    table = search_embeddings(queries, shard, job.wildcards.shard, params.limit, params.encoder)
+    table = search_embeddings(queries, shard, params.name, params.limit, params.encoder)
     write_table(job.output[0], table, Candidate)
     logging.info("%d queries, %s", len(queries), table.meta)
 

@@ -14,7 +14,7 @@ def main(job):
     classes = ClassManifest.read(job.input.classes)
     queries = read_cache(job.input.queries, classes.sha256, len(classes))
     pool = read_cache(job.input.pool)
-    table = search_shard(queries, pool, job.wildcards.shard, job.params.limit)
+    table = search_shard(queries, pool, job.params.shard, job.params.limit)
     write_table(job.output[0], table, Candidate)
     logging.info("%d queries, %d images", len(queries), len(pool))
 

@@ -4,24 +4,83 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 # Environments that Snakemake deploys have the dependencies but not this package.
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
+from susx.artifacts.ground import Job
+from susx.artifacts.making import Paths, make
 from susx.compute import limit_threads
 from susx.errors import InputError
 from susx.failures import UNEXPECTED
 from susx.plain import plain
 
 
-def run_job(main: Callable[[Any], None], job: Any) -> None:
-    """Run `main(job)` within the job's threads; bad input ends in one message, not a traceback.
+class Files:
+    """Inputs or outputs of a job: by name as attributes, and all of them in order."""
 
-    The log file gets everything that goes to stderr, progress bars included.
+    def __init__(self, given: Any, paths: Mapping[str, Any]) -> None:
+        """Put other paths in the place of those that Snakemake gives."""
+        self._all = [path for part in paths.values() for path in _listed(part)]
+        self._named = {
+            name: _listed(paths.get(name, [])) if not isinstance(value, str) else _only(paths[name])
+            for name, value in given.items()
+        }
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._named[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __getitem__(self, key: int | str) -> Any:
+        return self._named[key] if isinstance(key, str) else self._all[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """One of them, or `default`."""
+        return self._named.get(name, default)
+
+
+def _listed(part: Any) -> list[str]:
+    return [part] if isinstance(part, str) else list(part)
+
+
+def _only(part: Any) -> str:
+    return _listed(part)[0]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a script sees of its job: no wildcards, which would change what is made unseen.
+
+    `parts` is a folder for what a later try goes on from.
     """
+
+    input: Files
+    output: Files
+    params: Any
+    threads: int
+    parts: Path | None
+
+
+def run_job(main: Callable[[Any], None], job: Any) -> None:
+    """Run `main` within the job's threads; bad input ends in one message, not a traceback.
+
+    What the store holds is not made again. The log file gets everything that goes to stderr,
+    progress bars included.
+    """
+
+    def work(paths: Paths) -> None:
+        own, made = Files(job.input, paths.inputs), Files(job.output, paths.outputs)
+        main(Task(own, made, job.params, job.threads, paths.parts))
+
     limit_threads(job.threads)
     log = Path(job.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +90,7 @@ def run_job(main: Callable[[Any], None], job: Any) -> None:
             level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
         )
         try:
-            main(job)
+            make(Job.of(job.rule, job.input, job.output, job.params), work)
         except InputError as error:
             logging.error("%s", error)
             sys.exit(1)

@@ -14,9 +14,9 @@ def main(job):
     """Finished classes outlive a killed job; they go when the chunk is written."""
     classes = ClassManifest.read(job.input.classes)
     prompts = PromptSet.read(job.input.prompts, classes)
-    settings = Synthesis(**job.params.settings)
+    settings = Synthesis(**job.params.settings, **job.params.how["runs"])
     entries = chunk_of(classes, job.params.chunk, settings.chunk)
-    finished = job.params.finished
+    finished = job.params.how["finished"]
     table = synthesise_chunk(settings, classes, entries, prompts, finished, job.output.images)
     write_table(job.output.manifest, table, SupportRecord)
     forget(finished, entries)

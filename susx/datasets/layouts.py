@@ -106,6 +106,15 @@ def csv_lists(
     return _named_listing(named, folder, source, path, classes, origin, anywhere=True)
 
 
+def listed_images(path: str, folder: str) -> list[str]:
+    """Files that a CSV file names, there or not; none where it cannot be read."""
+    try:
+        rows = list(csv.DictReader(_text(Path(path)).splitlines()))
+    except (InputError, OSError, csv.Error):
+        return []
+    return [str(Path(folder, row["path"])) for row in rows if row.get("path")]
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8-sig")

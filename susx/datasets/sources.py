@@ -47,21 +47,30 @@ class Place:
         return [split for split in has if split in self.source.splits]
 
     def files(self, split: Split) -> list[Path]:
-        """Files and folders that tell when the images of a split change; some may be missing."""
+        """Lists, shards and folders that the images of a split come from; some may be missing."""
         source = self.source
         if isinstance(source, ClassFolders):
-            root = self.base / source.splits[split]
-            return [root, *_folders(root)]
+            return [self.base / source.splits[split]]
         if isinstance(source, WebdatasetShards | ParquetShards):
             return sorted(self.base.glob(source.splits[split]))
         if isinstance(source, CifarBatches):
             names = [source.meta, *source.splits[split]]
             return [self.base / name for name in names]
+        if isinstance(source, CsvLists):
+            return [self.base / source.splits[split]]
         listed = source.file if isinstance(source, CoopSplit) else source.splits[split]
-        if isinstance(source, CsvLists) and source.images is None:
-            return [self.base / listed]
-        folder = self.base / (source.images or ".")
-        return [self.base / listed, folder, *_folders(folder)]
+        return [self.base / listed, self.base / (source.images or ".")]
+
+    def listed(self, split: Split) -> dict[str, str]:
+        """Lists whose images may lie anywhere, each with the folder that paths are relative to."""
+        if not isinstance(self.source, CsvLists):
+            return {}
+        file, images = self.base / self.source.splits[split], self.source.images
+        return {str(file): str(file.parent if images is None else self.base / images)}
+
+    def fetched(self, split: Split) -> str:
+        """Pattern of the files that a download brings."""
+        return str(self.base / self.settings(split)["source"]["splits"][split])
 
     def settings(self, split: Split) -> dict[str, Any]:
         """The place and a split of it as plain values, for `list_split`."""

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from transformers import BertConfig, BertModel, BlipVisionConfig, BlipVisionModel
 
-from susx.config_encoders import WEIGHTS
 from susx.encoders.hub import folder_of
 from susx.errors import InputError, listing
 
+WEIGHTS = (".safetensors", ".bin", ".pth", ".pt")  # in order of preference
 HEAD = 64  # width of an attention head, in every published size of ViT and BERT
 TIMM_NAMES = (
     ("embeddings.class_embedding", "cls_token"),

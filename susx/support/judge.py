@@ -114,7 +114,7 @@ def judge(
 
         with TemporaryDirectory() as folder:
             made = Path(folder, "support.h5")
-            embed_support(encoder, table, images, made, threads)
+            embed_support(encoder, table, images, made, Path(folder, "parts"), threads)
             found = read_cache(made)
         for path, cache in caches.items():
             if found.meta["encoder"]["weights_sha256"] != cache.meta["encoder"]["weights_sha256"]:

@@ -1,0 +1,89 @@
+"""What is stale is decided by content: `susx.artifacts`, asked once the jobs of a run are known.
+
+Nothing of Snakemake's own reasons to run a job again is used: it is told which outputs to make.
+"""
+
+import sys
+
+from snakemake.io import flag
+from snakemake.settings.types import ExecMode, RerunTrigger
+
+from susx.artifacts.ground import Job
+from susx.artifacts.memory import Memory
+from susx.artifacts.plan import plan
+from susx.artifacts.store import link
+
+PLANNING_READS = 2**31
+"""Bytes that are hashed at most while planning, about a second; what is beyond is left to jobs."""
+SHOWN_REASONS = 12
+
+
+def tell_stale(stale):
+    """Say on the screen what is made again, and why; what is made for the first time is not told."""
+    told = [
+        (p, r) for p, r in stale.items() if Path(p).exists() and "made again" not in r
+    ]
+    for path, reason in told[:SHOWN_REASONS]:
+        print(f"stale: {path}: {reason}", file=sys.stderr)
+    if len(told) > SHOWN_REASONS:
+        print(
+            f"stale: and {len(told) - SHOWN_REASONS} more files",
+            file=sys.stderr,
+        )
+
+
+def decide(dag):
+    """Force the jobs whose outputs are stale, link what is found, and silence all other reasons."""
+    levels = [list(level) for level in dag.toposorted()]
+    jobs = [job for level in levels for job in level if not job.rule.norun]
+    ends = [job for level in levels for job in level if job.rule.norun]
+    wanted = {str(path) for job in ends for path in job.input}
+    wanted |= {str(path) for job in dag.targetjobs for path in job.output}
+    wanted |= {str(path) for path in dag.targetfiles}
+    try:
+        made = plan(
+            [Job.of(job.rule.name, job.input, job.output, job.params) for job in jobs],
+            wanted,
+            Memory(MEMORY, PLANNING_READS),
+        )
+        if not workflow.dryrun:
+            for path, file in made.found.items():
+                link(Path(file), path)
+    except InputError as error:
+        raise Refused(str(error)) from None
+    for job in jobs:
+        if made.stale.keys().isdisjoint(job.output):
+            for path in job.input:
+                path._file = flag(path._file, "ancient")
+    dag.forcefiles.update(made.stale)
+    workflow.dag_settings.rerun_triggers = frozenset({RerunTrigger.MTIME})
+    tell_stale(made.stale)
+
+
+def decide_before_jobs():
+    """Let Snakemake ask `decide` when it knows all jobs, and has not yet decided which to run.
+
+    This is all that touches private parts of Snakemake; tests/workflow/test_workflow_stale.py tells
+    if the pinned version changes them.
+    """
+    build = workflow._build_dag
+
+    def build_decided():
+        dag, update = workflow.dag, workflow.dag.update_needrun
+        decided = False
+
+        async def update_decided(*arguments, **options):
+            nonlocal decided
+            if not decided:
+                decided = True
+                decide(dag)
+            await update(*arguments, **options)
+
+        dag.update_needrun = update_decided
+        build()
+
+    if workflow.exec_mode == ExecMode.DEFAULT:
+        workflow._build_dag = build_decided
+
+
+decide_before_jobs()

@@ -1,0 +1,174 @@
+"""What lies on disk now: the identities of inputs, and the receipts of what was made."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from susx.artifacts.hub import snapshot_commit
+from susx.artifacts.memory import Memory
+from susx.artifacts.recipe import Receipt, Recipe, Source
+from susx.artifacts.stages import version_of
+from susx.artifacts.store import Store, object_of, receipt_of
+from susx.datasets.layouts import listed_images
+from susx.errors import InputError
+
+UNCOUNTED = frozenset({"how", "kept", "hub", "listed"})
+"""Parameters of a rule that are no settings: how a job runs, where its outputs are kept, and what
+else it is made from."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where the outputs of a rule are kept.
+
+    Attributes:
+        memory: folder of remembered hashes.
+        receipts: folder for receipts of outputs that are files of their own.
+        store: store of the outputs; None if they are files of their own.
+    """
+
+    memory: str
+    receipts: str
+    store: str | None = None
+
+    def receipt_file(self, output: str) -> Path:
+        """Where the receipt of an output that is a file of its own lies."""
+        return Path(self.receipts, *Path(output).parts[Path(output).is_absolute() :]).with_name(
+            f"{Path(output).name}.json"
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a run.
+
+    Attributes:
+        stage: name of its rule.
+        inputs: paths by name, in order; those without a name under "".
+        outputs: paths by name.
+        params: parameters of the rule; all but `UNCOUNTED` change what is made.
+        kept: where the outputs are kept; None if they are made whenever they are asked for.
+    """
+
+    stage: str
+    inputs: Mapping[str, Sequence[str]]
+    outputs: Mapping[str, str]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    kept: Kept | None = None
+
+    @classmethod
+    def of(cls, stage: str, inputs: Any, outputs: Any, params: Any) -> Job:
+        """Job of a rule, from lists of Snakemake's that partly have names."""
+        given = dict(params.items())
+        made = {name: paths[0] for name, paths in _by_name(outputs, "output").items()}
+        kept = Kept(**given["kept"]) if given["kept"] else None
+        return cls(stage, _by_name(inputs), made, given, kept)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Parameters that change what is made."""
+        return {name: value for name, value in self.params.items() if name not in UNCOUNTED}
+
+    @property
+    def store(self) -> Store | None:
+        """Store of the outputs."""
+        return Store(self.kept.store) if self.kept and self.kept.store else None
+
+
+def _by_name(files: Any, otherwise: str = "") -> dict[str, list[str]]:
+    named = {
+        name: [str(value)] if isinstance(value, str) else [str(path) for path in value]
+        for name, value in files.items()
+    }
+    return named or ({otherwise: [str(path) for path in files]} if len(files) else {})
+
+
+def object_file(name: str, path: str) -> str:
+    """Name of an output within its object, the same whatever the project calls it."""
+    return f"{name}{Path(path).suffix}"
+
+
+def source_of(path: str, memory: Memory, at_any_cost: bool = False) -> Source | None:
+    """What an input is: an object by its receipt, all else by its content.
+
+    Returns:
+        None if finding out is over the budget of `memory`.
+
+    Raises:
+        InputError: if an object is not what its receipt says.
+    """
+    if object_of(path) is None:
+        identity = memory.identity(path, at_any_cost)
+        return None if identity is None else Source(path, identity)
+    found = receipt_of(path)
+    if found is None:
+        raise InputError(f"{path}: its artifact is gone or damaged; run again")
+    receipt, name = found
+    return Source(path, receipt.outputs[name].sha256, receipt.recipe.key)
+
+
+def sources_beside(job: Job, memory: Memory) -> dict[str, list[Source]] | None:
+    """What a job is made from besides its input files: models of the hub, files that a list names.
+
+    Returns:
+        None if something is not known yet.
+    """
+    found: dict[str, list[Source]] = {}
+    for model, revision in job.params.get("hub", ()):
+        commit = snapshot_commit(model, revision)
+        if commit is None:
+            return None
+        found.setdefault("hub", []).append(Source(f"{model}@{revision or 'main'}", commit))
+    listed = job.params.get("listed", {})
+    named = {f"images of {p}": listed_images(p, f) for p, f in listed.get("images", {}).items()}
+    if pattern := listed.get("fetched"):
+        named[pattern] = sorted(glob.glob(pattern))  # noqa: PTH207
+    for name, paths in named.items():
+        identity = memory.listing(name, paths)
+        if identity is None:
+            return None
+        found.setdefault("listed", []).append(Source(name, identity))
+    return found
+
+
+def recipe_of(job: Job, inputs: Mapping[str, Sequence[Source]]) -> Recipe:
+    """The recipe of a job whose inputs are known."""
+    return Recipe(job.stage, version_of(job.stage), job.settings, inputs)
+
+
+def receipt_on_disk(job: Job) -> Receipt | None:
+    """Receipt of what the outputs of a job are now; None if they are not of one making."""
+    receipts = []
+    for path in job.outputs.values():
+        if job.store:
+            found = receipt_of(path)
+            receipts.append(found[0] if found else None)
+        elif job.kept:
+            receipts.append(_own_receipt(job.kept, path))
+    first = receipts[0] if receipts else None
+    same = first and all(r and r.recipe.key == first.recipe.key for r in receipts)
+    return first if same else None
+
+
+def intact_object(store: Store, recipe: Recipe, memory: Memory) -> Receipt | None:
+    """Receipt of an object if its files are what the receipt says, else None.
+
+    Files that are over the budget of `memory` pass by their size.
+    """
+    receipt = store.find(recipe.stage, recipe.key)
+    folder = store.folder(recipe.stage, recipe.key)
+    for output in receipt.outputs.values() if receipt else ():
+        if memory.sha256(str(folder / output.file)) not in (None, output.sha256):
+            return None
+    return receipt
+
+
+def _own_receipt(kept: Kept, path: str) -> Receipt | None:
+    try:
+        return Receipt.read(kept.receipt_file(path))
+    except InputError:
+        return None

@@ -1,0 +1,213 @@
+"""Around every job: found in the store, or made, compared once more, and added."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from susx.artifacts.commit import own_commit
+from susx.artifacts.ground import (
+    Job,
+    Kept,
+    intact_object,
+    object_file,
+    recipe_of,
+    source_of,
+    sources_beside,
+)
+from susx.artifacts.memory import NOT_THERE, Memory
+from susx.artifacts.recipe import Output, Receipt, Recipe, Source
+from susx.artifacts.store import Store, link, object_of, receipt_of
+from susx.errors import InputError
+from susx.files import sha256_file
+from susx.stamps import stamp_of
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Paths:
+    """What a job reads and writes.
+
+    Attributes:
+        inputs: by name; links to objects are followed, so that they cannot be switched meanwhile.
+        outputs: by name; where they are to be written.
+        parts: folder for finished parts, which a later try goes on from; None without a store.
+    """
+
+    inputs: Mapping[str, Sequence[str]]
+    outputs: Mapping[str, str]
+    parts: Path | None = None
+
+
+def make(job: Job, work: Callable[[Paths], None]) -> None:
+    """Let a job make its outputs, unless they are in its store.
+
+    Args:
+        job: the job.
+        work: makes the outputs.
+
+    Raises:
+        InputError: from `work`; or if an input is damaged, or changed while it was read.
+    """
+    if job.kept is None:
+        work(Paths(job.inputs, job.outputs))
+        return
+    maker = _Maker(job, job.kept, work)
+    if job.kept.store is None:
+        maker.make_own()
+    else:
+        maker.make_object(Store(job.kept.store))
+
+
+class _Maker:
+    """One job at work, with the recipe of what lay there when it began.
+
+    `before` is None if a model of the hub is not in the local cache yet.
+    """
+
+    def __init__(self, job: Job, kept: Kept, work: Callable[[Paths], None]) -> None:
+        self._job, self._kept, self._work = job, kept, work
+        self._check_objects()
+        self._inputs = {n: [_followed(path) for path in paths] for n, paths in job.inputs.items()}
+        self._before = self._recipe()
+
+    def make_own(self) -> None:
+        """Make outputs that are files of their own, and write their receipts."""
+        outputs = self._job.outputs
+        receipts = [self._kept.receipt_file(path) for path in outputs.values()]
+        for path in receipts:
+            path.unlink(missing_ok=True)
+        self._work(Paths(self._inputs, outputs))
+        recipe = self._unchanged()
+        made = {name: _output(Path(path)) for name, path in outputs.items()}
+        for path in receipts:
+            self._receipt(recipe, made).write(path)
+
+    def make_object(self, store: Store) -> None:
+        """Find the object, or make and add it; then link the outputs to it."""
+        before, memory = self._before, Memory(self._kept.memory)
+        if before and (found := intact_object(store, before, memory)):
+            LOG.info("found in %s: nothing to make", store.root)
+        else:
+            if before and store.find(before.stage, before.key):  # of the right size, but damaged
+                store.discard(before.stage, before.key)
+            found = self._add_object(store)
+        folder = store.folder(found.recipe.stage, found.recipe.key)
+        for name, path in self._job.outputs.items():
+            link(folder / object_file(name, path), path)
+
+    def _add_object(self, store: Store) -> Receipt:
+        job, before = self._job, self._before
+        files = {name: object_file(name, path) for name, path in job.outputs.items()}
+        with store.making() as folder:
+            parts = store.parts(job.stage, before.key) if before else folder / "parts"
+            outputs = {name: str(folder / file) for name, file in files.items()}
+            try:
+                self._work(Paths(self._inputs, outputs, parts))
+            except Exception:
+                if before and (there := store.find(job.stage, before.key)):
+                    LOG.info("made meanwhile by another process, which removed what this one read")
+                    return there
+                raise
+            recipe = self._unchanged()
+            made = {name: _output(folder / file) for name, file in files.items()}
+            receipt = store.add(folder, self._receipt(recipe, made))
+        memory, place = Memory(self._kept.memory), store.folder(job.stage, recipe.key)
+        for output in receipt.outputs.values():
+            path = str(place / output.file)
+            memory.remember(path, output.sha256, stamp_of(path), settled=True)
+        return receipt
+
+    def _recipe(self) -> Recipe | None:
+        memory = Memory(self._kept.memory)
+        inputs: dict[str, list[Source]] = {}
+        for name, paths in self._job.inputs.items():
+            for path in paths:
+                source = source_of(path, memory)
+                if source is None or source.identity == NOT_THERE:
+                    raise InputError(f"{path}: not found; run again")
+                inputs.setdefault(name, []).append(source)
+        beside = sources_beside(self._job, memory)
+        return None if beside is None else recipe_of(self._job, {**inputs, **beside})
+
+    def _unchanged(self) -> Recipe:
+        """Recipe after the work.
+
+        Raises:
+            InputError: if it is another than before, or a hub model still has no commit.
+        """
+        after = self._recipe()
+        if after is None:
+            models = ", ".join(model for model, _ in self._job.params.get("hub", ()))
+            raise InputError(
+                f"{models}: its commit is not in the local cache of the hub, so that what was made "
+                "cannot be told from what another version makes; fetch it with `hf download` and "
+                "run again"
+            )
+        if self._before is not None and after.key != self._before.key:
+            changed = "; ".join(after.differences(self._before))
+            raise InputError(f"an input changed while this ran ({changed}); run again")
+        return after
+
+    def _check_objects(self) -> None:
+        """Compare the objects that are read with their receipts.
+
+        Raises:
+            InputError: if one was damaged or overwritten.
+        """
+        memory = Memory(self._kept.memory)
+        for path in (path for paths in self._job.inputs.values() for path in paths):
+            found, place = receipt_of(path), object_of(path)
+            if found is None or place is None:
+                continue
+            receipt, name = found
+            if memory.sha256(str(place)) != receipt.outputs[name].sha256:
+                raise InputError(
+                    f"{path}: is not what was made any more, it was damaged or overwritten in "
+                    f"{place}; run again, and it is made again"
+                )
+
+    def _receipt(self, recipe: Recipe, outputs: Mapping[str, Output]) -> Receipt:
+        made = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "host": socket.gethostname(),
+            "python": platform.python_version(),
+            "commit": own_commit(),
+        }
+        return Receipt(recipe, outputs, made, self._tree(recipe))
+
+    def _tree(self, recipe: Recipe) -> dict[str, Receipt]:
+        """Receipts of everything that led to a recipe."""
+        tree: dict[str, Receipt] = {}
+        for path in (path for paths in self._job.inputs.values() for path in paths):
+            if found := receipt_of(path):
+                tree |= found[0].with_ancestors
+            elif (own := self._kept.receipt_file(path)).exists():
+                tree |= Receipt.read(own).with_ancestors
+        tree.pop(recipe.key, None)
+        return tree
+
+
+def _followed(path: str) -> str:
+    """The object behind a link, as a path below the working folder where it lies there."""
+    place = object_of(path)
+    if place is None:
+        return path
+    return os.path.relpath(place) if place.is_relative_to(Path.cwd()) else str(place)
+
+
+def _output(path: Path) -> Output:
+    """What was written; a folder is only known to be there."""
+    if path.is_dir():
+        return Output(path.name, "", 0)
+    try:
+        return Output(path.name, sha256_file(path), path.stat().st_size)
+    except FileNotFoundError:
+        raise InputError(f"{path.name}: the job ended without writing it") from None

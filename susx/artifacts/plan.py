@@ -1,0 +1,190 @@
+"""Which outputs of a run are stale, which are found in a store, and why."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from susx.artifacts.ground import (
+    Job,
+    intact_object,
+    object_file,
+    receipt_on_disk,
+    recipe_of,
+    source_of,
+    sources_beside,
+)
+from susx.artifacts.memory import Memory
+from susx.artifacts.recipe import Receipt, Recipe, Source
+from susx.artifacts.store import Store
+
+CHEAP = frozenset({"model"})
+"""Inputs that are hashed while planning whatever their size: one model stands behind all jobs."""
+
+OBJECTS_HASHED = 2**30
+"""Bytes of objects that are hashed while planning, about half a second; what lies beyond
+passes by its size, and is looked at by the job that reads it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run has to do.
+
+    Attributes:
+        stale: outputs that have to be made, with the reason.
+        found: outputs that are in a store, by the file to link them to.
+    """
+
+    stale: dict[str, str] = field(default_factory=dict)
+    found: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _State:
+    """What is known of a job: its recipe, the receipt that fits it, and whether files are there.
+
+    `receipt` is that of an object, of outputs on disk, or one that a later artifact remembers.
+    """
+
+    recipe: Recipe | None = None
+    receipt: Receipt | None = None
+    there: bool = False
+    found: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+def plan(jobs: Sequence[Job], wanted: Collection[str], memory: Memory) -> Plan:
+    """Compare what lies there with what would be made now.
+
+    An artifact that is gone is not made again as long as nothing that has to be made reads it, and
+    some later artifact remembers its recipe and content.
+
+    Args:
+        jobs: of the run, each behind those whose outputs it reads.
+        wanted: outputs that are asked for.
+        memory: remembered hashes, with a budget for others.
+    """
+    planner = _Planner(jobs, memory)
+    making: set[int] = set()
+    while True:
+        states = planner.states(making)
+        made = {number for number, state in states.items() if state.receipt is None}
+        lacking = planner.lacking(states, made, wanted)
+        if not lacking:
+            break
+        making |= lacking
+    result = Plan()
+    for number, state in states.items():
+        if state.receipt is None:
+            result.stale.update(dict.fromkeys(jobs[number].outputs.values(), state.reason))
+        else:
+            result.found.update(state.found)
+    return result
+
+
+class _Planner:
+    def __init__(self, jobs: Sequence[Job], memory: Memory) -> None:
+        self._jobs, self._memory = jobs, memory
+        self._of_objects = Memory(memory.folder, OBJECTS_HASHED)
+        self._makers = {
+            path: (number, name)
+            for number, job in enumerate(jobs)
+            for name, path in job.outputs.items()
+        }
+        self._on_disk = [receipt_on_disk(job) for job in jobs]
+        self._remembered: dict[str, Receipt] = {}
+        for receipt in self._on_disk:
+            if receipt:
+                self._remembered |= receipt.tree
+        self._objects: dict[str, Receipt | None] = {}
+
+    def states(self, making: set[int]) -> dict[int, _State]:
+        """State of every job if the jobs `making` are made in any case."""
+        states: dict[int, _State] = {}
+        for number, job in enumerate(self._jobs):
+            states[number] = self._state(number, job, states, number in making)
+        return states
+
+    def lacking(
+        self, states: Mapping[int, _State], made: set[int], wanted: Collection[str]
+    ) -> set[int]:
+        """Jobs whose outputs are only remembered, but are asked for or read by what is made."""
+        paths = set(wanted)
+        for number in made:
+            paths.update(path for paths_ in self._jobs[number].inputs.values() for path in paths_)
+        needed = {self._makers[path][0] for path in paths if path in self._makers}
+        return {n for n in needed if n not in made and not states[n].there}
+
+    def _state(self, number: int, job: Job, states: Mapping[int, _State], is_made: bool) -> _State:
+        if job.kept is None:
+            return _State(reason="looked at whenever it is asked for")
+        inputs: dict[str, list[Source]] = {}
+        for name, paths in job.inputs.items():
+            for path in paths:
+                source, reason = self._source(name, path, states)
+                if source is None:
+                    return _State(reason=reason)
+                inputs.setdefault(name, []).append(source)
+        beside = sources_beside(job, self._memory)
+        if beside is None:
+            return _State(reason="what it is made from is looked at")
+        recipe = recipe_of(job, {**inputs, **beside})
+        if is_made:
+            return _State(recipe, reason="it is gone, and what is made again reads it")
+        return self._compared(number, job, recipe)
+
+    def _source(
+        self, name: str, path: str, states: Mapping[int, _State]
+    ) -> tuple[Source | None, str]:
+        maker = self._makers.get(path)
+        if maker is None or self._jobs[maker[0]].kept is None:
+            source = source_of(path, self._memory, name in CHEAP)
+            return source, f"{path} is looked at"
+        number, output = maker
+        receipt = states[number].receipt
+        if receipt is None:
+            return None, f"{path} is made again"
+        identity = receipt.outputs[output].sha256
+        if self._jobs[number].store is None and not identity:  # a folder of its own
+            source = source_of(path, self._memory)
+            return source, f"{path} is looked at"
+        return Source(path, identity, receipt.recipe.key), ""
+
+    def _compared(self, number: int, job: Job, recipe: Recipe) -> _State:
+        now = self._on_disk[number]
+        if job.store is None:
+            if now and now.recipe.key == recipe.key and self._is_untouched(job, now):
+                return _State(recipe, now, there=True)
+        else:
+            if receipt := self._object(job.store, recipe):
+                folder = job.store.folder(job.stage, recipe.key)
+                files = {p: str(folder / object_file(n, p)) for n, p in job.outputs.items()}
+                moved = {p: f for p, f in files.items() if not _leads_to(p, f)}
+                return _State(recipe, receipt, there=True, found=moved)
+            if receipt := self._remembered.get(recipe.key):
+                return _State(recipe, receipt)
+        if now is None:
+            reason = "not there, or not made by this pipeline"
+        else:
+            reason = "; ".join(recipe.differences(now.recipe)) or "damaged, gone or replaced"
+        return _State(recipe, reason=reason)
+
+    def _object(self, store: Store, recipe: Recipe) -> Receipt | None:
+        if recipe.key not in self._objects:
+            self._objects[recipe.key] = intact_object(store, recipe, self._of_objects)
+        return self._objects[recipe.key]
+
+    def _is_untouched(self, job: Job, receipt: Receipt) -> bool:
+        """Whether files of their own are what was made; of a folder only that it is there."""
+        for name, path in job.outputs.items():
+            stated = receipt.outputs[name].sha256
+            identity = self._memory.identity(path)
+            if identity == "none" or (stated and identity not in (None, stated)):
+                return False
+        return True
+
+
+def _leads_to(path: str, file: str) -> bool:
+    return Path(path).is_symlink() and os.path.realpath(path) == os.path.realpath(file)

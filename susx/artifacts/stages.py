@@ -1,0 +1,27 @@
+"""Versions of the stages: raised when the numbers of a stage can change.
+
+An artifact of an earlier version is made again, and so is what follows from it if it came out
+different. A test compares the code behind every stage with what it was when its version was set.
+"""
+
+from __future__ import annotations
+
+STAGES = {
+    stage: 1
+    for stage in (
+        *("class_manifest", "download_dataset", "image_manifest", "list_unlabelled"),
+        *("describe_classes", "join_descriptions", "prompts"),
+        *("search_shard", "draw_support", "select_support", "synthesise", "join_chunks"),
+        *("search_embeddings", "match_captions", "query_service", "download_support"),
+        *("embed_text", "embed_images", "embed_patches", "embed_support", "embed_shard"),
+        *("import_classes", "import_images", "import_text", "import_support"),
+        *("evaluate", "collate", "export_classifier", "predict", "analyse", "report", "summary"),
+        *("demo_images", "demo_pool"),
+    )
+}
+"""Version of every stage, by the name of its rule."""
+
+
+def version_of(stage: str) -> int:
+    """Version of a stage's code."""
+    return STAGES[stage]

@@ -1,0 +1,155 @@
+"""A store of artifacts by key: `{root}/{stage}/{key}/`, each with its receipt.
+
+Objects are added by renaming a whole folder, which needs no lock and no right but to write: of two
+processes that make the same at once, one is first, and the other finds that it was there. An object
+is never touched again. Several projects may share a store.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from susx.artifacts.recipe import Receipt
+from susx.errors import InputError
+from susx.files import write_errors
+
+RECEIPT = "receipt.json"
+IN_THE_MAKING = "tmp"
+LAST_USED = "used"
+READ_ONLY = 0o444
+
+
+class Store:
+    """Artifacts below one folder."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    def folder(self, stage: str, key: str) -> Path:
+        """Where an object is, or would be."""
+        return self.root / stage / key
+
+    def find(self, stage: str, key: str) -> Receipt | None:
+        """Receipt of an object that is there in full, by the sizes of its files; None if not."""
+        folder = self.folder(stage, key)
+        try:
+            receipt = Receipt.read(folder / RECEIPT)
+        except InputError:
+            return None
+        try:
+            whole = all(
+                (folder / output.file).stat().st_size == output.size
+                for output in receipt.outputs.values()
+            )
+        except OSError:
+            return None
+        return receipt if whole and receipt.recipe.key == key else None
+
+    @contextmanager
+    def making(self) -> Iterator[Path]:
+        """Yield a folder to make an object in; it is gone afterwards unless it was added."""
+        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        folder = self.root / IN_THE_MAKING / name
+        with write_errors(folder):
+            folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def add(self, made: Path, receipt: Receipt) -> Receipt:
+        """Add an object; what was there before wins, if it is whole.
+
+        Args:
+            made: folder with the files that the receipt names, on the same file system.
+            receipt: of the object.
+
+        Returns:
+            The receipt of the object that is there now.
+
+        Raises:
+            InputError: if the store cannot be written.
+        """
+        stage, key = receipt.recipe.stage, receipt.recipe.key
+        receipt.write(made / RECEIPT)
+        for output in receipt.outputs.values():
+            with suppress(OSError):  # some file systems know no rights
+                (made / output.file).chmod(READ_ONLY)
+        place = self.folder(stage, key)
+        with write_errors(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            for _ in range(2):
+                try:
+                    made.rename(place)
+                    return receipt
+                except OSError:
+                    if there := self.find(stage, key):
+                        return there
+                    self.discard(stage, key)
+        raise InputError(f"{place}: cannot be replaced; delete it and run again")
+
+    def discard(self, stage: str, key: str) -> None:
+        """Remove an object, at once for those who look for it."""
+        place = self.folder(stage, key)
+        with self.making() as folder, suppress(FileNotFoundError):
+            place.rename(folder / "object")
+
+    def parts(self, stage: str, key: str) -> Path:
+        """Folder for finished parts of an object in the making, which outlive a killed job."""
+        return self.root / IN_THE_MAKING / "parts" / f"{stage}-{key}"
+
+
+def link(target: Path, name: str | Path) -> None:
+    """Let a readable name stand for a file of a store, whatever the name stood for.
+
+    The link is relative where the store lies in the working folder, so that a project can be moved.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    name = Path(name)
+    with write_errors(name):
+        name.parent.mkdir(parents=True, exist_ok=True)
+        shown = str(target.absolute())
+        if not target.is_absolute():
+            shown = os.path.relpath(target.resolve(), name.parent.resolve())
+        if name.is_symlink() and str(name.readlink()) == shown:
+            return
+        temporary = name.with_name(f".{name.name}.{secrets.token_hex(4)}")
+        temporary.symlink_to(shown)
+        try:
+            temporary.replace(name)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def object_of(path: str | Path) -> Path | None:
+    """The file of a store that a name stands for, there or not; None if it is no such link."""
+    try:
+        target = Path(path).readlink()
+    except OSError:
+        return None
+    place = Path(os.path.normpath(Path(os.path.realpath(Path(path).parent)) / target))
+    is_object = len(place.parent.name) == 64 and place.parent.parent.name != ""
+    return place if is_object else None
+
+
+def receipt_of(path: str | Path) -> tuple[Receipt, str] | None:
+    """Receipt of the object that a name stands for, and which of its outputs; None if neither."""
+    place = object_of(path)
+    if place is None:
+        return None
+    try:
+        receipt = Receipt.read(place.parent / RECEIPT)
+    except InputError:
+        return None
+    for name, output in receipt.outputs.items():
+        if output.file == place.name:
+            return receipt, name
+    return None
