@@ -1,0 +1,61 @@
+"""Floating point numbers that may differ by rounding alone."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def random_walk(terms: int, lanes: int = 1) -> float:
+    """Roundings to allow for where so many terms are added up on the way to a value.
+
+    Adding a term rounds the sum by up to half an eps, up or down, 0.29 eps in the root mean
+    square. After `terms` additions that makes 0.29 * sqrt(terms), and 0.41 * sqrt(terms) between
+    two computations. Five times that is left to no chance even in thousands of values.
+
+    Matrix products add in `lanes` side by side, so that fewer additions follow one another.
+    """
+    return 2 * math.sqrt(terms / lanes)
+
+
+def array(values: Any) -> NDArray[Any]:
+    if isinstance(values, Tensor):
+        return values.detach().cpu().numpy()
+    return np.asarray(values)
+
+
+def eps(values: NDArray[Any]) -> float:
+    """Spacing of numbers at 1; anything else than floating point is exact to that of Python's."""
+    kind = values.dtype if np.issubdtype(values.dtype, np.floating) else np.dtype(float)
+    return float(np.finfo(kind).eps)
+
+
+def roundings_between(actual: Any, expected: Any, scale: float | None = None) -> float:
+    """Largest difference, in eps of the less precise type, relative to `scale`.
+
+    The scale is that of a row, its largest magnitude: values of a row are sums of terms of one
+    size, and a small one is as inexact as a large one. Where all terms may cancel, as in cosines,
+    give the size of the terms.
+    """
+    made, wanted = array(actual), array(expected)
+    assert made.shape == wanted.shape
+    unit = max(eps(made), eps(wanted))
+    made, wanted = made.astype(np.float64), wanted.astype(np.float64)
+    sizes = np.abs(np.atleast_1d(wanted)).max(axis=-1) if scale is None else np.float64(scale)
+    errors = np.abs(np.atleast_1d(made - wanted)).max(axis=-1)
+    # A row of zeros is exact or infinitely wrong.
+    ratios = np.where(errors == 0, 0.0, errors / np.maximum(unit * sizes, np.finfo(float).tiny))
+    return float(ratios.max())
+
+
+def close(actual: Any, expected: Any, roundings: float, scale: float | None = None) -> bool:
+    """Whether values of the same shape differ by no more than so many roundings."""
+    return roundings_between(actual, expected, scale) <= roundings
+
+
+def assert_close(actual: Any, expected: Any, roundings: float, scale: float | None = None) -> None:
+    """Assert that values of the same shape differ by no more than so many roundings."""
+    found = roundings_between(actual, expected, scale)
+    assert found <= roundings, f"differ by {found:.4g} roundings, not {roundings:.4g}"
