@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+LANES = 4
+"""Values of float32 that a matrix product adds up side by side; no processor has fewer."""
+
 
 def random_walk(terms: int, lanes: int = 1) -> float:
     """Roundings to allow for where so many terms are added up on the way to a value.

@@ -17,12 +17,11 @@ from susx.encoders import LIBRARIES, Encoder, load_encoder
 from susx.errors import InputError
 from susx.images import decode
 from tests import blip_cases, encoder_cases, open_clip_cases
-from tests.closeness import assert_close, close, random_walk
+from tests.closeness import LANES, assert_close, close, random_walk
 from tests.encoder_cases import Case, Reference
 from tests.helpers import colour_of, image_bytes
 
 CASES = encoder_cases.CASES | blip_cases.CASES | open_clip_cases.CASES
-LANES = 4  # of float32; no processor's vectors are shorter
 TEXTS = ["a photo of a cat.", "dog", "the large, small and very odd animal: a zebra", "dog"]
 SIZES = [(40, 30), (30, 40), (1, 1), (3, 200), (32, 32)]
 IMAGES = [decode(image_bytes(colour_of(i, 5), size, seed=i)) for i, size in enumerate(SIZES)]
