@@ -62,3 +62,8 @@ def assert_close(actual: Any, expected: Any, roundings: float, scale: float | No
     """Assert that values of the same shape differ by no more than so many roundings."""
     found = roundings_between(actual, expected, scale)
     assert found <= roundings, f"differ by {found:.4g} roundings, not {roundings:.4g}"
+
+
+def stored(decimals: int) -> float:
+    """Largest error of a number that is stored with so many decimals."""
+    return 0.501 * 10**-decimals
