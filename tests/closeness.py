@@ -16,9 +16,9 @@ def random_walk(terms: int, lanes: int = 1) -> float:
 
     Adding a term rounds the sum by up to half an eps, up or down, 0.29 eps in the root mean
     square. After `terms` additions that makes 0.29 * sqrt(terms), and 0.41 * sqrt(terms) between
-    two computations. Five times that is left to no chance even in thousands of values.
+    two computations. The bound is five times that, which even a million values do not exceed.
 
-    Matrix products add in `lanes` side by side, so that fewer additions follow one another.
+    A matrix product adds up in `lanes` side by side, so that fewer additions follow one another.
     """
     return 2 * math.sqrt(terms / lanes)
 
@@ -59,7 +59,15 @@ def close(actual: Any, expected: Any, roundings: float, scale: float | None = No
 
 
 def assert_close(actual: Any, expected: Any, roundings: float, scale: float | None = None) -> None:
-    """Assert that values of the same shape differ by no more than so many roundings."""
+    """Assert that values of the same shape differ by no more than rounding.
+
+    Args:
+        actual: values of any floating type.
+        expected: the same by other means.
+        roundings: how many eps they may differ by: `random_walk` of the terms of all sums between
+            inputs and values, or a half where a value is only stored in another type.
+        scale: what an eps is relative to, the largest value of a row if not given.
+    """
     found = roundings_between(actual, expected, scale)
     assert found <= roundings, f"differ by {found:.4g} roundings, not {roundings:.4g}"
 
