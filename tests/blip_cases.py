@@ -13,10 +13,11 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizer, ViTConfig, 
 from transformers.models.blip.configuration_blip import BlipTextConfig
 from transformers.models.blip.modeling_blip_text import BlipTextModel
 
-from tests.encoder_cases import Case, Reference, widen
+from tests.encoder_cases import PATCH_TERMS, Case, Reference, terms_of_layers, widen
 from tests.helpers import CHARACTERS
 
 TOWER, DIM, SIDE, PATCH, TCL_LAYERS = 128, 24, 32, 8, 8
+TEXT_LAYERS = {"blip": 3, "tcl": 6}  # TCL takes the text from the middle
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 WORDS = ["the", "photo", "of", "cat", "dog", "large", "small", "and", "very", "odd", "animal"]
@@ -67,7 +68,7 @@ def towers(kind: str) -> tuple[Any, Any, Any, Any]:
     }
     text = (
         BlipTextModel(
-            BlipTextConfig(**shape, num_hidden_layers=3, encoder_hidden_size=TOWER),
+            BlipTextConfig(**shape, num_hidden_layers=TEXT_LAYERS[kind], encoder_hidden_size=TOWER),
             add_pooling_layer=False,
         )
         if kind == "blip"
@@ -176,9 +177,13 @@ def reference(
             states = text(input_ids=ids, attention_mask=mask, is_decoder=False).last_hidden_state
         else:
             out = text(input_ids=ids, attention_mask=mask, output_hidden_states=True)
-            states = out.hidden_states[6]
+            states = out.hidden_states[TEXT_LAYERS[kind]]
         projected = vision_proj(hidden)
         return Reference(pixels, projected[:, 0], projected[:, 1:], text_proj(states[:, 0]))
+
+
+# The last norm and the projection have the width once more each.
+IMAGE_TERMS = PATCH_TERMS + terms_of_layers(2, TOWER, 17) + 2 * TOWER
 
 
 def case(kind: str, fits: int) -> Case:
@@ -192,6 +197,8 @@ def case(kind: str, fits: int) -> Case:
         patches=(SIDE // PATCH) ** 2,
         logit_scale=1 / 0.07,
         fits=fits,
+        image_terms=IMAGE_TERMS,
+        text_terms=terms_of_layers(TEXT_LAYERS[kind], TOWER, 35) + 2 * TOWER,
         unit="x ",
         resize="squash",
         mean=MEAN,

@@ -70,6 +70,8 @@ class Case:
         mean: of the normalisation.
         std: of the normalisation.
         unit: what takes one token.
+        image_terms: terms that are added up between a pixel and a feature, over all layers.
+        text_terms: the same between a token and a feature.
     """
 
     library: str
@@ -80,10 +82,21 @@ class Case:
     patches: int
     logit_scale: float
     fits: int
+    image_terms: int
+    text_terms: int
     resize: str = "crop"
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.25, 0.25, 0.25)
     unit: str = "x"
+
+
+def terms_of_layers(layers: int, width: int, tokens: int, hidden: int = 2) -> int:
+    """Terms added up on the way through layers of a transformer.
+
+    Those of two norms, of a query, of its product with a key, of the mean of values, of the
+    projection and of the two layers behind it, the second of `hidden` times the width.
+    """
+    return layers * ((6 + hidden) * width + tokens)
 
 
 def widen(model: torch.nn.Module, seed: int = 0) -> None:
@@ -226,6 +239,11 @@ def _siglip_reference(
     return Reference(pixels, out.pooler_output, patches, texts_out)
 
 
+# Pixels of a patch; the last norm and the projection have the width once more each.
+PATCH_TERMS = 3 * 8 * 8
+CLIP_IMAGE_TERMS = PATCH_TERMS + terms_of_layers(2, WIDTH, 17) + 2 * WIDTH
+CLIP_TEXT_TERMS = terms_of_layers(2, WIDTH, CONTEXT) + 2 * WIDTH
+
 CASES = {
     "clip": Case(
         library="transformers",
@@ -236,6 +254,8 @@ CASES = {
         patches=16,
         logit_scale=14.2849,
         fits=CONTEXT - 2,
+        image_terms=CLIP_IMAGE_TERMS,
+        text_terms=CLIP_TEXT_TERMS,
     ),
     "metaclip-2": Case(
         library="transformers",
@@ -246,6 +266,8 @@ CASES = {
         patches=16,
         logit_scale=14.2849,
         fits=CONTEXT - 2,
+        image_terms=CLIP_IMAGE_TERMS,
+        text_terms=CLIP_TEXT_TERMS,
     ),
     "siglip": Case(
         library="transformers",
@@ -257,5 +279,8 @@ CASES = {
         logit_scale=7.3891,
         fits=SIGLIP_CONTEXT - 1,
         resize="squash",
+        # The head that pools patches is a layer more.
+        image_terms=PATCH_TERMS + terms_of_layers(3, WIDTH, 16) + WIDTH,
+        text_terms=terms_of_layers(2, WIDTH, SIGLIP_CONTEXT) + 2 * WIDTH,
     ),
 }

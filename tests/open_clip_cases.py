@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from tests.encoder_cases import Case, Reference, widen
+from tests.encoder_cases import PATCH_TERMS, Case, Reference, terms_of_layers, widen
 from tests.helpers import CONTEXT
 from tests.torchvision_stand_in import import_open_clip
 
@@ -32,7 +32,9 @@ def save(vision: dict[str, Any], folder: Path, **model: Any) -> dict[str, Any]:
                 weight.fill_(1)
             elif "conv" in name:
                 weight.mul_(1.5)
-            elif name.startswith(("attnpool.q", "attnpool.k", "attnpool.pos")):
+            elif name.startswith(("attnpool.q", "attnpool.k")):
+                weight.mul_(2)  # a softmax of larger numbers would magnify their rounding
+            elif name.startswith("attnpool.pos"):
                 weight.mul_(5)
     folder.mkdir(parents=True)
     save_file(made.state_dict(), folder / "open_clip_model.safetensors")
@@ -78,7 +80,9 @@ def _answers(open_clip: Any, model: Any, pixels: torch.Tensor) -> torch.Tensor:
     return rows[0][1:].transpose(0, 1)
 
 
-def case(vision: dict[str, Any], image_size: int, patches: int, **model: Any) -> Case:
+def case(
+    vision: dict[str, Any], image_size: int, patches: int, image_terms: int, **model: Any
+) -> Case:
     """Make a case of one architecture."""
     return Case(
         library="open-clip",
@@ -89,13 +93,26 @@ def case(vision: dict[str, Any], image_size: int, patches: int, **model: Any) ->
         patches=patches,
         logit_scale=20.0855,
         fits=CONTEXT - 2,
+        image_terms=image_terms,
+        text_terms=terms_of_layers(1, 16, CONTEXT, hidden=4) + 2 * 16,
         unit="x ",
         mean=MEAN,
         std=STD,
     )
 
 
+VIT_TERMS = PATCH_TERMS + terms_of_layers(2, 32, 17, hidden=4) + 2 * 32
+# Three convolutions of 3 x 3, a mean, and four bottlenecks of 1 x 1, 3 x 3 and 1 x 1.
+STEM_TERMS = 9 * 3 + 9 * 4 + 9 * 4 + 4
+BOTTLENECK_TERMS = sum(
+    inputs + 9 * width + width for inputs, width in ((8, 8), (32, 16), (64, 32), (128, 64))
+)
+# The attention pool: a query, its products with keys, a mean of five values and a projection.
+POOL_TERMS = 256 + 64 + 5 + 256
+
 CASES = {
-    "open-clip-vit": case(VIT, 32, 16),
-    "open-clip-resnet": case(RESNET, 64, 4, quick_gelu=True),
+    "open-clip-vit": case(VIT, 32, 16, VIT_TERMS),
+    "open-clip-resnet": case(
+        RESNET, 64, 4, STEM_TERMS + BOTTLENECK_TERMS + POOL_TERMS, quick_gelu=True
+    ),
 }

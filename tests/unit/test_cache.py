@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from susx import cache
 from susx.cache import Embeddings, concatenate, normalised, read_cache, write_cache
 from susx.errors import InputError
+from tests.closeness import assert_close, random_walk
 from tests.helpers import unit_rows
 
 META = {"classes_sha256": "f" * 64, "encoder": {"weights_sha256": "0"}, "n_failed": 0}
@@ -356,8 +357,8 @@ def test_normalised_splits_directions_and_lengths(shape: tuple[int, ...]) -> Non
     assert norms.shape == shape[:-1]
     for place in np.ndindex(*shape[:-1]):
         length = sum(float(x) ** 2 for x in raw[place]) ** 0.5
-        assert norms[place] == pytest.approx(length, rel=1e-6)
-        assert directions[place] == pytest.approx(raw[place] / length, abs=1e-6)
+        assert_close(norms[place], length, random_walk(shape[-1]))
+        assert_close(directions[place], raw[place] / length, random_walk(shape[-1]))
 
 
 @pytest.mark.filterwarnings("error")

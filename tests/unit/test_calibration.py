@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from susx.calibration import fit_temperature, held_out_logits, probabilities
 from susx.methods import METHODS, Context, Images
+from tests.closeness import assert_close, random_walk
 from tests.helpers import context_of, make_problem
 
 
@@ -36,7 +37,8 @@ def test_the_temperature_is_that_of_the_largest_likelihood(
     found = fit_temperature(torch.from_numpy(logits), torch.from_numpy(labels))
     around = np.geomspace(2e-3, 5e2, 400)
     least = min(smoothed_loss(logits, labels, t) for t in around)
-    assert smoothed_loss(logits, labels, found) <= least + 1e-9
+    # The logarithm is sought to 1e-6, and a loss near its minimum grows with the square.
+    assert smoothed_loss(logits, labels, found) <= least * (1 + 1e-9)
 
 
 def test_a_known_temperature_is_found_again() -> None:
@@ -51,7 +53,7 @@ def test_images_without_an_error_do_not_make_certain() -> None:
     logits = 10 * torch.eye(4)
     temperature = fit_temperature(logits, torch.arange(4))
     best = probabilities(logits, temperature).amax(dim=1)
-    assert best.tolist() == pytest.approx([1 - 1 / 6] * 4, abs=1e-4)
+    assert best.tolist() == pytest.approx([1 - 1 / 6] * 4, rel=1e-5)
 
 
 def test_one_class_needs_no_temperature() -> None:
@@ -61,7 +63,7 @@ def test_one_class_needs_no_temperature() -> None:
 def test_probabilities_add_up_and_keep_the_order() -> None:
     logits = torch.from_numpy(np.random.default_rng(1).normal(size=(7, 5)).astype(np.float32))
     shares = probabilities(100 * logits, 3.0)
-    assert torch.allclose(shares.sum(dim=1), torch.ones(7, dtype=torch.float64))
+    assert_close(shares.sum(dim=1), torch.ones(7, dtype=torch.float64), random_walk(5))
     assert torch.equal(shares.argmax(dim=1), logits.argmax(dim=1))
 
 
@@ -84,4 +86,4 @@ def test_held_out_images_are_classified_by_those_of_other_folds(method: str) -> 
             counts[other] += 1
         rest = Context(where.text, 100.0, support[others], labels[others])
         alone = METHODS[method].fit(rest, values).logits(Images(support[i : i + 1]))
-        assert torch.allclose(logits[i], alone[0])
+        assert_close(logits[i], alone[0], random_walk(8 + 17))

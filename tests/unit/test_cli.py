@@ -15,6 +15,7 @@ from susx.cli import app, cell
 from susx.files import write_json
 from susx.manifests import write_table
 from susx.predictions import PredictionRecord, predict_table
+from tests.closeness import stored
 from tests.unit.made_photos import CLASSES, NAMES, photos_classifier, unlabelled
 from tests.unit.made_result import full_result
 
@@ -79,7 +80,8 @@ def test_csv_cells_are_no_formulas(folder: Path, monkeypatch: pytest.MonkeyPatch
     for row in rows:
         assert len(row) == len(header)
         assert sorted(row[1:-1:2]) == sorted(["'=1+1", "[bold]ant", "'@bee", "plain"])
-        assert sum(map(float, row[2:-1:2])) == pytest.approx(1, abs=1e-5)
+        # Four probabilities with six decimals.
+        assert sum(map(float, row[2:-1:2])) == pytest.approx(1, abs=4 * stored(6))
 
 
 @pytest.mark.parametrize("start", "=+-@\t\r\n")

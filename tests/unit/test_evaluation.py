@@ -11,6 +11,7 @@ from susx.evaluation import LabelledFeatures, evaluate
 from susx.methods import METHODS, Axis
 from susx.schema import Run
 from susx.text_classifier import TextClassifier
+from tests.closeness import stored
 from tests.unit.made_evaluation import (
     CLASSES,
     GRID,
@@ -74,12 +75,12 @@ def test_accuracies_are_those_of_the_logits(
         right = [rank[0] == y for rank, y in zip(ranks, labels, strict=True)]
         among = [y in rank[:5] for rank, y in zip(ranks, labels, strict=True)]
         assert row["correct"] == sum(right)
-        assert row["top1"] == pytest.approx(100 * sum(right) / N, abs=6e-4)
-        assert row["top5"] == pytest.approx(100 * sum(among) / N, abs=6e-4)
+        assert row["top1"] == pytest.approx(100 * sum(right) / N, abs=stored(3))
+        assert row["top5"] == pytest.approx(100 * sum(among) / N, abs=stored(3))
         for c, value in enumerate(row["per_class"]):
             of_class = [r for r, y in zip(right, labels, strict=True) if y == c]
-            assert value == pytest.approx(100 * sum(of_class) / len(of_class), abs=6e-4)
-        assert row["mean_per_class"] == pytest.approx(np.mean(row["per_class"]), abs=1e-3)
+            assert value == pytest.approx(100 * sum(of_class) / len(of_class), abs=stored(3))
+        assert row["mean_per_class"] == pytest.approx(np.mean(row["per_class"]), abs=stored(3))
         assert row["ci95"][0] <= row["top1"] <= row["ci95"][1]
 
 
@@ -183,7 +184,7 @@ def test_classes_without_test_images_do_not_count() -> None:
     (row,) = evaluate(replace(data, test=test), plan(methods=["cupl"])).runs
     assert row["per_class"][2] is None
     present = [value for value in row["per_class"] if value is not None]
-    assert row["mean_per_class"] == pytest.approx(sum(present) / 5, abs=1e-3)
+    assert row["mean_per_class"] == pytest.approx(sum(present) / 5, abs=stored(3))
 
 
 def test_few_classes_make_top5_certain() -> None:

@@ -19,6 +19,7 @@ from susx.pools import Shard, read_shard
 from susx.prompts import SOURCES, build_prompts
 from susx.tuning import Labelled, tune
 from susx.tuning import Settings as TuningSettings
+from tests.closeness import assert_close, random_walk
 from tests.helpers import context_of, images_of, make_problem, write_class_folders
 from tests.pages import ROOT, blocks
 
@@ -88,7 +89,7 @@ def test_the_encoder_classifies_colours(monkeypatch: pytest.MonkeyPatch) -> None
     shown = [Image.new("RGB", (20, 10), name) for name in ("red", "lime", "navy")]
     images = encoder.encode_images(torch.stack([encoder.preprocess(image) for image in shown]))
     texts = encoder.encode_texts(["a photo of a red.", "a photo of a lime.", "a photo of a navy."])
-    assert images.numpy() == pytest.approx(texts.numpy(), abs=1e-6)
+    assert_close(images, texts, random_walk(64))  # mean of the patches
     assert encoder.provenance["library"] == "colours"
     patches = encoder.encode_patches(torch.stack([encoder.preprocess(image) for image in shown]))
     assert patches.shape == (3, 64, 3)

@@ -17,6 +17,7 @@ from susx.report.sizes import halvings, sizes
 from susx.report.surfaces import plateau, surfaces, thinned
 from susx.statistics import accuracy_interval
 from susx.tuning import Labelled, Settings, fold_of, tune
+from tests.closeness import stored
 from tests.helpers import context_of, images_of, make_problem
 
 PROBLEM = make_problem(3, n=40, support=(4, 2, 3, 2, 6))
@@ -77,7 +78,7 @@ def test_a_surface_is_that_of_every_point_by_itself(method: str, protocol: str) 
         for value_y, line in zip(surface.y_values, surface.accuracy, strict=True):
             for value_x, accuracy in zip(surface.x_values, line, strict=True):
                 values = {**case.hyperparameters, surface.x: value_x, surface.y: value_y}
-                assert accuracy == pytest.approx(100 * count(case, values) / n, abs=1e-3)
+                assert accuracy == pytest.approx(100 * count(case, values) / n, abs=stored(4))
         assert_consistent(surface, n)
 
 
@@ -88,9 +89,9 @@ def assert_consistent(surface: Surface, n: int) -> None:
         (surface.x_values, surface.y_values)[i].index(surface.chosen[name])
         for i, name in enumerate((surface.x, surface.y))
     ]
-    assert accuracy[at[1], at[0]] == pytest.approx(100 * best, abs=1e-3)
+    assert accuracy[at[1], at[0]] == pytest.approx(100 * best, abs=stored(4))
     error = (best * (1 - best) / n) ** 0.5
-    assert surface.plateau == pytest.approx(100 * (best - error), abs=1e-3)
+    assert surface.plateau == pytest.approx(100 * (best - error), abs=2 * stored(4))
     assert surface.plateau_share == pytest.approx((accuracy >= surface.plateau).mean())
 
 
@@ -157,7 +158,7 @@ def test_smaller_supports_are_the_first_images_of_every_class(method: Method) ->
         )
         logits = case.method.fit(some, case.hyperparameters).logits(TEST.images)
         correct = (logits.argmax(dim=1) == TEST.labels).numpy()
-        assert point.top1 == pytest.approx(100 * correct.mean(), abs=1e-3)
+        assert point.top1 == pytest.approx(100 * correct.mean(), abs=stored(3))
         assert list(point.ci95) == accuracy_interval(correct, 50, 1)
 
 

@@ -25,6 +25,8 @@ from demo.train import (
     train,
     training_step,
 )
+from tests.closeness import LANES, assert_close, random_walk
+from tests.encoder_cases import terms_of_layers
 
 SHIPPED = Path(demo.__file__).parent / "model"
 TINY = Settings(
@@ -53,7 +55,8 @@ def test_grouping_by_length_does_not_change_text_features() -> None:
     texts = ["japan", "a flag with a red disc on a white field.", "red", "flag of cuba"]
     with torch.inference_mode():
         one, many = (text_features(model, tokenizer, texts, parts) for parts in (1, 3))
-    assert torch.allclose(one, many, atol=1e-5)
+    terms = terms_of_layers(1, 32, CONTEXT, hidden=4) + 2 * 32
+    assert_close(one, many, random_walk(terms, LANES))
 
 
 def test_repeated_steps_on_one_batch_lower_the_loss() -> None:
@@ -101,7 +104,9 @@ def test_shipped_model_loads_offline_and_is_small() -> None:
     assert tokenizer.model_max_length == CONTEXT
     image = np.full((64, 64, 3), 200, np.uint8)
     pixels = processor(image, return_tensors="pt")["pixel_values"]
-    assert torch.allclose(pixels, normalise(torch.from_numpy(image[None])), atol=1e-5)
+    # A level and a mean of up to 1 with three roundings, over a deviation.
+    scale = 1 / min(processor.image_std)
+    assert_close(pixels, normalise(torch.from_numpy(image[None])), 3, scale)
     assert set(vocabulary()) <= set(tokenizer.get_vocab())
 
 
@@ -109,7 +114,8 @@ def test_text_is_pooled_at_its_end_whatever_the_padding() -> None:
     encoder = Encoder(SHIPPED)
     alone = encoder.texts(["the flag of japan"])
     padded = encoder.texts(["the flag of japan", "a flag with a red disc on a white field"])[:1]
-    assert np.allclose(alone, padded, atol=1e-5)
+    terms = terms_of_layers(3, 128, CONTEXT, hidden=4) + 3 * 128
+    assert_close(alone, padded, random_walk(terms, LANES))
 
 
 def test_retrieval_and_adapter_prefer_the_right_class() -> None:
