@@ -3,7 +3,7 @@ CORES ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: install new demo test lint audit demo-models docs site lock clean
+.PHONY: install new demo test lint audit stages demo-models docs site lock clean
 
 install: .venv/.base
 
@@ -26,6 +26,9 @@ lint: .venv/.dev
 audit: .venv/.dev
 	-$(PIP) pip-audit==2.10.1
 	$(BIN)/python -m tests.audit
+
+stages: .venv/.dev
+	$(BIN)/python -m tests.stage_code
 
 demo-models: .venv/.demo
 	$(BIN)/python -m demo.train

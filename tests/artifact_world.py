@@ -12,7 +12,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import chdir, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,11 @@ def class_manifest(paths: Paths, settings: Mapping[str, Any]) -> None:
 def image_manifest(paths: Paths, settings: Mapping[str, Any]) -> None:
     root, classes = Path(paths.inputs["folder"][0]), read(paths.inputs["classes"][0])
     rows = [
-        [str(p.relative_to(root)), digest(p.read_bytes()), classes.index(p.relative_to(root).parts[0])]
+        [
+            str(p.relative_to(root)),
+            digest(p.read_bytes()),
+            classes.index(p.relative_to(root).parts[0]),
+        ]
         for p in sorted(root.rglob("*"))
         if p.is_file()
     ]
@@ -150,7 +154,7 @@ class World:
 
     def planned(self) -> Plan:
         """What a run would do."""
-        with working_in(self.root):
+        with chdir(self.root):
             return plan(self.jobs, [RESULT], Memory("work/memory", BUDGET))
 
     def run(self, failing: str | None = None, during: Callable[[], None] | None = None) -> None:
@@ -163,7 +167,7 @@ class World:
         Raises:
             InputError: from a job.
         """
-        with working_in(self.root):
+        with chdir(self.root):
             jobs = self.jobs
             found = plan(jobs, [RESULT], Memory("work/memory", BUDGET))
             for path, file in found.found.items():
@@ -203,19 +207,6 @@ class World:
 
 class Killed(Exception):
     """A job that was killed."""
-
-
-class working_in:  # noqa: N801  (as contextlib.chdir, which restores nothing after `rmtree`)
-    """Change the working folder for a while."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._before = folder, Path.cwd()
-
-    def __enter__(self) -> None:
-        os.chdir(self._folder)
-
-    def __exit__(self, *args: object) -> None:
-        os.chdir(self._before)
 
 
 def _needed(jobs: list[Job], found: Plan) -> list[Job]:

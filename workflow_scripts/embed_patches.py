@@ -5,7 +5,7 @@ from susx_job import run_job
 
 def main(job):
     """One row per readable image, with all its patches."""
-    from susx.config import Encoder
+    from susx.config_encoders import Encoder
     from susx.embedding import embed_images
     from susx.manifests import ImageRecord, read_table
 

@@ -5,7 +5,7 @@ from susx_job import run_job
 
 def main(job):
     """One row per readable image, without labels."""
-    from susx.config import Encoder
+    from susx.config_encoders import Encoder
     from susx.embedding import embed_shard
     from susx.pools import Shard
 

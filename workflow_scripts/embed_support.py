@@ -5,7 +5,7 @@ from susx_job import run_job
 
 def main(job):
     """One row per image; its label is the class of the support manifest."""
-    from susx.config import Encoder
+    from susx.config_encoders import Encoder
     from susx.embedding import embed_support
     from susx.manifests import SupportRecord, read_table
 

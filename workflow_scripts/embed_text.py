@@ -6,7 +6,7 @@ from susx_job import run_job
 def main(job):
     """One row per text; its label is the class."""
     from susx.cache import write_cache
-    from susx.config import Encoder
+    from susx.config_encoders import Encoder
     from susx.embedding import embed_prompts
     from susx.manifests import ClassManifest
     from susx.prompts import PromptSet

@@ -12,7 +12,7 @@ from susx.artifacts.hub import snapshot_commit
 from susx.artifacts.memory import Memory
 from susx.artifacts.recipe import Receipt, Recipe, Source
 from susx.artifacts.stages import version_of
-from susx.artifacts.store import Store, object_of, receipt_of
+from susx.artifacts.store import RECEIPT, Store, object_of, receipt_of
 from susx.datasets.layouts import listed_images
 from susx.errors import InputError
 
@@ -101,14 +101,24 @@ def source_of(path: str, memory: Memory, at_any_cost: bool = False) -> Source | 
     Raises:
         InputError: if an object is not what its receipt says.
     """
-    if object_of(path) is None:
-        identity = memory.identity(path, at_any_cost)
-        return None if identity is None else Source(path, identity)
-    found = receipt_of(path)
-    if found is None:
-        raise InputError(f"{path}: its artifact is gone or damaged; run again")
-    receipt, name = found
-    return Source(path, receipt.outputs[name].sha256, receipt.recipe.key)
+    if place := object_of(path):
+        return object_source(path, place)
+    identity = memory.identity(path, at_any_cost)
+    return None if identity is None else Source(path, identity)
+
+
+def object_source(path: str, place: Path) -> Source:
+    """What an input is that stands for the file `place` of an object.
+
+    Raises:
+        InputError: if the object is gone or damaged.
+    """
+    try:
+        receipt = Receipt.read(place.parent / RECEIPT)
+        output = next(o for o in receipt.outputs.values() if o.file == place.name)
+    except (InputError, StopIteration):
+        raise InputError(f"{path}: its object in a store is gone or damaged; run again") from None
+    return Source(path, output.sha256, receipt.recipe.key)
 
 
 def sources_beside(job: Job, memory: Memory) -> dict[str, list[Source]] | None:
@@ -145,8 +155,7 @@ def receipt_on_disk(job: Job) -> Receipt | None:
     receipts = []
     for path in job.outputs.values():
         if job.store:
-            found = receipt_of(path)
-            receipts.append(found[0] if found else None)
+            receipts.append(receipt_of(path))
         elif job.kept:
             receipts.append(_own_receipt(job.kept, path))
     first = receipts[0] if receipts else None

@@ -17,13 +17,14 @@ from susx.artifacts.ground import (
     Kept,
     intact_object,
     object_file,
+    object_source,
     recipe_of,
     source_of,
     sources_beside,
 )
 from susx.artifacts.memory import NOT_THERE, Memory
 from susx.artifacts.recipe import Output, Receipt, Recipe, Source
-from susx.artifacts.store import Store, link, object_of, receipt_of
+from susx.artifacts.store import RECEIPT, Store, link, object_of
 from susx.errors import InputError
 from susx.files import sha256_file
 from susx.stamps import stamp_of
@@ -74,8 +75,9 @@ class _Maker:
 
     def __init__(self, job: Job, kept: Kept, work: Callable[[Paths], None]) -> None:
         self._job, self._kept, self._work = job, kept, work
+        self._objects = {path: place for path in self._paths() if (place := object_of(path))}
         self._check_objects()
-        self._inputs = {n: [_followed(path) for path in paths] for n, paths in job.inputs.items()}
+        self._inputs = {n: [self._followed(p) for p in paths] for n, paths in job.inputs.items()}
         self._before = self._recipe()
 
     def make_own(self) -> None:
@@ -130,7 +132,8 @@ class _Maker:
         inputs: dict[str, list[Source]] = {}
         for name, paths in self._job.inputs.items():
             for path in paths:
-                source = source_of(path, memory)
+                place = self._objects.get(path)
+                source = object_source(path, place) if place else source_of(path, memory)
                 if source is None or source.identity == NOT_THERE:
                     raise InputError(f"{path}: not found; run again")
                 inputs.setdefault(name, []).append(source)
@@ -163,16 +166,22 @@ class _Maker:
             InputError: if one was damaged or overwritten.
         """
         memory = Memory(self._kept.memory)
-        for path in (path for paths in self._job.inputs.values() for path in paths):
-            found, place = receipt_of(path), object_of(path)
-            if found is None or place is None:
-                continue
-            receipt, name = found
-            if memory.sha256(str(place)) != receipt.outputs[name].sha256:
+        for path, place in self._objects.items():
+            if memory.sha256(str(place)) != object_source(path, place).identity:
                 raise InputError(
                     f"{path}: is not what was made any more, it was damaged or overwritten in "
                     f"{place}; run again, and it is made again"
                 )
+
+    def _paths(self) -> list[str]:
+        return [path for paths in self._job.inputs.values() for path in paths]
+
+    def _followed(self, path: str) -> str:
+        """The object behind a link, as a path below the working folder where it lies there."""
+        place = self._objects.get(path)
+        if place is None:
+            return path
+        return os.path.relpath(place) if place.is_relative_to(Path.cwd()) else str(place)
 
     def _receipt(self, recipe: Recipe, outputs: Mapping[str, Output]) -> Receipt:
         made = {
@@ -186,21 +195,13 @@ class _Maker:
     def _tree(self, recipe: Recipe) -> dict[str, Receipt]:
         """Receipts of everything that led to a recipe."""
         tree: dict[str, Receipt] = {}
-        for path in (path for paths in self._job.inputs.values() for path in paths):
-            if found := receipt_of(path):
-                tree |= found[0].with_ancestors
+        for path in self._paths():
+            if place := self._objects.get(path):
+                tree |= Receipt.read(place.parent / RECEIPT).with_ancestors
             elif (own := self._kept.receipt_file(path)).exists():
                 tree |= Receipt.read(own).with_ancestors
         tree.pop(recipe.key, None)
         return tree
-
-
-def _followed(path: str) -> str:
-    """The object behind a link, as a path below the working folder where it lies there."""
-    place = object_of(path)
-    if place is None:
-        return path
-    return os.path.relpath(place) if place.is_relative_to(Path.cwd()) else str(place)
 
 
 def _output(path: Path) -> Output:

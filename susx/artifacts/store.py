@@ -140,16 +140,10 @@ def object_of(path: str | Path) -> Path | None:
     return place if is_object else None
 
 
-def receipt_of(path: str | Path) -> tuple[Receipt, str] | None:
-    """Receipt of the object that a name stands for, and which of its outputs; None if neither."""
+def receipt_of(path: str | Path) -> Receipt | None:
+    """Receipt of the object that a name stands for; None if there is neither."""
     place = object_of(path)
-    if place is None:
-        return None
     try:
-        receipt = Receipt.read(place.parent / RECEIPT)
+        return Receipt.read(place.parent / RECEIPT) if place else None
     except InputError:
         return None
-    for name, output in receipt.outputs.items():
-        if output.file == place.name:
-            return receipt, name
-    return None

@@ -1,0 +1,88 @@
+"""The code behind every stage, as it was when the version of the stage was last thought about.
+
+`python -m tests.stage_code` writes it down; tests/unit/artifacts/test_stages.py compares.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from susx.artifacts.stages import STAGES
+
+REPO = Path(__file__).resolve().parents[1]
+NOTED = REPO / "tests/stage_code.json"
+PACKAGES = ("susx", "demo")
+AROUND = "susx.artifacts"  # decides whether a stage runs, not what comes out
+
+
+@cache
+def module_file(name: str) -> Path | None:
+    """File of a module of this project, if it is one."""
+    if name.split(".")[0] not in PACKAGES:
+        return None
+    path = REPO / Path(*name.split("."))
+    found = (file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file())
+    return next(found, None)
+
+
+@cache
+def parsed(file: Path) -> tuple[str, tuple[str, ...]]:
+    """Digest of a file's code without comments, docstrings and layout, and modules it imports."""
+    tree = ast.parse(file.read_text("utf-8"))
+    names = tuple(imported(tree))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [n for n in body if not is_text(n)] or [ast.Pass()]  # type: ignore[attr-defined]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), names
+
+
+def is_text(node: ast.AST) -> bool:
+    """Whether a statement is a bare string."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Modules of this project that are imported anywhere in a file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if module_file(alias.name))
+        elif isinstance(node, ast.ImportFrom) and node.module and module_file(node.module):
+            yield node.module
+            below = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name for name in below if module_file(name))
+
+
+def closure(script: Path) -> dict[str, str]:
+    """Digests of a script and of all modules behind it, by name."""
+    digest, waiting = parsed(script)
+    found, queue = {script.stem: digest}, list(waiting)
+    while queue:
+        name = queue.pop()
+        if name in found or name.startswith(AROUND):
+            continue
+        file = module_file(name)
+        assert file is not None
+        found[name], more = parsed(file)
+        queue += more
+    return found
+
+
+def code_of(stage: str) -> str:
+    """Digest of everything that a stage runs."""
+    parts = sorted(closure(REPO / f"workflow_scripts/{stage}.py").items())
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def now() -> dict[str, dict[str, int | str]]:
+    """Version and code of every stage."""
+    return {stage: {"version": STAGES[stage], "code": code_of(stage)} for stage in sorted(STAGES)}
+
+
+if __name__ == "__main__":
+    NOTED.write_text(json.dumps(now(), indent=1) + "\n", "utf-8")

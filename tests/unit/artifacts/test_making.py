@@ -1,0 +1,177 @@
+"""Jobs around their work, on a toy pipeline."""
+
+from pathlib import Path
+
+import pytest
+
+from susx.artifacts.making import Paths, make
+from susx.errors import InputError
+from tests.artifact_world import RESULT, STAGES, Killed, World
+
+ALL = ["class_manifest", "image_manifest", "embed_images", "embed_shard", "embed_shard",
+       "select_support", "evaluate", "collate"]  # fmt: skip
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path / "world").write_sources()
+    world.run()
+    return world
+
+
+def test_a_run_makes_everything_once(world: World) -> None:
+    assert world.ran == ALL
+    world.run()
+    assert world.ran == []
+
+
+def test_going_back_makes_nothing_but_the_result(world: World) -> None:
+    before = world.result
+    world.settings["precision"] = "float16"
+    world.run()
+    assert world.ran == ["embed_images", "evaluate", "collate"]
+    world.settings["precision"] = "float32"
+    world.run()
+    assert world.ran == ["collate"]
+    assert world.result == before
+
+
+def test_settings_that_do_not_count_are_no_reason(world: World) -> None:
+    jobs = world.jobs
+    assert all("how" in job.params and "how" not in job.settings for job in jobs)
+
+
+def test_equal_content_upstream_cuts_the_run_short(world: World) -> None:
+    (world.root / "classes.txt").write_text("ant  bee\ncat")  # the same names
+    world.run()
+    assert world.ran == ["class_manifest", "collate"]  # a file of its own is written again
+
+
+def test_purged_caches_cost_nothing_until_they_are_read(world: World) -> None:
+    import shutil
+
+    shutil.rmtree(world.root / "cache")
+    world.run()
+    assert world.ran == []
+    world.settings["seed"] = 1
+    world.run()
+    assert sorted(world.ran) == sorted(
+        ["embed_images", "evaluate", "collate"]
+    )  # shards stay unmade: the support set that was made from them is there
+
+
+def test_a_failed_try_does_not_make_the_next_call_lie(world: World) -> None:
+    before = world.result
+    (world.root / "images/ant/new.png").write_text("new")
+    with pytest.raises(Killed):
+        world.run(failing="evaluate")
+    world.run()
+    assert world.result != before
+    assert world.planned().stale == {}
+
+
+def test_an_input_that_changes_while_it_is_read_is_refused(world: World) -> None:
+    (world.root / "images/ant/new.png").write_text("new")
+    other = world.root / "images/ant/0.png"
+    with pytest.raises(InputError, match=r"an input changed while this ran .*images changed"):
+        world.run(during=lambda: other.write_text("changed meanwhile"))
+    world.run()
+    assert world.planned().stale == {}
+
+
+def test_a_job_refuses_a_damaged_object_and_the_next_run_makes_it(world: World) -> None:
+    object_file = (world.root / "cache/images.json").resolve()
+    text = object_file.read_text()
+    object_file.chmod(0o644)
+    object_file.write_text(text.replace("a", "b"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(world.root)
+        evaluate = next(job for job in world.jobs if job.stage == "evaluate")
+        with pytest.raises(InputError, match=r"cache/images\.json: is not what was made any more"):
+            make(evaluate, lambda paths: None)
+    world.run()
+    assert world.ran == []  # nothing reads it
+    world.settings["seed"] = 5
+    world.run()
+    assert world.ran == ["embed_images", "evaluate", "collate"]
+    assert object_file.read_text() == text
+
+
+def test_work_that_writes_nothing_is_an_error(world: World) -> None:
+    world.settings["seed"] = 5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(world.root)
+        evaluate = next(job for job in world.jobs if job.stage == "evaluate")
+        with pytest.raises(InputError, match=r"output\.json: the job ended without writing it"):
+            make(evaluate, lambda paths: None)
+        assert [p.name for p in Path("work/store/tmp").iterdir()] == []
+
+
+def test_who_loses_a_race_takes_what_the_other_made(world: World) -> None:
+    """The slower process fails because the faster one removed what it was reading."""
+    world.settings["seed"] = 5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(world.root)
+        evaluate = next(job for job in world.jobs if job.stage == "evaluate")
+
+        def slower(paths: Paths) -> None:
+            make(evaluate, lambda own: STAGES["evaluate"](own, evaluate.settings))
+            raise OSError("a part is gone")
+
+        make(evaluate, slower)
+        assert Path("work/evaluation.json").exists()
+
+
+def test_finished_parts_stay_for_the_next_try(world: World) -> None:
+    world.settings["precision"] = "float16"
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(world.root)
+        embed = next(job for job in world.jobs if job.stage == "embed_images")
+
+        def cut(paths: Paths) -> None:
+            assert paths.parts is not None
+            seen.append(sorted(p.name for p in paths.parts.glob("*")))
+            paths.parts.mkdir(parents=True, exist_ok=True)
+            (paths.parts / "0.h5").write_text("a part")
+            raise KeyboardInterrupt
+
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                make(embed, cut)
+    assert seen == [[], ["0.h5"]]
+
+
+def test_links_are_followed_once(world: World) -> None:
+    """A link that another run switches while a job reads does not change what it reads."""
+    world.settings["seed"] = 5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(world.root)
+        evaluate = next(job for job in world.jobs if job.stage == "evaluate")
+
+        def switched(paths: Paths) -> None:
+            name = Path("cache/images.json")
+            name.unlink()
+            name.symlink_to("elsewhere")
+            STAGES["evaluate"](paths, evaluate.settings)
+
+        make(evaluate, switched)
+    world.run()
+    assert world.result == world.from_scratch(world.root.with_name("scratch"))
+
+
+def test_a_result_names_everything_that_led_to_it(world: World) -> None:
+    from susx.artifacts.recipe import Receipt
+
+    receipt = Receipt.read(world.root / f"work/receipts/{RESULT}.json")
+    stages = sorted(r.recipe.stage for r in receipt.with_ancestors.values())
+    assert stages == sorted(ALL)
+    sources = {
+        source.path
+        for ancestor in receipt.with_ancestors.values()
+        for sources in ancestor.recipe.inputs.values()
+        for source in sources
+        if source.key is None
+    }
+    assert sources == {"classes.txt", "images", "model/config.json", "model/weights/a.bin",
+                       "pool/0.tar", "pool/1.tar"}  # fmt: skip

@@ -1,0 +1,43 @@
+"""Every stage has a version, and its code does not change without anybody thinking of it."""
+
+import json
+from pathlib import Path
+
+from susx.artifacts.stages import STAGES
+from tests.stage_code import NOTED, REPO, closure, now, parsed
+
+UNVERSIONED = {"check_dataset"}  # looked at anew whenever it is asked for
+
+
+def test_every_rule_with_a_script_has_a_version() -> None:
+    scripts = {path.stem for path in (REPO / "workflow_scripts").glob("*.py")} - {"susx_job"}
+
+    assert scripts == {*STAGES} | UNVERSIONED
+
+
+def test_code_behind_stages_is_what_it_was_when_their_versions_were_set() -> None:
+    noted, found = json.loads(NOTED.read_text("utf-8")), now()
+    changed = [stage for stage in found if found[stage] != noted.get(stage)]
+
+    assert changed == [], (
+        "the code behind these stages changed; raise the version in susx/artifacts/stages.py of "
+        "those whose numbers can change by it, then run `make stages`"
+    )
+
+
+def test_comments_and_docstrings_are_no_code(tmp_path: Path) -> None:
+    texts = ['"""One."""\nx = 1\n', '"""Two."""\n# why\nx = 1\n', "x = 2\n"]
+    digests = []
+    for number, text in enumerate(texts):
+        file = tmp_path / f"{number}.py"
+        file.write_text(text)
+        digests.append(parsed(file)[0])
+
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_modules_behind_a_script_are_found_to_the_bottom() -> None:
+    names = closure(REPO / "workflow_scripts/embed_text.py")
+
+    assert {"susx.cache", "susx.embedding", "susx.encoders.base", "susx.files"} <= {*names}
+    assert "susx.report.page" not in names and "susx.methods.fusion" not in names
