@@ -90,7 +90,7 @@ def _write(
     if rows:
         block = min(_block_rows(like), rows)
         options = {"fletcher32": True, "chunks": (block, *shape[1:])}
-    layout = {"rdcc_nbytes": CHUNK_CACHE, "userblock_size": SEAL}
+    layout = {"rdcc_nbytes": CHUNK_CACHE, "userblock_size": SEAL, "locking": False}
     digest = hashlib.sha256(text.encode())
     digest.update(f"{like.dtype}{shape}".encode())
     labels, keys, norms, start = [], [], [], 0
@@ -152,7 +152,7 @@ def read_meta(path: str | Path) -> tuple[dict[str, Any], int]:
     try:
         if not _is_sealed(path):
             raise InputError("contents do not fit the stored checksum")
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             return json.loads(file.attrs["meta"]), len(file["labels"])
     except Exception as error:  # h5py raises many kinds for broken files
         raise InputError(f"{path}: not a readable embedding cache ({error})") from None
@@ -179,7 +179,7 @@ def read_cache(
             raise InputError(
                 f"{path}: truncated or damaged (contents do not fit the stored checksum); {advice}"
             )
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             if file.attrs.get("format") != FORMAT:
                 raise InputError(f"{path}: not an embedding cache; {advice}")
             if file.attrs["version"] != VERSION:

@@ -1,5 +1,6 @@
 """The HDF5 embedding cache."""
 
+import fcntl
 import json
 import random
 from dataclasses import replace
@@ -213,6 +214,18 @@ def test_interrupted_writing_leaves_the_old_cache(
     monkeypatch.undo()
     assert [p.name for p in tmp_path.iterdir()] == ["c.h5"]
     assert same(read_cache(tmp_path / "c.h5"), embeddings())
+
+
+def test_a_cache_that_another_has_locked_is_read(tmp_path: Path) -> None:
+    """Where locks are not to be had, asking for one fails as this does."""
+    write_cache(tmp_path / "c.h5", embeddings())
+    with (tmp_path / "c.h5").open("r+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="unable to lock file"):
+            h5py.File(tmp_path / "c.h5", "r", locking=True)
+        assert same(read_cache(tmp_path / "c.h5"), embeddings())
+        assert cache.read_meta(tmp_path / "c.h5") == (META, 6)
+        cache.join_caches(tmp_path / "d.h5", [tmp_path / "c.h5"], META)
 
 
 def test_missing_cache_is_named(tmp_path: Path) -> None:
