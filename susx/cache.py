@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -17,7 +18,7 @@ from susx.errors import InputError
 from susx.files import Patient, atomic
 
 FORMAT = "susx-embeddings"
-VERSION = 3
+VERSION = 4
 SEAL = 512
 """Bytes before the HDF5 file proper, its user block, which hold the checksum of all the rest."""
 ROWS_PER_CHUNK = 1024
@@ -36,6 +37,8 @@ class Embeddings:
         keys: N strings that identify the rows.
         meta: encoder, class-manifest hash, input hash, counts, versions.
         norms: (N,) float32 lengths of the rows before normalisation, where they are known.
+        hashes: (N, 32) uint8 SHA-256 of what the rows embed, where it is known: of the bytes of an
+            image, of the UTF-8 text of a prompt.
     """
 
     features: NDArray[np.floating[Any]]
@@ -43,9 +46,20 @@ class Embeddings:
     keys: list[str]
     meta: dict[str, Any]
     norms: NDArray[np.float32] | None = None
+    hashes: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def sha256(self, row: int) -> str:
+        """SHA-256 of what a row embeds, in hex; empty if it is unknown."""
+        return "" if self.hashes is None else self.hashes[row].tobytes().hex()
+
+    @property
+    def vectors(self) -> dict[str, NDArray[Any]]:
+        """What is known of each row, by name of its dataset."""
+        named = {"labels": self.labels.astype(np.int32), "norms": self.norms, "sha256": self.hashes}
+        return {name: vector for name, vector in named.items() if vector is not None}
 
 
 def write_cache(path: str | Path, embeddings: Embeddings) -> None:
@@ -93,7 +107,7 @@ def _write(
     layout = {"rdcc_nbytes": CHUNK_CACHE, "userblock_size": SEAL, "locking": False}
     digest = hashlib.sha256(text.encode())
     digest.update(f"{like.dtype}{shape}".encode())
-    labels, keys, norms, start = [], [], [], 0
+    columns, keys, start = defaultdict[str, list[NDArray[Any]]](list), list[str](), 0
     with atomic(path) as temporary:
         with Patient(temporary, "w+") as stream, h5py.File(stream, "w", **layout) as file:
             features = file.create_dataset("features", shape, like.dtype, **options)
@@ -103,19 +117,18 @@ def _write(
                 stream.check()
                 start += len(part)
                 digest.update(np.ascontiguousarray(part.features).data)
-                labels.append(part.labels.astype(np.int32))
                 keys += part.keys
-                norms += [] if part.norms is None else [part.norms]
-            vectors = [np.concatenate(labels)] + ([np.concatenate(norms)] if norms else [])
-            file.create_dataset("labels", data=vectors[0])
-            if norms:
-                file.create_dataset("norms", data=vectors[1])
+                for name, vector in part.vectors.items():
+                    columns[name].append(vector)
+            vectors = {name: np.concatenate(column) for name, column in columns.items()}
+            for name, vector in vectors.items():
+                file.create_dataset(name, data=vector)
             strings = np.array(keys, dtype=object)
             file.create_dataset("keys", data=strings, dtype=h5py.string_dtype("utf-8"))
             file.attrs["format"] = FORMAT
             file.attrs["version"] = VERSION
             file.attrs["meta"] = text
-            file.attrs["sha256"] = _finished(digest, vectors, keys)
+            file.attrs["sha256"] = _finished(digest, vectors.values(), keys)
         seal(temporary)
 
 
@@ -197,6 +210,7 @@ def read_cache(
                 keys=file["keys"].asstr()[:].tolist(),
                 meta=json.loads(meta),
                 norms=file["norms"][:] if "norms" in file else None,
+                hashes=file["sha256"][:] if "sha256" in file else None,
             )
     except FileNotFoundError:
         raise InputError(f"{path}: file not found; run the pipeline to build it") from None
@@ -222,12 +236,15 @@ def read_cache(
 
 def _check(path: str | Path, embeddings: Embeddings, advice: str) -> None:
     features, labels, keys = embeddings.features, embeddings.labels, embeddings.keys
-    sizes = {len(part) for part in (features, labels, keys, embeddings.norms) if part is not None}
+    sizes = {len(features), len(keys), *map(len, embeddings.vectors.values())}
     if features.ndim not in (2, 3) or len(sizes) > 1:
         raise InputError(
             f"{path}: features {features.shape}, labels {labels.shape} and {len(keys)} keys do "
             f"not fit together; {advice}"
         )
+    hashes = embeddings.hashes
+    if hashes is not None and (hashes.shape[1:] != (32,) or hashes.dtype != np.uint8):
+        raise InputError(f"{path}: hashes are {hashes.dtype} {hashes.shape}, not SHA-256; {advice}")
     if str(features.dtype) not in NORM_TOLERANCE:
         raise InputError(f"{path}: features are {features.dtype}, not float16 or 32; {advice}")
     size = _block_rows(features)
@@ -242,15 +259,14 @@ def _check(path: str | Path, embeddings: Embeddings, advice: str) -> None:
 
 
 def _digest(embeddings: Embeddings, meta: str) -> str:
-    features, norms = embeddings.features, embeddings.norms
+    features = embeddings.features
     digest = hashlib.sha256(meta.encode())
     digest.update(f"{features.dtype}{features.shape}".encode())
     digest.update(np.ascontiguousarray(features).data)
-    vectors = [embeddings.labels.astype(np.int32)] + ([] if norms is None else [norms])
-    return _finished(digest, vectors, embeddings.keys)
+    return _finished(digest, embeddings.vectors.values(), embeddings.keys)
 
 
-def _finished(digest: Any, vectors: Sequence[NDArray[Any]], keys: Sequence[str]) -> str:
+def _finished(digest: Any, vectors: Iterable[NDArray[Any]], keys: Sequence[str]) -> str:
     for vector in vectors:
         digest.update(f"{vector.dtype}{vector.shape}".encode())
         digest.update(np.ascontiguousarray(vector).data)
@@ -268,6 +284,11 @@ def normalised(raw: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[n
     norms = np.linalg.norm(raw, axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return raw / norms[..., None], norms
+
+
+def hash_rows(hashes: Sequence[str]) -> NDArray[np.uint8]:
+    """N SHA-256 in hex as (N, 32) bytes."""
+    return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(-1, 32)
 
 
 def concatenate(parts: Sequence[NDArray[Any]], dimension: int, dtype: str) -> NDArray[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from susx.cache import Embeddings, concatenate, normalised
+from susx.cache import Embeddings, concatenate, hash_rows, normalised
 from susx.compute import pick_device, reuse_memory
 from susx.config_encoders import Encoder as Settings
 from susx.encoders import Encoder, load_encoder
@@ -49,7 +49,8 @@ def embed_prompts(settings: Settings, prompts: PromptSet) -> Embeddings:
     features, norms = normalised(concatenate(blocks, encoder.dim, "float32"))
     features = features.astype(settings.store)
     meta |= _owned(prompts.classes_sha256, sha256_json(prompts.texts))
-    return Embeddings(features, np.array(labels, np.int32), keys, meta, norms)
+    hashes = hash_rows([hashlib.sha256(text.encode()).hexdigest() for text in texts])
+    return Embeddings(features, np.array(labels, np.int32), keys, meta, norms, hashes)
 
 
 def embed_images(
@@ -206,6 +207,7 @@ class _Blocks:
         self._dim, self._store, self._patches = dim, store, patches
         self._keys: list[str] = []
         self._labels: list[int] = []
+        self._hashes: list[str] = []
         self._features: list[Any] = []
         self._norms: list[Any] = []
         self._failed: dict[str, str] = {}
@@ -219,12 +221,13 @@ class _Blocks:
         self._norms.append(norms)
         self._keys += batch.keys
         self._labels += batch.labels
+        self._hashes += batch.hashes
 
     def embeddings(self) -> Embeddings:
         features = concatenate(self._features, self._dim, self._store)
         norms = None if self._patches else concatenate(self._norms, 1, "float32").reshape(-1)
-        labels = np.array(self._labels, np.int32)
-        return Embeddings(features, labels, self._keys, {"failed": self._failed}, norms)
+        labels, hashes = np.array(self._labels, np.int32), hash_rows(self._hashes)
+        return Embeddings(features, labels, self._keys, {"failed": self._failed}, norms, hashes)
 
 
 def _averaged(embeddings: Embeddings, views: int) -> Embeddings:
@@ -233,12 +236,13 @@ def _averaged(embeddings: Embeddings, views: int) -> Embeddings:
         raise InputError("a support image can no longer be read; delete its support set")
     raw = embeddings.features.astype(np.float32) * embeddings.norms[:, None]
     features, norms = normalised(mean_view(raw, views))
-    return Embeddings(
-        features.astype(embeddings.features.dtype),
-        embeddings.labels[::views],
-        embeddings.keys[::views],
-        embeddings.meta,
-        norms,
+    return replace(
+        embeddings,
+        features=features.astype(embeddings.features.dtype),
+        labels=embeddings.labels[::views],
+        keys=embeddings.keys[::views],
+        norms=norms,
+        hashes=None if embeddings.hashes is None else embeddings.hashes[::views],
     )
 
 
