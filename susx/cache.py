@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from susx.errors import InputError
-from susx.files import Patient, atomic
+from susx.files import Patient, atomic, sha256_json
 
 FORMAT = "susx-embeddings"
 VERSION = 4
@@ -24,6 +24,11 @@ SEAL = 512
 ROWS_PER_CHUNK = 1024
 CHUNK_CACHE = 2**26  # bytes; parts may end within a chunk
 NORM_TOLERANCE = {"float32": 1e-4, "float16": 2e-3}
+ENCODING = (
+    *("library", "weights_sha256", "architecture", "vocabulary_sha256", "precision"),
+    *("preprocessing", "image_size", "jpeg_draft", "store"),
+)
+"""What embeddings depend on, of the provenance of an encoder."""
 
 
 @dataclass(frozen=True)
@@ -277,6 +282,14 @@ def _finished(digest: Any, vectors: Iterable[NDArray[Any]], keys: Sequence[str])
 def _block_rows(features: NDArray[Any]) -> int:
     """Rows that are stored and checked at once: fewer where a row holds many patches."""
     return max(1, ROWS_PER_CHUNK // (features.shape[1] if features.ndim == 3 else 1))
+
+
+def disagreement(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """In what two encoders differ that embed differently, by what both record of themselves."""
+    for key in ENCODING:
+        if key in one and key in other and sha256_json(one[key]) != sha256_json(other[key]):
+            return key  # JSON makes lists of tuples
+    return None
 
 
 def normalised(raw: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

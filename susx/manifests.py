@@ -19,7 +19,7 @@ from susx.files import atomic, sha256_json, write_json
 from susx.plain import INVISIBLE
 
 FORMAT = "susx-classes-1"
-TABLE_VERSION = 3
+TABLE_VERSION = 4
 MAX_NAME = 500
 MAX_SLUG = 80
 

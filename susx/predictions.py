@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from susx.cache import Embeddings
+from susx.cache import Embeddings, disagreement
 from susx.classifier import TOP, Classifier
-from susx.classifier_meta import disagreement
 from susx.errors import InputError
 from susx.manifests import ImageRecord, Table
 

@@ -23,7 +23,7 @@ from susx.encoders import load_encoder
 from susx.errors import InputError
 from susx.images import decode, image_manifest
 from susx.manifests import SupportRecord, Table, class_manifest
-from susx.pools import Shard
+from susx.pools import Shard, read_shard
 from susx.prompts import build_prompts
 from susx.support.retrieval import Candidate
 from susx.support.selection import collect_support
@@ -266,10 +266,8 @@ def test_shard_without_usable_images_is_an_empty_cache(
             add_member(tar, "a.png", b"broken")
     read = embed_shard(settings, Shard("webdataset", str(tmp_path / "0.tar")), 1)
     assert read.features.shape == (0, 16)
-    assert read.norms is not None
-    assert read.norms.shape == (0,)
-    assert read.hashes is not None
-    assert read.hashes.shape == (0, 32)
+    assert read.norms is not None and read.norms.shape == (0,)
+    assert read.hashes is not None and read.hashes.shape == (0, 32)
 
 
 def test_two_images_of_one_key_are_refused(settings: Encoder, tmp_path: Path) -> None:
@@ -296,8 +294,10 @@ def test_input_hash_of_a_shard_follows_its_images(settings: Encoder, tmp_path: P
 def support(tmp_path: Path) -> tuple[Table, Path]:
     """Two images of every class, in an order that is not that of the pool."""
     write_pool_tar(tmp_path / "pool.tar", 6)
-    ranking = [[Candidate(c, c, 0.5, "pool", f"000{i:05d}") for i in (5 - c, c)] for c in range(3)]
     shards = {"pool": Shard("webdataset", str(tmp_path / "pool.tar"))}
+    pool = [(sample.key, *sha256(sample.image)) for sample in read_shard(shards["pool"])]
+    found = [Candidate(0, 0, 0.5, "pool", key, sha256=digest) for key, digest in pool]
+    ranking = [[found[5 - c], found[c]] for c in range(3)]
     table = collect_support(ranking, shards, CLASSES, Selection(2), "test", tmp_path / "images.tar")
     return table, tmp_path / "images.tar"
 

@@ -14,7 +14,7 @@ from susx.manifests import Table, class_manifest
 from susx.support.retrieval import Candidate, merge_candidates, search_shard
 from tests.helpers import unit_rows
 
-ENCODER = {"weights_sha256": "w", "precision": "float32"}
+ENCODER = {"weights_sha256": "w", "precision": "float32", "jpeg_draft": False, "store": "float16"}
 CLASSES = class_manifest(["zebra", "ant", "mouse"])
 
 
@@ -24,8 +24,11 @@ def queries(features: np.ndarray, labels: list[int]) -> Embeddings:
 
 
 def pool(features: np.ndarray, prefix: str = "") -> Embeddings:
-    keys = [f"{prefix}{i:03d}" for i in range(len(features))]
-    return Embeddings(features, np.full(len(features), -1, np.int32), keys, {"encoder": ENCODER})
+    n = len(features)
+    keys = [f"{prefix}{i:03d}" for i in range(n)]
+    hashes = np.arange(32 * n).reshape(n, 32).astype(np.uint8)
+    labels = np.full(n, -1, np.int32)
+    return Embeddings(features, labels, keys, {"encoder": ENCODER}, hashes=hashes)
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -49,6 +52,7 @@ def test_hits_of_a_shard_equal_a_full_sort(block: int, dtype: str) -> None:
     for candidate in table.records:
         row = images.features[images.keys.index(candidate.key)]
         assert candidate.score == pytest.approx(cosine(texts[candidate.query], row), abs=1e-6)
+        assert candidate.sha256 == images.sha256(images.keys.index(candidate.key))
     assert {candidate.shard for candidate in table.records} == {"s"}
     assert table.classes_sha256 == CLASSES.sha256
 
@@ -118,7 +122,7 @@ def test_an_empty_shard_gives_no_hits() -> None:
     assert search_shard(queries(axes(0), [0]), empty, "s", limit=10).records == []
 
 
-@pytest.mark.parametrize("field", ["weights_sha256", "precision"])
+@pytest.mark.parametrize("field", sorted(ENCODER))
 def test_pool_of_another_encoder_is_refused(field: str) -> None:
     images = pool(axes(0))
     other = replace(images, meta={"encoder": {**ENCODER, field: "other"}})
