@@ -20,7 +20,13 @@ from susx.config_encoders import Encoder as Settings
 from susx.encoders import Encoder, load_encoder
 from susx.errors import InputError
 from susx.files import sha256_json
-from susx.manifests import ImageRecord, SupportRecord, Table
+from susx.manifests import (
+    ImageRecord,
+    SupportRecord,
+    Table,
+    embedded_records,
+    records_sha256,
+)
 from susx.parts import Parts
 from susx.pools import Shard, read_shard
 from susx.prepare import Batch, Item, prepared
@@ -42,7 +48,7 @@ def embed_prompts(settings: Settings, prompts: PromptSet) -> Embeddings:
         encoder.encode_texts(batch).numpy()
         for batch in tqdm(list(_batches(texts, settings.batch_size)), unit=" batches of texts")
     ]
-    meta = _meta(encoder) | {
+    meta = _meta(encoder, settings) | {
         "strategy": prompts.strategy,
         "n_truncated": encoder.count_truncated(texts),
     }
@@ -68,9 +74,9 @@ def embed_images(
     Raises:
         InputError: if a file has changed since the manifest was written.
     """
-    records: list[ImageRecord] = [record for record in table.records if not record.reason]
+    records: list[ImageRecord] = embedded_records(table)
     items = (Item(r.key, r.label, r.sha256, r) for r in records)
-    meta = _owned(table.classes_sha256, _records_sha256(records))
+    meta = _owned(table.classes_sha256, records_sha256(records))
     _embed(settings, items, path, threads, lambda: meta, total=len(records), patches=patches)
 
 
@@ -98,7 +104,7 @@ def embed_support(
     Raises:
         InputError: if manifest and tar do not fit together.
     """
-    kept: dict[str, SupportRecord] = {r.key: r for r in table.records if r.kept}
+    kept: dict[str, SupportRecord] = {record.key: record for record in embedded_records(table)}
 
     def items() -> Iterator[Item]:
         seen = set()
@@ -121,9 +127,8 @@ def embed_support(
                 "delete both and run again"
             )
 
-    digest = _records_sha256(kept.values())
-    meta = _owned(table.classes_sha256, sha256_json([digest, views, seed]) if views else digest)
-    meta |= {"views": views} if views else {}
+    meta = _owned(table.classes_sha256, records_sha256(kept.values(), views, seed))
+    meta |= {"views": views, "seed": seed} if views else {}
     total = len(kept) * max(1, views)
     _embed(settings, items(), path, threads, lambda: meta, total=total, views=views)
 
@@ -167,8 +172,8 @@ def _embed(
     encoder = load_encoder(settings)
     encode = encoder.encode_patches if patches else encoder.encode_images
     parts, count = Parts(path), 0
-    own = _meta(encoder)
-    made_from = [own, settings.store, settings.batch_size, patches, views]
+    own = _meta(encoder, settings)
+    made_from = [own, settings.batch_size, patches, views]
     overlap = pick_device(settings.device) == "cuda"
 
     with tqdm(total=total, unit=" images", mininterval=1) as bar:
@@ -250,16 +255,17 @@ def _owned(classes_sha256: str, input_sha256: str) -> dict[str, Any]:
     return {"classes_sha256": classes_sha256, "input_sha256": input_sha256}
 
 
-def _meta(encoder: Encoder) -> dict[str, Any]:
+def _meta(encoder: Encoder, settings: Settings) -> dict[str, Any]:
+    own = {
+        "image_size": encoder.image_size,
+        "jpeg_draft": settings.jpeg_draft,
+        "store": settings.store,
+    }
     return {
-        "encoder": encoder.provenance,
+        "encoder": encoder.provenance | own,
         "logit_scale": encoder.logit_scale,
         "versions": {name: version(name) for name in ("susx", "torch", "transformers", "pillow")},
     }
-
-
-def _records_sha256(records: Iterable[ImageRecord | SupportRecord]) -> str:
-    return sha256_json([[record.key, record.label, record.sha256] for record in records])
 
 
 def _parts(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -60,7 +60,7 @@ def export_classifier(
             "can classify others as it does; choose another method under classifier"
         )
     caches = read_caches(encoder[0], files)
-    support, keys = _support(caches, files, choice, leaks)
+    support, keys = _support(caches, choice, leaks)
     text = text_classifier(caches.texts[choice.text], caches.classes.names)
     context = context_of(text, caches.logit_scale, support, device)
     shown = {name: tensors(caches.labelled(name), device) for name, c in caches.images.items() if c}
@@ -110,7 +110,7 @@ def summary(meta: ClassifierMeta) -> str:
 
 
 def _support(
-    caches: Caches, files: CacheFiles, choice: Choice, leaks: str
+    caches: Caches, choice: Choice, leaks: str
 ) -> tuple[LabelledFeatures | None, list[str]]:
     """The support images that vote, and their keys."""
     if choice.support is None:
@@ -118,7 +118,7 @@ def _support(
     cache = caches.supports[choice.support]
     if not cache:
         raise InputError(f"support set {choice.support} has no images")
-    found = leaks_of(files, choice.support, caches.classes) if leaks == "drop" else None
+    found = leaks_of(caches, choice.support) if leaks == "drop" else None
     dropped = {leak.key for leak in found or ()}
     return without(cache, found), [key for key in cache.keys if key not in dropped]
 

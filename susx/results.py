@@ -14,7 +14,7 @@ import numpy as np
 from susx.cache import Embeddings
 from susx.cache_files import CacheFiles, leaks_of, read_caches, without
 from susx.evaluation import EncoderData, Plan, evaluate
-from susx.manifests import ClassManifest, ImageRecord, SupportRecord, read_table
+from susx.manifests import ClassManifest, Table
 from susx.schema import SCHEMA, Result
 from susx.support.leakage import Leak
 from susx.text_classifier import text_classifier
@@ -40,7 +40,7 @@ def evaluate_caches(
         for name, cache in images.items()
         if len(cache) or name == "test"
     }
-    leaks = {name: leaks_of(files, name, classes) for name in supports}
+    leaks = {name: leaks_of(caches, name) for name in supports}
     dropped = plan.leaks == "drop"
     data = EncoderData(
         name=encoder,
@@ -63,11 +63,10 @@ def evaluate_caches(
         "encoder": encoder,
         **asdict(evaluate(data, plan, notify)),
         "images": {
-            name: _image_counts(cache, files.image_manifests.get(name), classes)
-            for name, cache in images.items()
+            name: _image_counts(cache, caches.listed.get(name)) for name, cache in images.items()
         },
         "supports": {
-            name: _support_counts(cache, files.support_manifests.get(name), classes)
+            name: _support_counts(cache, caches.chosen.get(name), classes)
             | _leak_counts(leaks[name], dropped)
             for name, cache in supports.items()
         },
@@ -76,7 +75,7 @@ def evaluate_caches(
             **_text_encoder(images["test"], next(iter(texts.values()), images["test"])),
             "logit_scale": data.logit_scale,
             "device": plan.device,
-            "sources": {name: _source(path) for name, path in files.image_manifests.items()},
+            "sources": {name: _source(table) for name, table in caches.listed.items()},
             "inputs": caches.input_hashes,
             "texts_truncated": {name: cache.meta["n_truncated"] for name, cache in texts.items()},
         },
@@ -130,10 +129,8 @@ def git_commit() -> str | None:
         return None
 
 
-def _image_counts(
-    cache: Embeddings, manifest: str | None, classes: ClassManifest
-) -> dict[str, Any]:
-    records = read_table(manifest, ImageRecord, classes.sha256).records if manifest else []
+def _image_counts(cache: Embeddings, table: Table | None) -> dict[str, Any]:
+    records = table.records if table else []
     listed = {record.key: record.reason for record in records if record.reason}
     unreadable = {**listed, **cache.meta["failed"]}
     return {
@@ -143,18 +140,17 @@ def _image_counts(
     }
 
 
-def _source(manifest: str) -> str | None:
+def _source(table: Table) -> str | None:
     """Which source the images of a manifest were listed from, and where it was downloaded from."""
-    meta = read_table(manifest, ImageRecord).meta
-    return " of ".join(meta[key] for key in ("source", "address") if key in meta) or None
+    return " of ".join(table.meta[k] for k in ("source", "address") if k in table.meta) or None
 
 
 def _support_counts(
-    cache: Embeddings, manifest: str | None, classes: ClassManifest
+    cache: Embeddings, table: Table | None, classes: ClassManifest
 ) -> dict[str, Any]:
     """Counts of a support set; those of a published one are all that its features tell."""
-    if manifest:
-        return read_table(manifest, SupportRecord, classes.sha256).meta
+    if table:
+        return table.meta
     counts = np.bincount(cache.labels, minlength=len(classes)).tolist()
     size = max(counts)
     return {

@@ -114,7 +114,7 @@ def analyse(
     before = zero_shot_of(evaluation, own if own in caches.texts else next(iter(caches.texts)))
     plain = _context(caches, before.key.text, None, wanted.device)
     then = before.predict(plain, test)
-    shown = _shown(caches, files, evaluation, choice, test, wanted)
+    shown = _shown(caches, evaluation, choice, test, wanted)
     now = then if shown is None else shown.row.predict(shown.known, test)
     context, rescaling = (plain, {}) if shown is None else (shown.context, shown.rescaling)
     labels, names = test.labels.cpu().numpy(), caches.classes.names
@@ -156,7 +156,6 @@ def _context(caches: Caches, text: str, support: LabelledFeatures | None, device
 
 def _shown(
     caches: Caches,
-    files: CacheFiles,
     evaluation: Mapping[str, Any],
     choice: Choice | None,
     test: Labelled,
@@ -169,7 +168,7 @@ def _shown(
     support, keys = None, list[str]()
     if choice.support is not None:
         cache = caches.supports[choice.support]
-        leaks = leaks_of(files, choice.support, caches.classes) if wanted.leaks == "drop" else None
+        leaks = leaks_of(caches, choice.support) if wanted.leaks == "drop" else None
         dropped = {leak.key for leak in leaks or ()}
         support = without(cache, leaks)
         keys = [key for key in cache.keys if key not in dropped]

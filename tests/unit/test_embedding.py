@@ -318,7 +318,7 @@ def test_views_of_a_support_image_are_averaged_before_normalisation(
     made = embed_support(settings, table, path, 2, views=3, seed=5)
 
     assert made.labels.tolist() == [0, 0, 1, 1, 2, 2]
-    assert made.meta["views"] == 3
+    assert (made.meta["views"], made.meta["seed"]) == (3, 5)
     assert hashes(made) == [record.sha256 for record in table.records if record.kept]
     encoder = load_encoder(settings)
     for row, key, length in zip(made.features, made.keys, made.norms, strict=True):  # type: ignore[arg-type]

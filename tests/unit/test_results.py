@@ -32,7 +32,8 @@ from tests.unit.made_caches import (
     PROBLEM,
     SUPPORT_META,
     embeddings,
-    image_record,
+    image_table,
+    support_table,
     write_files,
 )
 
@@ -68,17 +69,12 @@ def test_evaluation_of_caches_gives_runs_and_counts(files: CacheFiles) -> None:
 @pytest.fixture
 def leaky(files: CacheFiles) -> CacheFiles:
     """Two support images nearly equal a test image."""
-    look = "f" * 64
-    test = replace(image_record("ok.png"), fingerprint=look)
-    write_table(files.image_manifests["test"], Table([test], CLASSES.sha256), ImageRecord)
-    records = [
-        SupportRecord(f"{i:03d}", 0, "zebra", i, 1.0, "web", f"p#{i}", "", "0" * 64, 4, 3, True)
-        for i in range(9)
-    ]
-    for place in (1, 4):
-        records[place] = replace(records[place], fingerprint=look)
-    table = Table(records, CLASSES.sha256, SUPPORT_META)
-    write_table(files.support_manifests["lc"], table, SupportRecord)
+    test, support, look = image_table("test"), support_table(), "f" * 64
+    for table, places in ((test, (7,)), (support, (1, 4))):
+        for place in places:
+            table.records[place] = replace(table.records[place], fingerprint=look)
+    write_table(files.image_manifests["test"], test, ImageRecord)
+    write_table(files.support_manifests["lc"], support, SupportRecord)
     return files
 
 
@@ -86,7 +82,7 @@ def test_leaks_are_listed_and_their_worth_is_told(leaky: CacheFiles) -> None:
     part = evaluated(leaky)
     support = part["supports"]["lc"]
     assert [(leak["key"], leak["image"]) for leak in support["leaks"]] == [
-        ("001", "ok.png"), ("004", "ok.png")
+        ("001", "007"), ("004", "007")
     ]  # fmt: skip
     assert not support["leaks_dropped"]
     assert [run["support_size"] for run in part["runs"]] == [0, 0, 9]
@@ -132,7 +128,7 @@ def test_provenance_says_what_was_embedded_with_what(files: CacheFiles) -> None:
 
 
 def test_provenance_names_the_source_of_the_images(files: CacheFiles) -> None:
-    table = Table([image_record("ok.png")], CLASSES.sha256, {"source": "coop"})
+    table = replace(image_table("test"), meta={"source": "coop"})
     write_table(files.image_manifests["test"], table, ImageRecord)
     assert evaluated(files)["provenance"]["sources"] == {"test": "coop", "validation": None}
 
