@@ -49,6 +49,10 @@ def predict_table(
         InputError: if classifier, embeddings and manifest do not belong together.
     """
     _check(classifier, images, manifest)
+    if patches is not None:
+        _check(classifier, patches, manifest)
+        if patches.keys != images.keys:
+            raise InputError("images and patches lie in another order; delete both and run again")
     shown = None if patches is None else patches.features
     failed: dict[str, str] = images.meta["failed"]
     rows = {key: i for i, key in enumerate(images.keys)}
@@ -96,6 +100,11 @@ def _check(classifier: Classifier, images: Embeddings, manifest: Table) -> None:
         raise InputError("classifier and images belong to different class lists; run again")
     if key := disagreement(classifier.meta.encoder, images.meta["encoder"]):
         raise InputError(f"classifier and images have encoders of different {key}; run again")
-    known = {record.key for record in manifest.records if not record.reason}
-    if known != {*images.keys, *images.meta["failed"]}:
-        raise InputError("embeddings and manifest list different images; delete both and run again")
+    known = {record.key: record.sha256 for record in manifest.records if not record.reason}
+    rows = {key: images.sha256(row) for row, key in enumerate(images.keys)}
+    failed = {key: known.get(key) for key in images.meta["failed"]}
+    if other := dict(known.items() ^ (failed | rows).items()):
+        raise InputError(
+            f'embeddings and manifest list different images ("{min(other)}"); delete both and run '
+            "again"
+        )
