@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from susx.cache import Embeddings
+from susx.cache import Embeddings, disagreement
 from susx.cache_files import CacheFiles, leaks_of, read_caches, without
+from susx.errors import InputError
 from susx.evaluation import EncoderData, Plan, evaluate
 from susx.manifests import ClassManifest, Table
+from susx.provenance import PACKAGES, made_with
 from susx.schema import SCHEMA, Result
 from susx.support.leakage import Leak
 from susx.text_classifier import text_classifier
-
-PACKAGES = ("susx", "torch", "transformers", "numpy", "h5py", "pillow", "snakemake")
 
 
 def evaluate_caches(
@@ -28,7 +25,8 @@ def evaluate_caches(
     """Evaluate one encoder from its caches.
 
     Returns:
-        Runs, image and support counts and input hashes, as JSON-ready data.
+        Runs, image and support counts, input hashes, and the code, packages and machine that
+        computed them, as JSON-ready data.
 
     Raises:
         InputError: if a file is broken, foreign, or was embedded with another encoder.
@@ -78,6 +76,8 @@ def evaluate_caches(
             "sources": {name: _source(table) for name, table in caches.listed.items()},
             "inputs": caches.input_hashes,
             "texts_truncated": {name: cache.meta["n_truncated"] for name, cache in texts.items()},
+            "classes_sha256": classes.sha256,
+            **made_with(),
         },
     }
 
@@ -88,7 +88,19 @@ def collate(
     parts: Sequence[Mapping[str, Any]],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Join the evaluations of all encoders into a validated result."""
+    """Join the evaluations of all encoders into a validated result.
+
+    Args:
+        dataset: its name.
+        classes: its class manifest.
+        parts: what `evaluate_caches` returned, one per encoder.
+        provenance: what else is to be said of the making.
+
+    Raises:
+        InputError: if the parts are of other classes, images, support sets, texts or stage versions
+            than one another.
+    """
+    _check_parts(classes, parts)
     first = parts[0]
     result = {
         "schema": SCHEMA,
@@ -102,10 +114,7 @@ def collate(
             **provenance,
             "classes_sha256": classes.sha256,
             "encoders": {part["encoder"]: part["provenance"] for part in parts},
-            "git_commit": git_commit(),
-            "versions": {name: version(name) for name in PACKAGES},
-            "python": platform.python_version(),
-            "machine": f"{platform.system()} {platform.machine()}",
+            **_common(parts),
         },
         **{
             kind: [row for part in parts for row in part[kind]]
@@ -116,17 +125,49 @@ def collate(
     return result
 
 
-def git_commit() -> str | None:
-    """Commit of the working tree that this package lies in, `+` if it was edited, else None."""
-    try:
-        import git
-    except ImportError:  # raised where the git program is missing
-        return None
-    try:
-        repository = git.Repo(Path(__file__).parent, search_parent_directories=True)
-        return repository.head.commit.hexsha + ("+" if repository.is_dirty() else "")
-    except (git.exc.GitError, ValueError, OSError):
-        return None
+def _check_parts(classes: ClassManifest, parts: Sequence[Mapping[str, Any]]) -> None:
+    """Evaluations of one dataset have the same classes, images, support sets and texts."""
+    first, name = _identity(parts[0]), parts[0]["encoder"]
+    if first["class lists"] != classes.sha256:
+        raise InputError(
+            f"{name}: evaluated with another class list; delete its evaluation and run again"
+        )
+    for part in parts[1:]:
+        own = _identity(part)
+        for what in first | own:
+            if first.get(what) != own.get(what):
+                raise InputError(
+                    f"{name} and {part['encoder']}: evaluated with different {what}; delete both "
+                    "evaluations and run again"
+                )
+
+
+def _identity(part: Mapping[str, Any]) -> dict[str, Any]:
+    """What the evaluations of all encoders must have in common, by its name in messages."""
+    made = part["provenance"]
+    return {
+        "class lists": made.get("classes_sha256"),
+        "stage versions": made.get("stages"),
+        **made["inputs"],
+        **{f"counts of images-{split}": counts for split, counts in part["images"].items()},
+        **{f"counts of support-{name}": counts for name, counts in part["supports"].items()},
+    }
+
+
+def _common(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What made the parts, as of one: what differs is joined; of several commits it is none."""
+    made = [part["provenance"] for part in parts]
+
+    def joined(values: Iterable[str]) -> str:
+        return " / ".join(dict.fromkeys(values))
+
+    commits = {one["git_commit"] for one in made}
+    return {
+        "git_commit": commits.pop() if len(commits) == 1 else None,
+        "versions": {name: joined(one["versions"][name] for one in made) for name in PACKAGES},
+        "python": joined(one["python"] for one in made),
+        "machine": joined(one["machine"] for one in made),
+    }
 
 
 def _image_counts(cache: Embeddings, table: Table | None) -> dict[str, Any]:
@@ -172,4 +213,4 @@ def _leak_counts(leaks: Sequence[Leak] | None, dropped: bool) -> dict[str, Any]:
 def _text_encoder(images: Embeddings, texts: Embeddings) -> dict[str, Any]:
     """Say so if texts were embedded by what is only believed to have embedded the images."""
     encoder = texts.meta["encoder"]
-    return {} if encoder == images.meta["encoder"] else {"text_encoder": encoder}
+    return {"text_encoder": encoder} if disagreement(encoder, images.meta["encoder"]) else {}
