@@ -61,6 +61,12 @@ class Embeddings:
         return "" if self.hashes is None else self.hashes[row].tobytes().hex()
 
     @property
+    def encoder(self) -> dict[str, Any]:
+        """Provenance of what embedded the rows; `store` says nothing of patches, always halves."""
+        own: dict[str, Any] = self.meta["encoder"]
+        return {k: v for k, v in own.items() if k != "store"} if self.features.ndim == 3 else own
+
+    @property
     def vectors(self) -> dict[str, NDArray[Any]]:
         """What is known of each row, by name of its dataset."""
         named = {"labels": self.labels.astype(np.int32), "norms": self.norms, "sha256": self.hashes}

@@ -81,6 +81,16 @@ class Caches:
         """Hashes of what was embedded."""
         return {name: cache.meta["input_sha256"] for name, cache in self.named.items()}
 
+    @property
+    def manifest_hashes(self) -> dict[str, str]:
+        """Hashes of what manifests list, by kind and name as in `input_hashes`."""
+        kinds = {"images": self.listed, "support": self.chosen}
+        return {
+            f"{kind}-{name}": records_sha256(embedded_records(table))
+            for kind, tables in kinds.items()
+            for name, table in tables.items()
+        }
+
     def labelled(self, split: str) -> LabelledFeatures:
         """The images of a split, with their patches where they were embedded.
 
@@ -133,9 +143,8 @@ def _check_encoders(encoder: str, caches: Caches) -> None:
     """Compare caches by what they record; of published features not even the weights are known."""
     first: dict[bool, str] = {}
     for name, cache in caches.named.items():
-        own = cache.meta["encoder"]
-        other = first.setdefault(own["weights_sha256"] is None, name)
-        if key := disagreement(caches.named[other].meta["encoder"], own):
+        other = first.setdefault(cache.encoder["weights_sha256"] is None, name)
+        if key := disagreement(caches.named[other].encoder, cache.encoder):
             raise InputError(
                 f"{encoder}: the caches of {other} and {name} were embedded with different "
                 f"{key.removesuffix('_sha256')}; delete them and run again"
@@ -166,6 +175,27 @@ def _check_inputs(files: CacheFiles, caches: Caches) -> None:
                     f"{paths[name]}: was embedded from other inputs than {sources[name]} lists; "
                     "delete it and run again"
                 )
+
+
+def check_evaluation(caches: Caches, evaluation: Mapping[str, Any]) -> None:
+    """Compare caches with those that an evaluation was made from, as far as it has them.
+
+    Raises:
+        InputError: if it was made from other images, texts, support sets or classes, or by another
+            encoder.
+    """
+    made = evaluation["provenance"]
+    different = [
+        name for name, own in caches.input_hashes.items() if made["inputs"].get(name, own) != own
+    ]
+    different += ["classes"] if made["classes_sha256"] != caches.classes.sha256 else []
+    for cache in caches.images.values():
+        different += filter(None, [disagreement(made, cache.encoder)])
+    if different:
+        raise InputError(
+            f"{evaluation['encoder']}: the evaluation was made with other {different[0]} than lies "
+            "there now; delete it and run again"
+        )
 
 
 def leaks_of(caches: Caches, support: str) -> list[Leak] | None:

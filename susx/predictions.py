@@ -98,7 +98,7 @@ def predict_table(
 def _check(classifier: Classifier, images: Embeddings, manifest: Table) -> None:
     if classifier.meta.classes_sha256 != manifest.classes_sha256:
         raise InputError("classifier and images belong to different class lists; run again")
-    if key := disagreement(classifier.meta.encoder, images.meta["encoder"]):
+    if key := disagreement(classifier.meta.encoder, images.encoder):
         raise InputError(f"classifier and images have encoders of different {key}; run again")
     known = {record.key: record.sha256 for record in manifest.records if not record.reason}
     rows = {key: images.sha256(row) for row, key in enumerate(images.keys)}

@@ -76,6 +76,7 @@ def evaluate_caches(
             "sources": {name: _source(table) for name, table in caches.listed.items()},
             "inputs": caches.input_hashes,
             "texts_truncated": {name: cache.meta["n_truncated"] for name, cache in texts.items()},
+            "manifests": caches.manifest_hashes,
             "classes_sha256": classes.sha256,
             **made_with(),
         },
@@ -212,5 +213,5 @@ def _leak_counts(leaks: Sequence[Leak] | None, dropped: bool) -> dict[str, Any]:
 
 def _text_encoder(images: Embeddings, texts: Embeddings) -> dict[str, Any]:
     """Say so if texts were embedded by what is only believed to have embedded the images."""
-    encoder = texts.meta["encoder"]
-    return {"text_encoder": encoder} if disagreement(encoder, images.meta["encoder"]) else {}
+    differs = disagreement(texts.encoder, images.encoder)
+    return {"text_encoder": texts.encoder} if differs else {}

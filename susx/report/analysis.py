@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from susx.cache_files import CacheFiles, Caches, leaks_of, read_caches, without
+from susx.cache_files import CacheFiles, Caches, check_evaluation, leaks_of, read_caches, without
 from susx.config_classifier import Choice
 from susx.errors import InputError
 from susx.evaluation import LabelledFeatures, context_of, tensors
@@ -104,6 +104,7 @@ def analyse(
             fit the caches.
     """
     caches = read_caches(encoder, files)
+    check_evaluation(caches, evaluation)
     if not caches.texts:
         raise InputError(
             f"{dataset}: a report compares with zero-shot, but no texts were evaluated; name "
@@ -124,6 +125,7 @@ def analyse(
         dataset=dataset,
         encoder=encoder,
         classes_sha256=caches.classes.sha256,
+        inputs=caches.input_hashes,
         before=before.key,
         shown=shown and shown.row.key,
         histograms=modality_gap(context, test, rescaling, wanted.seed),

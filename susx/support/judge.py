@@ -117,7 +117,7 @@ def judge(
             embed_support(encoder, table, images, made, threads)
             found = read_cache(made)
         for path, cache in caches.items():
-            if key := disagreement(found.meta["encoder"], cache.meta["encoder"]):
+            if key := disagreement(found.encoder, cache.encoder):
                 raise InputError(
                     f"{path}: embedded with another encoder ({key} differs); delete it and run "
                     "again"

@@ -61,7 +61,7 @@ def search_shard(
     Raises:
         InputError: if queries and pool come from different encoders.
     """
-    if field := disagreement(queries.meta["encoder"], pool.meta["encoder"]):
+    if field := disagreement(queries.encoder, pool.encoder):
         raise InputError(
             f"pool shard {shard}: embedded with another encoder ({field} differs); delete its "
             "cache and run again"
@@ -75,7 +75,8 @@ def search_shard(
         for score, row in zip(found.scores[query].tolist(), found.rows[query].tolist(), strict=True)
         if row >= 0
     ]
-    return Table(records, queries.meta["classes_sha256"])
+    meta = {"queries_sha256": queries.meta["input_sha256"]}
+    return Table(records, queries.meta["classes_sha256"], meta)
 
 
 def merge_candidates(
@@ -96,13 +97,21 @@ def merge_candidates(
         For every class at most `limit` candidates, best first.
 
     Raises:
-        InputError: if a table belongs to another class list, or a class found nothing.
+        InputError: if a table belongs to another class list, tables were found by different texts,
+            or a class found nothing.
     """
     found: dict[int, dict[int, list[Candidate]]] = defaultdict(lambda: defaultdict(list))
+    queries = set()
     for table in tables:
         if table.classes_sha256 != classes.sha256:
             raise InputError(
                 "retrieval candidates belong to another class list; delete them and run again"
+            )
+        queries.add(table.meta.get("queries_sha256"))
+        if len(queries) > 1:
+            raise InputError(
+                "retrieval candidates of different shards were found by different texts; delete "
+                "them and run again"
             )
         for candidate in table.records:
             found[candidate.label][candidate.query].append(candidate)

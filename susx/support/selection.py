@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from susx.cache import read_cache
+from susx.cache import disagreement, read_cache, read_meta
 from susx.errors import InputError
 from susx.files import atomic
 from susx.images import FORMATS, UnreadableImage, decode
@@ -27,16 +27,30 @@ OTHER_REASONS = (DUPLICATE, SURPLUS, DISAGREES, FLAGGED)
 
 
 def candidate_features(
-    ranking: Sequence[Sequence[Candidate]], caches: Mapping[str, str]
+    ranking: Sequence[Sequence[Candidate]],
+    caches: Mapping[str, str],
+    texts: str | Path | None = None,
 ) -> dict[tuple[str, str], NDArray[np.float32]]:
-    """Unit features (d,) of all candidates by shard and key, read from the shards' caches.
+    """Unit features (d,) of all candidates by shard and key.
+
+    Args:
+        ranking: candidates per class.
+        caches: those of the shards, by name.
+        texts: cache of the texts that features are compared with, if they are.
 
     Raises:
-        InputError: if a cache is broken, or no longer holds an image that was found in it.
+        InputError: if a cache is broken, was embedded with another encoder than the texts, or no
+            longer holds an image that was found in it.
     """
     rows = {}
+    encoder = read_meta(texts)[0]["encoder"] if texts else {}
     for shard, wanted in _by_shard(ranking).items():
         cache = read_cache(caches[shard])
+        if field := disagreement(encoder, cache.encoder):
+            raise InputError(
+                f"{caches[shard]}: embedded with another encoder than {texts} ({field} differs); "
+                "delete both and run again"
+            )
         places = {key: row for row, key in enumerate(cache.keys)}
         for key, sha256 in wanted.items():
             row = places.get(key)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from susx.cache import disagreement, read_cache, write_cache
-from susx.cache_files import CacheFiles, leaks_of, read_caches
+from susx.cache_files import CacheFiles, check_evaluation, leaks_of, read_caches
 from susx.errors import InputError
 from susx.files import sha256_json
 from susx.manifests import (
@@ -121,12 +121,40 @@ def test_caches_of_different_encoders_are_refused(files: CacheFiles, kind: str, 
         changed(path, encoder=ENCODER)
     assert read_caches("clip", files).logit_scale == 50
     changed([*getattr(files, kind).values()][-1], encoder={**ENCODER, key: "other"})
+    if (kind, key) == ("patches", "store"):
+        assert read_caches("clip", files).patches
+        return
     what = key.removesuffix("_sha256")
     match = (
         rf"^clip: the caches of \S+ and \S+ were embedded with different {what}; delete them and"
     )
     with pytest.raises(InputError, match=match):
         read_caches("clip", files)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"inputs": {"images-test": "0" * 64}}, "images-test"),
+        ({"inputs": {"support-lc": "0" * 64, "text-unused": "0" * 64}}, "support-lc"),
+        ({"classes_sha256": "0" * 64}, "classes"),
+        ({"precision": "float16"}, "precision"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_evaluation_of_other_caches_is_refused(
+    files: CacheFiles, changes: dict[str, Any], what: str
+) -> None:
+    caches = read_caches("clip", files)
+    made = {
+        "inputs": caches.input_hashes,
+        "classes_sha256": CLASSES.sha256,
+        **caches.images["test"].meta["encoder"],
+    }
+    check_evaluation(caches, {"encoder": "clip", "provenance": made})
+    match = f"^clip: the evaluation was made with other {what} than lies there now; delete it and"
+    with pytest.raises(InputError, match=match):
+        check_evaluation(caches, {"encoder": "clip", "provenance": made | changes})
 
 
 def test_what_only_one_encoder_records_is_no_disagreement() -> None:

@@ -231,6 +231,10 @@ def test_patches_of_other_images_or_encoders_are_refused(
     table, cache = shown
     other = cache.meta | {"encoder": cache.meta["encoder"] | {"precision": "float16"}}
     assert cache.hashes is not None
+    halves = cache.features[:, None].astype(np.float16)
+    stored = cache.meta | {"encoder": cache.meta["encoder"] | {"store": "float16"}}
+    whole = replace(cache, features=halves, norms=None, meta=stored)
+    assert predict_table(classifier, cache, table, whole)
     mixed = replace(cache, keys=cache.keys[::-1], hashes=cache.hashes[::-1])
     cases = {
         "different precision": replace(cache, meta=other),

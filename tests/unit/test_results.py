@@ -123,6 +123,8 @@ def test_provenance_says_what_was_embedded_with_what(files: CacheFiles) -> None:
         "text-ensemble", "text-cupl", "text-cupl+e",
         "images-test", "images-validation", "patches-test", "patches-validation", "support-lc",
     }  # fmt: skip
+    listed = ("images-test", "images-validation", "support-lc")
+    assert provenance["manifests"] == {name: provenance["inputs"][name] for name in listed}
     assert provenance["texts_truncated"] == {"ensemble": 1, "cupl": 1, "cupl+e": 1}
 
 

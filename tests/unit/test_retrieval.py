@@ -19,7 +19,7 @@ CLASSES = class_manifest(["zebra", "ant", "mouse"])
 
 
 def queries(features: np.ndarray, labels: list[int]) -> Embeddings:
-    meta = {"encoder": ENCODER, "classes_sha256": CLASSES.sha256}
+    meta = {"encoder": ENCODER, "classes_sha256": CLASSES.sha256, "input_sha256": "q" * 64}
     return Embeddings(features, np.array(labels, np.int32), [f"q{i}" for i in labels], meta)
 
 
@@ -162,6 +162,15 @@ def test_same_key_in_two_shards_is_two_images() -> None:
 def test_candidates_of_another_class_list_are_refused() -> None:
     with pytest.raises(InputError, match="belong to another class list; delete them and run again"):
         merge_candidates([Table(hits(0, 0, "a"), "f" * 64)], CLASSES, 1)
+
+
+def test_shards_that_were_searched_with_different_texts_are_refused() -> None:
+    texts = queries(axes(0), [0])
+    other = replace(texts, meta=texts.meta | {"input_sha256": "p" * 64})
+    tables = [search_shard(q, pool(axes(0, 1)), "s", 1) for q in (texts, texts, other)]
+    assert merge_candidates(tables[:2], CLASSES, 1, may_lack=True)
+    with pytest.raises(InputError, match="were found by different texts; delete them and run"):
+        merge_candidates(tables, CLASSES, 1)
 
 
 def test_class_without_hits_is_named() -> None:

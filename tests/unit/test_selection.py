@@ -174,7 +174,7 @@ def test_what_the_pool_says_of_an_image_may_refuse_it(tmp_path: Path) -> None:
 
 def shard_caches(folder: Path, rows: np.ndarray) -> dict[str, str]:
     """Caches of shards a (k0 to k2) and b (k3 to k5); all bytes of a row's hash are its number."""
-    meta = {"classes_sha256": "", "encoder": {}, "logit_scale": 1.0, "input_sha256": "i"}
+    meta = {"encoder": {"precision": "float16"}}
     for shard, place in {"a": slice(0, 3), "b": slice(3, 6)}.items():
         numbers = range(*place.indices(6))
         hashes = np.repeat(np.array(numbers, np.uint8)[:, None], 32, axis=1)
@@ -200,6 +200,16 @@ def test_features_of_another_image_than_was_found_are_refused(
     match = rf'b\.h5: lacks the image that was found under key "{key}"; delete the candidates of'
     with pytest.raises(InputError, match=match):
         candidate_features([[Candidate(0, 0, 0.5, "b", key, sha256=sha256)]], caches)
+
+
+def test_features_of_another_encoder_than_the_texts_are_refused(tmp_path: Path) -> None:
+    rows = unit_rows(np.random.default_rng(0), 6, 4).astype(np.float32)
+    caches = shard_caches(tmp_path, rows)
+    ranking = [[Candidate(0, 0, 0.5, "a", "k0", sha256="00" * 32)]]
+    meta = {"encoder": {"precision": "float32"}}
+    write_cache(tmp_path / "t.h5", Embeddings(rows, np.zeros(6, np.int32), list("abcdef"), meta))
+    with pytest.raises(InputError, match=r"a\.h5: .* encoder than \S+t\.h5 \(precision differs\)"):
+        candidate_features(ranking, caches, tmp_path / "t.h5")
 
 
 def test_features_of_candidates_are_read_from_the_shards_caches(tmp_path: Path) -> None:
