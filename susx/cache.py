@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,15 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from susx.errors import InputError
-from susx.files import Patient, atomic
+from susx.files import Patient, atomic, sha256_json
 
 FORMAT = "susx-embeddings"
-VERSION = 3
+VERSION = 4
 SEAL = 512
 """Bytes before the HDF5 file proper, its user block, which hold the checksum of all the rest."""
 ROWS_PER_CHUNK = 1024
 CHUNK_CACHE = 2**26  # bytes; parts may end within a chunk
 NORM_TOLERANCE = {"float32": 1e-4, "float16": 2e-3}
+ENCODING = (
+    *("library", "weights_sha256", "architecture", "vocabulary_sha256", "precision"),
+    *("preprocessing", "image_size", "jpeg_draft", "store"),
+)
+"""What embeddings depend on, of the provenance of an encoder."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class Embeddings:
         keys: N strings that identify the rows.
         meta: encoder, class-manifest hash, input hash, counts, versions.
         norms: (N,) float32 lengths of the rows before normalisation, where they are known.
+        hashes: (N, 32) uint8 SHA-256 of what the rows embed, where it is known: of the bytes of an
+            image, of the UTF-8 text of a prompt.
     """
 
     features: NDArray[np.floating[Any]]
@@ -43,9 +51,26 @@ class Embeddings:
     keys: list[str]
     meta: dict[str, Any]
     norms: NDArray[np.float32] | None = None
+    hashes: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def sha256(self, row: int) -> str:
+        """SHA-256 of what a row embeds, in hex; empty if it is unknown."""
+        return "" if self.hashes is None else self.hashes[row].tobytes().hex()
+
+    @property
+    def encoder(self) -> dict[str, Any]:
+        """Provenance of what embedded the rows; `store` says nothing of patches, always halves."""
+        own: dict[str, Any] = self.meta["encoder"]
+        return {k: v for k, v in own.items() if k != "store"} if self.features.ndim == 3 else own
+
+    @property
+    def vectors(self) -> dict[str, NDArray[Any]]:
+        """What is known of each row, by name of its dataset."""
+        named = {"labels": self.labels.astype(np.int32), "norms": self.norms, "sha256": self.hashes}
+        return {name: vector for name, vector in named.items() if vector is not None}
 
 
 def write_cache(path: str | Path, embeddings: Embeddings) -> None:
@@ -90,10 +115,10 @@ def _write(
     if rows:
         block = min(_block_rows(like), rows)
         options = {"fletcher32": True, "chunks": (block, *shape[1:])}
-    layout = {"rdcc_nbytes": CHUNK_CACHE, "userblock_size": SEAL}
+    layout = {"rdcc_nbytes": CHUNK_CACHE, "userblock_size": SEAL, "locking": False}
     digest = hashlib.sha256(text.encode())
     digest.update(f"{like.dtype}{shape}".encode())
-    labels, keys, norms, start = [], [], [], 0
+    columns, keys, start = defaultdict[str, list[NDArray[Any]]](list), list[str](), 0
     with atomic(path) as temporary:
         with Patient(temporary, "w+") as stream, h5py.File(stream, "w", **layout) as file:
             features = file.create_dataset("features", shape, like.dtype, **options)
@@ -103,19 +128,18 @@ def _write(
                 stream.check()
                 start += len(part)
                 digest.update(np.ascontiguousarray(part.features).data)
-                labels.append(part.labels.astype(np.int32))
                 keys += part.keys
-                norms += [] if part.norms is None else [part.norms]
-            vectors = [np.concatenate(labels)] + ([np.concatenate(norms)] if norms else [])
-            file.create_dataset("labels", data=vectors[0])
-            if norms:
-                file.create_dataset("norms", data=vectors[1])
+                for name, vector in part.vectors.items():
+                    columns[name].append(vector)
+            vectors = {name: np.concatenate(column) for name, column in columns.items()}
+            for name, vector in vectors.items():
+                file.create_dataset(name, data=vector)
             strings = np.array(keys, dtype=object)
             file.create_dataset("keys", data=strings, dtype=h5py.string_dtype("utf-8"))
             file.attrs["format"] = FORMAT
             file.attrs["version"] = VERSION
             file.attrs["meta"] = text
-            file.attrs["sha256"] = _finished(digest, vectors, keys)
+            file.attrs["sha256"] = _finished(digest, vectors.values(), keys)
         seal(temporary)
 
 
@@ -152,7 +176,7 @@ def read_meta(path: str | Path) -> tuple[dict[str, Any], int]:
     try:
         if not _is_sealed(path):
             raise InputError("contents do not fit the stored checksum")
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             return json.loads(file.attrs["meta"]), len(file["labels"])
     except Exception as error:  # h5py raises many kinds for broken files
         raise InputError(f"{path}: not a readable embedding cache ({error})") from None
@@ -179,7 +203,7 @@ def read_cache(
             raise InputError(
                 f"{path}: truncated or damaged (contents do not fit the stored checksum); {advice}"
             )
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             if file.attrs.get("format") != FORMAT:
                 raise InputError(f"{path}: not an embedding cache; {advice}")
             if file.attrs["version"] != VERSION:
@@ -197,6 +221,7 @@ def read_cache(
                 keys=file["keys"].asstr()[:].tolist(),
                 meta=json.loads(meta),
                 norms=file["norms"][:] if "norms" in file else None,
+                hashes=file["sha256"][:] if "sha256" in file else None,
             )
     except FileNotFoundError:
         raise InputError(f"{path}: file not found; run the pipeline to build it") from None
@@ -222,12 +247,15 @@ def read_cache(
 
 def _check(path: str | Path, embeddings: Embeddings, advice: str) -> None:
     features, labels, keys = embeddings.features, embeddings.labels, embeddings.keys
-    sizes = {len(part) for part in (features, labels, keys, embeddings.norms) if part is not None}
+    sizes = {len(features), len(keys), *map(len, embeddings.vectors.values())}
     if features.ndim not in (2, 3) or len(sizes) > 1:
         raise InputError(
             f"{path}: features {features.shape}, labels {labels.shape} and {len(keys)} keys do "
             f"not fit together; {advice}"
         )
+    hashes = embeddings.hashes
+    if hashes is not None and (hashes.shape[1:] != (32,) or hashes.dtype != np.uint8):
+        raise InputError(f"{path}: hashes are {hashes.dtype} {hashes.shape}, not SHA-256; {advice}")
     if str(features.dtype) not in NORM_TOLERANCE:
         raise InputError(f"{path}: features are {features.dtype}, not float16 or 32; {advice}")
     size = _block_rows(features)
@@ -242,15 +270,14 @@ def _check(path: str | Path, embeddings: Embeddings, advice: str) -> None:
 
 
 def _digest(embeddings: Embeddings, meta: str) -> str:
-    features, norms = embeddings.features, embeddings.norms
+    features = embeddings.features
     digest = hashlib.sha256(meta.encode())
     digest.update(f"{features.dtype}{features.shape}".encode())
     digest.update(np.ascontiguousarray(features).data)
-    vectors = [embeddings.labels.astype(np.int32)] + ([] if norms is None else [norms])
-    return _finished(digest, vectors, embeddings.keys)
+    return _finished(digest, embeddings.vectors.values(), embeddings.keys)
 
 
-def _finished(digest: Any, vectors: Sequence[NDArray[Any]], keys: Sequence[str]) -> str:
+def _finished(digest: Any, vectors: Iterable[NDArray[Any]], keys: Sequence[str]) -> str:
     for vector in vectors:
         digest.update(f"{vector.dtype}{vector.shape}".encode())
         digest.update(np.ascontiguousarray(vector).data)
@@ -263,11 +290,24 @@ def _block_rows(features: NDArray[Any]) -> int:
     return max(1, ROWS_PER_CHUNK // (features.shape[1] if features.ndim == 3 else 1))
 
 
+def disagreement(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """In what two encoders differ that embed differently, by what both record of themselves."""
+    for key in ENCODING:
+        if key in one and key in other and sha256_json(one[key]) != sha256_json(other[key]):
+            return key  # JSON makes lists of tuples
+    return None
+
+
 def normalised(raw: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Split (..., d) embeddings into rows of unit length and their (...) lengths."""
     norms = np.linalg.norm(raw, axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return raw / norms[..., None], norms
+
+
+def hash_rows(hashes: Sequence[str]) -> NDArray[np.uint8]:
+    """N SHA-256 in hex as (N, 32) bytes."""
+    return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(-1, 32)
 
 
 def concatenate(parts: Sequence[NDArray[Any]], dimension: int, dtype: str) -> NDArray[Any]:

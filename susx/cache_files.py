@@ -8,10 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from susx.cache import Embeddings, read_cache
+from susx.cache import Embeddings, disagreement, read_cache
 from susx.errors import InputError
 from susx.evaluation import LabelledFeatures
-from susx.manifests import ClassManifest, ImageRecord, SupportRecord, read_table
+from susx.files import sha256_json
+from susx.manifests import (
+    ClassManifest,
+    ImageRecord,
+    SupportRecord,
+    Table,
+    embedded_records,
+    read_table,
+    records_sha256,
+)
+from susx.prompts import PromptSet
 from susx.support.leakage import Leak, find_leaks
 
 
@@ -19,8 +29,9 @@ from susx.support.leakage import Leak, find_leaks
 class CacheFiles:
     """Files of one encoder: caches by strategy, split and support; manifests by split, support.
 
-    `patches` are caches by split, for methods that need them. Published features have neither
-    patches nor manifests.
+    `patches` are caches by split, for methods that need them; `prompts` are the texts by strategy.
+    Published features have neither patches nor manifests, and prompts only if an encoder embeds
+    them.
     """
 
     classes: str
@@ -44,13 +55,18 @@ class CacheFiles:
 
 @dataclass(frozen=True)
 class Caches:
-    """Contents of the caches of one encoder, all made with the same weights."""
+    """Contents of the caches of one encoder, all made by it, and of the manifests they belong to.
+
+    `listed` are the image manifests by split, `chosen` the support manifests by support.
+    """
 
     classes: ClassManifest
     texts: Mapping[str, Embeddings]
     images: Mapping[str, Embeddings]
     supports: Mapping[str, Embeddings]
     patches: Mapping[str, Embeddings]
+    listed: Mapping[str, Table]
+    chosen: Mapping[str, Table]
 
     @property
     def named(self) -> dict[str, Embeddings]:
@@ -74,6 +90,16 @@ class Caches:
         """Hashes of what was embedded."""
         return {name: cache.meta["input_sha256"] for name, cache in self.named.items()}
 
+    @property
+    def manifest_hashes(self) -> dict[str, str]:
+        """Hashes of what manifests list, by kind and name as in `input_hashes`."""
+        kinds = {"images": self.listed, "support": self.chosen}
+        return {
+            f"{kind}-{name}": records_sha256(embedded_records(table))
+            for kind, tables in kinds.items()
+            for name, table in tables.items()
+        }
+
     def labelled(self, split: str) -> LabelledFeatures:
         """The images of a split, with their patches where they were embedded.
 
@@ -92,10 +118,11 @@ class Caches:
 
 
 def read_caches(encoder: str, files: CacheFiles) -> Caches:
-    """Read all caches of an encoder.
+    """Read all caches of an encoder, and compare them with what they must have been made from.
 
     Raises:
-        InputError: if a file is broken, foreign, or was embedded with other weights.
+        InputError: if a file is broken or foreign, or a cache was made by another encoder, or from
+            other images or texts than its manifest or prompt file lists.
     """
     classes = ClassManifest.read(files.classes)
 
@@ -104,27 +131,87 @@ def read_caches(encoder: str, files: CacheFiles) -> Caches:
             name: read_cache(path, classes.sha256, len(classes)) for name, path in paths.items()
         }
 
+    def tables(paths: Mapping[str, str], kind: type) -> dict[str, Table]:
+        return {name: read_table(path, kind, classes.sha256) for name, path in paths.items()}
+
     caches = Caches(
-        classes, read(files.texts), read(files.images), read(files.supports), read(files.patches)
+        classes,
+        read(files.texts),
+        read(files.images),
+        read(files.supports),
+        read(files.patches),
+        tables(files.image_manifests, ImageRecord),
+        tables(files.support_manifests, SupportRecord),
     )
-    weights = {name: c.meta["encoder"]["weights_sha256"] for name, c in caches.named.items()}
-    if len(set(weights.values()) - {None}) > 1:  # those of published features are unknown
-        raise InputError(
-            f"{encoder}: the caches of {', '.join(sorted(weights))} were embedded with different "
-            "weights; delete them and run again"
-        )
+    _check_encoders(encoder, caches)
+    _check_inputs(files, caches)
     return caches
 
 
-def leaks_of(files: CacheFiles, support: str, classes: ClassManifest) -> list[Leak] | None:
+def _check_encoders(encoder: str, caches: Caches) -> None:
+    """Compare caches by what they record; of published features not even the weights are known."""
+    first: dict[bool, str] = {}
+    for name, cache in caches.named.items():
+        other = first.setdefault(cache.encoder["weights_sha256"] is None, name)
+        if key := disagreement(caches.named[other].encoder, cache.encoder):
+            raise InputError(
+                f"{encoder}: the caches of {other} and {name} were embedded with different "
+                f"{key.removesuffix('_sha256')}; delete them and run again"
+            )
+
+
+def _check_inputs(files: CacheFiles, caches: Caches) -> None:
+    """Compare what was embedded with what manifests and prompt files list."""
+    images = {name: records_sha256(embedded_records(t)) for name, t in caches.listed.items()}
+    texts = {
+        name: sha256_json(PromptSet.read(path, caches.classes).texts)
+        for name, path in files.prompts.items()
+    }
+    supports = {}
+    for name, table in caches.chosen.items():
+        made_by = caches.supports[name].meta if name in caches.supports else {}
+        views = made_by.get("views", 0), made_by.get("seed", 0)
+        supports[name] = records_sha256(embedded_records(table), *views)
+    for paths, made, sources, expected in (
+        (files.texts, caches.texts, files.prompts, texts),
+        (files.images, caches.images, files.image_manifests, images),
+        (files.patches, caches.patches, files.image_manifests, images),
+        (files.supports, caches.supports, files.support_manifests, supports),
+    ):
+        for name, cache in made.items():
+            if name in sources and cache.meta["input_sha256"] != expected[name]:
+                raise InputError(
+                    f"{paths[name]}: was embedded from other inputs than {sources[name]} lists; "
+                    "delete it and run again"
+                )
+
+
+def check_evaluation(caches: Caches, evaluation: Mapping[str, Any]) -> None:
+    """Compare caches with those that an evaluation was made from, as far as it has them.
+
+    Raises:
+        InputError: if it was made from other images, texts, support sets or classes, or by another
+            encoder.
+    """
+    made = evaluation["provenance"]
+    different = [
+        name for name, own in caches.input_hashes.items() if made["inputs"].get(name, own) != own
+    ]
+    different += ["classes"] if made["classes_sha256"] != caches.classes.sha256 else []
+    for cache in caches.images.values():
+        different += filter(None, [disagreement(made, cache.encoder)])
+    if different:
+        raise InputError(
+            f"{evaluation['encoder']}: the evaluation was made with other {different[0]} than lies "
+            "there now; delete it and run again"
+        )
+
+
+def leaks_of(caches: Caches, support: str) -> list[Leak] | None:
     """Support images that nearly equal a test image; None where there are only features."""
-    own, test = files.support_manifests.get(support), files.image_manifests.get("test")
-    if not own or not test:
+    if support not in caches.chosen or "test" not in caches.listed:
         return None
-    return find_leaks(
-        read_table(own, SupportRecord, classes.sha256).records,
-        read_table(test, ImageRecord, classes.sha256).records,
-    )
+    return find_leaks(caches.chosen[support].records, caches.listed["test"].records)
 
 
 def without(cache: Embeddings, leaks: Sequence[Leak] | None) -> LabelledFeatures:

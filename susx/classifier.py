@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from susx.cache import NORM_TOLERANCE, concatenate, normalised
+from susx.cache import NORM_TOLERANCE, concatenate, disagreement, normalised
 from susx.calibration import probabilities
-from susx.classifier_meta import ClassifierMeta, class_manifest_of, disagreement
+from susx.classifier_meta import ClassifierMeta, class_manifest_of
 from susx.compute import pick_device
 from susx.encoders import Encoder, load_encoder
 from susx.errors import InputError

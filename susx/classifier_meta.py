@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -10,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt
 
 from susx.config_encoders import Encoder
 from susx.errors import InputError
-from susx.files import sha256_json
 from susx.manifests import ClassManifest, ClassName
 
 FORMAT: Literal["susx-classifier-1"] = "susx-classifier-1"
@@ -94,11 +92,3 @@ def class_manifest_of(entries: list[Entry]) -> ClassManifest:
 def entries_of(manifest: ClassManifest) -> list[Entry]:
     """The entries of a class manifest."""
     return [Entry(**{**asdict(name), "aliases": list(name.aliases)}) for name in manifest]
-
-
-def disagreement(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
-    """In what two encoders differ that embed images differently, by their provenance."""
-    for key in ("weights_sha256", "preprocessing", "jpeg_draft"):
-        if sha256_json(one.get(key)) != sha256_json(other.get(key)):  # JSON makes lists of tuples
-            return key
-    return None

@@ -14,13 +14,19 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from susx.cache import Embeddings, concatenate, normalised
+from susx.cache import Embeddings, concatenate, hash_rows, normalised
 from susx.compute import pick_device, reuse_memory
 from susx.config_encoders import Encoder as Settings
 from susx.encoders import Encoder, load_encoder
 from susx.errors import InputError
 from susx.files import sha256_json
-from susx.manifests import ImageRecord, SupportRecord, Table
+from susx.manifests import (
+    ImageRecord,
+    SupportRecord,
+    Table,
+    embedded_records,
+    records_sha256,
+)
 from susx.parts import Parts
 from susx.pools import Shard, read_shard
 from susx.prepare import Batch, Item, prepared
@@ -42,14 +48,15 @@ def embed_prompts(settings: Settings, prompts: PromptSet) -> Embeddings:
         encoder.encode_texts(batch).numpy()
         for batch in tqdm(list(_batches(texts, settings.batch_size)), unit=" batches of texts")
     ]
-    meta = _meta(encoder) | {
+    meta = _meta(encoder, settings) | {
         "strategy": prompts.strategy,
         "n_truncated": encoder.count_truncated(texts),
     }
     features, norms = normalised(concatenate(blocks, encoder.dim, "float32"))
     features = features.astype(settings.store)
     meta |= _owned(prompts.classes_sha256, sha256_json(prompts.texts))
-    return Embeddings(features, np.array(labels, np.int32), keys, meta, norms)
+    hashes = hash_rows([hashlib.sha256(text.encode()).hexdigest() for text in texts])
+    return Embeddings(features, np.array(labels, np.int32), keys, meta, norms, hashes)
 
 
 def embed_images(
@@ -73,9 +80,9 @@ def embed_images(
     Raises:
         InputError: if a file has changed since the manifest was written.
     """
-    records: list[ImageRecord] = [record for record in table.records if not record.reason]
+    records: list[ImageRecord] = embedded_records(table)
     items = (Item(r.key, r.label, r.sha256, r) for r in records)
-    meta = _owned(table.classes_sha256, _records_sha256(records))
+    meta = _owned(table.classes_sha256, records_sha256(records))
     _embed(
         settings,
         items,
@@ -113,7 +120,7 @@ def embed_support(
     Raises:
         InputError: if manifest and tar do not fit together.
     """
-    kept: dict[str, SupportRecord] = {r.key: r for r in table.records if r.kept}
+    kept: dict[str, SupportRecord] = {record.key: record for record in embedded_records(table)}
 
     def items() -> Iterator[Item]:
         seen = set()
@@ -136,9 +143,8 @@ def embed_support(
                 "delete both and run again"
             )
 
-    digest = _records_sha256(kept.values())
-    meta = _owned(table.classes_sha256, sha256_json([digest, views, seed]) if views else digest)
-    meta |= {"views": views} if views else {}
+    meta = _owned(table.classes_sha256, records_sha256(kept.values(), views, seed))
+    meta |= {"views": views, "seed": seed} if views else {}
     total = len(kept) * max(1, views)
     _embed(settings, items(), Parts(path, parts), threads, lambda: meta, total=total, views=views)
 
@@ -184,8 +190,8 @@ def _embed(
     encoder = load_encoder(settings)
     encode = encoder.encode_patches if patches else encoder.encode_images
     count = 0
-    own = _meta(encoder)
-    made_from = [own, settings.store, settings.batch_size, patches, views]
+    own = _meta(encoder, settings)
+    made_from = [own, settings.batch_size, patches, views]
     overlap = pick_device(settings.device) == "cuda"
 
     with tqdm(total=total, unit=" images", mininterval=1) as bar:
@@ -224,6 +230,7 @@ class _Blocks:
         self._dim, self._store, self._patches = dim, store, patches
         self._keys: list[str] = []
         self._labels: list[int] = []
+        self._hashes: list[str] = []
         self._features: list[Any] = []
         self._norms: list[Any] = []
         self._failed: dict[str, str] = {}
@@ -237,12 +244,13 @@ class _Blocks:
         self._norms.append(norms)
         self._keys += batch.keys
         self._labels += batch.labels
+        self._hashes += batch.hashes
 
     def embeddings(self) -> Embeddings:
         features = concatenate(self._features, self._dim, self._store)
         norms = None if self._patches else concatenate(self._norms, 1, "float32").reshape(-1)
-        labels = np.array(self._labels, np.int32)
-        return Embeddings(features, labels, self._keys, {"failed": self._failed}, norms)
+        labels, hashes = np.array(self._labels, np.int32), hash_rows(self._hashes)
+        return Embeddings(features, labels, self._keys, {"failed": self._failed}, norms, hashes)
 
 
 def _averaged(embeddings: Embeddings, views: int) -> Embeddings:
@@ -251,12 +259,13 @@ def _averaged(embeddings: Embeddings, views: int) -> Embeddings:
         raise InputError("a support image can no longer be read; delete its support set")
     raw = embeddings.features.astype(np.float32) * embeddings.norms[:, None]
     features, norms = normalised(mean_view(raw, views))
-    return Embeddings(
-        features.astype(embeddings.features.dtype),
-        embeddings.labels[::views],
-        embeddings.keys[::views],
-        embeddings.meta,
-        norms,
+    return replace(
+        embeddings,
+        features=features.astype(embeddings.features.dtype),
+        labels=embeddings.labels[::views],
+        keys=embeddings.keys[::views],
+        norms=norms,
+        hashes=None if embeddings.hashes is None else embeddings.hashes[::views],
     )
 
 
@@ -264,16 +273,17 @@ def _owned(classes_sha256: str, input_sha256: str) -> dict[str, Any]:
     return {"classes_sha256": classes_sha256, "input_sha256": input_sha256}
 
 
-def _meta(encoder: Encoder) -> dict[str, Any]:
+def _meta(encoder: Encoder, settings: Settings) -> dict[str, Any]:
+    own = {
+        "image_size": encoder.image_size,
+        "jpeg_draft": settings.jpeg_draft,
+        "store": settings.store,
+    }
     return {
-        "encoder": encoder.provenance,
+        "encoder": encoder.provenance | own,
         "logit_scale": encoder.logit_scale,
         "versions": {name: version(name) for name in ("susx", "torch", "transformers", "pillow")},
     }
-
-
-def _records_sha256(records: Iterable[ImageRecord | SupportRecord]) -> str:
-    return sha256_json([[record.key, record.label, record.sha256] for record in records])
 
 
 def _parts(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-from susx.cache_files import CacheFiles, Caches, leaks_of, read_caches, without
+from susx.cache_files import CacheFiles, Caches, check_evaluation, leaks_of, read_caches, without
 from susx.calibration import fit_temperature, held_out_logits
 from susx.classifier import Classifier
 from susx.classifier_meta import FORMAT, Calibration, ClassifierMeta, Tested, entries_of
@@ -51,7 +51,8 @@ def export_classifier(
         evaluation: evaluation that the row is in, whose hyper-parameters are then taken.
 
     Raises:
-        InputError: if the method cannot classify single images, or lacks something.
+        InputError: if the method cannot classify single images, or lacks something, or the
+            evaluation was made from other caches.
     """
     method = METHODS[choice.method]
     if not method.exportable:
@@ -60,7 +61,9 @@ def export_classifier(
             "can classify others as it does; choose another method under classifier"
         )
     caches = read_caches(encoder[0], files)
-    support, keys = _support(caches, files, choice, leaks)
+    if evaluation is not None:
+        check_evaluation(caches, evaluation)
+    support, keys = _support(caches, choice, leaks)
     text = text_classifier(caches.texts[choice.text], caches.classes.names)
     context = context_of(text, caches.logit_scale, support, device)
     shown = {name: tensors(caches.labelled(name), device) for name, c in caches.images.items() if c}
@@ -110,7 +113,7 @@ def summary(meta: ClassifierMeta) -> str:
 
 
 def _support(
-    caches: Caches, files: CacheFiles, choice: Choice, leaks: str
+    caches: Caches, choice: Choice, leaks: str
 ) -> tuple[LabelledFeatures | None, list[str]]:
     """The support images that vote, and their keys."""
     if choice.support is None:
@@ -118,7 +121,7 @@ def _support(
     cache = caches.supports[choice.support]
     if not cache:
         raise InputError(f"support set {choice.support} has no images")
-    found = leaks_of(files, choice.support, caches.classes) if leaks == "drop" else None
+    found = leaks_of(caches, choice.support) if leaks == "drop" else None
     dropped = {leak.key for leak in found or ()}
     return without(cache, found), [key for key in cache.keys if key not in dropped]
 

@@ -10,7 +10,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
             os.close(handle)
             temporary = Path(name)
             yield temporary
-            temporary.chmod(0o666 & ~_umask())
+            with suppress(OSError):  # some file systems have no permissions to change
+                temporary.chmod(0o666 & ~_umask())
             with temporary.open("rb") as stream:
                 os.fsync(stream.fileno())
             temporary.replace(target)

@@ -19,7 +19,7 @@ from susx.files import atomic, sha256_json, write_json
 from susx.plain import INVISIBLE
 
 FORMAT = "susx-classes-1"
-TABLE_VERSION = 3
+TABLE_VERSION = 4
 MAX_NAME = 500
 MAX_SLUG = 80
 
@@ -245,6 +245,22 @@ class Table:
     records: list[Any]
     classes_sha256: str
     meta: dict[str, Any] = field(default_factory=dict)
+
+
+def embedded_records(table: Table) -> list[Any]:
+    """The records whose images are embedded: readable ones, and kept ones of a support set."""
+    return [r for r in table.records if (r.kept if isinstance(r, SupportRecord) else not r.reason)]
+
+
+def records_sha256(
+    records: Iterable[ImageRecord | SupportRecord], views: int = 0, seed: int = 0
+) -> str:
+    """Hash of what is embedded: keys, labels and images, and their random views if there are any.
+
+    A cache has it as `input_sha256`.
+    """
+    digest = sha256_json([[record.key, record.label, record.sha256] for record in records])
+    return sha256_json([digest, views, seed]) if views else digest
 
 
 def write_table(path: str | Path, table: Table, kind: type) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from susx.cache import Embeddings
+from susx.cache import Embeddings, disagreement
 from susx.classifier import TOP, Classifier
-from susx.classifier_meta import disagreement
 from susx.errors import InputError
 from susx.manifests import ImageRecord, Table
 
@@ -50,6 +49,10 @@ def predict_table(
         InputError: if classifier, embeddings and manifest do not belong together.
     """
     _check(classifier, images, manifest)
+    if patches is not None:
+        _check(classifier, patches, manifest)
+        if patches.keys != images.keys:
+            raise InputError("images and patches lie in another order; delete both and run again")
     shown = None if patches is None else patches.features
     failed: dict[str, str] = images.meta["failed"]
     rows = {key: i for i, key in enumerate(images.keys)}
@@ -95,8 +98,13 @@ def predict_table(
 def _check(classifier: Classifier, images: Embeddings, manifest: Table) -> None:
     if classifier.meta.classes_sha256 != manifest.classes_sha256:
         raise InputError("classifier and images belong to different class lists; run again")
-    if key := disagreement(classifier.meta.encoder, images.meta["encoder"]):
+    if key := disagreement(classifier.meta.encoder, images.encoder):
         raise InputError(f"classifier and images have encoders of different {key}; run again")
-    known = {record.key for record in manifest.records if not record.reason}
-    if known != {*images.keys, *images.meta["failed"]}:
-        raise InputError("embeddings and manifest list different images; delete both and run again")
+    known = {record.key: record.sha256 for record in manifest.records if not record.reason}
+    rows = {key: images.sha256(row) for row, key in enumerate(images.keys)}
+    failed = {key: known.get(key) for key in images.meta["failed"]}
+    if other := dict(known.items() ^ (failed | rows).items()):
+        raise InputError(
+            f'embeddings and manifest list different images ("{min(other)}"); delete both and run '
+            "again"
+        )

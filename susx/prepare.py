@@ -55,6 +55,7 @@ class Batch:
     Attributes:
         keys: B names.
         labels: B class indices.
+        hashes: B SHA-256 of images' bytes, in hex.
         pixels: inputs.
         failed: reasons by key of those that could not be read.
         size: number of all of them.
@@ -63,6 +64,7 @@ class Batch:
 
     keys: list[str]
     labels: list[int]
+    hashes: list[str]
     pixels: Tensor | None
     failed: dict[str, str]
     size: int
@@ -127,7 +129,7 @@ class _Images(Dataset[Batch]):
 
     def __getitems__(self, items: Sequence[Item]) -> Batch:
         run = self._pool.map if self._pool else map
-        keys, labels, tensors, failed = [], [], [], {}
+        keys, labels, hashes, tensors, failed = [], [], [], [], {}
         try:
             for item, result in zip(items, run(self._prepare, items), strict=True):
                 if isinstance(result, str):
@@ -135,12 +137,13 @@ class _Images(Dataset[Batch]):
                 else:
                     keys.append(item.key)
                     labels.append(item.label)
+                    hashes.append(item.sha256)
                     tensors.append(result)
         except InputError as error:  # a worker process would wrap it into its traceback
-            return Batch([], [], None, {}, len(items), str(error))
+            return Batch([], [], [], None, {}, len(items), str(error))
         # torch.stack would wake torch's threads, which costs more than the copy
         pixels = torch.from_numpy(np.stack([t.numpy() for t in tensors])) if tensors else None
-        return Batch(keys, labels, pixels, failed, len(items))
+        return Batch(keys, labels, hashes, pixels, failed, len(items))
 
     def _prepare(self, item: Item) -> Tensor | str:
         encoder = self._encoder
@@ -187,6 +190,7 @@ def _joined(units: Sequence[Batch]) -> Batch:
     return Batch(
         [key for unit in units for key in unit.keys],
         [label for unit in units for label in unit.labels],
+        [sha256 for unit in units for sha256 in unit.hashes],
         torch.cat(pixels) if pixels else None,
         {key: reason for unit in units for key, reason in unit.failed.items()},
         sum(unit.size for unit in units),

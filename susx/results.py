@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from susx.cache import Embeddings
+from susx.cache import Embeddings, disagreement
 from susx.cache_files import CacheFiles, leaks_of, read_caches, without
+from susx.errors import InputError
 from susx.evaluation import EncoderData, Plan, evaluate
-from susx.manifests import ClassManifest, ImageRecord, SupportRecord, read_table
+from susx.manifests import ClassManifest, Table
+from susx.provenance import PACKAGES, made_with
 from susx.schema import SCHEMA, Result
 from susx.support.leakage import Leak
 from susx.text_classifier import text_classifier
-
-PACKAGES = ("susx", "torch", "transformers", "numpy", "h5py", "pillow", "snakemake")
 
 
 def evaluate_caches(
@@ -32,7 +29,8 @@ def evaluate_caches(
     """Evaluate one encoder from its caches.
 
     Returns:
-        Runs, image and support counts and input hashes, as JSON-ready data.
+        Runs, image and support counts, input hashes, and the code, packages and machine that
+        computed them, as JSON-ready data.
 
     Raises:
         InputError: if a file is broken, foreign, or was embedded with another encoder.
@@ -44,7 +42,7 @@ def evaluate_caches(
         for name, cache in images.items()
         if len(cache) or name == "test"
     }
-    leaks = {name: leaks_of(files, name, classes) for name in supports}
+    leaks = {name: leaks_of(caches, name) for name in supports}
     dropped = plan.leaks == "drop"
     data = EncoderData(
         name=encoder,
@@ -67,11 +65,10 @@ def evaluate_caches(
         "encoder": encoder,
         **asdict(evaluate(data, plan, notify)),
         "images": {
-            name: _image_counts(cache, files.image_manifests.get(name), classes)
-            for name, cache in images.items()
+            name: _image_counts(cache, caches.listed.get(name)) for name, cache in images.items()
         },
         "supports": {
-            name: _support_counts(cache, files.support_manifests.get(name), classes)
+            name: _support_counts(cache, caches.chosen.get(name), classes)
             | _leak_counts(leaks[name], dropped)
             for name, cache in supports.items()
         },
@@ -81,9 +78,12 @@ def evaluate_caches(
             **_text_encoder(images["test"], next(iter(texts.values()), images["test"])),
             "logit_scale": data.logit_scale,
             "device": plan.device,
-            "sources": {name: _source(path) for name, path in files.image_manifests.items()},
+            "sources": {name: _source(table) for name, table in caches.listed.items()},
             "inputs": caches.input_hashes,
             "texts_truncated": {name: cache.meta["n_truncated"] for name, cache in texts.items()},
+            "manifests": caches.manifest_hashes,
+            "classes_sha256": classes.sha256,
+            **made_with(),
         },
     }
 
@@ -94,7 +94,19 @@ def collate(
     parts: Sequence[Mapping[str, Any]],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Join the evaluations of all encoders into a validated result."""
+    """Join the evaluations of all encoders into a validated result.
+
+    Args:
+        dataset: its name.
+        classes: its class manifest.
+        parts: what `evaluate_caches` returned, one per encoder.
+        provenance: what else is to be said of the making.
+
+    Raises:
+        InputError: if the parts are of other classes, images, support sets, texts or stage versions
+            than one another.
+    """
+    _check_parts(classes, parts)
     first = parts[0]
     result = {
         "schema": SCHEMA,
@@ -108,10 +120,7 @@ def collate(
             **provenance,
             "classes_sha256": classes.sha256,
             "encoders": {part["encoder"]: part["provenance"] for part in parts},
-            "git_commit": git_commit(),
-            "versions": {name: version(name) for name in PACKAGES},
-            "python": platform.python_version(),
-            "machine": f"{platform.system()} {platform.machine()}",
+            **_common(parts),
         },
         **{
             kind: [row for part in parts for row in part[kind]]
@@ -122,23 +131,53 @@ def collate(
     return result
 
 
-def git_commit() -> str | None:
-    """Commit of the working tree that this package lies in, `+` if it was edited, else None."""
-    try:
-        import git
-    except ImportError:  # raised where the git program is missing
-        return None
-    try:
-        repository = git.Repo(Path(__file__).parent, search_parent_directories=True)
-        return repository.head.commit.hexsha + ("+" if repository.is_dirty() else "")
-    except (git.exc.GitError, ValueError, OSError):
-        return None
+def _check_parts(classes: ClassManifest, parts: Sequence[Mapping[str, Any]]) -> None:
+    """Evaluations of one dataset have the same classes, images, support sets and texts."""
+    first, name = _identity(parts[0]), parts[0]["encoder"]
+    if first["class lists"] != classes.sha256:
+        raise InputError(
+            f"{name}: evaluated with another class list; delete its evaluation and run again"
+        )
+    for part in parts[1:]:
+        own = _identity(part)
+        for what in first | own:
+            if first.get(what) != own.get(what):
+                raise InputError(
+                    f"{name} and {part['encoder']}: evaluated with different {what}; delete both "
+                    "evaluations and run again"
+                )
 
 
-def _image_counts(
-    cache: Embeddings, manifest: str | None, classes: ClassManifest
-) -> dict[str, Any]:
-    records = read_table(manifest, ImageRecord, classes.sha256).records if manifest else []
+def _identity(part: Mapping[str, Any]) -> dict[str, Any]:
+    """What the evaluations of all encoders must have in common, by its name in messages."""
+    made = part["provenance"]
+    return {
+        "class lists": made.get("classes_sha256"),
+        "stage versions": made.get("stages"),
+        **made["inputs"],
+        **{f"counts of images-{split}": counts for split, counts in part["images"].items()},
+        **{f"counts of support-{name}": counts for name, counts in part["supports"].items()},
+    }
+
+
+def _common(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What made the parts, as of one: what differs is joined; of several commits it is none."""
+    made = [part["provenance"] for part in parts]
+
+    def joined(values: Iterable[str]) -> str:
+        return " / ".join(dict.fromkeys(values))
+
+    commits = {one["git_commit"] for one in made}
+    return {
+        "git_commit": commits.pop() if len(commits) == 1 else None,
+        "versions": {name: joined(one["versions"][name] for one in made) for name in PACKAGES},
+        "python": joined(one["python"] for one in made),
+        "machine": joined(one["machine"] for one in made),
+    }
+
+
+def _image_counts(cache: Embeddings, table: Table | None) -> dict[str, Any]:
+    records = table.records if table else []
     listed = {record.key: record.reason for record in records if record.reason}
     unreadable = {**listed, **cache.meta["failed"]}
     return {
@@ -148,18 +187,17 @@ def _image_counts(
     }
 
 
-def _source(manifest: str) -> str | None:
+def _source(table: Table) -> str | None:
     """Which source the images of a manifest were listed from, and where it was downloaded from."""
-    meta = read_table(manifest, ImageRecord).meta
-    return " of ".join(meta[key] for key in ("source", "address") if key in meta) or None
+    return " of ".join(table.meta[k] for k in ("source", "address") if k in table.meta) or None
 
 
 def _support_counts(
-    cache: Embeddings, manifest: str | None, classes: ClassManifest
+    cache: Embeddings, table: Table | None, classes: ClassManifest
 ) -> dict[str, Any]:
     """Counts of a support set; those of a published one are all that its features tell."""
-    if manifest:
-        return read_table(manifest, SupportRecord, classes.sha256).meta
+    if table:
+        return table.meta
     counts = np.bincount(cache.labels, minlength=len(classes)).tolist()
     size = max(counts)
     return {
@@ -180,5 +218,5 @@ def _leak_counts(leaks: Sequence[Leak] | None, dropped: bool) -> dict[str, Any]:
 
 def _text_encoder(images: Embeddings, texts: Embeddings) -> dict[str, Any]:
     """Say so if texts were embedded by what is only believed to have embedded the images."""
-    encoder = texts.meta["encoder"]
-    return {} if encoder == images.meta["encoder"] else {"text_encoder": encoder}
+    differs = disagreement(texts.encoder, images.encoder)
+    return {"text_encoder": texts.encoder} if differs else {}

@@ -75,7 +75,7 @@ class Kind:
 
 
 def _plain(embeddings: Embeddings) -> Any:
-    arrays = (embeddings.features, embeddings.labels, embeddings.norms)
+    arrays = (embeddings.features, embeddings.labels, embeddings.norms, embeddings.hashes)
     return (
         [a if a is None else (str(a.dtype), a.tolist()) for a in arrays],
         embeddings.keys,
@@ -92,6 +92,7 @@ def _embeddings(shape: tuple[int, ...], norms: bool) -> Embeddings:
         [f"é/{i}" for i in range(n)],
         {"classes_sha256": CLASSES.sha256, "encoder": {"weights_sha256": "0"}, "n_failed": 0},
         np.linspace(8, 12, n, dtype=np.float32) if norms else None,
+        np.arange(32 * n, dtype=np.uint8).reshape(n, 32),
     )
 
 

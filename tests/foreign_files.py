@@ -36,7 +36,7 @@ QUERIES = Embeddings(
     unit_rows(np.random.default_rng(1), 2, 6),
     np.array([0, 1], np.int32),
     ["0/0", "1/0"],
-    {"classes_sha256": PETS.sha256},
+    {"classes_sha256": PETS.sha256, "input_sha256": "i" * 64},
 )
 
 

@@ -19,8 +19,9 @@ def main(job):
     ranking = merge_candidates(candidates, classes, job.params.limit)
     shards = {name: Shard(**fields) for name, fields in job.params.shards.items()}
     features = dict(zip(shards, job.input.features, strict=False))
-    rows = candidate_features(ranking, features) if features else None
-    text = read_classifier(job.input.text[0], classes).weights if job.input.text else None
+    texts = next(iter(job.input.text), None)
+    rows = candidate_features(ranking, features, texts) if features else None
+    text = read_classifier(texts, classes).weights if texts else None
     selection, source = Selection(**job.params.selection), job.params.source
     images = job.output.images
     table = collect_support(ranking, shards, classes, selection, source, images, rows, text)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from susx.artifacts.commit import own_commit
 from susx.artifacts.ground import (
     Job,
     Kept,
@@ -27,6 +27,7 @@ from susx.artifacts.recipe import Output, Receipt, Recipe, Source
 from susx.artifacts.store import RECEIPT, Store, link, object_of
 from susx.errors import InputError
 from susx.files import sha256_file
+from susx.provenance import made_with
 from susx.stamps import stamp_of
 
 LOG = logging.getLogger(__name__)
@@ -187,8 +188,7 @@ class _Maker:
         made = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "host": socket.gethostname(),
-            "python": platform.python_version(),
-            "commit": own_commit(),
+            **_made_with(),
         }
         return Receipt(recipe, outputs, made, self._tree(recipe))
 
@@ -202,6 +202,11 @@ class _Maker:
                 tree |= Receipt.read(own).with_ancestors
         tree.pop(recipe.key, None)
         return tree
+
+
+@cache
+def _made_with() -> dict[str, Any]:
+    return made_with()
 
 
 def _output(path: Path) -> Output:

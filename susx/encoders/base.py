@@ -61,7 +61,6 @@ class TorchEncoder(ABC):
             "precision": settings.precision,
             "preprocessing": dict(traits.preprocessing),
             **({"compiled": True} if settings.compile else {}),
-            **({"jpeg_draft": True} if settings.jpeg_draft else {}),
             **traits.notes,
         }
         self._device = torch.device(pick_device(settings.device))

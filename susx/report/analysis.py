@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from susx.cache_files import CacheFiles, Caches, leaks_of, read_caches, without
+from susx.cache_files import CacheFiles, Caches, check_evaluation, leaks_of, read_caches, without
 from susx.config_classifier import Choice
 from susx.errors import InputError
 from susx.evaluation import LabelledFeatures, context_of, tensors
@@ -104,6 +104,7 @@ def analyse(
             fit the caches.
     """
     caches = read_caches(encoder, files)
+    check_evaluation(caches, evaluation)
     if not caches.texts:
         raise InputError(
             f"{dataset}: a report compares with zero-shot, but no texts were evaluated; name "
@@ -114,7 +115,7 @@ def analyse(
     before = zero_shot_of(evaluation, own if own in caches.texts else next(iter(caches.texts)))
     plain = _context(caches, before.key.text, None, wanted.device)
     then = before.predict(plain, test)
-    shown = _shown(caches, files, evaluation, choice, test, wanted)
+    shown = _shown(caches, evaluation, choice, test, wanted)
     now = then if shown is None else shown.row.predict(shown.known, test)
     context, rescaling = (plain, {}) if shown is None else (shown.context, shown.rescaling)
     labels, names = test.labels.cpu().numpy(), caches.classes.names
@@ -124,6 +125,7 @@ def analyse(
         dataset=dataset,
         encoder=encoder,
         classes_sha256=caches.classes.sha256,
+        inputs=caches.input_hashes,
         before=before.key,
         shown=shown and shown.row.key,
         histograms=modality_gap(context, test, rescaling, wanted.seed),
@@ -156,7 +158,6 @@ def _context(caches: Caches, text: str, support: LabelledFeatures | None, device
 
 def _shown(
     caches: Caches,
-    files: CacheFiles,
     evaluation: Mapping[str, Any],
     choice: Choice | None,
     test: Labelled,
@@ -169,7 +170,7 @@ def _shown(
     support, keys = None, list[str]()
     if choice.support is not None:
         cache = caches.supports[choice.support]
-        leaks = leaks_of(files, choice.support, caches.classes) if wanted.leaks == "drop" else None
+        leaks = leaks_of(caches, choice.support) if wanted.leaks == "drop" else None
         dropped = {leak.key for leak in leaks or ()}
         support = without(cache, leaks)
         keys = [key for key in cache.keys if key not in dropped]

@@ -20,6 +20,7 @@ OF_ENCODER = (
     "precision",
     "logit_scale",
     "device",
+    "git_commit",
 )
 
 

@@ -10,7 +10,16 @@ from pydantic import ValidationError
 from susx.config_report import Report
 from susx.errors import InputError
 from susx.files import atomic, read_checked
-from susx.manifests import ClassManifest, ClassName, ImageRecord, SupportRecord, Table, read_table
+from susx.manifests import (
+    ClassManifest,
+    ClassName,
+    ImageRecord,
+    SupportRecord,
+    Table,
+    embedded_records,
+    read_table,
+    records_sha256,
+)
 from susx.report import origin
 from susx.report.costs import MethodCost, StageCost, method_costs, stage_costs
 from susx.report.drawn import Drawing
@@ -122,7 +131,8 @@ def write_page(
         threads: that read test images.
 
     Raises:
-        InputError: if a file is broken or foreign, or a package is missing.
+        InputError: if a file is broken or foreign, the result was made from other images, or a
+            package is missing.
     """
     settings = settings or Report()
     shown = {name: support for name, support in files.supports.items() if _first(name, files)}
@@ -133,16 +143,20 @@ def write_page(
     fitting = plan(len(classes), n_sets, len(voting) + len(examples), *most)
 
     supports = {}
+    for analysis in analyses:
+        _check(result, analysis.encoder, "inputs", analysis.inputs)
     for name, support in files.supports.items():
         keys = {key for owner, key in voting if owner == name}
         if name in shown or keys:
             table = read_table(support.manifest, SupportRecord, classes.sha256)
+            _check_listed(result, f"support-{name}", table)
             own = fitting if name in shown else replace(fitting, n_classes=0)
             supports[name] = support_set(name, table, support.images, own, keys)
     listed: Table | None = None
     test: ImageSet | None = None
     if files.test is not None:
         listed = read_table(files.test, ImageRecord, classes.sha256)
+        _check_listed(result, "images-test", listed)
         test = test_set(listed, fitting, examples, threads)
 
     hidden = [name for name in files.supports if name not in shown]
@@ -167,6 +181,23 @@ def write_page(
     text = render("report.html.j2", page=page)
     with atomic(path) as temporary:
         temporary.write_text(text, "utf-8")
+
+
+def _check_listed(result: Result, name: str, table: Table) -> None:
+    for encoder in result.provenance.get("encoders", {}):
+        own = {name: records_sha256(embedded_records(table))}
+        _check(result, encoder, "manifests", own)
+
+
+def _check(result: Result, encoder: str, kind: str, own: Mapping[str, str | None]) -> None:
+    """Compare hashes of an encoder with those that a result names."""
+    known = result.provenance.get("encoders", {}).get(encoder, {}).get(kind, {})
+    for name, sha256 in own.items():
+        if known.get(name, sha256) != sha256:
+            raise InputError(
+                f"{result.dataset}: the result was made from another {name} than the report reads; "
+                "delete it and run again"
+            )
 
 
 def _first(name: str, files: ImageFiles) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA = "susx-analysis-1"
+SCHEMA = "susx-analysis-2"
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 
@@ -152,6 +152,7 @@ class Analysis(_Strict):
     """What one encoder's caches tell beyond the result.
 
     Attributes:
+        inputs: hashes of what was embedded, by cache.
         before: the text-only case that is compared with, zero-shot.
         shown: the case that is looked at closely; None if no case uses a support set or differs
             from `before`.
@@ -167,10 +168,11 @@ class Analysis(_Strict):
         sha256: of the other entries, added by `susx.files.write_checked`.
     """
 
-    schema_: Literal["susx-analysis-1"] = Field(alias="schema")
+    schema_: Literal["susx-analysis-2"] = Field(alias="schema")
     dataset: str
     encoder: str
     classes_sha256: str
+    inputs: dict[str, str | None]
     before: CaseKey
     shown: CaseKey | None
     histograms: list[Histogram]

@@ -71,7 +71,11 @@ def search_embeddings(
         for score, row in zip(found.scores[query].tolist(), found.rows[query].tolist(), strict=True)
         if row >= 0
     ]
-    meta = {"n_rows": found.n_rows, "n_unusable": found.n_unusable}
+    meta = {
+        "n_rows": found.n_rows,
+        "n_unusable": found.n_unusable,
+        "queries_sha256": queries.meta["input_sha256"],
+    }
     return Table(candidates, queries.meta["classes_sha256"], meta)
 
 

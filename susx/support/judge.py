@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from susx.cache import Embeddings, read_cache
+from susx.cache import Embeddings, disagreement, read_cache
 from susx.errors import InputError
 from susx.manifests import ClassManifest, SupportRecord, Table
 from susx.support.duplicates import Originals
@@ -101,7 +101,7 @@ def judge(
 
     Raises:
         InputError: if a cache is broken or foreign, or, when images are embedded, was embedded
-            with other weights.
+            with another encoder.
     """
     caches = {path: read_cache(path, classes.sha256, len(classes))
               for path in (ranking, agreeing) if path is not None}  # fmt: skip
@@ -117,8 +117,11 @@ def judge(
             embed_support(encoder, table, images, made, Path(folder, "parts"), threads)
             found = read_cache(made)
         for path, cache in caches.items():
-            if found.meta["encoder"]["weights_sha256"] != cache.meta["encoder"]["weights_sha256"]:
-                raise InputError(f"{path}: embedded with other weights; delete it and run again")
+            if key := disagreement(found.encoder, cache.encoder):
+                raise InputError(
+                    f"{path}: embedded with another encoder ({key} differs); delete it and run "
+                    "again"
+                )
         return found
 
     return Judge(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from susx.cache import Embeddings
+from susx.cache import Embeddings, disagreement
 from susx.errors import InputError
 from susx.manifests import ClassManifest, Table
 from susx.support.exact import nearest_rows, rows_at_once
@@ -23,7 +23,8 @@ HELD = 4
 class Candidate:
     """One hit of a query: the text with index `query` of class `label`.
 
-    Candidates of the web have a `url`, and `metadata`, a JSON object of columns of their pool.
+    Candidates of the web have a `url`, and `metadata`, a JSON object of columns of their pool;
+    others have the `sha256` of their image's bytes.
     """
 
     label: int
@@ -34,6 +35,7 @@ class Candidate:
     url: str = ""
     caption: str = ""
     metadata: str = ""
+    sha256: str = ""
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -59,22 +61,22 @@ def search_shard(
     Raises:
         InputError: if queries and pool come from different encoders.
     """
-    for field in ("weights_sha256", "precision"):
-        if queries.meta["encoder"][field] != pool.meta["encoder"][field]:
-            raise InputError(
-                f"pool shard {shard}: embedded with another encoder ({field} differs); delete "
-                "its cache and run again"
-            )
+    if field := disagreement(queries.encoder, pool.encoder):
+        raise InputError(
+            f"pool shard {shard}: embedded with another encoder ({field} differs); delete its "
+            "cache and run again"
+        )
     step = block or rows_at_once(len(queries))
     blocks = (pool.features[start : start + step] for start in range(0, len(pool), step))
     found = nearest_rows(queries.features, blocks, limit)
     records = [
-        Candidate(int(label), query, score, shard, pool.keys[row])
+        Candidate(int(label), query, score, shard, pool.keys[row], sha256=pool.sha256(row))
         for query, label in enumerate(queries.labels)
         for score, row in zip(found.scores[query].tolist(), found.rows[query].tolist(), strict=True)
         if row >= 0
     ]
-    return Table(records, queries.meta["classes_sha256"])
+    meta = {"queries_sha256": queries.meta["input_sha256"]}
+    return Table(records, queries.meta["classes_sha256"], meta)
 
 
 def merge_candidates(
@@ -95,13 +97,21 @@ def merge_candidates(
         For every class at most `limit` candidates, best first.
 
     Raises:
-        InputError: if a table belongs to another class list, or a class found nothing.
+        InputError: if a table belongs to another class list, tables were found by different texts,
+            or a class found nothing.
     """
     found: dict[int, dict[int, list[Candidate]]] = defaultdict(lambda: defaultdict(list))
+    queries = set()
     for table in tables:
         if table.classes_sha256 != classes.sha256:
             raise InputError(
                 "retrieval candidates belong to another class list; delete them and run again"
+            )
+        queries.add(table.meta.get("queries_sha256"))
+        if len(queries) > 1:
+            raise InputError(
+                "retrieval candidates of different shards were found by different texts; delete "
+                "them and run again"
             )
         for candidate in table.records:
             found[candidate.label][candidate.query].append(candidate)

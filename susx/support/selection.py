@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from susx.cache import read_cache
+from susx.cache import disagreement, read_cache, read_meta
 from susx.errors import InputError
 from susx.files import atomic
 from susx.images import FORMATS, UnreadableImage, decode
@@ -27,21 +27,49 @@ OTHER_REASONS = (DUPLICATE, SURPLUS, DISAGREES, FLAGGED)
 
 
 def candidate_features(
-    ranking: Sequence[Sequence[Candidate]], caches: Mapping[str, str]
+    ranking: Sequence[Sequence[Candidate]],
+    caches: Mapping[str, str],
+    texts: str | Path | None = None,
 ) -> dict[tuple[str, str], NDArray[np.float32]]:
-    """Unit features (d,) of all candidates by shard and key, read from the shards' caches.
+    """Unit features (d,) of all candidates by shard and key.
+
+    Args:
+        ranking: candidates per class.
+        caches: those of the shards, by name.
+        texts: cache of the texts that features are compared with, if they are.
 
     Raises:
-        InputError: if a cache is broken.
+        InputError: if a cache is broken, was embedded with another encoder than the texts, or no
+            longer holds an image that was found in it.
     """
-    wanted = {(c.shard, c.key) for candidates in ranking for c in candidates}
     rows = {}
-    for shard, path in caches.items():
-        cache = read_cache(path)
-        for key, row in zip(cache.keys, cache.features, strict=True):
-            if (shard, key) in wanted:
-                rows[shard, key] = row.astype(np.float32)
+    encoder = read_meta(texts)[0]["encoder"] if texts else {}
+    for shard, wanted in _by_shard(ranking).items():
+        cache = read_cache(caches[shard])
+        if field := disagreement(encoder, cache.encoder):
+            raise InputError(
+                f"{caches[shard]}: embedded with another encoder than {texts} ({field} differs); "
+                "delete both and run again"
+            )
+        places = {key: row for row, key in enumerate(cache.keys)}
+        for key, sha256 in wanted.items():
+            row = places.get(key)
+            if row is None or cache.sha256(row) != sha256:
+                raise InputError(
+                    f'{caches[shard]}: lacks the image that was found under key "{key}"; delete '
+                    f"the candidates of shard {shard} and run again"
+                )
+            rows[shard, key] = cache.features[row].astype(np.float32)
     return rows
+
+
+def _by_shard(ranking: Sequence[Sequence[Candidate]]) -> dict[str, dict[str, str]]:
+    """Hashes of all candidates by shard and key."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for candidates in ranking:
+        for candidate in candidates:
+            found[candidate.shard][candidate.key] = candidate.sha256
+    return found
 
 
 def collect_support(
@@ -70,7 +98,8 @@ def collect_support(
         Table of SupportRecord, one row per candidate; `reason` says why one is not kept.
 
     Raises:
-        InputError: if a shard no longer holds an image that was found in it.
+        InputError: if a shard no longer holds an image that was found in it, or another one under
+            its key.
     """
     samples = _fetch(ranking, shards)
     records: list[SupportRecord] = []
@@ -124,19 +153,19 @@ def collect_support(
 def _fetch(
     ranking: Sequence[Sequence[Candidate]], shards: Mapping[str, Shard]
 ) -> dict[tuple[str, str], Sample]:
-    wanted: dict[str, set[str]] = defaultdict(set)
-    for candidates in ranking:
-        for candidate in candidates:
-            wanted[candidate.shard].add(candidate.key)
     samples: dict[tuple[str, str], Sample] = {}
-    for name, keys in wanted.items():
-        missing = set(keys)
+    for name, missing in _by_shard(ranking).items():
         for sample in read_shard(shards[name]):
-            if sample.key in missing:
-                samples[name, sample.key] = sample
-                missing.remove(sample.key)
-                if not missing:
-                    break
+            if sample.key not in missing:
+                continue
+            if hashlib.sha256(sample.image).hexdigest() != missing.pop(sample.key):
+                raise InputError(
+                    f'{shards[name].path}: holds another image under key "{sample.key}" than when '
+                    "the shard was embedded; delete the shard's cache and run again"
+                )
+            samples[name, sample.key] = sample
+            if not missing:
+                break
         if missing:
             raise InputError(
                 f"{shards[name].path}: image {min(missing)} is gone since the shard was embedded; "

@@ -94,7 +94,9 @@ def whole(folder: Path, protocol: str) -> None:
     }
     tuning = Settings(validation_split="test")
     started = time.perf_counter()
-    analyse("made", "made", files, {"runs": [row]}, choice, tuning, Wanted(12, 3, 10))
+    made = {"inputs": {}, "classes_sha256": MANIFEST.sha256}
+    evaluation = {"encoder": "made", "runs": [row], "provenance": made}
+    analyse("made", "made", files, evaluation, choice, tuning, Wanted(12, 3, 10))
     print(time.perf_counter() - started)
 
 

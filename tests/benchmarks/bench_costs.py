@@ -69,7 +69,8 @@ def cache_embeddings(root: Path, n: int, d: int) -> Rate:
 def search_rows(root: Path, n: int, d: int) -> Rate:
     """Search a shard with one query per class for its best hits; the size is that of a hit."""
     random = np.random.default_rng(0)
-    meta = {"encoder": {"weights_sha256": "", "precision": "float16"}, "classes_sha256": ""}
+    encoder = {"weights_sha256": "", "precision": "float16"}
+    meta = {"encoder": encoder, "classes_sha256": "", "input_sha256": ""}
     keys = [f"{i:09d}" for i in range(n)]
     pool = Embeddings(unit_rows(random, n, d).astype(np.float16), np.full(n, -1), keys, meta)
     labels = np.arange(CLASSES)

@@ -55,6 +55,7 @@ def analysis(**changes: Any) -> Analysis:
         "dataset": "pets",
         "encoder": "clip",
         "classes_sha256": "c" * 64,
+        "inputs": {},
         "before": BEFORE,
         "shown": SHOWN,
         "histograms": [

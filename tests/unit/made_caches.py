@@ -7,7 +7,15 @@ import numpy as np
 
 from susx.cache import Embeddings, write_cache
 from susx.cache_files import CacheFiles
-from susx.manifests import ImageRecord, SupportRecord, Table, class_manifest, write_table
+from susx.manifests import (
+    ImageRecord,
+    SupportRecord,
+    Table,
+    class_manifest,
+    embedded_records,
+    records_sha256,
+    write_table,
+)
 from tests.helpers import make_problem, unit_rows
 
 CLASSES = class_manifest(["zebra", "St. Bernard", "ant"])
@@ -39,8 +47,32 @@ def text_embeddings(strategy: str) -> Embeddings:
     return embeddings(rows, np.repeat(np.arange(3), 2), strategy=strategy, n_truncated=1)
 
 
-def image_record(key: str, reason: str = "") -> ImageRecord:
-    return ImageRecord(key, f"photos/{key}", 0, "zebra", "0" * 64, 4, 3, reason)
+def image_record(key: str, label: int = 0, reason: str = "") -> ImageRecord:
+    name = CLASSES.names[label]
+    return ImageRecord(key, f"photos/{key}", label, name, "0" * 64, 4, 3, reason)
+
+
+def image_table(split: str) -> Table:
+    """The images of a split; of `test` one more that broke early, and one that broke late."""
+    labels = PROBLEM.labels[PARTS[split]].tolist()
+    records = [image_record(f"{i:03d}", label) for i, label in enumerate(labels)]
+    if split == "test":
+        records += [image_record("early.png", reason="truncated"), image_record("late.png")]
+    return Table(records, CLASSES.sha256)
+
+
+def support_table() -> Table:
+    def record(i: int, label: int) -> SupportRecord:
+        origin, sha256 = ("web", f"p#{i}", ""), "1" * 64
+        name = CLASSES.names[label]
+        return SupportRecord(f"{i:03d}", label, name, i, 1.0, *origin, sha256, 4, 3, True)
+
+    records = [record(i, label) for i, label in enumerate(PROBLEM.support_labels.tolist())]
+    return Table(records, CLASSES.sha256, SUPPORT_META)
+
+
+def input_of(table: Table) -> str:
+    return records_sha256(embedded_records(table))
 
 
 def write_files(folder: Path, texts: tuple[str, ...] = TEXTS) -> CacheFiles:
@@ -49,16 +81,17 @@ def write_files(folder: Path, texts: tuple[str, ...] = TEXTS) -> CacheFiles:
     for name in texts:
         write_cache(folder / f"text-{name}.h5", text_embeddings(name))
     for split, rows in PARTS.items():
+        table, labels = image_table(split), PROBLEM.labels[rows]
         failed = {"late.png": "empty file"} if split == "test" else {}
-        made = embeddings(PROBLEM.images[rows], PROBLEM.labels[rows], failed=failed)
-        write_cache(folder / f"images-{split}.h5", made)
-        patches = unit_rows(np.random.default_rng(0), 3 * len(made), 8).reshape(-1, 3, 8)
-        write_cache(folder / f"patches-{split}.h5", embeddings(patches, PROBLEM.labels[rows]))
-        records = [image_record("ok.png"), image_record("early.png", "truncated")]
-        table = Table(records[: 2 if split == "test" else 1], CLASSES.sha256)
+        meta = {"input_sha256": input_of(table), "failed": failed}
+        write_cache(folder / f"images-{split}.h5", embeddings(PROBLEM.images[rows], labels, **meta))
+        patches = unit_rows(np.random.default_rng(0), 3 * len(labels), 8).reshape(-1, 3, 8)
+        write_cache(folder / f"patches-{split}.h5", embeddings(patches, labels, **meta))
         write_table(folder / f"{split}.parquet", table, ImageRecord)
-    write_cache(folder / "support-lc.h5", embeddings(PROBLEM.support, PROBLEM.support_labels))
-    write_table(folder / "lc.parquet", Table([], CLASSES.sha256, SUPPORT_META), SupportRecord)
+    chosen = support_table()
+    made = embeddings(PROBLEM.support, PROBLEM.support_labels, input_sha256=input_of(chosen))
+    write_cache(folder / "support-lc.h5", made)
+    write_table(folder / "lc.parquet", chosen, SupportRecord)
     return CacheFiles(
         classes=str(folder / "classes.json"),
         texts={n: str(folder / f"text-{n}.h5") for n in texts},

@@ -145,6 +145,7 @@ def analysis_of(classes: ClassManifest, **changes: Any) -> Analysis:
         "dataset": "pets",
         "encoder": "clip",
         "classes_sha256": classes.sha256,
+        "inputs": {},
         "before": case | {"method": "zero-shot"},
         "shown": shown,
         "histograms": [

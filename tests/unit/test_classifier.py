@@ -125,9 +125,13 @@ def test_hyper_parameters_of_a_few_shot_row_are_those_of_its_seed(
     ]
     supports = {"few-seed7": files.supports["lc"]}
     made = export_classifier(
-        "pets", ("clip", ENCODER), replace(files_for(files, "gda"), supports=supports),
-        replace(choice_of("gda"), support="few-seed7"), TUNING, evaluation={"runs": drawn},
-    )  # fmt: skip
+        "pets",
+        ("clip", ENCODER),
+        replace(files_for(files, "gda"), supports=supports),
+        replace(choice_of("gda"), support="few-seed7"),
+        TUNING,
+        evaluation=evaluation | {"runs": drawn},
+    )
     assert made.meta.hyperparameters == {"alpha": 7.0}
 
 

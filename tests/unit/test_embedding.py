@@ -1,5 +1,6 @@
 """Embedding prompts, images, support sets and pool shards."""
 
+import hashlib
 import json
 import tarfile
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from susx.encoders import load_encoder
 from susx.errors import InputError
 from susx.images import decode, image_manifest
 from susx.manifests import SupportRecord, Table, class_manifest
-from susx.pools import Shard
+from susx.pools import Shard, read_shard
 from susx.prompts import build_prompts
 from susx.support.retrieval import Candidate
 from susx.support.selection import collect_support
@@ -80,6 +81,14 @@ def directly(settings: Encoder, images: list[bytes]) -> np.ndarray:
     return torch.cat(rows).numpy()
 
 
+def hashes(made: Embeddings) -> list[str]:
+    return [made.sha256(row) for row in range(len(made))]
+
+
+def sha256(*data: bytes) -> list[str]:
+    return [hashlib.sha256(part).hexdigest() for part in data]
+
+
 def has_rows(made: Embeddings, raw: np.ndarray) -> bool:
     """Whether features are the directions of raw rows, and norms their lengths."""
     lengths = np.sqrt((raw.astype(np.float64) ** 2).sum(axis=1))
@@ -104,6 +113,7 @@ def test_prompt_rows_are_texts_labelled_with_their_class(settings: Encoder) -> N
         ["a zebra.", "the zebra!", "a ant.", "the ant!", "a mouse.", "the mouse!"]
     )
     assert has_rows(made, expected.numpy())
+    assert hashes(made)[3] == sha256(b"the ant!")[0]
     assert np.ptp(expected.norm(dim=1).numpy()) > 0.01
     assert made.meta["classes_sha256"] == CLASSES.sha256
     assert made.meta["strategy"] == "ensemble"
@@ -118,13 +128,13 @@ def test_truncated_prompts_are_counted(settings: Encoder) -> None:
 
 
 def test_input_hash_follows_the_texts(settings: Encoder) -> None:
-    hashes = {
+    inputs = {
         embed_prompts(
             settings, build_prompts("photo", {"photo": "template"}, CLASSES, {"template": template})
         ).meta["input_sha256"]
         for template in ("a {}.", "a {}.", "the {}.")
     }
-    assert len(hashes) == 2
+    assert len(inputs) == 2
 
 
 @pytest.mark.parametrize("store", ["float32", "float16"])
@@ -156,6 +166,7 @@ def test_image_rows_are_those_of_the_manifest(settings: Encoder, photos: Path) -
     assert made.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     images = [Path(record.path).read_bytes() for record in table.records]
     assert has_rows(made, directly(settings, images))
+    assert hashes(made) == sha256(*images) == [record.sha256 for record in table.records]
     assert made.meta["classes_sha256"] == CLASSES.sha256
     assert made.meta["encoder"]["model"] == settings.model
     assert made.meta["n_failed"] == 0
@@ -209,7 +220,8 @@ def test_patch_rows_are_those_of_the_encoder(
         assert_close(row, expected, roundings)
     assert (made.features.shape, str(made.features.dtype)) == ((8, 16, 16), store)
     assert made.norms is None
-    whole = embed_images(settings, table, threads=1)
+    whole = embed_images(stored, table, threads=1)
+    assert hashes(made) == hashes(whole)
     assert (made.keys, made.labels.tolist()) == (whole.keys, whole.labels.tolist())
     assert made.meta == whole.meta
 
@@ -255,6 +267,7 @@ def test_unreadable_images_of_a_shard_are_left_out_and_counted(
     assert made.meta["failed"] == {"b": "not an image of a known format", "c": "empty file"}
     images = [image_bytes((200, 0, 0)), image_bytes((0, 0, 200))]
     assert has_rows(made, directly(settings, images))
+    assert hashes(made) == sha256(*images)
 
 
 @pytest.mark.parametrize("readable", [True, False], ids=["no images", "only broken images"])
@@ -266,8 +279,8 @@ def test_shard_without_usable_images_is_an_empty_cache(
             add_member(tar, "a.png", b"broken")
     read = embed_shard(settings, Shard("webdataset", str(tmp_path / "0.tar")), 1)
     assert read.features.shape == (0, 16)
-    assert read.norms is not None
-    assert read.norms.shape == (0,)
+    assert read.norms is not None and read.norms.shape == (0,)
+    assert read.hashes is not None and read.hashes.shape == (0, 32)
 
 
 def test_two_images_of_one_key_are_refused(settings: Encoder, tmp_path: Path) -> None:
@@ -279,12 +292,12 @@ def test_two_images_of_one_key_are_refused(settings: Encoder, tmp_path: Path) ->
 
 
 def test_input_hash_of_a_shard_follows_its_images(settings: Encoder, tmp_path: Path) -> None:
-    hashes = []
+    inputs = []
     for seed in (0, 0, 1):
         write_pool_tar(tmp_path / "0.tar", 2, seed=seed)
         made = embed_shard(settings, Shard("webdataset", str(tmp_path / "0.tar")), 1)
-        hashes.append(made.meta["input_sha256"])
-    assert hashes[0] == hashes[1] != hashes[2]
+        inputs.append(made.meta["input_sha256"])
+    assert inputs[0] == inputs[1] != inputs[2]
 
 
 # Support sets
@@ -294,8 +307,10 @@ def test_input_hash_of_a_shard_follows_its_images(settings: Encoder, tmp_path: P
 def support(tmp_path: Path) -> tuple[Table, Path]:
     """Two images of every class, in an order that is not that of the pool."""
     write_pool_tar(tmp_path / "pool.tar", 6)
-    ranking = [[Candidate(c, c, 0.5, "pool", f"000{i:05d}") for i in (5 - c, c)] for c in range(3)]
     shards = {"pool": Shard("webdataset", str(tmp_path / "pool.tar"))}
+    pool = [(sample.key, *sha256(sample.image)) for sample in read_shard(shards["pool"])]
+    found = [Candidate(0, 0, 0.5, "pool", key, sha256=digest) for key, digest in pool]
+    ranking = [[found[5 - c], found[c]] for c in range(3)]
     table = collect_support(ranking, shards, CLASSES, Selection(2), "test", tmp_path / "images.tar")
     return table, tmp_path / "images.tar"
 
@@ -305,6 +320,7 @@ def test_support_rows_are_the_kept_images(settings: Encoder, support: tuple[Tabl
     assert made.labels.tolist() == [0, 0, 1, 1, 2, 2]
     images = [image_bytes(colour_of(i, 6), seed=i) for i in (5, 0, 4, 1, 3, 2)]
     assert has_rows(made, directly(settings, images))
+    assert hashes(made) == sha256(*images)
     assert made.meta["classes_sha256"] == CLASSES.sha256
 
 
@@ -315,7 +331,8 @@ def test_views_of_a_support_image_are_averaged_before_normalisation(
     made = embed_support(settings, table, path, 2, views=3, seed=5)
 
     assert made.labels.tolist() == [0, 0, 1, 1, 2, 2]
-    assert made.meta["views"] == 3
+    assert (made.meta["views"], made.meta["seed"]) == (3, 5)
+    assert hashes(made) == [record.sha256 for record in table.records if record.kept]
     encoder = load_encoder(settings)
     for row, key, length in zip(made.features, made.keys, made.norms, strict=True):  # type: ignore[arg-type]
         (record,) = [r for r in table.records if r.key == key]

@@ -74,6 +74,8 @@ def same(first: Path, second: Path) -> bool:
     assert np.array_equal(made.norms, other.norms)
     assert np.array_equal(made.features, other.features)
     assert (made.keys, made.labels.tolist()) == (other.keys, other.labels.tolist())
+    assert made.hashes is not None
+    assert np.array_equal(made.hashes, other.hashes)
     return made.meta == other.meta
 
 
@@ -193,6 +195,7 @@ def blocks(sizes: list[int], shape: tuple[int, ...] = (6,)) -> list[Embeddings]:
                 [f"{number}/{i}" for i in range(size)],
                 {"part": number},
                 np.ones(size, np.float32) if len(shape) == 1 else None,
+                random.integers(0, 256, (size, 32), dtype=np.uint8),
             )
         )
     return made
@@ -215,10 +218,12 @@ def test_joined_caches_equal_one_written_at_once(
         [key for part in parts for key in part.keys],
         {"a": 1},
         norms,
+        np.concatenate([part.hashes for part in parts if part.hashes is not None]),
     )
     write_cache(tmp_path / "whole.h5", whole)
     made = read_cache(tmp_path / "joined.h5")
     assert np.array_equal(made.features, whole.features)
+    assert np.array_equal(made.hashes, whole.hashes)
     assert (made.keys, made.meta) == (whole.keys, whole.meta)
     with h5py.File(tmp_path / "joined.h5") as joined, h5py.File(tmp_path / "whole.h5") as at_once:
         assert joined.attrs["sha256"] == at_once.attrs["sha256"]

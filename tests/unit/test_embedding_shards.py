@@ -26,7 +26,7 @@ QUERIES = Embeddings(
     unit_rows(np.random.default_rng(1), 3, D),
     np.array([0, 1, 1], np.int32),
     ["0/0", "1/0", "1/1"],
-    {"classes_sha256": CLASSES.sha256},
+    {"classes_sha256": CLASSES.sha256, "input_sha256": "i" * 64},
 )
 
 
@@ -102,7 +102,7 @@ def test_rows_without_direction_are_counted(tmp_path: Path) -> None:
     write_shard(tmp_path, features=features)
     _, shard = only(web_shards(pool(str(tmp_path)), "pools.web", tmp_path / "x"))
     meta = search_embeddings(QUERIES, shard, "s", 9, "clip").meta
-    assert meta == {"n_rows": N, "n_unusable": 2}
+    assert meta == {"n_rows": N, "n_unusable": 2, "queries_sha256": "i" * 64}
 
 
 def broken(path: str, change: Any) -> None:

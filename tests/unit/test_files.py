@@ -1,5 +1,6 @@
 """Atomic writing, hashing, JSON."""
 
+import errno
 import hashlib
 import os
 import resource
@@ -42,6 +43,20 @@ def test_atomic_gives_the_permissions_of_an_ordinary_file(tmp_path: Path) -> Non
         assert os.umask(0o027) == 0o027
     finally:
         os.umask(mask)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EROFS, errno.ENOSYS])
+def test_atomic_does_without_permissions_where_they_cannot_be_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(path: Path, mode: int) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with atomic(tmp_path / "b.txt") as temporary:
+        temporary.write_text("x")
+    assert (tmp_path / "b.txt").read_text() == "x"
+    assert [p.name for p in tmp_path.iterdir()] == ["b.txt"]
 
 
 WRITERS = {

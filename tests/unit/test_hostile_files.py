@@ -1,5 +1,6 @@
 """Attacks by files: paths, links, pipes, bombs, pickles, code beside a model."""
 
+import hashlib
 import io
 import json
 import os
@@ -55,7 +56,8 @@ def test_names_in_a_tar_become_no_paths(tmp_path: Path, name: str) -> None:
     (tmp_path / "in").mkdir()
     path = write_tar(tmp_path / "in/0.tar", {f"{name}.png": PICTURE})
     (sample,) = read_shard(Shard("webdataset", str(path)))
-    candidates = [[Candidate(0, 0, 0.5, "s", sample.key)]]
+    sha256 = hashlib.sha256(PICTURE).hexdigest()
+    candidates = [[Candidate(0, 0, 0.5, "s", sample.key, sha256=sha256)]]
     shards, out = {"s": Shard("webdataset", str(path))}, tmp_path / "in/images.tar"
     made = collect_support(candidates, shards, CLASSES, Selection(1), "lc", out)
     with tarfile.open(out) as tar:

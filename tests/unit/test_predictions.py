@@ -211,6 +211,7 @@ def test_images_that_broke_while_they_were_embedded_have_their_reason(
         labels=cache.labels[1:],
         keys=cache.keys[1:],
         norms=None,
+        hashes=None if cache.hashes is None else cache.hashes[1:],
         meta=cache.meta | {"failed": {cache.keys[0]: "truncated"}},
     )
     records = {r.key: r for r in predict_table(classifier, late, table).records}
@@ -223,14 +224,40 @@ def test_embeddings_of_other_images_classes_or_encoders_are_refused(
 ) -> None:
     table, cache = shown
     other = cache.meta | {"encoder": cache.meta["encoder"] | {"weights_sha256": "0"}}
+    place = next(i for i, record in enumerate(table.records) if record.key == cache.keys[2])
+    records = list(table.records)
+    records[place] = replace(records[place], sha256="0" * 64)
     cases = {
         "different class lists": (cache, replace(table, classes_sha256="0")),
         "different weights_sha256": (replace(cache, meta=other), table),
         "different images": (cache, replace(table, records=table.records[1:-1])),
+        rf'different images \("{cache.keys[2]}"\)': (cache, replace(table, records=records)),
+        "manifest list different images": (replace(cache, hashes=None), table),
     }
     for problem, (images, manifest) in cases.items():
         with pytest.raises(InputError, match=problem):
             predict_table(classifier, images, manifest)
+
+
+def test_patches_of_other_images_or_encoders_are_refused(
+    classifier: Classifier, shown: tuple[Table, Embeddings]
+) -> None:
+    table, cache = shown
+    other = cache.meta | {"encoder": cache.meta["encoder"] | {"precision": "float16"}}
+    assert cache.hashes is not None
+    halves = cache.features[:, None].astype(np.float16)
+    stored = cache.meta | {"encoder": cache.meta["encoder"] | {"store": "float16"}}
+    whole = replace(cache, features=halves, norms=None, meta=stored)
+    assert predict_table(classifier, cache, table, whole)
+    mixed = replace(cache, keys=cache.keys[::-1], hashes=cache.hashes[::-1])
+    cases = {
+        "different precision": replace(cache, meta=other),
+        "different images": replace(cache, hashes=cache.hashes[::-1]),
+        "another order": mixed,
+    }
+    for problem, patches in cases.items():
+        with pytest.raises(InputError, match=problem):
+            predict_table(classifier, cache, table, patches)
 
 
 def test_votes_of_no_support_are_no_voters(

@@ -29,7 +29,7 @@ def encoder(tiny_clip: Path) -> Encoder:
 
 def item(number: int, data: bytes | None = None, **changes: object) -> Item:
     data = image_bytes((number * 8, 20, 90), (40, 30), seed=number) if data is None else data
-    return replace(Item(f"k{number}", number, "", data), **changes)  # type: ignore[arg-type]
+    return replace(Item(f"k{number}", number, f"h{number}", data), **changes)  # type: ignore[arg-type]
 
 
 def batches(items: Sequence[Item], size: int) -> list[tuple[str, Sequence[Item]]]:
@@ -48,6 +48,7 @@ def test_order_and_pixels_are_those_of_one_after_the_other(
     assert [tag for tag, _ in made] == [f"from {start}" for start in range(0, N, size)]
     assert [key for _, batch in made for key in batch.keys] == [f"k{i}" for i in range(N)]
     assert [label for _, batch in made for label in batch.labels] == list(range(N))
+    assert [name for _, batch in made for name in batch.hashes] == [f"h{i}" for i in range(N)]
     assert sum(batch.size for _, batch in made) == N
     pixels = torch.cat([batch.pixels for _, batch in made if batch.pixels is not None])
     expected = [encoder.preprocess(decode(i.source)) for i in items]  # type: ignore[arg-type]
@@ -66,6 +67,7 @@ def test_unreadable_images_are_named_and_shift_nothing(encoder: Encoder, process
     assert failed["k8"] == "empty file"
     left = [i for i in range(N) if f"k{i}" not in failed]
     assert [label for batch in made for label in batch.labels] == left
+    assert [name for batch in made for name in batch.hashes] == [f"h{i}" for i in left]
     assert [0 if batch.pixels is None else len(batch.pixels) for batch in made] == [7, 13]
     assert [batch.size for batch in made] == [16, 14]
 
@@ -76,7 +78,7 @@ def test_batch_without_any_readable_image_has_no_pixels(encoder: Encoder, proces
     ((tag, batch),) = prepared([("all", items)], encoder, 1, processes)
     assert (tag, batch.pixels, batch.size, len(batch.failed)) == ("all", None, 2, 2)
     ((tag, batch),) = prepared([("none", [])], encoder, 1, processes)
-    assert (tag, batch) == ("none", Batch([], [], None, {}, 0))
+    assert (tag, batch) == ("none", Batch([], [], [], None, {}, 0))
     assert list(prepared([], encoder, 1, processes)) == []
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from susx.config import parse_config
+from susx.errors import InputError
 from susx.report.page import ImageFiles
 from susx.reported import reported_for
 from susx.schema import Result
@@ -209,6 +210,28 @@ def test_published_features_have_no_images_and_say_so(made: Made, tmp_path: Path
     assert page.all("img") == []
     assert "published features: there are no images" in page.root.text
     assert next(li for li in page.all("li") if li.attributes.get("class") == "corrected")
+
+
+def test_a_result_of_other_images_or_of_another_analysis_is_refused(
+    made: Made, tmp_path: Path
+) -> None:
+    def written(**changes: dict[str, str]) -> None:
+        stored = made.result.provenance
+        encoders = {"clip": stored["encoders"]["clip"] | changes}
+        result = made.result.model_copy(update={"provenance": stored | {"encoders": encoders}})
+        inputs = {"images-test": "a" * 64}
+        analysis = made.analysis.model_copy(update={"inputs": inputs})
+        replace(made, result=result, analysis=analysis).write(tmp_path / "r.html")
+
+    written(inputs={"images-test": "a" * 64})
+    for changes, name in (
+        ({"inputs": {"images-test": "b" * 64}}, "images-test"),
+        ({"manifests": {"images-test": "b" * 64}}, "images-test"),
+        ({"manifests": {"support-lc": "b" * 64}}, "support-lc"),
+    ):
+        match = f"pets: the result was made from another {name} than the report reads; delete it"
+        with pytest.raises(InputError, match=match):
+            written(**changes)
 
 
 def test_images_that_are_gone_are_counted(tmp_path: Path) -> None:

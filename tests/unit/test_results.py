@@ -1,7 +1,6 @@
 """From caches to results/{dataset}.json."""
 
 import json
-import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from susx import results
-from susx.cache import Embeddings, read_cache, write_cache
+from susx.cache import read_cache, write_cache
 from susx.errors import InputError
 from susx.evaluation import EncoderData, Evaluation, Plan
 from susx.files import write_json
@@ -22,18 +21,18 @@ from susx.manifests import (
     Table,
     write_table,
 )
+from susx.provenance import PACKAGES
 from susx.results import CacheFiles, collate, evaluate_caches
 from susx.schema import SCHEMA, read_result
 from susx.text_classifier import text_classifier
 from susx.tuning import Settings
-from tests.closeness import assert_close
-from tests.helpers import unit_rows
 from tests.unit.made_caches import (
     CLASSES,
     PROBLEM,
     SUPPORT_META,
     embeddings,
-    image_record,
+    image_table,
+    support_table,
     write_files,
 )
 
@@ -69,17 +68,12 @@ def test_evaluation_of_caches_gives_runs_and_counts(files: CacheFiles) -> None:
 @pytest.fixture
 def leaky(files: CacheFiles) -> CacheFiles:
     """Two support images nearly equal a test image."""
-    look = "f" * 64
-    test = replace(image_record("ok.png"), fingerprint=look)
-    write_table(files.image_manifests["test"], Table([test], CLASSES.sha256), ImageRecord)
-    records = [
-        SupportRecord(f"{i:03d}", 0, "zebra", i, 1.0, "web", f"p#{i}", "", "0" * 64, 4, 3, True)
-        for i in range(9)
-    ]
-    for place in (1, 4):
-        records[place] = replace(records[place], fingerprint=look)
-    table = Table(records, CLASSES.sha256, SUPPORT_META)
-    write_table(files.support_manifests["lc"], table, SupportRecord)
+    test, support, look = image_table("test"), support_table(), "f" * 64
+    for table, places in ((test, (7,)), (support, (1, 4))):
+        for place in places:
+            table.records[place] = replace(table.records[place], fingerprint=look)
+    write_table(files.image_manifests["test"], test, ImageRecord)
+    write_table(files.support_manifests["lc"], support, SupportRecord)
     return files
 
 
@@ -87,7 +81,7 @@ def test_leaks_are_listed_and_their_worth_is_told(leaky: CacheFiles) -> None:
     part = evaluated(leaky)
     support = part["supports"]["lc"]
     assert [(leak["key"], leak["image"]) for leak in support["leaks"]] == [
-        ("001", "ok.png"), ("004", "ok.png")
+        ("001", "007"), ("004", "007")
     ]  # fmt: skip
     assert not support["leaks_dropped"]
     assert [run["support_size"] for run in part["runs"]] == [0, 0, 9]
@@ -129,11 +123,13 @@ def test_provenance_says_what_was_embedded_with_what(files: CacheFiles) -> None:
         "text-ensemble", "text-cupl", "text-cupl+e",
         "images-test", "images-validation", "patches-test", "patches-validation", "support-lc",
     }  # fmt: skip
+    listed = ("images-test", "images-validation", "support-lc")
+    assert provenance["manifests"] == {name: provenance["inputs"][name] for name in listed}
     assert provenance["texts_truncated"] == {"ensemble": 1, "cupl": 1, "cupl+e": 1}
 
 
 def test_provenance_names_the_source_of_the_images(files: CacheFiles) -> None:
-    table = Table([image_record("ok.png")], CLASSES.sha256, {"source": "coop"})
+    table = replace(image_table("test"), meta={"source": "coop"})
     write_table(files.image_manifests["test"], table, ImageRecord)
     assert evaluated(files)["provenance"]["sources"] == {"test": "coop", "validation": None}
 
@@ -248,7 +244,7 @@ def test_collated_result_describes_the_dataset(result: dict[str, Any]) -> None:
     provenance = result["provenance"]
     assert provenance["classes_sha256"] == CLASSES.sha256
     assert provenance["config_sha256"] == "c"
-    assert set(results.PACKAGES) == set(provenance["versions"])
+    assert set(PACKAGES) == set(provenance["versions"])
     assert provenance["versions"]["torch"].startswith("2.13.0")
     assert set(provenance["encoders"]) == {"clip"}
 
@@ -270,6 +266,58 @@ def test_rows_of_all_encoders_are_joined_in_order(files: CacheFiles, tmp_path: P
     read = read_result(tmp_path / "pets.json")
     assert read.model_dump(by_alias=True, exclude_unset=True) == joined
     assert list(joined["provenance"]["encoders"]) == ["b", "a"]
+
+
+def test_what_made_each_part_is_kept_and_joined(files: CacheFiles) -> None:
+    parts = [evaluated(files, name) for name in "abc"]
+    own = parts[0]["provenance"]
+    joined = collate("pets", CLASSES, parts, {})["provenance"]
+    for key in ("git_commit", "versions", "python", "machine"):
+        assert joined[key] == own[key] == joined["encoders"]["b"][key]
+    for part, commit in zip(parts, ("1", None, "2+"), strict=True):
+        part["provenance"]["git_commit"] = commit
+    parts[1]["provenance"]["python"] = "3.99.0"
+    parts[2]["provenance"]["versions"] = own["versions"] | {"torch": "99.1"}
+    joined = collate("pets", CLASSES, parts, {})["provenance"]
+    assert joined["git_commit"] is None
+    assert joined["python"] == f"{own['python']} / 3.99.0"
+    assert joined["versions"] == own["versions"] | {"torch": f"{own['versions']['torch']} / 99.1"}
+    assert joined["machine"] == own["machine"]
+    assert joined["encoders"]["c"]["git_commit"] == "2+"
+
+
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        (("provenance", "classes_sha256"), "class lists"),
+        (("provenance", "stages"), "stage versions"),
+        (("provenance", "inputs", "images-test"), "images-test"),
+        (("provenance", "inputs", "support-lc"), "support-lc"),
+        (("provenance", "inputs", "text-cupl"), "text-cupl"),
+        (("provenance", "inputs", "support-only-there"), "support-only-there"),
+        (("images", "test", "n_read"), "counts of images-test"),
+        (("supports", "lc", "n_kept"), "counts of support-lc"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_parts_that_were_made_from_different_things_are_refused(
+    files: CacheFiles, place: tuple[str, ...], what: str
+) -> None:
+    parts = [evaluated(files, name) for name in ("siglip", "clip")]
+    *way, key = place
+    entry = parts[1]
+    for step in way:
+        entry = entry[step]
+    entry[key] = 7
+    match = f"^siglip and clip: evaluated with different {what}; delete both evaluations and run"
+    with pytest.raises(InputError, match=match):
+        collate("pets", CLASSES, parts, {})
+
+
+def test_parts_of_another_class_list_than_that_at_hand_are_refused(files: CacheFiles) -> None:
+    other = ClassManifest(CLASSES.classes[::-1])
+    with pytest.raises(InputError, match="clip: evaluated with another class list; delete its"):
+        collate("pets", other, [evaluated(files)], {})
 
 
 def test_results_are_the_same_every_time_but_for_times(files: CacheFiles) -> None:
@@ -295,91 +343,3 @@ def test_edited_class_manifest_is_refused(files: CacheFiles) -> None:
     with pytest.raises(InputError, match=r"classes\.json: contents do not fit the stored hash"):
         evaluated(files)
     assert ClassManifest(tuple(other)).sha256 != CLASSES.sha256
-
-
-# Text classifiers
-
-
-def texts(dtype: str = "float32", n: int = 7) -> Embeddings:
-    """Unit rows of texts whose classes are mixed, with lengths."""
-    features = unit_rows(np.random.default_rng(2), n, 5).astype(dtype)
-    return embeddings(features, np.array([2, 0, 0, 1, 2, 0, 1])[:n])
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_text_classifier_averages_the_texts_of_every_class(dtype: str) -> None:
-    made = texts(dtype)
-    assert made.norms is not None
-    text = text_classifier(made, CLASSES.names)
-    assert text.raw is not None
-    for c in range(3):
-        rows = [i for i, label in enumerate(made.labels) if label == c]
-        unit = [[float(x) for x in made.features[i]] for i in rows]
-        raw = [[float(made.norms[i]) * x for x in row] for i, row in zip(rows, unit, strict=True)]
-        mean = [sum(column) / len(rows) for column in zip(*unit, strict=True)]
-        length = sum(x * x for x in mean) ** 0.5
-        # Means in float64 are rounded once, by up to half a spacing, to be stored.
-        assert_close(text.means[c], mean, 0.51)
-        assert_close(text.weights[c], [x / length for x in mean], 0.51)
-        expected = [sum(column) / len(rows) for column in zip(*raw, strict=True)]
-        assert_close(text.raw[c], expected, 0.51)
-    for part in (text.weights, text.means, text.raw):
-        assert (part.dtype, part.shape) == (np.float32, (3, 5))
-
-
-def test_text_classifier_does_not_depend_on_row_order() -> None:
-    made = texts()
-    assert made.norms is not None
-    order = np.random.default_rng(1).permutation(7)
-    mixed = replace(
-        made, features=made.features[order], labels=made.labels[order], norms=made.norms[order]
-    )
-    for part in ("weights", "means", "raw"):
-        first, second = (getattr(text_classifier(e, CLASSES.names), part) for e in (made, mixed))
-        assert_close(first, second, 1)
-
-
-def test_text_classifier_of_unknown_lengths_has_no_raw_means() -> None:
-    assert text_classifier(replace(texts(), norms=None), CLASSES.names).raw is None
-
-
-def test_class_without_text_is_named() -> None:
-    with pytest.raises(
-        InputError, match=r'class "St\. Bernard" has no text embedding; rebuild the text c'
-    ):
-        text_classifier(texts(n=3), CLASSES.names)
-
-
-# The commit of the code
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-    command = ["git", "-C", str(folder), *identity, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def test_commit_of_the_code_is_marked_when_edited(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module = tmp_path / "susx/results.py"
-    module.parent.mkdir()
-    module.write_text("x = 1\n")
-    git(tmp_path, "init", "--quiet")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "--quiet", "--message", "first")
-    monkeypatch.setattr(results, "__file__", str(module))
-    commit = git(tmp_path, "rev-parse", "HEAD")
-    assert results.git_commit() == commit
-    module.write_text("x = 2\n")
-    assert results.git_commit() == f"{commit}+"
-
-
-@pytest.mark.parametrize("repository", [False, True], ids=["no repository", "no commit"])
-def test_code_outside_a_repository_has_no_commit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: bool
-) -> None:
-    if repository:
-        git(tmp_path, "init", "--quiet")
-    monkeypatch.setattr(results, "__file__", str(tmp_path / "results.py"))
-    assert results.git_commit() is None

@@ -15,18 +15,21 @@ from susx.support.retrieval import Candidate, merge_candidates, search_shard
 from tests.closeness import assert_close, random_walk
 from tests.helpers import unit_rows
 
-ENCODER = {"weights_sha256": "w", "precision": "float32"}
+ENCODER = {"weights_sha256": "w", "precision": "float32", "jpeg_draft": False, "store": "float16"}
 CLASSES = class_manifest(["zebra", "ant", "mouse"])
 
 
 def queries(features: np.ndarray, labels: list[int]) -> Embeddings:
-    meta = {"encoder": ENCODER, "classes_sha256": CLASSES.sha256}
+    meta = {"encoder": ENCODER, "classes_sha256": CLASSES.sha256, "input_sha256": "q" * 64}
     return Embeddings(features, np.array(labels, np.int32), [f"q{i}" for i in labels], meta)
 
 
 def pool(features: np.ndarray, prefix: str = "") -> Embeddings:
-    keys = [f"{prefix}{i:03d}" for i in range(len(features))]
-    return Embeddings(features, np.full(len(features), -1, np.int32), keys, {"encoder": ENCODER})
+    n = len(features)
+    keys = [f"{prefix}{i:03d}" for i in range(n)]
+    hashes = np.arange(32 * n).reshape(n, 32).astype(np.uint8)
+    labels = np.full(n, -1, np.int32)
+    return Embeddings(features, labels, keys, {"encoder": ENCODER}, hashes=hashes)
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -51,6 +54,7 @@ def test_hits_of_a_shard_equal_a_full_sort(block: int, dtype: str) -> None:
         row = images.features[images.keys.index(candidate.key)]
         score = np.float32(candidate.score)
         assert_close(score, cosine(texts[candidate.query], row), random_walk(6), scale=1)
+        assert candidate.sha256 == images.sha256(images.keys.index(candidate.key))
     assert {candidate.shard for candidate in table.records} == {"s"}
     assert table.classes_sha256 == CLASSES.sha256
 
@@ -120,7 +124,7 @@ def test_an_empty_shard_gives_no_hits() -> None:
     assert search_shard(queries(axes(0), [0]), empty, "s", limit=10).records == []
 
 
-@pytest.mark.parametrize("field", ["weights_sha256", "precision"])
+@pytest.mark.parametrize("field", sorted(ENCODER))
 def test_pool_of_another_encoder_is_refused(field: str) -> None:
     images = pool(axes(0))
     other = replace(images, meta={"encoder": {**ENCODER, field: "other"}})
@@ -160,6 +164,15 @@ def test_same_key_in_two_shards_is_two_images() -> None:
 def test_candidates_of_another_class_list_are_refused() -> None:
     with pytest.raises(InputError, match="belong to another class list; delete them and run again"):
         merge_candidates([Table(hits(0, 0, "a"), "f" * 64)], CLASSES, 1)
+
+
+def test_shards_that_were_searched_with_different_texts_are_refused() -> None:
+    texts = queries(axes(0), [0])
+    other = replace(texts, meta=texts.meta | {"input_sha256": "p" * 64})
+    tables = [search_shard(q, pool(axes(0, 1)), "s", 1) for q in (texts, texts, other)]
+    assert merge_candidates(tables[:2], CLASSES, 1, may_lack=True)
+    with pytest.raises(InputError, match="were found by different texts; delete them and run"):
+        merge_candidates(tables, CLASSES, 1)
 
 
 def test_class_without_hits_is_named() -> None:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +40,24 @@ def ranked(*keys: str, label: int = 0, shard: str = "s") -> list[Candidate]:
     return [Candidate(label, label, 1 - i / 10, shard, key) for i, key in enumerate(keys)]
 
 
+def known(
+    images: dict[str, bytes], *ranking: list[Candidate], shard: str = "s"
+) -> list[list[Candidate]]:
+    """Candidates of a shard with the hashes of its images."""
+    hashes = {key: hashlib.sha256(data).hexdigest() for key, data in images.items()}
+    return [
+        [replace(c, sha256=hashes.get(c.key, "")) if c.shard == shard else c for c in candidates]
+        for candidates in ranking
+    ]
+
+
 def collect(
     folder: Path, images: dict[str, bytes], *ranking: list[Candidate], size: int = 2
 ) -> tuple[Table, dict[str, bytes]]:
     """The manifest, and the images of the tar by key."""
     shards = write_pool(folder / "pool.tar", images)
     table = collect_support(
-        ranking, shards, CLASSES, Selection(size), "test", folder / "images.tar"
+        known(images, *ranking), shards, CLASSES, Selection(size), "test", folder / "images.tar"
     )
     samples = read_shard(Shard("webdataset", str(folder / "images.tar")))
     return table, {sample.key: sample.image for sample in samples}
@@ -111,7 +123,7 @@ def rows_of(*angles: float) -> dict[tuple[str, str], np.ndarray]:
 
 def test_candidates_that_disagree_are_told_from_broken_ones(tmp_path: Path) -> None:
     images = {**IMAGES, "i3": b"broken"}
-    ranking = [ranked("i0", "i1", "i2", "i3"), ranked("i5", label=1)]
+    ranking = known(images, ranked("i0", "i1", "i2", "i3"), ranked("i5", label=1))
     rows = rows_of(10, 80, 20, 85, 0, 90)
     shards, target = write_pool(tmp_path / "pool.tar", images), tmp_path / "images.tar"
     text = np.eye(2, dtype=np.float32)
@@ -127,7 +139,7 @@ def test_candidates_that_disagree_are_told_from_broken_ones(tmp_path: Path) -> N
 
 
 def test_images_with_nearly_the_same_embedding_count_once(tmp_path: Path) -> None:
-    ranking = [ranked("i0", "i1", "i2", "i3"), ranked("i0", "i1", label=1)]
+    ranking = known(IMAGES, ranked("i0", "i1", "i2", "i3"), ranked("i0", "i1", label=1))
     rows = rows_of(0, 4, 9, 40)
     shards, target = write_pool(tmp_path / "pool.tar", IMAGES), tmp_path / "images.tar"
     selection = Selection(4, max_cosine=float(np.cos(np.deg2rad(8))))
@@ -148,7 +160,7 @@ def test_what_the_pool_says_of_an_image_may_refuse_it(tmp_path: Path) -> None:
     ((_, shard),) = pool_shards(pool).items()
     limits = Retrieval(source="retrieval", pool="p").refuse
     assert set(limits) <= set(pool.metadata_columns)
-    ranking = [ranked("i0", "i1", "i2", "i3", "i4"), []]
+    ranking = known(IMAGES, ranked("i0", "i1", "i2", "i3", "i4"), [])
     target = tmp_path / "images.tar"
     table = collect_support(
         ranking, {"s": shard}, CLASSES, Selection(5, refuse=limits), "test", target
@@ -160,15 +172,53 @@ def test_what_the_pool_says_of_an_image_may_refuse_it(tmp_path: Path) -> None:
     assert json.loads(table.records[1].metadata) == {"punsafe": 0.2, "pwatermark": 0.81}
 
 
+def shard_caches(folder: Path, rows: np.ndarray) -> dict[str, str]:
+    """Caches of shards a (k0 to k2) and b (k3 to k5); all bytes of a row's hash are its number."""
+    meta = {"encoder": {"precision": "float16"}}
+    for shard, place in {"a": slice(0, 3), "b": slice(3, 6)}.items():
+        numbers = range(*place.indices(6))
+        hashes = np.repeat(np.array(numbers, np.uint8)[:, None], 32, axis=1)
+        made = Embeddings(
+            rows[place],
+            np.full(3, -1, np.int32),
+            [f"k{i}" for i in numbers],
+            meta,
+            hashes=hashes,
+        )
+        write_cache(folder / f"{shard}.h5", made)
+    return {shard: str(folder / f"{shard}.h5") for shard in "ab"}
+
+
+@pytest.mark.parametrize(
+    ("key", "sha256"), [("k4", "05" * 32), ("k4", ""), ("k2", "02" * 32)], ids=str
+)
+def test_features_of_another_image_than_was_found_are_refused(
+    tmp_path: Path, key: str, sha256: str
+) -> None:
+    rows = unit_rows(np.random.default_rng(0), 6, 4).astype(np.float32)
+    caches = shard_caches(tmp_path, rows)
+    match = rf'b\.h5: lacks the image that was found under key "{key}"; delete the candidates of'
+    with pytest.raises(InputError, match=match):
+        candidate_features([[Candidate(0, 0, 0.5, "b", key, sha256=sha256)]], caches)
+
+
+def test_features_of_another_encoder_than_the_texts_are_refused(tmp_path: Path) -> None:
+    rows = unit_rows(np.random.default_rng(0), 6, 4).astype(np.float32)
+    caches = shard_caches(tmp_path, rows)
+    ranking = [[Candidate(0, 0, 0.5, "a", "k0", sha256="00" * 32)]]
+    meta = {"encoder": {"precision": "float32"}}
+    write_cache(tmp_path / "t.h5", Embeddings(rows, np.zeros(6, np.int32), list("abcdef"), meta))
+    with pytest.raises(InputError, match=r"a\.h5: .* encoder than \S+t\.h5 \(precision differs\)"):
+        candidate_features(ranking, caches, tmp_path / "t.h5")
+
+
 def test_features_of_candidates_are_read_from_the_shards_caches(tmp_path: Path) -> None:
     rows = unit_rows(np.random.default_rng(0), 6, 4).astype(np.float32)
-    meta = {"classes_sha256": "", "encoder": {}, "logit_scale": 1.0, "input_sha256": "i"}
-    for shard, place in {"a": slice(0, 3), "b": slice(3, 6)}.items():
-        keys = [f"k{i}" for i in range(*place.indices(6))]
-        unknown = np.full(3, -1, np.int32)
-        write_cache(tmp_path / f"{shard}.h5", Embeddings(rows[place], unknown, keys, meta))
-    caches = {shard: str(tmp_path / f"{shard}.h5") for shard in "ab"}
-    ranking = [[Candidate(0, 0, 0.5, "b", "k4")], [Candidate(1, 1, 0.4, "a", "k1")]]
+    caches = shard_caches(tmp_path, rows)
+    ranking = [
+        [Candidate(0, 0, 0.5, "b", "k4", sha256="04" * 32)],
+        [Candidate(1, 1, 0.4, "a", "k1", sha256="01" * 32)],
+    ]
     found = candidate_features(ranking, caches)
     assert {place: row.tolist() for place, row in found.items()} == {
         ("b", "k4"): rows[4].tolist(), ("a", "k1"): rows[1].tolist(),
@@ -201,12 +251,28 @@ def test_image_that_vanished_from_its_shard_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "images.tar").exists()
 
 
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_another_image_under_the_key_of_a_candidate_is_refused(tmp_path: Path, name: str) -> None:
+    """Pools of equal keys: the one that was searched, and the one that lies there now."""
+    searched = {key: IMAGES[f"i{i}"] for i, key in enumerate("abc")}
+    now = searched | {name: IMAGES["i7"]}
+    shards, target = write_pool(tmp_path / "pool.tar", now), tmp_path / "images.tar"
+    ranking = known(searched, ranked("c", "a"), ranked("b", label=1))
+    match = rf'pool\.tar: holds another image under key "{name}" than when the shard was embedded;'
+    with pytest.raises(InputError, match=match):
+        collect_support(ranking, shards, CLASSES, Selection(1), "test", target)
+    assert not target.exists()
+
+
 def test_images_are_fetched_from_every_shard(tmp_path: Path) -> None:
     shards = {
         "a": write_pool(tmp_path / "a.tar", {"x": IMAGES["i0"]})["s"],
         "b": write_pool(tmp_path / "b.tar", {"x": IMAGES["i1"]})["s"],
     }
-    ranking = [ranked("x", shard="b"), ranked("x", label=1, shard="a")]
+    ranking = [
+        *known({"x": IMAGES["i1"]}, ranked("x", shard="b"), shard="b"),
+        *known({"x": IMAGES["i0"]}, ranked("x", label=1, shard="a"), shard="a"),
+    ]
     target = tmp_path / "images.tar"
     table = collect_support(ranking, shards, CLASSES, Selection(1), "test", target)
     expected = [hashlib.sha256(IMAGES[key]).hexdigest() for key in ("i1", "i0")]
