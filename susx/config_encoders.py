@@ -22,6 +22,9 @@ LIBRARIES = {
 HUB_PREFIX = "hf-hub:"
 """What open_clip writes before identifiers of the hub."""
 
+FOR_PEOPLE = (".md",)
+"""Suffix of model cards, which no library reads a model from."""
+
 ONLY_FOR = {
     "architecture": ("open-clip",),
     "tokenizer": ("blip", "tcl"),
@@ -103,16 +106,18 @@ def local_files(settings: Encoder) -> list[str]:
 
 
 def files_of_model(model: str) -> list[str]:
-    """A model's file, or all files of its folder but hidden ones; none for a hub identifier.
+    """A model's file, or all files of its folder; none for a hub identifier.
 
-    Which of them a library reads is its own affair, and differs between its versions.
+    Which of them a library reads is its own affair, and differs between its versions; left out are
+    hidden files and what is written for people.
     """
     path = Path(model)
     if path.is_file():
         return [model]
     if not path.is_dir():
         return []
-    return [f"{model}/{name}" for name, stamp in files_below(model) if stamp and name[0] != "."]
+    found = (name for name, stamp in files_below(model) if stamp and not name.endswith(FOR_PEOPLE))
+    return [f"{model}/{name}" for name in found if not Path(name).name.startswith(".")]
 
 
 def local_keys(settings: Encoder) -> set[str]:

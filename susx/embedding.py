@@ -63,9 +63,9 @@ def embed_images(
     settings: Settings,
     table: Table,
     path: str | Path,
-    parts: Path,
     threads: int,
     patches: bool = False,
+    parts: Path | None = None,
 ) -> None:
     """Embed the readable images of an image manifest, or their patches, into a cache.
 
@@ -73,9 +73,9 @@ def embed_images(
         settings: encoder.
         table: image manifest.
         path: the cache to write.
-        parts: folder of finished parts, which a run that was cut has left.
         threads: images preprocessed at the same time.
         patches: whether to embed the patches of every image, as (N, P, d) without lengths.
+        parts: where a run that was cut has left its finished parts, if not beside `path`.
 
     Raises:
         InputError: if a file has changed since the manifest was written.
@@ -99,10 +99,10 @@ def embed_support(
     table: Table,
     images: str | Path,
     path: str | Path,
-    parts: Path,
     threads: int,
     views: int = 0,
     seed: int = 0,
+    parts: Path | None = None,
 ) -> None:
     """Embed the kept images of a support set into a cache; labels come from its manifest.
 
@@ -111,11 +111,11 @@ def embed_support(
         table: support manifest.
         images: tar of the kept images, keyed as in the manifest.
         path: the cache to write.
-        parts: folder of finished parts.
         threads: images preprocessed at the same time.
         views: if not 0, embed so many random views of every image, and average their embeddings
             before normalisation.
         seed: of the views.
+        parts: where finished parts are, as for images.
 
     Raises:
         InputError: if manifest and tar do not fit together.
@@ -150,7 +150,7 @@ def embed_support(
 
 
 def embed_shard(
-    settings: Settings, shard: Shard, path: str | Path, parts: Path, threads: int
+    settings: Settings, shard: Shard, path: str | Path, threads: int, parts: Path | None = None
 ) -> None:
     """Embed one pool shard into a cache.
 

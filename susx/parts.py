@@ -18,14 +18,15 @@ class Parts:
     another encoder are made again.
     """
 
-    def __init__(self, path: str | Path, folder: Path) -> None:
+    def __init__(self, path: str | Path, folder: Path | None = None) -> None:
         """Look for parts.
 
         Args:
             path: the cache.
-            folder: where its parts are, or will be.
+            folder: where its parts are, or will be; beside the cache if left out.
         """
-        self._path, self._folder = Path(path), folder
+        self._path = Path(path)
+        self._folder = folder or self._path.with_name(f"{self._path.name}.parts")
 
     def has(self, index: int, stamp: str) -> bool:
         """Whether a part is there, undamaged, and made from what `stamp` says."""

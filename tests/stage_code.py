@@ -56,6 +56,10 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield node.module
             below = (f"{node.module}.{alias.name}" for alias in node.names)
             yield from (name for name in below if module_file(name))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            name, colon, _ = node.value.partition(":")  # `module:function` of a registry
+            if colon and " " not in name and module_file(name):
+                yield name
 
 
 def closure(script: Path) -> dict[str, str]:

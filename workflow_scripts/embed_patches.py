@@ -11,7 +11,7 @@ def main(job):
 
     table = read_table(job.input.manifest, ImageRecord)
     encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
-    embed_images(encoder, table, job.output[0], job.parts, job.threads, patches=True)
+    embed_images(encoder, table, job.output[0], job.threads, patches=True, parts=job.parts)
 
 
 if "snakemake" in globals():

@@ -11,7 +11,7 @@ def main(job):
 
     encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
     shard = Shard(**job.params.shard, path=job.params.how["path"])
-    embed_shard(encoder, shard, job.output[0], job.parts, job.threads)
+    embed_shard(encoder, shard, job.output[0], job.threads, job.parts)
 
 
 if "snakemake" in globals():

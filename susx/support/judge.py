@@ -114,7 +114,7 @@ def judge(
 
         with TemporaryDirectory() as folder:
             made = Path(folder, "support.h5")
-            embed_support(encoder, table, images, made, Path(folder, "parts"), threads)
+            embed_support(encoder, table, images, made, threads)
             found = read_cache(made)
         for path, cache in caches.items():
             if key := disagreement(found.encoder, cache.encoder):

@@ -44,7 +44,9 @@ def test_minimal_configuration_gets_the_defaults() -> None:
     assert config.datasets["pets"].images.model_dump() == {
         "test": "photos", **others, "download": False
     }  # fmt: skip
-    assert config.roots.model_dump() == {"work": "work", "cache": "cache", "results": "results"}
+    assert config.roots.model_dump() == {
+        "work": "work", "cache": "cache", "results": "results", "store": None
+    }  # fmt: skip
     assert config.encoders["clip"].device == "auto"
 
 
@@ -104,7 +106,7 @@ TOP_LEVEL = (
     ("place", "valid"),
     [
         ("zzz", ", ".join(TOP_LEVEL)),
-        ("roots.zzz", "cache, results, work"),
+        ("roots.zzz", "cache, results, store, work"),
         ("datasets.pets.classes.1.zzz", "aliases, name, wnid"),
         ("evaluation.fixed.tip-x.zzz", "alpha, beta, gamma"),
         ("evaluation.grid.tip-x.alpha.zzz", "start, steps, stop"),

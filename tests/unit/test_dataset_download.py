@@ -72,7 +72,7 @@ def test_a_split_is_fetched_and_listed_with_the_classes_of_the_card(
     assert labels(table) == {"test/0/s1": 0, "test/0/s0": 1, "test/1/s2": 1}
     address = f"{ADDRESS}@{SHA}" if kind == "hub" else hub.folder
     write_table(tmp_path / "images.parquet", table, ImageRecord)
-    assert results._source(str(tmp_path / "images.parquet")) == f"mirror of {address}"
+    assert results._source(read_table(tmp_path / "images.parquet", ImageRecord)) == f"mirror of {address}"
     assert set(found.files) == {"classnames.txt", "test/0.tar", "test/1.tar"}
     assert not (root / "train").exists()
     assert {n: len(mirror()[n]) for n in found.files} == found.files

@@ -82,12 +82,13 @@ def test_model_of_the_hub_has_no_local_files(model: str) -> None:
     assert local_files(Settings(library="transformers", model=model)) == []
 
 
-def test_local_files_are_weights_and_configuration(tmp_path: Path) -> None:
-    names = ["config.json", "model.safetensors", "tokenizer.json", "README.md", "training.json"]
-    for name in names:
+def test_local_files_are_all_that_a_library_could_read(tmp_path: Path) -> None:
+    names = ["1_Pooling/config.json", "config.json", "merges.txt", "processor_config.json"]
+    for name in [*names, "README.md", ".gitattributes", ".cache/huggingface/config.json"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "preprocessor_config.json").mkdir()
     found = local_files(Settings(library="transformers", model=str(tmp_path)))
-    assert [Path(path).name for path in found] == names[:3]
+    assert found == [f"{tmp_path}/{name}" for name in names]
     one = local_files(Settings(library="transformers", model=str(tmp_path / "README.md")))
     assert one == [str(tmp_path / "README.md")]

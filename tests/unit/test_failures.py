@@ -17,12 +17,15 @@ from workflow_scripts.susx_job import run_job
 
 STAMP = "2026-01-02 03:04:05,678"
 
+UNKEPT = {"rule": "a", "threads": 1, "input": {}, "output": {}, "params": {"kept": None}}
+"""A job whose outputs are kept nowhere."""
+
 
 def log_of(main: Callable[[Any], None], path: Path) -> Path:
     """Log of a job."""
     log = path / "job.log"
     with pytest.raises(SystemExit):
-        run_job(main, SimpleNamespace(threads=1, log=[str(log)]))
+        run_job(main, SimpleNamespace(**UNKEPT, log=[str(log)]))
     return log
 
 

@@ -270,15 +270,16 @@ def test_folders_of_the_configuration_are_a_source_too(tmp_path: Path) -> None:
 def test_files_that_tell_of_changes_are_those_that_are_read(tmp_path: Path) -> None:
     write_split_file(tmp_path / "split.json", tmp_path / "x", test=[("a/1.jpg", 0, "cat")])
     place = locate(Images(root=str(tmp_path)), pets_card(images="x"), "images")
-    assert place.files("test") == [tmp_path / "split.json", tmp_path / "x", tmp_path / "x/a"]
+    assert place.files("test") == [tmp_path / "split.json", tmp_path / "x"]
     own = locate(Images(test=str(tmp_path / "x")), None, "images")
-    assert own.files("test") == [tmp_path / "x", tmp_path / "x/a"]
+    assert own.files("test") == [tmp_path / "x"]
 
 
 def list_csv(root: Path, text: str, classes: Any = PETS) -> dict[str, str]:
     (root / "labels.csv").write_text(text, "utf-8")
     place = locate(Images(test=str(root / "labels.csv")), None, "images")
     assert place.files("test") == [root / "labels.csv"]
+    assert place.listed("test") == {str(root / "labels.csv"): str(root)}
     found = list_split(place.settings("test"), classes, "images.test")
     assert {image.path for image in found.images} == {f"{root}/{i.key}" for i in found.images}
     return {image.key: classes.names[image.label] for image in found.images}

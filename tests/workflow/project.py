@@ -23,6 +23,7 @@ RESULT = "results/tiny.json"
 NAMES = ["zebra", "a/b", "café", "apple"]  # label order is not alphabetical order
 FOLDERS = ["zebra", "a-b", "café", "apple"]  # a name with a slash has its slug as folder
 SHARDS = ["000", "001"]
+BEHIND = {"store", "memory", "receipts"}  # what lies behind the names of files
 AXIS = {"start": 0.1, "stop": 10.0, "steps": 3}
 # All but CALIP, whose patch embeddings take two more jobs, and VisDesc, which has no descriptors.
 METHODS = [
@@ -219,13 +220,14 @@ class Project:
             process.wait()
 
     def files(self, *folders: str) -> set[str]:
-        """Relative paths of all files below the given folders."""
-        return {
-            path.relative_to(self.root).as_posix()
+        """Relative paths of all files below the given folders, but for stores and receipts."""
+        found = (
+            path.relative_to(self.root)
             for folder in folders
             for path in self.path(folder).rglob("*")
             if path.is_file()
-        }
+        )
+        return {path.as_posix() for path in found if path.parts[1] not in BEHIND}
 
     def hidden_files(self) -> set[str]:
         """Hidden files below the output folders: what an interrupted write would leave."""
