@@ -138,8 +138,11 @@ class Store:
         except OSError:
             pass
         with suppress(OSError):
-            mark.parent.mkdir(parents=True, exist_ok=True)
-            mark.touch()
+            try:
+                mark.touch()
+            except FileNotFoundError:
+                mark.parent.mkdir(parents=True, exist_ok=True)
+                mark.touch()
 
     def last_use(self, stage: str, key: str) -> float:
         """When a use of an object was noted last, in seconds since the epoch; 0 if never."""

@@ -36,8 +36,12 @@ def verify(
         raise typer.Exit(2) from None
     for line in (*verdict.changes, *verdict.notes):
         typer.echo(plain(line))
-    counts = f"{verdict.sources:,} sources, {verdict.stages:,} stages"
     if verdict.changes:
-        typer.echo(f"does not follow from what lies here: {len(verdict.changes):,} changes")
+        typer.echo(f"does not follow from what lies here: {_many(len(verdict.changes), 'change')}")
         raise typer.Exit(1)
+    counts = f"{_many(verdict.sources, 'source')}, {_many(verdict.stages, 'stage')}"
     typer.echo(f"follows from what lies here: {counts}")
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

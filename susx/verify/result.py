@@ -13,11 +13,11 @@ from susx.artifacts.ground import Kept
 from susx.artifacts.memory import Memory
 from susx.artifacts.project import CONFIG, Project, read_config
 from susx.artifacts.recipe import Receipt
-from susx.artifacts.stages import STAGES
 from susx.config import Roots
 from susx.errors import InputError
 from susx.files import read_json, sha256_file, verified
 from susx.verify.configuration import config_changes
+from susx.verify.derivation import Derivation
 from susx.verify.sources import Sources
 
 RESULT = "susx-result-"
@@ -68,14 +68,13 @@ def verify(
             f"{project.work / 'receipts'}; run again"
         )
     changes, notes = list(_of_file(file, shown, kept, stated)), []
-    receipts = [*receipt.tree.values(), receipt]
     with ExitStack() as stack:
         memory = project.work / "memory"
         if not project.work.is_dir():  # not to leave anything in a folder that is no project
             memory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        sources = Sources(receipts, Memory(memory, trusted=not full), project.stores)
-        changes += sources.changes()
-    changes += _of_receipts(receipts)
+        sources = Sources(Memory(memory, trusted=not full), project.stores)
+        trace = Derivation(receipt, sources).trace(receipt)
+    changes += sorted(trace.changes)
     inside = _result(file)
     dataset = inside.get("dataset") if inside else None
     if inside is None:
@@ -90,8 +89,7 @@ def verify(
     else:
         configured = inside["provenance"].get("config")
         changes += config_changes(dict(configured or {}), str(dataset), config)
-    stages = {one.recipe.stage for one in receipts}
-    return Verdict(changes, notes, len(sources), len(stages))
+    return Verdict(changes, notes, len(trace.sources), len(trace.stages))
 
 
 def _result(file: Path) -> dict[str, Any] | None:
@@ -143,18 +141,3 @@ def _of_file(file: Path, shown: str, kept: Receipt | None, stated: Receipt | Non
         yield f"{shown} is of another run than its receipt"
     elif stated and sha256_file(file) not in {one.sha256 for one in stated.outputs.values()}:
         yield f"{shown} is not the file that was made: edited or replaced"
-
-
-def _of_receipts(receipts: Sequence[Receipt]) -> Iterator[str]:
-    """Stages that are of another version now, and receipts that contradict each other."""
-    made = {receipt.recipe.key: receipt for receipt in receipts}
-    for stage, version in sorted({(one.recipe.stage, one.recipe.version) for one in receipts}):
-        if stage not in STAGES:
-            yield f"stage {stage} is not there any more"
-        elif STAGES[stage] != version:
-            yield f"stage {stage} is of version {STAGES[stage]}, was {version}"
-    for receipt in receipts:
-        for source in (source for source in receipt.recipe.sources if source.key):
-            outputs = made[source.key].outputs.values() if source.key in made else ()
-            if source.identity not in {output.sha256 for output in outputs}:
-                yield f"{source.path}: the receipts do not agree on what it was"

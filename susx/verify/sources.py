@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,53 +19,46 @@ from susx.errors import InputError
 from susx.images import SUFFIXES
 from susx.manifests import ImageRecord, read_table
 
+HUB, LISTED = "hub", "listed"
+"""Names of inputs that are no files, in `susx.artifacts.ground`."""
 IMAGES_OF = "images of "
 """What begins the names of images that a list names, in `susx.artifacts.ground`."""
 HASH_SHOWN = 7
 """Digits of a commit that are shown, as git does."""
 NOTHING = hashlib.sha256(b"").hexdigest()
 
-Found = tuple[str, str, Source, Receipt]
-"""A source: kind of input, and where it was used."""
-
 
 class Sources:
-    """What a result was made from, each once."""
+    """Compares what nothing of the pipeline made with what lies there now, each once."""
 
-    def __init__(self, receipts: Iterable[Receipt], memory: Memory, stores: Sequence[Store]):
-        """Collect.
+    def __init__(self, memory: Memory, stores: Sequence[Store]) -> None:
+        """Begin.
 
         Args:
-            receipts: of everything that led to the result.
             memory: remembered hashes.
             stores: where image manifests may lie, which tell files of a folder by name.
         """
         self._memory, self._stores = memory, stores
-        self._found: dict[tuple[str, str, str], tuple[Source, Receipt]] = {}
-        for receipt in receipts:
-            for name, sources in receipt.recipe.inputs.items():
-                kind = name if name in ("hub", "listed") else "path"
-                for source in sources:
-                    if source.key is None:
-                        place = (kind, source.path, source.identity)
-                        if place not in self._found or _tells_files(receipt):
-                            self._found[place] = (source, receipt)
+        self._changes: dict[tuple[str, str, str], str] = {}
 
-    def __len__(self) -> int:
-        return len({(kind, path) for kind, path, _ in self._found})
+    def named(self, name: str, source: Source) -> tuple[str, str]:
+        """Kind and name of a source, the same wherever it is read."""
+        return (name if name in (HUB, LISTED) else "", source.path)
 
-    def changes(self) -> Iterator[str]:
-        """One line per source that is not what it was."""
-        compare: dict[str, Callable[[Source, Receipt], str]] = {
-            "path": self._of_path,
-            "hub": _of_hub,
-            "listed": self._of_list,
-        }
-        for (kind, _, _), (source, receipt) in sorted(
-            self._found.items(), key=lambda item: (item[0][1], item[0])
-        ):
-            if change := compare[kind](source, receipt):
-                yield change
+    def change(self, name: str, source: Source, receipt: Receipt) -> str:
+        """What changed, in words; empty if it is as it was.
+
+        Args:
+            name: of the input that it is.
+            source: the source.
+            receipt: of what was made from it.
+        """
+        kind, path = self.named(name, source)
+        place = (kind, path, source.identity)
+        if place not in self._changes:
+            compare = {HUB: _of_hub, LISTED: self._of_list}.get(kind, self._of_path)
+            self._changes[place] = compare(source, receipt)
+        return self._changes[place]
 
     def _of_path(self, source: Source, receipt: Receipt) -> str:
         identity = self._memory.identity(source.path)

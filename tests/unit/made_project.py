@@ -124,8 +124,9 @@ def csv_rows(file: Path) -> list[Path]:
 
 
 def evaluated(paths: Paths) -> None:
-    """Any content."""
-    write_checked(paths.outputs["output"], {"inputs": [*paths.inputs["model"]]})
+    """The size of the model stands for its accuracy, so that another may come to the same."""
+    sizes = [Path(path).stat().st_size for path in paths.inputs["model"]]
+    write_checked(paths.outputs["output"], {"model": sizes})
 
 
 def collated(paths: Paths) -> None:

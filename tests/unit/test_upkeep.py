@@ -375,16 +375,6 @@ def test_uses_are_noted_once_a_day_and_without_touching_the_object(project: Made
     assert snapshot(one.folder) == before
 
 
-def test_notes_of_many_objects_take_little_time(store: Store) -> None:
-    keys = [f"{number:064x}" for number in range(5000)]
-    start = time.process_time()
-    for _ in range(2):
-        for key in keys:
-            store.note_use("prompts", key)
-    assert time.process_time() - start < 2
-    assert len(list((store.root / "used").iterdir())) == 5000
-
-
 def test_what_is_forgotten_is_made_anew_although_results_remember_it(project: MadeProject) -> None:
     (one,) = contents(Store("work/store")).objects
     assert project.planned().stale == {}
