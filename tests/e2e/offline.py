@@ -1,5 +1,6 @@
 """Running processes that must not reach for the network."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ class Offline:
     @property
     def env(self) -> dict[str, str]:
         """Environment that installs the hook; the hub is not switched off."""
-        return {"PYTHONPATH": str(HOOK), "NO_NETWORK_LOG": str(self.log)}
+        paths = os.pathsep.join([str(HOOK), os.environ.get("PYTHONPATH", "")])
+        return {"PYTHONPATH": paths.rstrip(os.pathsep), "NO_NETWORK_LOG": str(self.log)}
 
     def _lines(self, name: str) -> list[str]:
         path = self.log / name
