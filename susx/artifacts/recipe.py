@@ -124,9 +124,13 @@ class Receipt:
         """
         tree = {key: _receipt(value) for key, value in data["tree"].items()}
         own = tree.pop(data["key"])
-        for source in (s for one in (*tree.values(), own) for s in one.recipe.sources):
-            if not (isinstance(source.path, str) and isinstance(source.identity, str)):
-                raise TypeError(source)
+        for one in (*tree.values(), own):
+            texts = [one.recipe.stage, *(output.sha256 for output in one.outputs.values())]
+            for source in one.recipe.sources:
+                texts += [source.path, source.identity]
+                texts += [] if source.key is None else [source.key]
+            if not all(isinstance(text, str) for text in texts):
+                raise TypeError(one.recipe)
         return cls(own.recipe, {}, {}, tree)
 
     def as_json(self) -> dict[str, Any]:

@@ -60,14 +60,15 @@ def verify(
         raise InputError(f"{shown}: file not found")
     config = read_config(".", *more) if more or Path(CONFIG).exists() else None
     project = Project(Path(), config.roots if config else Roots())
-    kept, stated = _kept_inside(file), _kept_beside(file, project)
+    inside = _result(file)
+    kept, stated = _kept_inside(inside, shown), _kept_beside(file, project)
     receipt = kept or stated
     if receipt is None:
         raise InputError(
             f"{shown}: tells nothing of what it was made from, and has no receipt in "
             f"{project.work / 'receipts'}; run again"
         )
-    changes, notes = list(_of_file(file, shown, kept, stated)), []
+    changes, notes = list(_of_file(file, shown, inside, kept, stated)), []
     with ExitStack() as stack:
         memory = project.work / "memory"
         if not project.work.is_dir():  # not to leave anything in a folder that is no project
@@ -75,20 +76,18 @@ def verify(
         sources = Sources(Memory(memory, trusted=not full), project.stores)
         trace = Derivation(receipt, sources).trace(receipt)
     changes += sorted(trace.changes)
-    inside = _result(file)
-    dataset = inside.get("dataset") if inside else None
-    if inside is None:
-        notes.append("the configuration is not compared: only results keep one")
+    configured = inside and inside["provenance"].get("config")
+    dataset, skipped = str(inside and inside.get("dataset")), ""
+    if not (configured and isinstance(configured, dict)):
+        skipped = f"{shown} keeps none"
     elif config is None:
-        notes.append(f"the configuration is not compared: there is no {CONFIG} here")
+        skipped = f"there is no {CONFIG} here"
     elif dataset not in config.datasets:
-        notes.append(
-            f"the configuration is not compared: {CONFIG} has no dataset {dataset}; --configfile "
-            "names the file that has"
-        )
+        skipped = f"{CONFIG} has no dataset {dataset}; --configfile names the file that has"
     else:
-        configured = inside["provenance"].get("config")
-        changes += config_changes(dict(configured or {}), str(dataset), config)
+        changes += config_changes(configured, dataset, config)
+    if skipped:
+        notes.append(f"the configuration is not compared: {skipped}")
     return Verdict(changes, notes, len(trace.sources), len(trace.stages))
 
 
@@ -101,19 +100,18 @@ def _result(file: Path) -> dict[str, Any] | None:
     return data if is_result and isinstance(data.get("provenance"), dict) else None
 
 
-def _kept_inside(file: Path) -> Receipt | None:
+def _kept_inside(inside: Mapping[str, Any] | None, shown: str) -> Receipt | None:
     """What a result says of its making.
 
     Raises:
         InputError: if that is not what the pipeline writes.
     """
-    inside = _result(file)
     if inside is None or "identity" not in inside["provenance"]:
         return None
     try:
         return Receipt.of_identity(inside["provenance"]["identity"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{file}: provenance.identity: not of this version ({error!r})") from None
+        raise InputError(f"{shown}: provenance.identity: not of this version ({error!r})") from None
 
 
 def _kept_beside(file: Path, project: Project) -> Receipt | None:
@@ -129,9 +127,14 @@ def _kept_beside(file: Path, project: Project) -> Receipt | None:
     return None
 
 
-def _of_file(file: Path, shown: str, kept: Receipt | None, stated: Receipt | None) -> Iterator[str]:
+def _of_file(
+    file: Path,
+    shown: str,
+    inside: Mapping[str, Any] | None,
+    kept: Receipt | None,
+    stated: Receipt | None,
+) -> Iterator[str]:
     """What is wrong with the file itself."""
-    inside: Mapping[str, Any] | None = _result(file)
     if inside is not None:
         try:
             verified(shown, {"sha256": None, **inside}, "")

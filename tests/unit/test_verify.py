@@ -236,7 +236,7 @@ def test_other_files_of_the_pipeline_are_checked_by_their_receipts(project: Made
     job, _ = project.jobs()[-1]
     (report,) = [type(job)("report", job.inputs, {"page": "results/report.html"}, {}, job.kept)]
     make(report, lambda paths: write(paths.outputs["page"], "page"))
-    note = "the configuration is not compared: only results keep one"
+    note = "the configuration is not compared: results/report.html keeps none"
     assert verify("results/report.html", code=0) == [note]
     write("results/report.html", "another")
     done = RUN.invoke(app, ["verify", "results/report.html"])
@@ -341,29 +341,39 @@ def test_errors_take_one_line(project: MadeProject, name: str) -> None:
     assert message in first
 
 
+def of_one(**changes: Any) -> dict[str, Any]:
+    """An identity of one recipe, which nothing led to but an input."""
+    source = {"path": "x", "identity": "y", "key": None} | changes
+    stage = source.pop("stage", "collate")
+    recipe = {"stage": stage, "version": 1, "settings": [], "inputs": {"x": [source]}}
+    return {"key": "a", "tree": {"a": {"recipe": recipe, "outputs": {}}}}
+
+
 @pytest.mark.parametrize(
     "identity",
     [
         *(None, [], {}, {"key": "a", "tree": {}}, {"key": "a", "tree": {"a": {}}}),
         {"key": [], "tree": {}},
-        {
-            "key": "a",
-            "tree": {
-                "a": {
-                    "recipe": {
-                        **{"stage": "collate", "version": 1, "settings": {}},
-                        "inputs": {"x": [{"path": 3, "identity": "y", "key": None}]},
-                    },
-                    "outputs": {},
-                }
-            },
-        },
+        *(of_one(path=3), of_one(identity=[]), of_one(key={}), of_one(stage=["x"])),
     ],
 )
 def test_an_identity_of_others_is_refused(project: MadeProject, identity: Any) -> None:
     seal(provenance={"identity": identity})
     (line,) = verify(code=2)
     assert "provenance.identity: not of this version" in line
+
+
+@pytest.mark.parametrize(
+    "path", ["photos", "..", "x\0", "\x1b[2J", "images of x", "[" * 99, "a/b/c@d", "@"]
+)
+@pytest.mark.parametrize("name", ["x", "hub", "listed"])
+def test_odd_sources_of_others_are_compared(project: MadeProject, name: str, path: str) -> None:
+    identity = of_one(path=path)
+    recipe = identity["tree"]["a"]["recipe"]
+    recipe["inputs"] = {name: recipe["inputs"]["x"]}
+    seal(provenance={"identity": identity, "config": []}, dataset=[])
+    shutil.rmtree("work/receipts")
+    assert "\x1b" not in "".join(verify())
 
 
 def test_an_identity_is_the_receipt_without_outputs(project: MadeProject) -> None:
