@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from susx.config import (
     FewShot,
     Retrieval,
+    evaluated_config,
     parse_config,
     tuning_split,
     with_card,

@@ -71,9 +71,6 @@ rule collate:
     params:
         kept=OWN,
         dataset=lambda w: w.dataset,
-        config=lambda w: CONFIG.model_dump(
-            exclude={"roots", "datasets", "classifier", "report"}
-        )
-        | {"dataset": DATASETS[w.dataset].model_dump()},
+        config=lambda w: evaluated_config(CONFIG, w.dataset),
     script:
         "../workflow_scripts/collate.py"

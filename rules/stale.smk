@@ -11,7 +11,6 @@ from snakemake.settings.types import ExecMode, RerunTrigger
 from susx.artifacts.ground import Job
 from susx.artifacts.memory import Memory
 from susx.artifacts.plan import plan
-from susx.artifacts.store import link
 
 PLANNING_READS = 2**31
 """Bytes that are hashed at most while planning, about a second; what is beyond is left to jobs."""
@@ -47,8 +46,7 @@ def decide(dag):
             Memory(MEMORY, PLANNING_READS),
         )
         if not workflow.dryrun:
-            for path, file in made.found.items():
-                link(Path(file), path)
+            made.link_found()
     except InputError as error:
         raise Refused(str(error)) from None
     for job in jobs:

@@ -13,11 +13,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from susx.cache_cli import app as cache
 from susx.errors import InputError, listing
 from susx.new.cli import new
 from susx.progress.cli import progress
 from susx.show import ROWS, percent, show
 from susx.table import escape
+from susx.verify.cli import verify
 
 if TYPE_CHECKING:
     from susx.classifier import Predicted
@@ -35,6 +37,8 @@ def susx() -> None:
 
 app.command("new")(new)
 app.command("progress")(progress)
+app.command("verify")(verify)
+app.add_typer(cache, name="cache")
 
 
 @app.command("classify")

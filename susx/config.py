@@ -288,6 +288,16 @@ def with_card(dataset: Dataset) -> Dataset:
     return dataset.model_copy(update=taken)
 
 
+def evaluated_config(config: Config, dataset: str) -> dict[str, Any]:
+    """The part of a configuration that the evaluation of a dataset follows from, as plain values.
+
+    Raises:
+        InputError: if its card is missing or broken.
+    """
+    dumped = config.model_dump(exclude={"roots", "datasets", "classifier", "report"})
+    return dumped | {"dataset": with_card(config.datasets[dataset]).model_dump()}
+
+
 def tuning_split(dataset: Dataset) -> str:
     """What protocol `validation` tunes on: `validation`, or `test` if the card says so."""
     return load_card(dataset.card).validation if dataset.card else "validation"

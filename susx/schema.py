@@ -184,7 +184,9 @@ class Result(_Strict):
     images: dict[str, ImageCounts] = Field(description="By split.")
     supports: dict[str, SupportCounts] = Field(description="By support set.")
     provenance: dict[str, Any] = Field(
-        description="Configuration, hashes, commit, versions, and what made every cache."
+        description="Configuration, hashes, commit, versions, what made every cache, and under "
+        "`identity` the recipes of everything that led to the result, by key: `susx verify` "
+        "compares them with what lies there."
     )
     runs: list[Run] = Field(description="One row per evaluated case.")
     skipped: list[Skipped] = Field([], description="Cases that lack something, with the reason.")

@@ -9,7 +9,7 @@ from susx.results import collate
 
 
 def main(job):
-    """The configuration that made the result goes into it, and where its texts come from."""
+    """The configuration that made the result goes into it, and everything that led to it."""
     config = job.params.config
     classes = ClassManifest.read(job.input.classes)
     prompts = [PromptSet.read(path, classes) for path in job.input.prompts]
@@ -17,6 +17,7 @@ def main(job):
         "config_sha256": sha256_json(config),
         "config": config,
         "prompts": {texts.strategy: texts.provenance for texts in prompts},
+        "identity": job.receipt.identity,
     }
     parts = [read_checked(path, "delete it and run again") for path in job.input.parts]
     write_checked(job.output[0], collate(job.params.dataset, classes, parts, provenance))

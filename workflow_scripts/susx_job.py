@@ -14,6 +14,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from susx.artifacts.ground import Job
 from susx.artifacts.making import Paths, make
+from susx.artifacts.recipe import Receipt
 from susx.compute import limit_threads
 from susx.errors import InputError
 from susx.failures import UNEXPECTED
@@ -60,7 +61,7 @@ def _only(part: Any) -> str:
 class Task:
     """What a script sees of its job: no wildcards, which would change what is made unseen.
 
-    `parts` is a folder for what a later try goes on from.
+    `parts` is a folder for what a later try goes on from, `receipt` what the outputs are made from.
     """
 
     input: Files
@@ -68,6 +69,7 @@ class Task:
     params: Any
     threads: int
     parts: Path | None
+    receipt: Receipt | None
 
 
 def run_job(main: Callable[[Any], None], job: Any) -> None:
@@ -79,7 +81,7 @@ def run_job(main: Callable[[Any], None], job: Any) -> None:
 
     def work(paths: Paths) -> None:
         own, made = Files(job.input, paths.inputs), Files(job.output, paths.outputs)
-        main(Task(own, made, job.params, job.threads, paths.parts))
+        main(Task(own, made, job.params, job.threads, paths.parts, paths.receipt))
 
     limit_threads(job.threads)
     log = Path(job.log[0])

@@ -19,7 +19,10 @@ def snapshot_commit(model: str, revision: str | None) -> str | None:
     from huggingface_hub.constants import HF_HUB_CACHE
     from huggingface_hub.file_download import repo_folder_name
 
-    folder = Path(HF_HUB_CACHE) / repo_folder_name(repo_id=model, repo_type="model")
+    try:
+        folder = Path(HF_HUB_CACHE) / repo_folder_name(repo_id=model, repo_type="model")
+    except ValueError:  # no identifier, such as a mistyped path
+        return None
     name = revision or "main"
     try:
         commit = (folder / "refs" / name).read_text("utf-8").strip()

@@ -41,11 +41,14 @@ class Paths:
         inputs: by name; links to objects are followed, so that they cannot be switched meanwhile.
         outputs: by name; where they are to be written.
         parts: folder for finished parts, which a later try goes on from; None without a store.
+        receipt: recipe and tree of what is made, its outputs still unknown; None if the recipe is
+            not known before the work.
     """
 
     inputs: Mapping[str, Sequence[str]]
     outputs: Mapping[str, str]
     parts: Path | None = None
+    receipt: Receipt | None = None
 
 
 def make(job: Job, work: Callable[[Paths], None]) -> None:
@@ -79,6 +82,7 @@ class _Maker:
         self._objects = {path: place for path in self._paths() if (place := object_of(path))}
         self._check_objects()
         self._inputs = {n: [self._followed(p) for p in paths] for n, paths in job.inputs.items()}
+        self._tree = self._ancestors()
         self._before = self._recipe()
 
     def make_own(self) -> None:
@@ -87,7 +91,7 @@ class _Maker:
         receipts = [self._kept.receipt_file(path) for path in outputs.values()]
         for path in receipts:
             path.unlink(missing_ok=True)
-        self._work(Paths(self._inputs, outputs))
+        self._work(Paths(self._inputs, outputs, receipt=self._foreseen))
         recipe = self._unchanged()
         made = {name: _output(Path(path)) for name, path in outputs.items()}
         for path in receipts:
@@ -102,6 +106,7 @@ class _Maker:
             if before and store.find(before.stage, before.key):  # of the right size, but damaged
                 store.discard(before.stage, before.key)
             found = self._add_object(store)
+        store.note_use(found.recipe.stage, found.recipe.key)
         folder = store.folder(found.recipe.stage, found.recipe.key)
         for name, path in self._job.outputs.items():
             link(folder / object_file(name, path), path)
@@ -113,7 +118,7 @@ class _Maker:
             parts = store.parts(job.stage, before.key) if before else folder / "parts"
             outputs = {name: str(folder / file) for name, file in files.items()}
             try:
-                self._work(Paths(self._inputs, outputs, parts))
+                self._work(Paths(self._inputs, outputs, parts, self._foreseen))
             except Exception:
                 if before and (there := store.find(job.stage, before.key)):
                     LOG.info("made meanwhile by another process, which removed what this one read")
@@ -127,6 +132,10 @@ class _Maker:
             path = str(place / output.file)
             memory.remember(path, output.sha256, stamp_of(path), settled=True)
         return receipt
+
+    @property
+    def _foreseen(self) -> Receipt | None:
+        return Receipt(self._before, {}, {}, self._tree_of(self._before)) if self._before else None
 
     def _recipe(self) -> Recipe | None:
         memory = Memory(self._kept.memory)
@@ -190,17 +199,19 @@ class _Maker:
             "host": socket.gethostname(),
             **_made_with(),
         }
-        return Receipt(recipe, outputs, made, self._tree(recipe))
+        return Receipt(recipe, outputs, made, self._tree_of(recipe))
 
-    def _tree(self, recipe: Recipe) -> dict[str, Receipt]:
-        """Receipts of everything that led to a recipe."""
+    def _tree_of(self, recipe: Recipe) -> dict[str, Receipt]:
+        return {key: receipt for key, receipt in self._tree.items() if key != recipe.key}
+
+    def _ancestors(self) -> dict[str, Receipt]:
+        """Receipts of everything that led to the inputs."""
         tree: dict[str, Receipt] = {}
         for path in self._paths():
             if place := self._objects.get(path):
                 tree |= Receipt.read(place.parent / RECEIPT).with_ancestors
             elif (own := self._kept.receipt_file(path)).exists():
                 tree |= Receipt.read(own).with_ancestors
-        tree.pop(recipe.key, None)
         return tree
 
 

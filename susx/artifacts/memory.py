@@ -28,15 +28,16 @@ class Memory:
     Files are one JSON each, so that jobs which write at the same time lose nothing of each other.
     """
 
-    def __init__(self, folder: str | Path, budget: int | None = None) -> None:
+    def __init__(self, folder: str | Path, budget: int | None = None, trusted: bool = True) -> None:
         """Begin to look.
 
         Args:
             folder: where hashes are remembered.
             budget: bytes that may be read to hash what is not remembered; None for all.
+            trusted: whether what is remembered is believed; if not, it is only corrected.
         """
         self.folder = Path(folder)
-        self._left = budget
+        self._left, self._trusted = budget, trusted
         self._asked: dict[str, str | None] = {}
 
     def identity(self, path: str, at_any_cost: bool = False) -> str | None:
@@ -92,6 +93,20 @@ class Memory:
         """Identity of named files, wherever they lie; missing ones count, too."""
         return self._of_looks(name, ((path, stamp_of(path)) for path in paths), "")
 
+    def contents_below(self, root: str) -> dict[str, str]:
+        """SHA-256 of every file below a folder by relative path, as `identity` just found it."""
+        return self._contents(root, files_below(root), root)
+
+    def contents_of(self, name: str, paths: Iterable[str]) -> dict[str, str]:
+        """SHA-256 of named files by path, as `listing` just found it; `none` if missing."""
+        return self._contents(name, ((path, stamp_of(path)) for path in paths), "")
+
+    def _contents(
+        self, name: str, found: Iterable[tuple[str, Stamp | None]], root: str
+    ) -> dict[str, str]:
+        looks = self._looked(dict(found), self._recall_looks(name), root) or {}
+        return {key: digest for key, (_, digest) in looks.items()}
+
     def _folder_identity(self, root: str) -> str | None:
         return self._of_looks(root, files_below(root), root)
 
@@ -104,7 +119,8 @@ class Memory:
         summary = self._recall(name, "folders")
         if summary and summary["stamps"] == stamps.hexdigest():
             return str(summary["content"])
-        looks = self._looked(now, self._recall_looks(name), root)
+        before = self._recall_looks(name) if self._trusted else {}
+        looks = self._looked(now, before, root)
         if looks is None:
             return None
         content = sha256_json([[key, digest] for key, (_, digest) in looks.items()])
@@ -138,6 +154,8 @@ class Memory:
         return True
 
     def _recall(self, path: str, kind: str = "files") -> dict[str, Any] | None:
+        if not self._trusted:
+            return None
         try:
             return dict(read_json(self._place(kind, path)))
         except (InputError, OSError, TypeError, ValueError):

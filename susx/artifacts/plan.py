@@ -18,7 +18,7 @@ from susx.artifacts.ground import (
 )
 from susx.artifacts.memory import Memory
 from susx.artifacts.recipe import Receipt, Recipe, Source
-from susx.artifacts.store import Store
+from susx.artifacts.store import Store, link
 
 CHEAP = frozenset({"model"})
 """Inputs that are hashed while planning whatever their size: one model stands behind all jobs."""
@@ -35,10 +35,23 @@ class Plan:
     Attributes:
         stale: outputs that have to be made, with the reason.
         found: outputs that are in a store, by the file to link them to.
+        used: objects that need not be made, with their stores.
     """
 
     stale: dict[str, str] = field(default_factory=dict)
     found: dict[str, str] = field(default_factory=dict)
+    used: list[tuple[Store, Recipe]] = field(default_factory=list)
+
+    def link_found(self) -> None:
+        """Link what is found, and note that objects are used.
+
+        Raises:
+            InputError: if a link cannot be written.
+        """
+        for path, file in self.found.items():
+            link(Path(file), path)
+        for store, recipe in self.used:
+            store.note_use(recipe.stage, recipe.key)
 
 
 @dataclass
@@ -81,6 +94,9 @@ def plan(jobs: Sequence[Job], wanted: Collection[str], memory: Memory) -> Plan:
             result.stale.update(dict.fromkeys(jobs[number].outputs.values(), state.reason))
         else:
             result.found.update(state.found)
+            store = jobs[number].store
+            if store and state.recipe and state.there:
+                result.used.append((store, state.recipe))
     return result
 
 
@@ -163,6 +179,8 @@ class _Planner:
                 files = {p: str(folder / object_file(n, p)) for n, p in job.outputs.items()}
                 moved = {p: f for p, f in files.items() if not _leads_to(p, f)}
                 return _State(recipe, receipt, there=True, found=moved)
+            if job.store.is_forgotten(job.stage, recipe.key):
+                return _State(recipe, reason="forgotten, to be made anew")
             if receipt := self._remembered.get(recipe.key):
                 return _State(recipe, receipt)
         if now is None:

@@ -45,6 +45,11 @@ class Recipe:
         inputs = {name: [s.identity for s in sources] for name, sources in self.inputs.items()}
         return sha256_json([self.stage, self.version, self.settings, inputs])
 
+    @property
+    def sources(self) -> list[Source]:
+        """All inputs, whatever their names."""
+        return [source for sources in self.inputs.values() for source in sources]
+
     def differences(self, earlier: Recipe) -> list[str]:
         """What changed since an earlier recipe, in words."""
         found = []
@@ -102,6 +107,31 @@ class Receipt:
     def with_ancestors(self) -> dict[str, Receipt]:
         """The tree, and this receipt itself, by key."""
         return {**self.tree, self.recipe.key: Receipt(self.recipe, self.outputs)}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Plain values of its recipe and tree, for what keeps them inside: all but its outputs."""
+        of_recipe = Receipt(self.recipe, {}, {}, self.tree)
+        receipts = sorted(of_recipe.with_ancestors.items())
+        return {"key": self.recipe.key, "tree": {key: _plain(one) for key, one in receipts}}
+
+    @classmethod
+    def of_identity(cls, data: Mapping[str, Any]) -> Receipt:
+        """Receipt, without outputs, of the plain values of `identity`.
+
+        Raises:
+            KeyError, TypeError, ValueError: if they are none.
+        """
+        tree = {key: _receipt(value) for key, value in data["tree"].items()}
+        own = tree.pop(data["key"])
+        for one in (*tree.values(), own):
+            texts = [one.recipe.stage, *(output.sha256 for output in one.outputs.values())]
+            for source in one.recipe.sources:
+                texts += [source.path, source.identity]
+                texts += [] if source.key is None else [source.key]
+            if not all(isinstance(text, str) for text in texts):
+                raise TypeError(one.recipe)
+        return cls(own.recipe, {}, {}, tree)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""

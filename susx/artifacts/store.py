@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,8 +22,12 @@ from susx.files import write_errors
 
 RECEIPT = "receipt.json"
 IN_THE_MAKING = "tmp"
+PARTS = "parts"
 LAST_USED = "used"
+FORGOTTEN = "forgotten"
 READ_ONLY = 0o444
+DAY = 24 * 60 * 60
+"""Seconds between two notes that an object is used: it is pruned by days."""
 
 
 class Store:
@@ -87,6 +92,7 @@ class Store:
             for _ in range(2):
                 try:
                     made.rename(place)
+                    self._mark(FORGOTTEN, stage, key).unlink(missing_ok=True)
                     return receipt
                 except OSError:
                     if there := self.find(stage, key):
@@ -96,13 +102,66 @@ class Store:
 
     def discard(self, stage: str, key: str) -> None:
         """Remove an object, at once for those who look for it."""
-        place = self.folder(stage, key)
+        self.clear(self.folder(stage, key))
+
+    def clear(self, place: Path) -> None:
+        """Remove a folder of this store, at once for those who look for it.
+
+        Raises:
+            OSError: if it cannot be removed.
+        """
         with self.making() as folder, suppress(FileNotFoundError):
             place.rename(folder / "object")
 
+    def forget(self, stage: str, key: str) -> None:
+        """Remove an object, and let nothing that remembers it do without it.
+
+        Raises:
+            OSError: if it cannot be removed.
+        """
+        mark = self._mark(FORGOTTEN, stage, key)
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        self.discard(stage, key)
+
+    def is_forgotten(self, stage: str, key: str) -> bool:
+        """Whether an object is to be made anew."""
+        return self._mark(FORGOTTEN, stage, key).exists()
+
+    def note_use(self, stage: str, key: str) -> None:
+        """Note once a day that an object is used; where that cannot be written, it is not noted."""
+        mark = self._mark(LAST_USED, stage, key)
+        try:
+            if mark.stat().st_mtime > time.time() - DAY:
+                return
+            mark.unlink()  # it may belong to someone who lets nobody touch it
+        except OSError:
+            pass
+        with suppress(OSError):
+            try:
+                mark.touch()
+            except FileNotFoundError:
+                mark.parent.mkdir(parents=True, exist_ok=True)
+                mark.touch()
+
+    def last_use(self, stage: str, key: str) -> float:
+        """When a use of an object was noted last, in seconds since the epoch; 0 if never."""
+        try:
+            return self._mark(LAST_USED, stage, key).stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def drop_notes(self, stage: str, key: str) -> None:
+        """Drop what is noted of the use of an object that is gone."""
+        with suppress(OSError):
+            self._mark(LAST_USED, stage, key).unlink()
+
+    def _mark(self, kind: str, stage: str, key: str) -> Path:
+        return self.root / kind / f"{stage}-{key}"
+
     def parts(self, stage: str, key: str) -> Path:
         """Folder for finished parts of an object in the making, which outlive a killed job."""
-        return self.root / IN_THE_MAKING / "parts" / f"{stage}-{key}"
+        return self.root / IN_THE_MAKING / PARTS / f"{stage}-{key}"
 
 
 def link(target: Path, name: str | Path) -> None:

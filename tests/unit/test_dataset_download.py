@@ -18,7 +18,7 @@ from susx.datasets.check import check_dataset
 from susx.datasets.download import Download, download_split, is_within
 from susx.datasets.sources import Place, locate, split_manifest
 from susx.errors import InputError
-from susx.manifests import ImageRecord, Table, class_manifest, write_table
+from susx.manifests import ImageRecord, Table, class_manifest, read_table, write_table
 from tests.helpers import image_bytes
 from tests.hub import ADDRESS, OLD, SHA, Hub, mirror, serving
 
@@ -72,7 +72,10 @@ def test_a_split_is_fetched_and_listed_with_the_classes_of_the_card(
     assert labels(table) == {"test/0/s1": 0, "test/0/s0": 1, "test/1/s2": 1}
     address = f"{ADDRESS}@{SHA}" if kind == "hub" else hub.folder
     write_table(tmp_path / "images.parquet", table, ImageRecord)
-    assert results._source(read_table(tmp_path / "images.parquet", ImageRecord)) == f"mirror of {address}"
+    assert (
+        results._source(read_table(tmp_path / "images.parquet", ImageRecord))
+        == f"mirror of {address}"
+    )
     assert set(found.files) == {"classnames.txt", "test/0.tar", "test/1.tar"}
     assert not (root / "train").exists()
     assert {n: len(mirror()[n]) for n in found.files} == found.files

@@ -110,8 +110,10 @@ def check_snakemake(words: list[str]) -> None:
 
 def check_susx(words: list[str]) -> None:
     command: Any = typer.main.get_command(app)
-    if words and not words[0].startswith("-"):
-        command = command.commands[words[0]]
+    for word in words:
+        if word.startswith("-") or not hasattr(command, "commands"):
+            break
+        command = command.commands[word]
     valid = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= valid
 
@@ -170,6 +172,8 @@ def test_commands_are_found_and_wrong_ones_are_noticed() -> None:
         "snakemake results/pets.jsn",
         "susx clasify",
         "susx show --row 3",
+        "susx cache prun",
+        "susx cache prune --older 3",
         "python -m tests.benchmarks.bench_sarch",
         "python -m tests.benchmarks.bench_search --image-net",
         "python -m pytest tests/nowhere",

@@ -245,7 +245,7 @@ def clean_environment() -> dict[str, str]:
 def without_times(value: Any) -> Any:
     """Drop from result data what may differ between equal runs."""
     if isinstance(value, dict):
-        varying = {"seconds", "peak_mib", "git_commit"}
+        varying = {"seconds", "peak_mib", "git_commit", "identity"}  # of files with times
         return {key: without_times(v) for key, v in value.items() if key not in varying}
     return [without_times(item) for item in value] if isinstance(value, list) else value
 
