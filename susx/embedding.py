@@ -20,6 +20,7 @@ from susx.config_encoders import Encoder as Settings
 from susx.encoders import Encoder, load_encoder
 from susx.errors import InputError
 from susx.files import sha256_json
+from susx.known_rows import KnownRows
 from susx.manifests import (
     ImageRecord,
     SupportRecord,
@@ -66,6 +67,7 @@ def embed_images(
     threads: int,
     patches: bool = False,
     parts: Path | None = None,
+    earlier: Iterable[Path] = (),
 ) -> None:
     """Embed the readable images of an image manifest, or their patches, into a cache.
 
@@ -76,12 +78,14 @@ def embed_images(
         threads: images preprocessed at the same time.
         patches: whether to embed the patches of every image, as (N, P, d) without lengths.
         parts: where a run that was cut has left its finished parts, if not beside `path`.
+        earlier: caches that the same encoder made of other manifests; their rows are taken over.
 
     Raises:
         InputError: if a file has changed since the manifest was written.
     """
     records: list[ImageRecord] = embedded_records(table)
     items = (Item(r.key, r.label, r.sha256, r) for r in records)
+    known = KnownRows.of(earlier, {record.sha256 for record in records})
     meta = _owned(table.classes_sha256, records_sha256(records))
     _embed(
         settings,
@@ -91,6 +95,7 @@ def embed_images(
         lambda: meta,
         total=len(records),
         patches=patches,
+        known=known,
     )
 
 
@@ -103,6 +108,7 @@ def embed_support(
     views: int = 0,
     seed: int = 0,
     parts: Path | None = None,
+    earlier: Iterable[Path] = (),
 ) -> None:
     """Embed the kept images of a support set into a cache; labels come from its manifest.
 
@@ -116,11 +122,13 @@ def embed_support(
             before normalisation.
         seed: of the views.
         parts: where finished parts are, as for images.
+        earlier: caches whose rows are taken over, as for images, but for views.
 
     Raises:
         InputError: if manifest and tar do not fit together.
     """
     kept: dict[str, SupportRecord] = {record.key: record for record in embedded_records(table)}
+    known = KnownRows() if views else KnownRows.of(earlier, {r.sha256 for r in kept.values()})
 
     def items() -> Iterator[Item]:
         seen = set()
@@ -145,8 +153,16 @@ def embed_support(
 
     meta = _owned(table.classes_sha256, records_sha256(kept.values(), views, seed))
     meta |= {"views": views, "seed": seed} if views else {}
-    total = len(kept) * max(1, views)
-    _embed(settings, items(), Parts(path, parts), threads, lambda: meta, total=total, views=views)
+    _embed(
+        settings,
+        items(),
+        Parts(path, parts),
+        threads,
+        lambda: meta,
+        total=len(kept) * max(1, views),
+        views=views,
+        known=known,
+    )
 
 
 def embed_shard(
@@ -184,6 +200,7 @@ def _embed(
     total: int | None = None,
     patches: bool = False,
     views: int = 0,
+    known: KnownRows | None = None,
 ) -> None:
     """Embed items part by part; `meta` is asked when all of them have been read."""
     reuse_memory()
@@ -191,6 +208,8 @@ def _embed(
     encode = encoder.encode_patches if patches else encoder.encode_images
     count = 0
     own = _meta(encoder, settings)
+    known = known if known and known.fits(own) else KnownRows()
+    whole: dict[int, list[Item]] = {}
     made_from = [own, settings.batch_size, patches, views]
     overlap = pick_device(settings.device) == "cuda"
 
@@ -205,9 +224,12 @@ def _embed(
                 if parts.has(index, stamp):
                     bar.update(len(part))
                     continue
-                for start in range(0, max(1, len(part)), settings.batch_size):
-                    batch = part[start : start + settings.batch_size]
-                    yield (index, stamp, start + len(batch) == len(part)), batch
+                whole[index] = part
+                new = [item for item in part if item not in known]
+                bar.update(len(part) - len(new))
+                for start in range(0, max(1, len(new)), settings.batch_size):
+                    batch = new[start : start + settings.batch_size]
+                    yield (index, stamp, start + len(batch) == len(new)), batch
 
         blocks = _Blocks(encoder.dim, settings.store, patches)
         batches = prepared(missing(), encoder, threads, overlap, settings.jpeg_draft)
@@ -215,7 +237,7 @@ def _embed(
             blocks.add(batch, encode)
             bar.update(batch.size)
             if last:
-                made = blocks.embeddings()
+                made = known.joined(whole.pop(index), blocks.embeddings())
                 parts.write(index, stamp, _averaged(made, views) if views else made)
                 blocks = _Blocks(encoder.dim, settings.store, patches)
     failed = {k: reason for part in parts.metas(count) for k, reason in part["failed"].items()}

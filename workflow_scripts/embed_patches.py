@@ -11,7 +11,8 @@ def main(job):
 
     table = read_table(job.input.manifest, ImageRecord)
     encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
-    embed_images(encoder, table, job.output[0], job.threads, patches=True, parts=job.parts)
+    earlier, path = job.kin("manifest"), job.output[0]
+    embed_images(encoder, table, path, job.threads, True, job.parts, earlier)
 
 
 if "snakemake" in globals():

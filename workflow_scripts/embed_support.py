@@ -12,7 +12,8 @@ def main(job):
     table = read_table(job.input.manifest, SupportRecord)
     encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
     images, path, views = job.input.images, job.output[0], job.params.views
-    embed_support(encoder, table, images, path, job.threads, **views, parts=job.parts)
+    more = {"parts": job.parts, "earlier": job.kin("manifest", "images")}
+    embed_support(encoder, table, images, path, job.threads, **views, **more)
 
 
 if "snakemake" in globals():

@@ -61,7 +61,8 @@ def _only(part: Any) -> str:
 class Task:
     """What a script sees of its job: no wildcards, which would change what is made unseen.
 
-    `parts` is a folder for what a later try goes on from, `receipt` what the outputs are made from.
+    `parts` is a folder for what a later try goes on from, `receipt` what the outputs are made from,
+    and `kin` finds earlier outputs that were made from other inputs of the given names.
     """
 
     input: Files
@@ -70,6 +71,7 @@ class Task:
     threads: int
     parts: Path | None
     receipt: Receipt | None
+    kin: Callable[..., list[Path]]
 
 
 def run_job(main: Callable[[Any], None], job: Any) -> None:
@@ -81,7 +83,7 @@ def run_job(main: Callable[[Any], None], job: Any) -> None:
 
     def work(paths: Paths) -> None:
         own, made = Files(job.input, paths.inputs), Files(job.output, paths.outputs)
-        main(Task(own, made, job.params, job.threads, paths.parts, paths.receipt))
+        main(Task(own, made, job.params, job.threads, paths.parts, paths.receipt, paths.kin))
 
     limit_threads(job.threads)
     log = Path(job.log[0])

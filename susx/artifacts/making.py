@@ -43,12 +43,20 @@ class Paths:
         parts: folder for finished parts, which a later try goes on from; None without a store.
         receipt: recipe and tree of what is made, its outputs still unknown; None if the recipe is
             not known before the work.
+        store: where the outputs go.
     """
 
     inputs: Mapping[str, Sequence[str]]
     outputs: Mapping[str, str]
     parts: Path | None = None
     receipt: Receipt | None = None
+    store: Store | None = None
+
+    def kin(self, *besides: str) -> list[Path]:
+        """Earlier outputs of this stage that were made from others of the inputs `besides` only."""
+        if self.store is None or self.receipt is None:
+            return []
+        return self.store.kin(self.receipt.recipe, besides)
 
 
 def make(job: Job, work: Callable[[Paths], None]) -> None:
@@ -118,7 +126,7 @@ class _Maker:
             parts = store.parts(job.stage, before.key) if before else folder / "parts"
             outputs = {name: str(folder / file) for name, file in files.items()}
             try:
-                self._work(Paths(self._inputs, outputs, parts, self._foreseen))
+                self._work(Paths(self._inputs, outputs, parts, self._foreseen, store))
             except Exception:
                 if before and (there := store.find(job.stage, before.key)):
                     LOG.info("made meanwhile by another process, which removed what this one read")

@@ -115,7 +115,8 @@ class Memory:
     ) -> str | None:
         """Identity of many files: one digest of names and contents."""
         now = dict(found)
-        stamps = hashlib.sha256(repr(list(now.items())).encode("utf-8", "surrogatepass"))
+        lines = (f"{key}\0{' '.join(map(str, stamp or ()))}" for key, stamp in now.items())
+        stamps = hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass"))
         summary = self._recall(name, "folders")
         if summary and summary["stamps"] == stamps.hexdigest():
             return str(summary["content"])

@@ -7,15 +7,13 @@ Files hold one byte each: what is measured are names, stamps and what is remembe
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from susx.artifacts.memory import Memory
 
@@ -40,19 +38,20 @@ def timed(what: str, work: Callable[[], object]) -> None:
     print(f"{what:<44} {wall:7.1f} s, {cpu:7.1f} s of processor time", flush=True)
 
 
-def main(
-    files: Annotated[int, typer.Option(min=1, help="Number of files.")] = 100_000,
-    folder: Annotated[Path | None, typer.Option(help="Where to write them.")] = None,
-) -> None:
-    """Write files, look at them four times, and remove them."""
-    place = Path(tempfile.mkdtemp(dir=folder))
+def main() -> None:
+    """Write files, look at them five times, and remove them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=100_000, help="number of files")
+    parser.add_argument("--folder", type=Path, help="where to write them")
+    chosen = parser.parse_args()
+    place = Path(tempfile.mkdtemp(dir=chosen.folder))
     root, memory = place / "images", place / "memory"
 
     def look(budget: int | None = None) -> str | None:
         return Memory(memory, budget).identity(str(root))
 
     try:
-        timed(f"write {files:,} files", lambda: write_files(root, files))
+        timed(f"write {chosen.files:,} files", lambda: write_files(root, chosen.files))
         time.sleep(3)  # files younger than two seconds are looked at again
         timed("first look: names, stamps, contents", look)
         timed("again: names and stamps", lambda: look(0))
@@ -68,4 +67,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    main()
