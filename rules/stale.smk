@@ -46,7 +46,7 @@ def decide(dag):
             Memory(MEMORY, PLANNING_READS),
         )
         if not workflow.dryrun:
-            made.link_found()
+            made.prepare(Memory(MEMORY))
     except InputError as error:
         raise Refused(str(error)) from None
     for job in jobs:

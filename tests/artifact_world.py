@@ -21,7 +21,6 @@ from susx.artifacts.ground import Job, Kept
 from susx.artifacts.making import Paths, make
 from susx.artifacts.memory import Memory
 from susx.artifacts.plan import Plan, plan
-from susx.artifacts.store import link
 from susx.errors import InputError
 
 BUDGET = 2**20  # bytes; more than all sources of a world
@@ -170,8 +169,7 @@ class World:
         with chdir(self.root):
             jobs = self.jobs
             found = plan(jobs, [RESULT], Memory("work/memory", BUDGET))
-            for path, file in found.found.items():
-                link(Path(file), path)
+            found.prepare(Memory("work/memory"))
             self.ran = []
             for job in _needed(jobs, found):
                 for path in job.outputs.values():

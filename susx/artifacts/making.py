@@ -139,6 +139,12 @@ class _Maker:
         for output in receipt.outputs.values():
             path = str(place / output.file)
             memory.remember(path, output.sha256, stamp_of(path), settled=True)
+        came = {name: output.sha256 for name, output in receipt.outputs.items()}
+        if memory.expected(recipe.key) not in (None, came):
+            raise InputError(
+                f"{', '.join(job.outputs.values())}: came out different from what other files were "
+                "made from before; run again, and these are made again"
+            )
         return receipt
 
     @property

@@ -93,6 +93,20 @@ class Memory:
         """Identity of named files, wherever they lie; missing ones count, too."""
         return self._of_looks(name, ((path, stamp_of(path)) for path in paths), "")
 
+    def expect(self, key: str, outputs: Mapping[str, str]) -> None:
+        """Note how the outputs of a recipe should come out: their hashes by name."""
+        _write(self.folder / "expected" / f"{key}.json", outputs)
+
+    def expected(self, key: str) -> dict[str, str] | None:
+        """What was noted of a recipe, once; None if nothing was."""
+        path = self.folder / "expected" / f"{key}.json"
+        try:
+            found = dict(read_json(path))
+            path.unlink()
+        except (InputError, OSError, TypeError, ValueError):
+            return None
+        return found
+
     def contents_below(self, root: str) -> dict[str, str]:
         """SHA-256 of every file below a folder by relative path, as `identity` just found it."""
         return self._contents(root, files_below(root), root)

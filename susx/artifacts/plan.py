@@ -18,6 +18,7 @@ from susx.artifacts.ground import (
 )
 from susx.artifacts.memory import Memory
 from susx.artifacts.recipe import Receipt, Recipe, Source
+from susx.artifacts.stages import UNREPEATABLE
 from susx.artifacts.store import Store, link
 
 CHEAP = frozenset({"model"})
@@ -36,18 +37,23 @@ class Plan:
         stale: outputs that have to be made, with the reason.
         found: outputs that are in a store, by the file to link them to.
         used: objects that need not be made, with their stores.
+        expected: receipts of what is made again and should come out as it was.
     """
 
     stale: dict[str, str] = field(default_factory=dict)
     found: dict[str, str] = field(default_factory=dict)
     used: list[tuple[Store, Recipe]] = field(default_factory=list)
+    expected: list[Receipt] = field(default_factory=list)
 
-    def link_found(self) -> None:
-        """Link what is found, and note that objects are used.
+    def prepare(self, memory: Memory) -> None:
+        """Link what is found, note that objects are used, and tell jobs what is expected of them.
 
         Raises:
             InputError: if a link cannot be written.
         """
+        for receipt in self.expected:
+            outputs = {name: output.sha256 for name, output in receipt.outputs.items()}
+            memory.expect(receipt.recipe.key, outputs)
         for path, file in self.found.items():
             link(Path(file), path)
         for store, recipe in self.used:
@@ -59,20 +65,28 @@ class _State:
     """What is known of a job: its recipe, the receipt that fits it, and whether files are there.
 
     `receipt` is that of an object, of outputs on disk, or one that a later artifact remembers.
+    `again` says that it is made again all the same, and is expected to come out as before.
     """
 
     recipe: Recipe | None = None
     receipt: Receipt | None = None
     there: bool = False
+    again: bool = False
     found: dict[str, str] = field(default_factory=dict)
     reason: str = ""
+
+    @property
+    def made(self) -> bool:
+        """Whether it has to be made."""
+        return self.receipt is None or self.again
 
 
 def plan(jobs: Sequence[Job], wanted: Collection[str], memory: Memory) -> Plan:
     """Compare what lies there with what would be made now.
 
     An artifact that is gone is not made again as long as nothing that has to be made reads it, and
-    some later artifact remembers its recipe and content.
+    some later artifact remembers its recipe and content. If it is made again, it is expected to
+    come out as it was, so that nothing else that was made from it is stale; its job looks.
 
     Args:
         jobs: of the run, each behind those whose outputs it reads.
@@ -83,18 +97,20 @@ def plan(jobs: Sequence[Job], wanted: Collection[str], memory: Memory) -> Plan:
     making: set[int] = set()
     while True:
         states = planner.states(making)
-        made = {number for number, state in states.items() if state.receipt is None}
+        made = {number for number, state in states.items() if state.made}
         lacking = planner.lacking(states, made, wanted)
         if not lacking:
             break
         making |= lacking
     result = Plan()
     for number, state in states.items():
-        if state.receipt is None:
+        store = jobs[number].store
+        if state.made:
             result.stale.update(dict.fromkeys(jobs[number].outputs.values(), state.reason))
+            if state.receipt:
+                result.expected.append(state.receipt)
         else:
             result.found.update(state.found)
-            store = jobs[number].store
             if store and state.recipe and state.there:
                 result.used.append((store, state.recipe))
     return result
@@ -147,9 +163,11 @@ class _Planner:
         if beside is None:
             return _State(reason="what it is made from is looked at")
         recipe = recipe_of(job, {**inputs, **beside})
-        if is_made:
-            return _State(recipe, reason="it is gone, and what is made again reads it")
-        return self._compared(number, job, recipe)
+        state = self._compared(number, job, recipe)
+        if not is_made:
+            return state
+        expected = None if job.stage in UNREPEATABLE else state.receipt
+        return _State(recipe, expected, again=True, reason="gone, and what is made reads it")
 
     def _source(
         self, name: str, path: str, states: Mapping[int, _State]

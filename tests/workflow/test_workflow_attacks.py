@@ -85,6 +85,8 @@ def test_a_second_project_finds_what_is_equal(project: Project, tmp_path: Path) 
     """A clone under another dataset name, with a store of its own links, embeds nothing."""
     store = str(tmp_path / "store")
     project.change_config(lambda config: config.update(roots={"store": store}))
+    for name in ("work", "cache", "results"):
+        shutil.rmtree(project.path(name))
     project.run(RESULT)
     clone = project.copy(tmp_path / "clone")
     for name in ("work", "cache", "results"):
