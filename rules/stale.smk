@@ -49,10 +49,12 @@ def decide(dag):
             made.prepare(Memory(MEMORY))
     except InputError as error:
         raise Refused(str(error)) from None
-    for job in jobs:
-        if made.stale.keys().isdisjoint(job.output):
-            for path in job.input:
-                path._file = flag(path._file, "ancient")
+    stale = {job for job in jobs if not made.stale.keys().isdisjoint(job.output)}
+    for job in set(jobs) - stale:
+        for path in job.input:
+            path._file = flag(path._file, "ancient")
+        for maker in stale & dag.dependencies[job].keys():  # comes out as it was
+            del dag.dependencies[job][maker], dag.depending[maker][job]
     dag.forcefiles.update(made.stale)
     workflow.dag_settings.rerun_triggers = frozenset({RerunTrigger.MTIME})
     tell_stale(made.stale)
