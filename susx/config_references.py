@@ -15,6 +15,23 @@ if TYPE_CHECKING:
     from susx.config import Config, Retrieval
 
 
+BESIDE = {"datasets": ("store", "memory", "receipts"), "encoders": ("store", "listings")}
+"""Folders that lie in `work` beside those of datasets, and in `cache` beside those of encoders."""
+
+
+def _taken_names(config: Config) -> Iterable[str]:
+    """One line per name whose folder would be one that the pipeline keeps for itself."""
+    for section, taken in BESIDE.items():
+        for name in {*getattr(config, section)} & {*taken}:
+            yield f"{section}.{name}: the pipeline has a folder of this name; choose another"
+    for name, dataset in config.datasets.items():
+        if dataset.features and dataset.features.backbone in BESIDE["encoders"]:
+            yield (
+                f"datasets.{name}.features.backbone: the pipeline has a folder of this name; "
+                "choose another"
+            )
+
+
 def dangling_references(config: Config) -> Iterable[str]:
     """One line per name in a configuration that nothing answers to."""
 
@@ -29,6 +46,7 @@ def dangling_references(config: Config) -> Iterable[str]:
                 hint = suggestion(name, valid) or f"; defined: {', '.join(valid) or 'none'}"
                 yield f'{key}: no entry "{name}" under {section}{hint}'
 
+    yield from _taken_names(config)
     for name, dataset in config.datasets.items():
         for kind in ("descriptions", "descriptors"):
             texts = getattr(dataset, kind)

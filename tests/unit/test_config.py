@@ -338,3 +338,13 @@ def test_configuration_cannot_be_changed_after_parsing() -> None:
     config = parse_config(MINIMAL)
     with pytest.raises(ValueError, match="frozen"):
         config.seed = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["store", "memory", "receipts"])
+def test_names_of_the_pipelines_own_folders_are_refused(name: str) -> None:
+    dataset, encoder = MINIMAL["datasets"]["pets"], MINIMAL["encoders"]["clip"]
+    said = f"config.yaml: datasets.{name}: the pipeline has a folder of this name; choose another"
+    assert message({**MINIMAL, "datasets": {name: dataset}}) == said
+    if name == "store":
+        said = said.replace("datasets", "encoders")
+        assert message({**MINIMAL, "encoders": {name: encoder}}) == said

@@ -1,11 +1,14 @@
 """Changes behind the pipeline's back, of the kinds that leave no newer time."""
 
 import os
+import random
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from tests.workflow.project import Project
+from tests.helpers import image_bytes
+from tests.workflow.project import RESULT, Project, without_times
 
 LONG_AGO = 10**9  # seconds since 1970
 KILL = """\
@@ -69,3 +72,132 @@ def killing(project: Project, rule: str) -> Mapping[str, str]:
 def raising(project: Project, stage: str) -> Mapping[str, str]:
     """Environment in which the code of a stage has a later version."""
     return python_startup(project.root / "startup", RAISE.format(stage=stage))
+
+
+def numbers(project: Project, result: str = RESULT) -> Any:
+    """What a result says but for times."""
+    found = project.read_json(result)
+    return without_times({key: value for key, value in found.items() if key != "sha256"})
+
+
+def fresh(project: Project, place: Path, result: str = RESULT) -> Project:
+    """The same sources and settings in a place where nothing was made, run to the end."""
+    made = ("work", "cache", "results", "logs", "benchmarks", ".snakemake", "startup")
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(project.root, place, ignore=shutil.ignore_patterns(*made))
+    scratch = Project(place)
+    scratch.run(result)
+    return scratch
+
+
+class Events:
+    """Random events in a project's life, from a seed."""
+
+    def __init__(self, project: Project, chance: random.Random, result: str = RESULT) -> None:
+        """Look where the images, models and lists of the project's only dataset are."""
+        self.project, self.chance, self.result = project, chance, result
+        config = project.config
+        (self.dataset,) = config["datasets"]
+        images = config["datasets"][self.dataset]["images"]["test"]
+        self.images = sorted(project.path(images).rglob("*.[jp][pn]g"))
+        (encoder,) = config["encoders"].values()
+        self.model = project.path(encoder["model"])
+
+    def strike(self) -> str:
+        """One event; its name."""
+        event = self.chance.choice(
+            [
+                *(self.add_image, self.replace_image, self.overwrite_image, self.remove_image),
+                *(self.add_model_file, self.switch_model, self.change_setting, self.touch),
+                *(self.forget_records, self.purge, self.damage, self.fail, self.old_result),
+            ]
+        )
+        event()
+        return event.__name__
+
+    def _image(self) -> Path:
+        return self.chance.choice([path for path in self.images if path.exists()])
+
+    def _picture(self) -> bytes:
+        colour = tuple(self.chance.randrange(256) for _ in range(3))
+        return image_bytes(colour, seed=self.chance.randrange(99))  # type: ignore[arg-type]
+
+    def add_image(self) -> None:
+        """Below a class folder, whose times are put back."""
+        name = f"deep/{self.chance.randrange(9)}.png"
+        add_unseen(self._image().parent / name, self._picture())
+
+    def replace_image(self) -> None:
+        """By one with an older time."""
+        put_older(self._image(), self._picture())
+
+    def overwrite_image(self) -> None:
+        """With size and time kept."""
+        path = self._image()
+        data = bytearray(path.read_bytes())
+        data[-9] ^= 1 + self.chance.randrange(255)
+        overwrite_unseen(path, bytes(data))
+
+    def remove_image(self) -> None:
+        """Unless few are left of its class."""
+        path = self._image()
+        if len(list(path.parent.iterdir())) > 3:
+            path.unlink()
+
+    def add_model_file(self) -> None:
+        """With an older time."""
+        put_older(self.model / "added.json", f"[{self.chance.randrange(3)}]".encode())
+
+    def switch_model(self) -> None:
+        """A link takes the place of the model's folder; what it leads to is the same."""
+        if not self.model.is_symlink():
+            moved = self.model.with_name(f"{self.model.name}-moved")
+            self.model.rename(moved)
+            self.model.symlink_to(moved.name)
+
+    def change_setting(self) -> None:
+        """To and fro."""
+        template = self.chance.choice(["a photo of a {}.", "a sketch of a {}.", "{}"])
+        seed, own = self.chance.randrange(2), {"template": template}
+        self.project.change_config(
+            lambda c: (c["datasets"][self.dataset].update(own), c.update(seed=seed))
+        )
+
+    def touch(self) -> None:
+        """Everything but stores."""
+        for path in self.project.root.rglob("*"):
+            if path.is_file() and not path.is_symlink() and "store" not in path.parts:
+                os.utime(path)
+
+    def forget_records(self) -> None:
+        """Of Snakemake."""
+        shutil.rmtree(self.project.path(".snakemake"), ignore_errors=True)
+
+    def purge(self) -> None:
+        """A cache or a part of it."""
+        objects = sorted(self.project.root.glob("cache/store/*/*"))
+        everything = self.chance.random() < 0.3 or not objects
+        place = self.project.path("cache") if everything else self.chance.choice(objects)
+        shutil.rmtree(place, ignore_errors=True)
+
+    def damage(self) -> None:
+        """An object, through the link that stands for it."""
+        links = [p for p in sorted(self.project.root.glob("cache/*/*/*.h5")) if p.exists()]
+        if links:
+            path = self.chance.choice(links).resolve()
+            path.chmod(0o644)
+            data = bytearray(path.read_bytes())
+            data[self.chance.randrange(len(data))] ^= 1
+            path.write_bytes(data)
+
+    def fail(self) -> None:
+        """A job is killed after an edit."""
+        self.replace_image()
+        rule = self.chance.choice(["image_manifest", "embed_images", "evaluate", "collate"])
+        self.project.attempt(self.result, env=killing(self.project, rule))
+
+    def old_result(self) -> None:
+        """Another file is put where the result was."""
+        path = self.project.path(self.result)
+        if path.exists():
+            put_older(path, path.read_bytes().replace(b'"n_test": ', b'"n_test": 1'))

@@ -4,14 +4,15 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.helpers import image_bytes, save_tiny_clip, write_class_folders, write_pool_tar
 from tests.workflow.attacks import (
     add_unseen,
+    fresh,
     killing,
+    numbers,
     overwrite_unseen,
     put_older,
     raising,
@@ -24,28 +25,12 @@ from tests.workflow.project import (
     Project,
     assert_same_outputs,
     clean_environment,
-    without_times,
 )
 
 pytestmark = pytest.mark.pipeline
 
 IMAGES = "cache/clip/tiny/images-test.h5"
 MANIFEST = "work/tiny/images/test.parquet"
-
-
-def numbers(project: Project) -> Any:
-    """What a result says but for times."""
-    result = project.read_json(RESULT)
-    return without_times({key: value for key, value in result.items() if key != "sha256"})
-
-
-def fresh(project: Project, place: Path) -> Project:
-    """The same sources and settings in a place where nothing was made."""
-    made = ("work", "cache", "results", "logs", "benchmarks", ".snakemake", "startup", "store")
-    shutil.copytree(project.root, place, ignore=shutil.ignore_patterns(*made))
-    scratch = Project(place)
-    scratch.run(RESULT)
-    return scratch
 
 
 def assert_as_from_scratch(project: Project, place: Path) -> None:
