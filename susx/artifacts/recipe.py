@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from susx.errors import InputError
-from susx.files import read_checked, sha256_json, write_checked
+from susx.files import read_checked, write_checked
 
 FORMAT = "susx-receipt-1"
 
@@ -41,9 +43,14 @@ class Recipe:
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 of the recipe: of inputs only their content, never where they lie."""
-        inputs = {name: [s.identity for s in sources] for name, sources in self.inputs.items()}
-        return sha256_json([self.stage, self.version, self.settings, inputs])
+        """SHA-256 of the recipe: of inputs only their content, never where they lie.
+
+        The order of settings counts: the parts of a prompt strategy are a mapping.
+        """
+        named = sorted(self.inputs.items())
+        inputs = {name: [source.identity for source in sources] for name, sources in named}
+        text = json.dumps([self.stage, self.version, self.settings, inputs])
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def sources(self) -> list[Source]:
@@ -57,7 +64,7 @@ class Recipe:
             found.append(f"stage {self.stage} is of version {self.version}, was {earlier.version}")
         names = [*self.settings, *(name for name in earlier.settings if name not in self.settings)]
         for name in names:
-            if self.settings.get(name) != earlier.settings.get(name):
+            if json.dumps(self.settings.get(name)) != json.dumps(earlier.settings.get(name)):
                 found.append(f"setting {name} changed")
         for name in dict.fromkeys([*self.inputs, *earlier.inputs]):
             now, then = self.inputs.get(name, ()), earlier.inputs.get(name, ())

@@ -26,16 +26,16 @@ def add(store: Store, text: str = "content", **settings: object) -> Receipt:
         return store.add(folder, Receipt(recipe(**settings), {"output": output}))
 
 
-def test_keys_ignore_paths_and_order_of_settings() -> None:
-    moved = Recipe(
-        "embed_text",
-        1,
-        {"b": 2, "a": 1},
-        {"classes": [Source("x", "cc")], "model": [Source("y", "aa")]},
-    )
+def test_keys_ignore_paths_and_keep_the_order_of_settings() -> None:
+    inputs = {"model": [Source("y", "aa")], "classes": [Source("x", "cc")]}
+    moved = Recipe("embed_text", 1, {"a": 1, "b": 2}, inputs)
 
     assert moved.key == recipe(a=1, b=2).key
     assert moved.key != recipe(a=2, b=1).key
+    assert moved.key != recipe(b=2, a=1).key
+    assert recipe(a={"x": 1, "y": 2}).differences(recipe(a={"y": 2, "x": 1})) == [
+        "setting a changed"
+    ]
     assert moved.key != Recipe("embed_text", 2, moved.settings, moved.inputs).key
     assert moved.key != Recipe("embed_images", 1, moved.settings, moved.inputs).key
 
