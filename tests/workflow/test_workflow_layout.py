@@ -234,7 +234,8 @@ def main(job):
     pools = [pool["num_threads"] for pool in threadpool_info()]
     print(max([torch.get_num_threads(), *pools]))
 
-run_job(main, SimpleNamespace(threads=1, log=["job.log"]))
+nothing = {"input": {}, "output": {}, "params": {"kept": None}}
+run_job(main, SimpleNamespace(rule="a", threads=1, log=["job.log"], **nothing))
 """
     )
     done = subprocess.run(
