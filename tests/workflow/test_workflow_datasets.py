@@ -37,4 +37,4 @@ def test_a_dataset_in_the_layout_of_its_card_is_checked_and_listed(fresh_project
     table = read_table(fresh_project.path(manifest), ImageRecord)
     assert [record.label for record in table.records] == [0, 1, 2, 3, 3]
     assert (table.meta["source"], table.meta["n_unreadable"]) == ("list", 1)
-    assert not fresh_project.plan("check/listed.json", manifest).jobs
+    assert fresh_project.plan("check/listed.json", manifest).made == {"check/listed.json"}

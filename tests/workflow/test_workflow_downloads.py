@@ -49,7 +49,7 @@ def test_a_dataset_of_the_hub_is_fetched_checked_and_listed(fresh_project: Proje
     check = fresh_project.read_json("check/pets.json")
     assert (check["problems"], list(check["splits"])) == ([], ["test"])
     assert not fresh_project.path("data/pets/train").exists()
-    assert not fresh_project.plan("check/pets.json", MANIFEST).jobs
+    assert fresh_project.plan("check/pets.json", MANIFEST).made == {"check/pets.json"}
 
     fresh_project.path("data/pets/test/0.tar").unlink()
     fresh_project.path(MANIFEST).unlink()
