@@ -27,7 +27,7 @@ rule export_classifier:
         encoder=lambda w: CONFIG.encoders[w.encoder].model_dump(exclude=RUNS_ANYHOW),
         tuning=lambda w: tuning_settings(w.dataset),
         leaks=EVALUATION.leaks,
-        how=lambda w: {"device": evaluation_device(w)},
+        how=evaluation_runs,
     script:
         "../workflow_scripts/export_classifier.py"
 

@@ -130,4 +130,4 @@ def unlabelled_folder(wildcards):
     key = f"datasets.{dataset}.images.unlabelled"
     if folder is None:
         raise Refused(f"config.yaml: {key} is not set; name a folder of images")
-    return existing(folder, key)
+    return apart(folder, key)

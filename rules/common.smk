@@ -1,5 +1,6 @@
 """Configuration, wildcards and input functions shared by the rules."""
 
+import re
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,7 @@ ENVIRONMENT = "../envs/susx.yaml"
 ENCODER_ENVIRONMENT = "../envs/encoders.yaml"
 WEB_ENVIRONMENT = "../envs/web.yaml"
 DEMO_DATA = Path("demo/data")
+DEMO_FILES = re.compile(r"demo/data/(test|validation|pool/\d{5}\.tar)")
 
 
 class Refused(SystemExit):
@@ -55,9 +57,10 @@ WORK = CONFIG.roots.work
 CACHE = CONFIG.roots.cache
 RESULTS = CONFIG.roots.results
 MEMORY = f"{WORK}/memory"
-OWN = {"memory": MEMORY, "receipts": f"{WORK}/receipts"}
-IN_WORK = OWN | {"store": f"{WORK}/store"}
-IN_CACHE = OWN | {"store": CONFIG.roots.store or f"{CACHE}/store"}
+STORES = [f"{WORK}/store", CONFIG.roots.store or f"{CACHE}/store"]
+OWN = {"memory": MEMORY, "receipts": f"{WORK}/receipts", "stores": STORES}
+IN_WORK, IN_CACHE = (OWN | {"store": store} for store in STORES)
+ONCE = "once"  # what is there is a source, whoever made it
 SPLITS = ("test", "validation", "train")
 UNLABELLED = "unlabelled"
 IMAGES = {name: d.images for name, d in DATASETS.items() if d.images}
@@ -86,8 +89,6 @@ DOWNLOADED = [name for name, layout in LAYOUTS.items() if layout in REMOTE]
 
 def one_of(names):
     """Regular expression that matches exactly the given names."""
-    import re
-
     return "|".join(map(re.escape, names)) or "(?!)"
 
 

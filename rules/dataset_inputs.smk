@@ -65,7 +65,7 @@ def image_files(wildcards):
     if dataset in DOWNLOADED_DATASETS:
         return []
     key, place = image_key(dataset, split), image_place(dataset)
-    return [str(existing(path, key)) for path in place.files(split)]
+    return [str(apart(path, key)) for path in place.files(split)]
 
 
 def listed_files(wildcards):

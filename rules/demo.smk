@@ -18,7 +18,7 @@ rule demo_images:
         runtime=minutes(10),
         gpu=0,
     params:
-        kept=OWN,
+        kept=ONCE,
         split=lambda w: w.split,
         per_class=lambda w: {"test": 40, "validation": 10}[w.split],
         seed=DEMO_SEED,
@@ -43,7 +43,7 @@ rule demo_pool:
         runtime=minutes(10),
         gpu=0,
     params:
-        kept=OWN,
+        kept=ONCE,
         tar=lambda w: int(w.tar),
         size=3000,
         seed=DEMO_SEED,

@@ -39,7 +39,7 @@ rule evaluate:
             "seed": CONFIG.seed,
         },
         tuning=lambda w: tuning_settings(w.dataset),
-        how=lambda w: {"device": evaluation_device(w)},
+        how=evaluation_runs,
     script:
         "../workflow_scripts/evaluate.py"
 

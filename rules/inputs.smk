@@ -12,8 +12,28 @@ def existing(path, key):
 
     Demo data is exempt: rules make it.
     """
-    if not Path(path).exists() and DEMO_DATA not in Path(path).parents:
+    if set("{}") & set(str(path)):
+        raise Refused(
+            f"config.yaml: {key}: {path}: has braces, which stand for wildcards; rename it"
+        )
+    try:
+        there = Path(path).exists() or DEMO_FILES.fullmatch(str(path))
+    except OSError as error:
+        raise Refused(f"config.yaml: {key}: {path}: {error.strerror}") from None
+    if not there:
         raise Refused(f"config.yaml: {key}: not found: {path}")
+    return path
+
+
+def apart(path, key):
+    """Return `existing(path, key)`, or stop if it is a folder that holds the pipeline's own."""
+    folder = Path(existing(path, key)).resolve()
+    for root in (WORK, CACHE, RESULTS, ".snakemake"):
+        if Path(root).resolve().is_relative_to(folder) and folder.is_dir():
+            raise Refused(
+                f"config.yaml: {key}: {path} holds {root}, which the pipeline writes; name a folder "
+                "of images alone"
+            )
     return path
 
 
@@ -59,7 +79,10 @@ def text_file(source):
 @cache
 def model_files(encoder):
     """Files of a local encoder model; none for one from the hub."""
-    return local_files(CONFIG.encoders[encoder])
+    return [
+        existing(path, f"encoders.{encoder}.model")
+        for path in local_files(CONFIG.encoders[encoder])
+    ]
 
 
 def hub_models(encoder):
@@ -247,10 +270,16 @@ def evaluation_files(wildcards):
 
 def tuning_settings(dataset):
     """How hyper-parameters are chosen, in published units."""
-    return EVALUATION.model_dump(include={"grid", "fixed", "memory_mib"}) | {
+    return EVALUATION.model_dump(include={"grid", "fixed"}) | {
         "continuous": EVALUATION.search == "continuous",
         "validation_split": TUNED_ON[dataset],
     }
+
+
+def evaluation_runs(wildcards):
+    """How an evaluation runs: its device, and the memory of its search in MiB."""
+    device = evaluation_device(wildcards)
+    return {"device": device, "memory_mib": EVALUATION.memory_mib}
 
 
 def evaluation_device(wildcards):

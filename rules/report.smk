@@ -30,7 +30,7 @@ rule analyse:
         wanted=CONFIG.report.model_dump(include={"examples", "voters", "confusions"})
         | EVALUATION.model_dump(include={"leaks", "bootstrap"})
         | {"seed": CONFIG.seed},
-        how=lambda w: {"device": evaluation_device(w)},
+        how=evaluation_runs,
     script:
         "../workflow_scripts/analyse.py"
 

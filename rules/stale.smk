@@ -8,7 +8,7 @@ import sys
 from snakemake.io import flag
 from snakemake.settings.types import ExecMode, RerunTrigger
 
-from susx.artifacts.ground import Job
+from susx.artifacts.ground import Job, Kept
 from susx.artifacts.memory import Memory
 from susx.artifacts.plan import plan
 
@@ -31,10 +31,37 @@ def tell_stale(stale):
         )
 
 
+def all_exist(paths):
+    """Whether all of some files are there."""
+    return all(Path(path).exists() for path in paths)
+
+
+def refuse_lost_jobs(dag, jobs):
+    """Stop if a file of the pipeline has no job that makes it.
+
+    Snakemake drops a job whose inputs cannot be told if its output is there, and takes that for a
+    source.
+    """
+    made = {str(path) for job in jobs for path in job.output}
+    read = {str(path) for job in dag.jobs for path in job.input} | set(dag.targetfiles)
+    kept = Kept(**OWN)
+    for path in sorted(map(str, read - made)):
+        if kept.object_of(path) or kept.receipt_file(path).exists():
+            raise Refused(
+                f"config.yaml: {path} was made before, but cannot be made from what is named now: "
+                "a file is missing, or a name has braces; delete it, and the next call says which"
+            )
+
+
 def decide(dag):
     """Force the jobs whose outputs are stale, link what is found, and silence all other reasons."""
     levels = [list(level) for level in dag.toposorted()]
     jobs = [job for level in levels for job in level if not job.rule.norun]
+    refuse_lost_jobs(dag, jobs)
+    there = [
+        job for job in jobs if job.params["kept"] == ONCE and all_exist(job.output)
+    ]
+    jobs = [job for job in jobs if job not in there]
     ends = [job for level in levels for job in level if job.rule.norun]
     wanted = {str(path) for job in ends for path in job.input}
     wanted |= {str(path) for job in dag.targetjobs for path in job.output}
@@ -45,7 +72,9 @@ def decide(dag):
             wanted,
             Memory(MEMORY, PLANNING_READS),
         )
-        if not workflow.dryrun:
+        if not (
+            workflow.dryrun or workflow.persistence.locked
+        ):  # by another run's jobs
             made.prepare(Memory(MEMORY))
     except InputError as error:
         raise Refused(str(error)) from None

@@ -122,7 +122,7 @@ def shard_cache(wildcards):
 def shard_file(wildcards):
     """File or folder of a pool shard."""
     path = SHARDS[wildcards.pool][wildcards.shard].path
-    return existing(path, f"pools.{wildcards.pool}.path")
+    return apart(path, f"pools.{wildcards.pool}.path")
 
 
 def image_source(shard):

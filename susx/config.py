@@ -6,6 +6,7 @@ Parsing is cheap (no torch), because the Snakefile does it on every call.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -51,6 +52,14 @@ class Roots(Section):
         description="Where the contents of `cache` are kept, by what they were made from; several "
         "projects may share one. A folder `store` in `cache` if left out.",
     )
+
+    @model_validator(mode="after")
+    def _apart(self) -> Roots:
+        store = self.store and Path(self.store).absolute()
+        for root in (self.work, self.cache, self.results):
+            if store and Path(root).absolute().is_relative_to(store):
+                raise ValueError(f"`store` holds `{root}`; name a folder for it alone")
+        return self
 
 
 class Dataset(Section):

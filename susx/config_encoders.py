@@ -25,6 +25,9 @@ HUB_PREFIX = "hf-hub:"
 FOR_PEOPLE = (".md",)
 """Suffix of model cards, which no library reads a model from."""
 
+TOKENIZER = "google-bert/bert-base-uncased"
+"""What `blip` and `tcl` take their tokenizer from, if nothing else is named."""
+
 ONLY_FOR = {
     "architecture": ("open-clip",),
     "tokenizer": ("blip", "tcl"),
@@ -128,9 +131,12 @@ def local_keys(settings: Encoder) -> set[str]:
 
 def published_models(settings: Encoder) -> list[tuple[str, str | None]]:
     """Models that the hub publishes: identifier and revision."""
-    found = [(settings.model, settings.revision), (settings.tokenizer, None)]
+    tokenizer = settings.tokenizer
+    if settings.library in ONLY_FOR["tokenizer"] and tokenizer is None:
+        tokenizer = TOKENIZER
+    found = [(settings.model, settings.revision), (tokenizer, None)]
     return [
         (name.removeprefix(HUB_PREFIX), revision)
         for name, revision in found
-        if name and "/" in name and not Path(name).exists()
+        if name and not Path(name).exists() and ("/" in name or settings.library != "open-clip")
     ]

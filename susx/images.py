@@ -316,7 +316,6 @@ def read_listed(record: ImageRecord) -> bytes:
         data = b""
     if hashlib.sha256(data).hexdigest() != record.sha256:
         raise InputError(
-            f"{record.path}: changed or gone since the image manifest was written; delete the "
-            "manifest and run again"
+            f"{record.path}: changed or gone since the image manifest was written; run again"
         )
     return data

@@ -50,7 +50,7 @@ class KnownRows:
                 cache = read_cache(path)
             except InputError:
                 continue
-            if cache.hashes is None or (meta and disagreement(meta["encoder"], _encoder(cache))):
+            if cache.hashes is None or (meta and not _same(meta, cache.meta)):
                 continue
             for row in range(len(cache)):
                 digest = cache.sha256(row)
@@ -67,8 +67,8 @@ class KnownRows:
         return item.seed is None and item.sha256 in self.features
 
     def fits(self, meta: Mapping[str, Any]) -> bool:
-        """Whether an encoder, by its meta, is the one that embedded the rows."""
-        return not self.meta or disagreement(self.meta["encoder"], meta["encoder"]) is None
+        """Whether an encoder, by its meta, is the one that embedded the rows, in equal packages."""
+        return not self.meta or _same(self.meta, meta)
 
     def joined(self, items: Sequence[Item], made: Embeddings) -> Embeddings:
         """Put known rows between those that were made, in the order of the items.
@@ -99,6 +99,6 @@ class KnownRows:
 ABOUT_ENCODER = ("encoder", "logit_scale", "versions")
 
 
-def _encoder(cache: Embeddings) -> Mapping[str, Any]:
-    encoder: Mapping[str, Any] = cache.meta["encoder"]
-    return encoder
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    packages = [{**meta["versions"], "susx": None} for meta in (one, other)]
+    return packages[0] == packages[1] and disagreement(one["encoder"], other["encoder"]) is None

@@ -19,7 +19,7 @@ def main(job):
         CacheFiles.of(job.input, params.names),
         read_checked(job.input.evaluation, "delete it and run again"),
         Choice(**params.row) if params.row else None,
-        Settings.of(params.tuning),
+        Settings.of({**params.tuning, "memory_mib": params.how["memory_mib"]}),
         Wanted(**params.wanted, device=pick_device(params.how["device"])),
     )
     write_checked(job.output[0], analysis)

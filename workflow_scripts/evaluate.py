@@ -14,7 +14,8 @@ def main(job):
     from susx.tuning import Settings
 
     params, device = job.params, pick_device(job.params.how["device"])
-    plan = Plan(**params.plan, tuning=Settings.of(params.tuning), device=device)
+    tuning = Settings.of({**params.tuning, "memory_mib": params.how["memory_mib"]})
+    plan = Plan(**params.plan, tuning=tuning, device=device)
     files = CacheFiles.of(job.input, params.names)
     evaluation = evaluate_caches(params.encoder, files, plan, logging.info, params.model)
     write_checked(job.output[0], evaluation)

@@ -24,7 +24,7 @@ def main(job):
         (params.name, Encoder(**params.encoder)),
         CacheFiles.of(job.input, params.names),
         Choice(**params.choice),
-        Settings.of(params.tuning),
+        Settings.of({**params.tuning, "memory_mib": params.how["memory_mib"]}),
         params.leaks,
         pick_device(params.how["device"]),
         evaluation,

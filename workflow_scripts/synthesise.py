@@ -16,7 +16,7 @@ def main(job):
     prompts = PromptSet.read(job.input.prompts, classes)
     settings = Synthesis(**job.params.settings, **job.params.how["runs"])
     entries = chunk_of(classes, job.params.chunk, settings.chunk)
-    finished = job.params.how["finished"]
+    finished = job.parts
     table = synthesise_chunk(settings, classes, entries, prompts, finished, job.output.images)
     write_table(job.output.manifest, table, SupportRecord)
     forget(finished, entries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,18 +29,26 @@ class Kept:
     Attributes:
         memory: folder of remembered hashes.
         receipts: folder for receipts of outputs that are files of their own.
+        stores: all stores of the project; links into others are sources like any file.
         store: store of the outputs; None if they are files of their own.
     """
 
     memory: str
     receipts: str
+    stores: Sequence[str] = ()
     store: str | None = None
+
+    def object_of(self, path: str) -> Path | None:
+        """The file of a store of this project that a name stands for, there or not."""
+        place = object_of(path)
+        stores = {os.path.realpath(store) for store in self.stores}
+        return place if place and os.path.realpath(place.parents[2]) in stores else None
 
     def receipt_file(self, output: str) -> Path:
         """Where the receipt of an output that is a file of its own lies."""
-        return Path(self.receipts, *Path(output).parts[Path(output).is_absolute() :]).with_name(
-            f"{Path(output).name}.json"
-        )
+        parts = Path(output).parts[Path(output).is_absolute() :]
+        named = ["up" if part == ".." else part for part in parts]
+        return Path(self.receipts, *named).with_name(f"{Path(output).name}.json")
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,7 @@ class Job:
         """Job of a rule, from lists of Snakemake's that partly have names."""
         given = dict(params.items())
         made = {name: paths[0] for name, paths in _by_name(outputs, "output").items()}
-        kept = Kept(**given["kept"]) if given["kept"] else None
+        kept = Kept(**given["kept"]) if isinstance(given["kept"], dict) else None
         return cls(stage, _by_name(inputs), made, given, kept)
 
     @property
@@ -93,16 +102,7 @@ def object_file(name: str, path: str) -> str:
 
 
 def source_of(path: str, memory: Memory, at_any_cost: bool = False) -> Source | None:
-    """What an input is: an object by its receipt, all else by its content.
-
-    Returns:
-        None if finding out is over the budget of `memory`.
-
-    Raises:
-        InputError: if an object is not what its receipt says.
-    """
-    if place := object_of(path):
-        return object_source(path, place)
+    """What an input that no job makes is, by its content; None if that is over the budget."""
     identity = memory.identity(path, at_any_cost)
     return None if identity is None else Source(path, identity)
 
@@ -135,7 +135,7 @@ def sources_beside(job: Job, memory: Memory) -> dict[str, list[Source]] | None:
         found.setdefault("hub", []).append(Source(f"{model}@{revision or 'main'}", commit))
     listed = job.params.get("listed", {})
     named = {f"images of {p}": listed_images(p, f) for p, f in listed.get("images", {}).items()}
-    if pattern := listed.get("fetched"):
+    for pattern in listed.get("fetched", ()):
         named[pattern] = sorted(glob.glob(pattern))  # noqa: PTH207
     for name, paths in named.items():
         identity = memory.listing(name, paths)

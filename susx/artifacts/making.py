@@ -24,7 +24,7 @@ from susx.artifacts.ground import (
 )
 from susx.artifacts.memory import NOT_THERE, Memory
 from susx.artifacts.recipe import Output, Receipt, Recipe, Source
-from susx.artifacts.store import RECEIPT, Store, link, object_of
+from susx.artifacts.store import RECEIPT, Store, link
 from susx.errors import InputError
 from susx.files import sha256_file
 from susx.provenance import made_with
@@ -87,7 +87,7 @@ class _Maker:
 
     def __init__(self, job: Job, kept: Kept, work: Callable[[Paths], None]) -> None:
         self._job, self._kept, self._work = job, kept, work
-        self._objects = {path: place for path in self._paths() if (place := object_of(path))}
+        self._objects = {path: place for path in self._paths() if (place := kept.object_of(path))}
         self._check_objects()
         self._inputs = {n: [self._followed(p) for p in paths] for n, paths in job.inputs.items()}
         self._tree = self._ancestors()
@@ -101,7 +101,8 @@ class _Maker:
             path.unlink(missing_ok=True)
         self._work(Paths(self._inputs, outputs, receipt=self._foreseen))
         recipe = self._unchanged()
-        made = {name: _output(Path(path)) for name, path in outputs.items()}
+        memory = Memory(self._kept.memory)
+        made = {name: _output(Path(path), memory) for name, path in outputs.items()}
         for path in receipts:
             self._receipt(recipe, made).write(path)
 
@@ -122,6 +123,7 @@ class _Maker:
     def _add_object(self, store: Store) -> Receipt:
         job, before = self._job, self._before
         files = {name: object_file(name, path) for name, path in job.outputs.items()}
+        memory = Memory(self._kept.memory)
         with store.making() as folder:
             parts = store.parts(job.stage, before.key) if before else folder / "parts"
             outputs = {name: str(folder / file) for name, file in files.items()}
@@ -133,9 +135,9 @@ class _Maker:
                     return there
                 raise
             recipe = self._unchanged()
-            made = {name: _output(folder / file) for name, file in files.items()}
+            made = {name: _output(folder / file, memory) for name, file in files.items()}
             receipt = store.add(folder, self._receipt(recipe, made))
-        memory, place = Memory(self._kept.memory), store.folder(job.stage, recipe.key)
+        place = store.folder(job.stage, recipe.key)
         for output in receipt.outputs.values():
             path = str(place / output.file)
             memory.remember(path, output.sha256, stamp_of(path), settled=True)
@@ -234,10 +236,10 @@ def _made_with() -> dict[str, Any]:
     return made_with()
 
 
-def _output(path: Path) -> Output:
-    """What was written; a folder is only known to be there."""
+def _output(path: Path, memory: Memory) -> Output:
+    """What was written, a file or a folder of files."""
     if path.is_dir():
-        return Output(path.name, "", 0)
+        return Output(path.name, memory.identity(str(path)) or "", 0)
     try:
         return Output(path.name, sha256_file(path), path.stat().st_size)
     except FileNotFoundError:

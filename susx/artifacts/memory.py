@@ -201,7 +201,7 @@ def _hashed(path: str) -> str:
 
 
 def _is_young(stamp: Stamp) -> bool:
-    return max(stamp.mtime, stamp.ctime) > time.time_ns() - YOUNG
+    return stamp.ctime > time.time_ns() - YOUNG  # nobody can set this time
 
 
 def _write(path: Path, value: Mapping[str, Any]) -> None:

@@ -180,11 +180,7 @@ class _Planner:
         receipt = states[number].receipt
         if receipt is None:
             return None, f"{path} is made again"
-        identity = receipt.outputs[output].sha256
-        if self._jobs[number].store is None and not identity:  # a folder of its own
-            source = source_of(path, self._memory)
-            return source, f"{path} is looked at"
-        return Source(path, identity, receipt.recipe.key), ""
+        return Source(path, receipt.outputs[output].sha256, receipt.recipe.key), ""
 
     def _compared(self, number: int, job: Job, recipe: Recipe) -> _State:
         now = self._on_disk[number]
@@ -213,13 +209,11 @@ class _Planner:
         return self._objects[recipe.key]
 
     def _is_untouched(self, job: Job, receipt: Receipt) -> bool:
-        """Whether files of their own are what was made; of a folder only that it is there."""
-        for name, path in job.outputs.items():
-            stated = receipt.outputs[name].sha256
-            identity = self._memory.identity(path)
-            if identity == "none" or (stated and identity not in (None, stated)):
-                return False
-        return True
+        """Whether files of their own are what was made."""
+        return all(
+            self._memory.identity(path) in (None, receipt.outputs[name].sha256)
+            for name, path in job.outputs.items()
+        )
 
 
 def _leads_to(path: str, file: str) -> bool:

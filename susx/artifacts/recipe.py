@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -14,6 +15,9 @@ from susx.errors import InputError
 from susx.files import read_checked, write_checked
 
 FORMAT = "susx-receipt-1"
+
+TOLD_BY_NAME = frozenset({"model", "files"})
+"""Inputs of which names tell what a file is for: files of a model, lists and shards of images."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,17 @@ class Recipe:
     def key(self) -> str:
         """SHA-256 of the recipe: of inputs only their content, never where they lie.
 
-        The order of settings counts: the parts of a prompt strategy are a mapping.
+        The order of settings counts: the parts of a prompt strategy are a mapping. So do names of
+        files that are told apart by them, below the folder that holds them all.
         """
         named = sorted(self.inputs.items())
-        inputs = {name: [source.identity for source in sources] for name, sources in named}
+        inputs = {
+            name: [
+                _names(sources) if name in TOLD_BY_NAME else [],
+                [source.identity for source in sources],
+            ]
+            for name, sources in named
+        }
         text = json.dumps([self.stage, self.version, self.settings, inputs])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -69,12 +80,22 @@ class Recipe:
         for name in dict.fromkeys([*self.inputs, *earlier.inputs]):
             now, then = self.inputs.get(name, ()), earlier.inputs.get(name, ())
             if [s.identity for s in now] == [s.identity for s in then]:
+                if name in TOLD_BY_NAME and _names(now) != _names(then):
+                    found.append(f"names of {name} changed")
                 continue
             before = {source.path: source.identity for source in then}
             changed = [s.path for s in now if before.get(s.path) != s.identity]
             gone = [path for path in before if path not in {s.path for s in now}]
             found.append(_changed(name, changed, gone))
         return found
+
+
+def _names(sources: Sequence[Source]) -> list[str]:
+    """Paths below the folder that holds all of them."""
+    if len({source.path.startswith("/") for source in sources}) != 1:  # no such folder is told
+        return [source.path for source in sources]
+    root = posixpath.commonpath([posixpath.dirname(source.path) or "." for source in sources])
+    return [posixpath.relpath(source.path, root) for source in sources]
 
 
 def _changed(name: str, changed: Sequence[str], gone: Sequence[str]) -> str:

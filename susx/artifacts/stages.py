@@ -16,7 +16,6 @@ STAGES = {
         *("embed_text", "embed_images", "embed_patches", "embed_support", "embed_shard"),
         *("import_classes", "import_images", "import_text", "import_support"),
         *("evaluate", "collate", "export_classifier", "predict", "analyse", "report", "summary"),
-        *("demo_images", "demo_pool"),
     )
 }
 """Version of every stage, by the name of its rule."""

@@ -8,6 +8,7 @@ is never touched again. Several projects may share a store.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -27,6 +28,8 @@ PARTS = "parts"
 LAST_USED = "used"
 FORGOTTEN = "forgotten"
 READ_ONLY = 0o444
+KEY = re.compile(r"[0-9a-f]{64}")
+"""SHA-256 in hex, as folders of objects are called."""
 MOST_KIN = 32
 """Objects that are looked through for rows: reading a cache of 50,000 rows takes 0.1 to 0.4 s."""
 DAY = 24 * 60 * 60
@@ -220,8 +223,7 @@ def object_of(path: str | Path) -> Path | None:
     except OSError:
         return None
     place = Path(os.path.normpath(Path(os.path.realpath(Path(path).parent)) / target))
-    is_object = len(place.parent.name) == 64 and place.parent.parent.name != ""
-    return place if is_object else None
+    return place if KEY.fullmatch(place.parent.name) else None
 
 
 def receipt_of(path: str | Path) -> Receipt | None:

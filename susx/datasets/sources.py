@@ -52,7 +52,7 @@ class Place:
         if isinstance(source, ClassFolders):
             return [self.base / source.splits[split]]
         if isinstance(source, WebdatasetShards | ParquetShards):
-            return sorted(self.base.glob(source.splits[split]))
+            return sorted(self.base.glob(source.splits[split])) + self._class_list
         if isinstance(source, CifarBatches):
             names = [source.meta, *source.splits[split]]
             return [self.base / name for name in names]
@@ -68,9 +68,19 @@ class Place:
         file, images = self.base / self.source.splits[split], self.source.images
         return {str(file): str(file.parent if images is None else self.base / images)}
 
-    def fetched(self, split: Split) -> str:
-        """Pattern of the files that a download brings."""
-        return str(self.base / self.settings(split)["source"]["splits"][split])
+    def fetched(self, split: Split) -> list[str]:
+        """Patterns of the files that a download brings."""
+        names = [self.settings(split)["source"]["splits"][split]]
+        if isinstance(self.source, WebdatasetShards):
+            names.append(self.source.classes)
+        return [str(self.base / name) for name in names]
+
+    @property
+    def _class_list(self) -> list[Path]:
+        """File with class names that lies beside shards, if it is there."""
+        source = self.source
+        files = [self.base / source.classes] if isinstance(source, WebdatasetShards) else []
+        return [file for file in files if file.is_file()]
 
     def settings(self, split: Split) -> dict[str, Any]:
         """The place and a split of it as plain values, for `list_split`."""

@@ -18,6 +18,7 @@ from PIL.Image import Resampling
 from torch import Tensor
 from transformers import BertTokenizer
 
+from susx.config_encoders import TOKENIZER
 from susx.config_encoders import Encoder as Settings
 from susx.encoders.base import Tokens, TorchEncoder, Traits
 from susx.encoders.blip_weights import dual_encoder, read_checkpoint
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
-TOKENIZER = "google-bert/bert-base-uncased"
 MAX_WORDS = 30
 
 
