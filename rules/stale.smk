@@ -53,6 +53,13 @@ def refuse_lost_jobs(dag, jobs):
             )
 
 
+def drop_dangling_links(jobs):
+    """Remove links to objects that are gone, which Snakemake takes for files without a time."""
+    for path in (Path(path) for job in jobs for path in job.output):
+        if path.is_symlink() and not path.exists() and Kept(**OWN).object_of(path):
+            path.unlink(missing_ok=True)
+
+
 def decide(dag):
     """Force the jobs whose outputs are stale, link what is found, and silence all other reasons."""
     levels = [list(level) for level in dag.toposorted()]
@@ -78,6 +85,7 @@ def decide(dag):
             made.prepare(Memory(MEMORY))
     except InputError as error:
         raise Refused(str(error)) from None
+    drop_dangling_links(jobs)
     stale = {job for job in jobs if not made.stale.keys().isdisjoint(job.output)}
     for job in set(jobs) - stale:
         for path in job.input:

@@ -13,7 +13,7 @@ import random
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import chdir, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +125,9 @@ class World:
     @property
     def jobs(self) -> list[Job]:
         """All jobs, in order."""
-        own = Kept("work/memory", "work/receipts")
-        work, cache = (Kept("work/memory", "work/receipts", s) for s in ("work/store", self.store))
+        stores = ["work/store", self.store]
+        own = Kept("work/memory", "work/receipts", stores)
+        work, cache = (replace(own, store=store) for store in stores)
         model = sorted(str(p) for p in Path("model").rglob("*") if p.is_file())
         classes = {"classes": ["work/classes.json"]}
         s = self.settings

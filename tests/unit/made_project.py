@@ -35,7 +35,11 @@ CONFIG: dict[str, Any] = {
     "datasets": {"pets": {"classes": ["Pug", "Boxer"], "images": {"test": "photos"}}},
     "encoders": {"clip": {"library": "transformers", "model": "model"}},
 }
-OWN = {"memory": "work/memory", "receipts": "work/receipts"}
+OWN = {
+    "memory": "work/memory",
+    "receipts": "work/receipts",
+    "stores": ["work/store", "cache/store"],
+}
 
 
 @dataclass

@@ -348,3 +348,10 @@ def test_names_of_the_pipelines_own_folders_are_refused(name: str) -> None:
     if name == "store":
         said = said.replace("datasets", "encoders")
         assert message({**MINIMAL, "encoders": {name: encoder}}) == said
+
+
+@pytest.mark.parametrize("store", ["cache", ".", "./work", "results"])
+def test_a_store_that_holds_other_folders_is_refused(store: str) -> None:
+    said = message({**MINIMAL, "roots": {"store": store}})
+    assert said.startswith("config.yaml: roots: ")
+    assert "name a folder for it alone" in said

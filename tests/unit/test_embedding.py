@@ -236,7 +236,7 @@ def test_image_changed_since_the_manifest_is_named(
         path.unlink()
     else:
         path.write_bytes(image_bytes((1, 2, 3)))
-    match = r"ant/001\.png: changed or gone since the image manifest was written; delete the man"
+    match = r"ant/001\.png: changed or gone since the image manifest was written; run again"
     with pytest.raises(InputError, match=match):
         embed_images(settings, table, 1)
 

@@ -7,7 +7,7 @@ from huggingface_hub import errors
 from transformers import AutoConfig
 
 from susx.config import Encoder as Settings
-from susx.config_encoders import local_files
+from susx.config_encoders import TOKENIZER, local_files, published_models
 from susx.encoders import hub, load_encoder
 from susx.encoders.hub import folder_of, reason
 from susx.errors import InputError
@@ -92,3 +92,25 @@ def test_local_files_are_all_that_a_library_could_read(tmp_path: Path) -> None:
     assert found == [f"{tmp_path}/{name}" for name in names]
     one = local_files(Settings(library="transformers", model=str(tmp_path / "README.md")))
     assert one == [str(tmp_path / "README.md")]
+
+
+def test_models_of_the_hub_are_those_that_are_not_here(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").touch()
+    here = str(tmp_path)
+    cases = [
+        (
+            Settings(library="transformers", model="openai/clip", revision="v1"),
+            [("openai/clip", "v1")],
+        ),
+        (Settings(library="transformers", model=here), []),
+        (Settings(library="open-clip", model="hf-hub:laion/x"), [("laion/x", None)]),
+        (Settings(library="open-clip", model="openai", architecture="RN50"), []),
+        (Settings(library="blip", model=here), [(TOKENIZER, None)]),
+        (
+            Settings(library="blip", model=here, tokenizer="bert-base-uncased"),
+            [("bert-base-uncased", None)],
+        ),
+        (Settings(library="blip", model=here, tokenizer=here), []),
+    ]
+    for settings, models in cases:
+        assert published_models(settings) == models, settings

@@ -1,5 +1,6 @@
 """Whatever changes behind the pipeline's back, no number is stale and none is foreign."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -300,3 +301,51 @@ def test_two_runs_at_once_make_the_same(finished: Project, fresh_project: Projec
     stores = ("work/store", "cache/store")
     left = [p for store in stores for p in (fresh_project.path(store) / "tmp").iterdir()]
     assert [p.name for p in left if p.name != "parts"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"images": {"test": "a{x}b"}}, "has braces, which stand for wildcards"),
+        ({"images": {"test": "demo/data/typo"}}, "not found: demo/data/typo"),
+        ({"descriptions": "demo/data/typo.json"}, "not found: demo/data/typo.json"),
+        ({"classes": "d{v2}.txt"}, "has braces, which stand for wildcards"),
+        ({"images": {"unlabelled": "."}}, "holds work, which the pipeline writes"),
+        ({"classes": "z" * 300}, "File name too long"),
+    ],
+    ids=["braces", "demo images", "demo texts", "class list", "itself", "long"],
+)
+def test_what_cannot_be_told_is_no_reason_to_keep_an_old_number(
+    change: dict[str, object], says: str, project: Project
+) -> None:
+    """Snakemake drops a job whose inputs cannot be told, if its output is there."""
+    shutil.copytree(project.path("images/test"), project.path("a{x}b"))
+    project.change_config(lambda config: config["datasets"]["tiny"].update(change))
+    target = "work/tiny/images/unlabelled.parquet" if "unlabelled" in str(change) else RESULT
+
+    outcome = project.attempt(target)
+
+    assert outcome.returncode != 0
+    assert outcome.jobs == []
+    assert says in outcome.output.splitlines()[-1]
+
+
+def test_class_names_beside_shards_are_watched(project: Project) -> None:
+    from tests.hub import mirror
+
+    for name, data in mirror().items():
+        path = project.path(f"data/pets/{name}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    card = {"title": "Pets", "template": "a {}.", "classes": ["cat", "dog"], "sources": [
+        {"name": "mirror", "layout": "webdataset", "splits": {"test": "test/*.tar"}}]}  # fmt: skip
+    project.path("card.yaml").write_text(json.dumps(card))
+    entry = {"card": "card.yaml", "images": {"root": "data/pets"}}
+    project.change_config(lambda config: config["datasets"].update(pets=entry))
+    manifest = "work/pets/images/test.parquet"
+    project.run(manifest)
+    names = project.path("data/pets/classnames.txt")
+
+    put_older(names, "\n".join(names.read_text().split()[::-1]).encode())
+
+    assert manifest in project.plan(manifest).made

@@ -4,6 +4,7 @@ import inspect
 import re
 
 import pytest
+import snakemake.api  # noqa: F401  (its modules import each other, and this one is the way in)
 from snakemake.dag import DAG
 from snakemake.io import _IOFile
 from snakemake.workflow import Workflow

@@ -175,3 +175,41 @@ def test_a_result_names_everything_that_led_to_it(world: World) -> None:
     }
     assert sources == {"classes.txt", "images", "model/config.json", "model/weights/a.bin",
                        "pool/0.tar", "pool/1.tar"}  # fmt: skip
+
+
+def test_a_link_into_a_store_of_another_project_is_known_by_its_content(
+    world: World, tmp_path: Path
+) -> None:
+    other = World(tmp_path / "other").write_sources()
+    other.run()
+    shard = world.root / "pool/0.tar"
+    shard.unlink()
+    shard.symlink_to((other.root / "work/support.tar").resolve())
+    world.run()
+    target = shard.resolve()
+    target.chmod(0o644)
+    target.write_text("overwritten")
+    world.run()
+    assert "embed_shard" in world.ran
+    assert world.result == world.from_scratch(tmp_path / "scratch")
+
+
+def test_a_folder_of_its_own_is_known_by_its_content(world: World) -> None:
+    from susx.artifacts.ground import Job, Kept
+    from susx.artifacts.memory import Memory
+    from susx.artifacts.plan import plan
+
+    job = Job("report", {}, {"figures": "results/figures"}, {}, Kept("work/memory", "work/r"))
+
+    def draw(paths: Paths) -> None:
+        Path(paths.outputs["figures"]).mkdir(exist_ok=True)
+        Path(paths.outputs["figures"], "a.svg").write_text("<svg/>")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(world.root)
+        make(job, draw)
+        assert plan([job], ["results/figures"], Memory("work/memory")).stale == {}
+        Path("results/figures/a.svg").write_text("<svg>other</svg>")
+        assert list(plan([job], ["results/figures"], Memory("work/memory")).stale) == [
+            "results/figures"
+        ]

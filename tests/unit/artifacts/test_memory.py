@@ -167,3 +167,12 @@ def test_a_place_that_cannot_be_written_only_costs_time(tmp_path: Path) -> None:
     path = write(tmp_path / "a", "one")
 
     assert Memory(tmp_path / "memory").sha256(path) == sha256_file(path)
+
+
+@pytest.mark.usefixtures("old_clock")
+def test_a_file_of_the_future_is_remembered(memory: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "a", "one")
+    os.utime(path, (4 * LONG_AGO, 4 * LONG_AGO))
+    first = Memory(memory).sha256(path)
+
+    assert Memory(memory, budget=0).sha256(path) == first

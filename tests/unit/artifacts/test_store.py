@@ -27,7 +27,7 @@ def add(store: Store, text: str = "content", **settings: object) -> Receipt:
 
 
 def test_keys_ignore_paths_and_keep_the_order_of_settings() -> None:
-    inputs = {"model": [Source("y", "aa")], "classes": [Source("x", "cc")]}
+    inputs = {"model": [Source("moved/a.bin", "aa")], "classes": [Source("x", "cc")]}
     moved = Recipe("embed_text", 1, {"a": 1, "b": 2}, inputs)
 
     assert moved.key == recipe(a=1, b=2).key
@@ -160,3 +160,29 @@ def test_other_links_stand_for_no_object(tmp_path: Path) -> None:
     assert object_of(tmp_path / "name") is None
     assert object_of(tmp_path / "file") is None
     assert receipt_of(tmp_path / "missing") is None
+
+
+def test_names_below_their_folder_count_where_they_tell_files_apart() -> None:
+    def made_of(name: str, *paths: str) -> str:
+        sources = [Source(path, digest) for path, digest in zip(paths, "abc", strict=False)]
+        return Recipe("embed_text", 1, {}, {name: sources}).key
+
+    own = made_of("model", "model/config.json", "model/weights.bin")
+    assert made_of("model", "/moved/m/config.json", "/moved/m/weights.bin") == own
+    assert made_of("model", "model/config.json", "model/weights.old") != own
+    assert made_of("model", "model/config.json", "model/sub/weights.bin") != own
+    assert made_of("classes", "a/b.json") == made_of("classes", "c.json")
+    before, renamed = (
+        Recipe("embed_text", 1, {}, {"model": [Source(f"model/{n}", "a"), Source("model/c", "b")]})
+        for n in "ab"
+    )
+    assert renamed.differences(before) == ["names of model changed"]
+
+
+def test_a_link_into_another_content_addressed_store_is_no_object(tmp_path: Path) -> None:
+    for name in ("x" * 64, "short"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "classes.txt").write_text("ant")
+        (tmp_path / "link").symlink_to(f"{name}/classes.txt")
+        assert object_of(tmp_path / "link") is None
+        (tmp_path / "link").unlink()
