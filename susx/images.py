@@ -144,13 +144,6 @@ def unlabelled_images(root: Path, origin: str) -> Listing:
     return Listing(images, {"folder": str(root), "n_other_files": count - len(names)})
 
 
-def folders_below(root: Path) -> list[str]:
-    """A folder and all visible ones below it, whose times tell when images come or go."""
-    found = (Path(place) for place, _, _ in os.walk(root))
-    visible = (f for f in found if not any(p[0] == "." for p in f.relative_to(root).parts))
-    return sorted(map(str, visible))
-
-
 def subfolders(root: Path, origin: str) -> list[str]:
     """Sorted names of the visible folders in `root`.
 

@@ -12,7 +12,7 @@ from susx.datasets.check import check_dataset, summary
 from susx.datasets.sources import locate
 from susx.embedding import embed_images
 from susx.errors import InputError
-from susx.images import describe, examined, folders_below, unlabelled_images
+from susx.images import describe, examined, unlabelled_images
 from susx.manifests import ImageRecord, class_manifest, read_table, write_table
 from tests.helpers import colour_of, image_bytes
 
@@ -75,11 +75,6 @@ def test_what_is_no_folder_is_named(tmp_path: Path, make: str | None) -> None:
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="photos: no images below"):
         examined(unlabelled_images(tmp_path, "photos"), CLASSES, "photos")
-
-
-def test_folders_tell_when_images_come(photos: Path) -> None:
-    names = ["", "/2024", "/2024/may", "/ant"]
-    assert folders_below(photos) == [f"{photos}{name}" for name in names]
 
 
 def test_a_link_in_a_circle_ends(photos: Path) -> None:
