@@ -99,7 +99,10 @@ class _Maker:
         receipts = [self._kept.receipt_file(path) for path in outputs.values()]
         for path in receipts:
             path.unlink(missing_ok=True)
-        self._work(Paths(self._inputs, outputs, receipt=self._foreseen))
+        try:
+            self._work(Paths(self._inputs, outputs, receipt=self._foreseen))
+        except InputError as error:
+            raise self._in_readable_names(error, {}) from error
         recipe = self._unchanged()
         memory = Memory(self._kept.memory)
         made = {name: _output(Path(path), memory) for name, path in outputs.items()}
@@ -129,10 +132,12 @@ class _Maker:
             outputs = {name: str(folder / file) for name, file in files.items()}
             try:
                 self._work(Paths(self._inputs, outputs, parts, self._foreseen, store))
-            except Exception:
+            except Exception as error:
                 if before and (there := store.find(job.stage, before.key)):
                     LOG.info("made meanwhile by another process, which removed what this one read")
                     return there
+                if isinstance(error, InputError):
+                    raise self._in_readable_names(error, outputs) from error
                 raise
             recipe = self._unchanged()
             made = {name: _output(folder / file, memory) for name, file in files.items()}
@@ -148,6 +153,16 @@ class _Maker:
                 "made from before; run again, and these are made again"
             )
         return receipt
+
+    def _in_readable_names(self, error: InputError, outputs: Mapping[str, str]) -> InputError:
+        """The error with the names that stand for objects."""
+        text = str(error)
+        for name, path in outputs.items():
+            text = text.replace(path, self._job.outputs[name])
+        for name, paths in self._inputs.items():
+            for path, readable in zip(paths, self._job.inputs[name], strict=True):
+                text = text.replace(path, readable)
+        return InputError(text)
 
     @property
     def _foreseen(self) -> Receipt | None:

@@ -213,3 +213,17 @@ def test_a_folder_of_its_own_is_known_by_its_content(world: World) -> None:
         assert list(plan([job], ["results/figures"], Memory("work/memory")).stale) == [
             "results/figures"
         ]
+
+
+def test_errors_name_files_as_people_know_them(world: World) -> None:
+    world.settings["seed"] = 5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(world.root)
+        evaluate = next(job for job in world.jobs if job.stage == "evaluate")
+
+        def fail(paths: Paths) -> None:
+            raise InputError(f"{paths.inputs['images'][0]}: odd; {paths.outputs['output']}: full")
+
+        with pytest.raises(InputError) as raised:
+            make(evaluate, fail)
+    assert str(raised.value) == "cache/images.json: odd; work/evaluation.json: full"
