@@ -1,6 +1,7 @@
 """Runs on a real Slurm: the same results as on one machine, whatever befalls a job."""
 
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,6 +33,12 @@ def attempt(cluster: Cluster, project: Project, *arguments: str) -> Outcome:
     """Run a project on the cluster, whatever becomes of it."""
     env = {"HF_HUB_OFFLINE": "1", **cluster.env}
     return project.attempt(*OVERRIDES, *arguments, env=env)
+
+
+def lose_support(project: Project) -> None:
+    """Remove a cache with its contents, so that it has to be made."""
+    shutil.rmtree(project.path(SUPPORT).resolve().parent)
+    project.path(SUPPORT).unlink()
 
 
 def run(cluster: Cluster, project: Project, *arguments: str) -> Outcome:
@@ -66,7 +73,7 @@ def test_a_run_through_slurm_gives_the_results_of_a_local_run(
 def test_a_cancelled_job_is_reported_and_the_next_call_finishes(
     cluster: Cluster, project: Project, finished: Project
 ) -> None:
-    project.path(SUPPORT).unlink()
+    lose_support(project)
 
     with ThreadPoolExecutor() as pool:
         call = pool.submit(attempt, cluster, project, SUPPORT, "--retries", "0")
@@ -86,7 +93,7 @@ def test_a_cancelled_job_is_reported_and_the_next_call_finishes(
 def test_a_job_over_its_memory_is_killed_and_tried_again_with_more(
     cluster: Cluster, project: Project, finished: Project
 ) -> None:
-    project.path(SUPPORT).unlink()
+    lose_support(project)
 
     outcome = run(
         cluster, project, SUPPORT, "--set-resources", "embed_support:mem_mb=attempt * 550"
@@ -102,7 +109,7 @@ def test_a_job_over_its_memory_is_killed_and_tried_again_with_more(
 def test_a_job_over_its_time_is_killed_and_tried_again_with_more(
     cluster: Cluster, project: Project, finished: Project
 ) -> None:
-    project.path(SUPPORT).unlink()
+    lose_support(project)
 
     with ThreadPoolExecutor() as pool:
         call = pool.submit(run, cluster, project, SUPPORT)
@@ -122,7 +129,7 @@ def test_a_job_over_its_time_is_killed_and_tried_again_with_more(
 def test_a_job_whose_node_dies_runs_on_another_node(
     cluster: Cluster, project: Project, finished: Project
 ) -> None:
-    project.path(SUPPORT).unlink()
+    lose_support(project)
 
     with ThreadPoolExecutor() as pool:
         call = pool.submit(run, cluster, project, SUPPORT)
