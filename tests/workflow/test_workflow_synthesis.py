@@ -10,6 +10,7 @@ from susx.manifests import SupportRecord, read_table
 from tests.diffusion import save_tiny_pipeline
 from tests.workflow.project import RESULT, Project, without_times
 
+PARTS = "work/store/tmp/parts/synthesise-*"
 SUPPORT = "work/tiny/support/sd"
 TARGET = f"{SUPPORT}/manifest.parquet"
 CHUNKS = {f"{SUPPORT}/chunks/{i:05d}.{kind}" for i in (0, 1) for kind in ("parquet", "tar")}
@@ -44,7 +45,7 @@ def test_a_synthesised_support_set_is_like_any_other(project: Project) -> None:
     records = read_table(project.path(TARGET), SupportRecord).records
     assert [r.class_name for r in records[::3]] == ["zebra", "a/b", "café", "apple"]
     assert {r.caption for r in records[:3]} == {"it looks like a zebra.", "zebra, seen close."}
-    assert not project.path(f"{SUPPORT}/finished").exists()
+    assert list(project.root.glob(f"{PARTS}/*")) == []
 
     def others(runs: list[dict[str, Any]]) -> Any:
         return without_times([run for run in runs if run["support"] != "sd"])
@@ -58,9 +59,9 @@ def test_a_killed_chunk_goes_on_where_it_stopped(fresh_project: Project, tmp_pat
     add_support(fresh_project, steps=100)
     killed = fresh_project.copy(tmp_path / "killed")
     add_support(killed, steps=100, chunk=4)
-    killed.kill_midway(f"{SUPPORT}/finished/*.json", TARGET)
+    killed.kill_midway(f"{PARTS}/[!.]*.json", TARGET)
     assert not killed.path(TARGET).exists()
-    finished = len(list(killed.path(f"{SUPPORT}/finished").glob("[!.]*.json")))
+    finished = len(list(killed.root.glob(f"{PARTS}/[!.]*.json")))
     killed.run("--unlock")
     killed.run(TARGET)
     fresh_project.run(TARGET)
