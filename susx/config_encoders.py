@@ -125,8 +125,8 @@ def files_of_model(model: str) -> list[str]:
 
 def local_keys(settings: Encoder) -> set[str]:
     """Keys that only tell where files on this machine are; these are known by their content."""
-    keys = {key for key in ("model", "tokenizer") if Path(getattr(settings, key) or "").exists()}
-    return keys - {key for key in keys if getattr(settings, key) is None}
+    named = {key: getattr(settings, key) for key in ("model", "tokenizer")}
+    return {key for key, name in named.items() if name and Path(name).exists()}
 
 
 def published_models(settings: Encoder) -> list[tuple[str, str | None]]:

@@ -12,14 +12,13 @@ from datetime import datetime
 from pathlib import Path
 
 from susx.artifacts.stages import STAGES
-from susx.artifacts.store import FORGOTTEN, IN_THE_MAKING, LAST_USED, PARTS, RECEIPT, Store
+from susx.artifacts.store import FORGOTTEN, IN_THE_MAKING, KEY, LAST_USED, PARTS, RECEIPT, Store
 from susx.errors import InputError
 from susx.files import read_json
 
-KEY = re.compile(r"[0-9a-f]{64}")
 MAKING = re.compile(r"(?P<host>.+)-(?P<pid>\d+)-[0-9a-f]{8}")
 """Folder of an object in the making, as `Store.making` names it."""
-NAMED = re.compile(r"(?P<stage>\w+)-(?P<key>[0-9a-f]{64})")
+NAMED = re.compile(rf"(?P<stage>\w+)-(?P<key>{KEY.pattern})")
 """Parts and notes of an object, as `Store` names them."""
 
 

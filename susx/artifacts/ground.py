@@ -41,8 +41,10 @@ class Kept:
     def object_of(self, path: str) -> Path | None:
         """The file of a store of this project that a name stands for, there or not."""
         place = object_of(path)
+        if place is None:
+            return None
         stores = {os.path.realpath(store) for store in self.stores}
-        return place if place and os.path.realpath(place.parent.parent.parent) in stores else None
+        return place if os.path.realpath(place.parent.parent.parent) in stores else None
 
     def receipt_file(self, output: str) -> Path:
         """Where the receipt of an output that is a file of its own lies."""

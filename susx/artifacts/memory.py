@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from susx.errors import InputError
-from susx.files import read_json, sha256_file, sha256_json, write_json
+from susx.files import atomic, read_json, sha256_file, sha256_json, write_json
 from susx.stamps import Stamp, files_below, stamp_of
 
 YOUNG = 2 * 10**9
@@ -63,9 +63,8 @@ class Memory:
         stamp = stamp_of(path)
         if stamp is None:
             return NOT_THERE
-        known = self._recall(path)
-        if known and known["stamp"] == list(stamp):
-            return str(known["sha256"])
+        if known := self._fitting(path, stamp):
+            return known
         if not self._spend(stamp.size):
             return None
         digest = _hashed(path)
@@ -74,8 +73,12 @@ class Memory:
 
     def recalled(self, path: str) -> str | None:
         """SHA-256 of a file if it is remembered and the stamp still fits, else None."""
-        stamp, known = stamp_of(path), self._recall(path)
-        return str(known["sha256"]) if stamp and known and known["stamp"] == list(stamp) else None
+        stamp = stamp_of(path)
+        return self._fitting(path, stamp) if stamp else None
+
+    def _fitting(self, path: str, stamp: Stamp) -> str | None:
+        known = self._recall(path)
+        return str(known["sha256"]) if known and known["stamp"] == list(stamp) else None
 
     def remember(self, path: str, digest: str, stamp: Stamp | None, settled: bool = False) -> None:
         """Remember the hash of a file.
@@ -90,8 +93,14 @@ class Memory:
             _write(self._place("files", path), {"path": path, "stamp": stamp, "sha256": digest})
 
     def listing(self, name: str, paths: Iterable[str]) -> str | None:
-        """Identity of named files, wherever they lie; missing ones count, too."""
-        return self._of_looks(name, ((path, stamp_of(path)) for path in paths), "")
+        """Identity of named files, wherever they lie; missing ones count, too.
+
+        They are looked at once for as long as this object lives.
+        """
+        if name not in self._asked:
+            found = ((path, stamp_of(path)) for path in paths)
+            self._asked[name] = self._of_looks(name, found, "")
+        return self._asked[name]
 
     def expect(self, key: str, outputs: Mapping[str, str]) -> None:
         """Note how the outputs of a recipe should come out: their hashes by name."""
@@ -215,8 +224,6 @@ def _write(path: Path, value: Mapping[str, Any]) -> None:
 def _write_looks(path: Path, looks: Looks) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-    from susx.files import atomic
 
     stamps = [stamp for stamp, _ in looks.values() if stamp]
     columns: dict[str, list[Any]] = {"key": list(looks), "sha256": [d for _, d in looks.values()]}

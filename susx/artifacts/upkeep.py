@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from susx.artifacts.contents import KEY, MAKING, NAMED, Contents, Object, extent
+from susx.artifacts.contents import MAKING, NAMED, Contents, Object, extent
 from susx.artifacts.project import Project, links_below
 from susx.artifacts.recipe import Receipt
-from susx.artifacts.store import DAY, IN_THE_MAKING, PARTS, RECEIPT, Store, object_of
+from susx.artifacts.store import DAY, IN_THE_MAKING, KEY, PARTS, RECEIPT, Store, object_of
 from susx.errors import InputError
 from susx.files import sha256_file
 

@@ -1,10 +1,16 @@
 """Jobs around their work, on a toy pipeline."""
 
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import pytest
 
+from susx.artifacts.ground import Job, Kept
 from susx.artifacts.making import Paths, make
+from susx.artifacts.memory import Memory
+from susx.artifacts.plan import plan
+from susx.artifacts.recipe import Receipt
 from susx.errors import InputError
 from tests.artifact_world import RESULT, STAGES, Killed, World
 
@@ -17,6 +23,13 @@ def world(tmp_path: Path) -> World:
     world = World(tmp_path / "world").write_sources()
     world.run()
     return world
+
+
+@contextmanager
+def at_work(world: World, stage: str) -> Iterator[Job]:
+    """One job of a world, in its folder."""
+    with chdir(world.root):
+        yield next(job for job in world.jobs if job.stage == stage)
 
 
 def test_a_run_makes_everything_once(world: World) -> None:
@@ -84,11 +97,9 @@ def test_a_job_refuses_a_damaged_object_and_the_next_run_makes_it(world: World) 
     text = object_file.read_text()
     object_file.chmod(0o644)
     object_file.write_text(text.replace("a", "b"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(world.root)
-        evaluate = next(job for job in world.jobs if job.stage == "evaluate")
-        with pytest.raises(InputError, match=r"cache/images\.json: is not what was made any more"):
-            make(evaluate, lambda paths: None)
+    match = r"cache/images\.json: is not what was made any more"
+    with at_work(world, "evaluate") as evaluate, pytest.raises(InputError, match=match):
+        make(evaluate, lambda paths: None)
     world.run()
     assert world.ran == []  # nothing reads it
     world.settings["seed"] = 5
@@ -99,9 +110,7 @@ def test_a_job_refuses_a_damaged_object_and_the_next_run_makes_it(world: World) 
 
 def test_work_that_writes_nothing_is_an_error(world: World) -> None:
     world.settings["seed"] = 5
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(world.root)
-        evaluate = next(job for job in world.jobs if job.stage == "evaluate")
+    with at_work(world, "evaluate") as evaluate:
         with pytest.raises(InputError, match=r"output\.json: the job ended without writing it"):
             make(evaluate, lambda paths: None)
         assert [p.name for p in Path("work/store/tmp").iterdir()] == []
@@ -110,9 +119,7 @@ def test_work_that_writes_nothing_is_an_error(world: World) -> None:
 def test_who_loses_a_race_takes_what_the_other_made(world: World) -> None:
     """The slower process fails because the faster one removed what it was reading."""
     world.settings["seed"] = 5
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(world.root)
-        evaluate = next(job for job in world.jobs if job.stage == "evaluate")
+    with at_work(world, "evaluate") as evaluate:
 
         def slower(paths: Paths) -> None:
             make(evaluate, lambda own: STAGES["evaluate"](own, evaluate.settings))
@@ -125,9 +132,7 @@ def test_who_loses_a_race_takes_what_the_other_made(world: World) -> None:
 def test_finished_parts_stay_for_the_next_try(world: World) -> None:
     world.settings["precision"] = "float16"
     seen = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(world.root)
-        embed = next(job for job in world.jobs if job.stage == "embed_images")
+    with at_work(world, "embed_images") as embed:
 
         def cut(paths: Paths) -> None:
             assert paths.parts is not None
@@ -145,9 +150,7 @@ def test_finished_parts_stay_for_the_next_try(world: World) -> None:
 def test_links_are_followed_once(world: World) -> None:
     """A link that another run switches while a job reads does not change what it reads."""
     world.settings["seed"] = 5
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(world.root)
-        evaluate = next(job for job in world.jobs if job.stage == "evaluate")
+    with at_work(world, "evaluate") as evaluate:
 
         def switched(paths: Paths) -> None:
             name = Path("cache/images.json")
@@ -161,7 +164,6 @@ def test_links_are_followed_once(world: World) -> None:
 
 
 def test_a_result_names_everything_that_led_to_it(world: World) -> None:
-    from susx.artifacts.recipe import Receipt
 
     receipt = Receipt.read(world.root / f"work/receipts/{RESULT}.json")
     stages = sorted(r.recipe.stage for r in receipt.with_ancestors.values())
@@ -195,9 +197,6 @@ def test_a_link_into_a_store_of_another_project_is_known_by_its_content(
 
 
 def test_a_folder_of_its_own_is_known_by_its_content(world: World) -> None:
-    from susx.artifacts.ground import Job, Kept
-    from susx.artifacts.memory import Memory
-    from susx.artifacts.plan import plan
 
     job = Job("report", {}, {"figures": "results/figures"}, {}, Kept("work/memory", "work/r"))
 
@@ -217,9 +216,7 @@ def test_a_folder_of_its_own_is_known_by_its_content(world: World) -> None:
 
 def test_errors_name_files_as_people_know_them(world: World) -> None:
     world.settings["seed"] = 5
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(world.root)
-        evaluate = next(job for job in world.jobs if job.stage == "evaluate")
+    with at_work(world, "evaluate") as evaluate:
 
         def fail(paths: Paths) -> None:
             raise InputError(f"{paths.inputs['images'][0]}: odd; {paths.outputs['output']}: full")
