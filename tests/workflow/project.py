@@ -16,7 +16,9 @@ from typing import Any
 import h5py
 import yaml
 
+from tests import warm
 from tests.helpers import save_tiny_clip, write_class_folders, write_pool_tar
+from tests.warm import clean_environment
 
 REPO = Path(__file__).resolve().parents[2]
 RESULT = "results/tiny.json"
@@ -181,13 +183,18 @@ class Project:
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.root,
-            env={**clean_environment(), **(env or {"HF_HUB_OFFLINE": "1"})},
+            env=self.environment(env or {"HF_HUB_OFFLINE": "1"}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=600,
         )
         return Outcome(done.returncode, done.stdout)
+
+    def environment(self, env: Mapping[str, str]) -> dict[str, str]:
+        """Environment of a call; processes start warm unless somebody watches their starts."""
+        whole = {**clean_environment(), **env}
+        return whole if "NO_NETWORK_LOG" in env else warm.environment(whole)
 
     def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> Outcome:
         """Call Snakemake and expect success."""
@@ -234,12 +241,6 @@ class Project:
         return {
             path for path in self.files("work", "cache", "results") if Path(path).name[0] == "."
         }
-
-
-def clean_environment() -> dict[str, str]:
-    """Environment without settings that would change a run."""
-    prefixes = ("HF_", "TRANSFORMERS_", "SNAKEMAKE_", "PYTEST_", "OMP_", "MKL_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 
 
 def without_times(value: Any) -> Any:

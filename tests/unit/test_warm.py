@@ -1,0 +1,103 @@
+"""Processes of tests that start warm behave like those that start as usual."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import warm
+
+REPORT = """\
+import json, os, sys
+print(json.dumps([sys.argv[1:], sys.orig_argv, sys.path, os.getcwd(), __name__, __file__]))
+print(sys.stdin.read().upper())
+print(sorted(sys.modules)[:0], file=sys.stderr)
+"""
+THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+ENV = {**warm.clean_environment(), "HF_HUB_OFFLINE": "1", **THREADS}
+
+
+def script(folder: Path, code: str) -> Path:
+    path = folder / ".snakemake" / "scripts" / "tmp.some_rule.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(code)
+    return path
+
+
+def call(path: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(path)]
+    return subprocess.run(
+        command, cwd=path.parents[2], env=env, input="said", capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("path", [None, "some/folder"])
+def test_a_script_sees_what_it_always_sees(tmp_path: Path, path: str | None) -> None:
+    env = ENV if path is None else {**ENV, "PYTHONPATH": path}
+    program = script(tmp_path, REPORT)
+    cold, started = call(program, env), call(program, warm.environment(env))
+    assert (started.returncode, started.stdout, started.stderr) == (0, cold.stdout, cold.stderr)
+
+
+def test_the_libraries_are_there_at_once_and_ours_are_not(tmp_path: Path) -> None:
+    code = "import sys; print('torch' in sys.modules, any('susx' in m for m in sys.modules))"
+    assert call(script(tmp_path, code), warm.environment(ENV)).stdout == "True False\n"
+
+
+def test_other_settings_of_the_libraries_start_as_usual(tmp_path: Path) -> None:
+    code = "import sys; print('torch' in sys.modules)"
+    for other in ({"OMP_NUM_THREADS": "2"}, {"HF_HUB_OFFLINE": "0"}):
+        folder = tmp_path / next(iter(other))
+        assert call(script(folder, code), warm.environment(ENV | other)).stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [
+        ("raise SystemExit(3)", 3, ""),
+        ("raise SystemExit('too bad')", 1, "too bad\n"),
+        ("raise ValueError('no')", 1, "ValueError: no\n"),
+        ("import atexit; atexit.register(print, 'end')", 0, ""),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 128 + 9, ""),
+    ],
+)
+def test_how_a_process_ended_is_told(tmp_path: Path, code: str, status: int, words: str) -> None:
+    done = call(script(tmp_path, code), warm.environment(ENV))
+    assert done.returncode == status
+    assert done.stderr.endswith(words)
+    assert ("end" in done.stdout) == ("atexit" in code)
+
+
+def test_other_folders_of_the_path_prepare_a_process_too(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('prepared')")
+    env = warm.environment({**ENV, "PYTHONPATH": str(tmp_path)})
+    for place, code in (("script", "print(1)"), ("other", "print(2)")):
+        assert call(script(tmp_path / place, code), env).stdout.startswith("prepared\n")
+    done = subprocess.run([sys.executable, "-c", "1"], env=env, capture_output=True, text=True)
+    assert done.stdout == "prepared\n"
+
+
+def test_a_process_ends_with_the_one_that_asked_for_it(tmp_path: Path) -> None:
+    sign = tmp_path / "sign"
+    code = f"""\
+import time, pathlib
+while True:
+    pathlib.Path({str(sign)!r}).touch()
+    time.sleep(0.05)
+"""
+    command = [sys.executable, str(script(tmp_path, code))]
+    process = subprocess.Popen(command, env=warm.environment(ENV))
+    deadline = time.monotonic() + 60
+    while not sign.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    while True:
+        before = sign.stat().st_mtime_ns
+        time.sleep(0.5)
+        if sign.stat().st_mtime_ns == before:
+            break
+        assert time.monotonic() < deadline, "the process goes on alone"

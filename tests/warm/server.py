@@ -1,0 +1,144 @@
+"""A Python that has imported the large libraries, and forks: `python server.py SOCKET`."""
+
+import atexit
+import contextlib
+import gc
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = [
+    *("snakemake.cli", "snakemake.workflow", "snakemake.script", "yaml", "numpy", "h5py"),
+    *("scipy.optimize", "scipy.special", "scipy.stats", "PIL.Image", "pyarrow.parquet"),
+    *("torch", "tokenizers", "safetensors.torch", "transformers.models.clip.modeling_clip"),
+    *("transformers.models.clip.image_processing_pil_clip", "transformers.models.auto"),
+]
+# The libraries read these as they are imported. Snakemake sets the numbers of threads for its jobs;
+# a server has those of jobs of one thread.
+READ_EARLY = ("HF_", "TRANSFORMERS_", "OMP_", "MKL_", "OPENBLAS_", "TORCH_", "CUDA_", "LD_", "LC_")
+READ_EARLY_TOO = ("HOME", "LANG", "XDG_CACHE_HOME", "PYTHONHASHSEED", "PYTHONUTF8")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def early(env: dict[str, str]) -> dict[str, str]:
+    """What imports may have read of an environment."""
+    read = {k: v for k, v in env.items() if k.startswith(READ_EARLY) or k in READ_EARLY_TOO}
+    return dict.fromkeys(THREADS, "1") | read
+
+
+def become(request: dict[str, Any], streams: list[int]) -> None:
+    """Be the process that was asked for, until it ends."""
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    hook = Path(__file__).parent / "hook"
+    paths = request["env"].get("PYTHONPATH", "").split(os.pathsep)
+    paths = [str(Path(request["cwd"], path)) for path in paths if path and Path(path) != hook]
+    argv = request["argv"]
+    tempfile.tempdir = None
+    sys.orig_argv[:] = [request["python"], *argv]
+    sys.path[:] = [*paths, *BASE]
+    os.environ["PYTHONPATH"] = request["env"]["PYTHONPATH"]
+    with contextlib.suppress(ModuleNotFoundError):
+        import_module("sitecustomize")
+    if argv[0] == "-m":
+        sys.path.insert(0, request["cwd"])
+        sys.argv[:] = argv[1:]
+        runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.path.insert(0, str(Path(argv[0]).parent))
+        sys.argv[:] = argv
+        runpy.run_path(argv[0], run_name="__main__")
+
+
+def finish(asked: tuple[dict[str, Any], list[int]]) -> None:
+    """Be the process, and end as Python does but for taking the server's modules apart (2 s)."""
+    code: Any = 0
+    try:
+        become(*asked)
+    except SystemExit as error:
+        code = error.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+            code = 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]  # as in Py_FinalizeEx
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code or 0)
+
+
+def serve(place: str) -> tuple[dict[str, Any], list[int]] | None:
+    """Fork for everyone who asks; returns in the forks."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(place)
+    listener.listen()
+    print("ready", flush=True)
+    select = selectors.DefaultSelector()
+    select.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, _ in select.select(timeout=5):
+            if key.fileobj is not listener:  # a fork ended, or who asked for it did
+                pid, link = key.data
+                handle = key.fileobj if isinstance(key.fileobj, int) else None
+                _end(select, pid, link, handle)
+                continue
+            link, _address = listener.accept()
+            _, streams, _, _ = socket.recv_fds(link, 3, 3)
+            request = json.loads(link.makefile().readline())
+            if early(request["env"]) != OWN or request["python"] != sys.executable:
+                link.sendall(b"no\n")
+                link.close()
+            elif not (pid := os.fork()):
+                return request, streams
+            else:
+                handle = os.pidfd_open(pid)
+                select.register(handle, selectors.EVENT_READ, (pid, link))
+                select.register(link, selectors.EVENT_READ, (pid, link))
+            for stream in streams:
+                os.close(stream)
+        if os.getppid() != PARENT:
+            return None
+
+
+def _end(select: selectors.BaseSelector, pid: int, link: socket.socket, handle: int | None) -> None:
+    if handle is None:
+        select.unregister(link)
+        os.kill(pid, signal.SIGKILL)
+        return
+    select.unregister(handle)
+    os.close(handle)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if link in select.get_map():
+        select.unregister(link)
+        with contextlib.suppress(BrokenPipeError):
+            link.sendall(f"{code if code >= 0 else 128 - code}\n".encode())  # as shells say it
+    link.close()
+
+
+if __name__ == "__main__":
+    PARENT = int(os.environ.pop("WARM_PARENT"))
+    BASE = sys.path[1:]
+    for library in LIBRARIES:
+        import_module(library)
+    OWN = early(dict(os.environ))
+    gc.freeze()  # collections in forks would copy every page
+    asked = serve(sys.argv[1])
+    if asked is not None:
+        finish(asked)
