@@ -18,10 +18,11 @@ SHOWN_REASONS = 12
 
 
 def tell_stale(stale):
-    """Say on the screen what is made again, and why; what is made for the first time is not told."""
-    told = [
-        (p, r) for p, r in stale.items() if Path(p).exists() and "made again" not in r
-    ]
+    """Say on the screen what is made again, and why.
+
+    What is made for the first time is not told, nor what only follows from the rest.
+    """
+    told = [(p, r) for p, r in stale.items() if r and Path(p).exists()]
     for path, reason in told[:SHOWN_REASONS]:
         print(f"stale: {path}: {reason}", file=sys.stderr)
     if len(told) > SHOWN_REASONS:

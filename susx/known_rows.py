@@ -42,6 +42,7 @@ class KnownRows:
         """
         features: dict[str, NDArray[Any]] = {}
         norms: dict[str, np.float32] = {}
+        digests = _strings(hash_rows(sorted(wanted)))
         meta: dict[str, Any] = {}
         for path in caches:
             if len(features) == len(wanted):
@@ -52,10 +53,10 @@ class KnownRows:
                 continue
             if cache.hashes is None or (meta and not _same(meta, cache.meta)):
                 continue
-            for row in range(len(cache)):
+            for row in np.flatnonzero(np.isin(_strings(cache.hashes), digests)).tolist():
+                meta = meta or {key: cache.meta[key] for key in ABOUT_ENCODER}
                 digest = cache.sha256(row)
-                if digest in wanted and digest not in features:
-                    meta = meta or {key: cache.meta[key] for key in ABOUT_ENCODER}
+                if digest not in features:
                     features[digest] = cache.features[row].copy()
                     if cache.norms is not None:
                         norms[digest] = cache.norms[row]
@@ -94,6 +95,11 @@ class KnownRows:
             norms=None if made.norms is None else pick(self.norms, made.norms),
             hashes=hash_rows([item.sha256 for item in kept]),
         )
+
+
+def _strings(hashes: NDArray[np.uint8]) -> NDArray[Any]:
+    """(N, 32) bytes as N strings of NumPy, which leave zeros at their ends out of account."""
+    return np.ascontiguousarray(hashes).view("S32").reshape(-1)
 
 
 ABOUT_ENCODER = ("encoder", "logit_scale", "versions")

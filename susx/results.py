@@ -103,8 +103,8 @@ def collate(
         provenance: what else is to be said of the making.
 
     Raises:
-        InputError: if the parts are of other classes, images, support sets, texts or stage versions
-            than one another.
+        InputError: if the parts are of other classes, images, support sets or texts than one
+            another.
     """
     _check_parts(classes, parts)
     first = parts[0]
@@ -153,7 +153,6 @@ def _identity(part: Mapping[str, Any]) -> dict[str, Any]:
     made = part["provenance"]
     return {
         "class lists": made.get("classes_sha256"),
-        "stage versions": made.get("stages"),
         **made["inputs"],
         **{f"counts of images-{split}": counts for split, counts in part["images"].items()},
         **{f"counts of support-{name}": counts for name, counts in part["supports"].items()},

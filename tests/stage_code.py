@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,10 @@ from susx.artifacts.stages import STAGES
 REPO = Path(__file__).resolve().parents[1]
 NOTED = REPO / "tests/stage_code.json"
 PACKAGES = ("susx", "demo")
+CARDS = "datasets/cards"
+DATA_NAME = re.compile(
+    r"\w[\w/-]*(\.\w+)*"
+)  # of texts in the code, those that may be names of files
 AROUND = "susx.artifacts"  # decides whether a stage runs, not what comes out
 
 
@@ -35,11 +40,31 @@ def parsed(file: Path) -> tuple[str, tuple[str, ...]]:
     """Digest of a file's code without comments, docstrings and layout, and modules it imports."""
     tree = ast.parse(file.read_text("utf-8"))
     names = tuple(imported(tree))
+    beside = [digest_of(path) for path in data_beside(file, tree)]
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [n for n in body if not is_text(n)] or [ast.Pass()]  # type: ignore[attr-defined]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), names
+    text = json.dumps([ast.dump(tree), beside])
+    return hashlib.sha256(text.encode()).hexdigest(), names
+
+
+def data_beside(file: Path, tree: ast.AST) -> list[Path]:
+    """Files that lie beside a module and are named in it: templates, tables of figures.
+
+    What a card holds becomes part of the settings of the stages that it concerns.
+    """
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    named = {text for text in texts if isinstance(text, str) and DATA_NAME.fullmatch(text)}
+    places = [file.parent / name for name in sorted(named - {CARDS})]
+    data = [place for place in places if not (place / "__init__.py").exists()]
+    files = [[p] if p.is_file() else sorted(p.rglob("*")) for p in data]
+    return [p for some in files for p in some if p.is_file() and p.suffix not in (".py", ".pyc")]
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def is_text(node: ast.AST) -> bool:

@@ -34,7 +34,7 @@ class Plan:
     """What a run has to do.
 
     Attributes:
-        stale: outputs that have to be made, with the reason.
+        stale: outputs that have to be made, with the reason; none where an input is made again.
         found: outputs that are in a store, by the file to link them to.
         used: objects that need not be made, with their stores.
         expected: receipts of what is made again and should come out as it was.
@@ -179,7 +179,7 @@ class _Planner:
         number, output = maker
         receipt = states[number].receipt
         if receipt is None:
-            return None, f"{path} is made again"
+            return None, ""
         return Source(path, receipt.outputs[output].sha256, receipt.recipe.key), ""
 
     def _compared(self, number: int, job: Job, recipe: Recipe) -> _State:

@@ -290,7 +290,6 @@ def test_what_made_each_part_is_kept_and_joined(files: CacheFiles) -> None:
     ("place", "what"),
     [
         (("provenance", "classes_sha256"), "class lists"),
-        (("provenance", "stages"), "stage versions"),
         (("provenance", "inputs", "images-test"), "images-test"),
         (("provenance", "inputs", "support-lc"), "support-lc"),
         (("provenance", "inputs", "text-cupl"), "text-cupl"),

@@ -1,10 +1,11 @@
 """Every stage has a version, and its code does not change without anybody thinking of it."""
 
+import ast
 import json
 from pathlib import Path
 
 from susx.artifacts.stages import STAGES
-from tests.stage_code import NOTED, REPO, closure, now, parsed
+from tests.stage_code import NOTED, REPO, closure, data_beside, now, parsed
 
 UNVERSIONED = {"check_dataset", "demo_images", "demo_pool"}
 """A check looks anew whenever it is asked for; what the demo has drawn is a source."""
@@ -42,3 +43,19 @@ def test_modules_behind_a_script_are_found_to_the_bottom() -> None:
 
     assert {"susx.cache", "susx.embedding", "susx.encoders.base", "susx.files"} <= {*names}
     assert "susx.report.page" not in names and "susx.methods.fusion" not in names
+
+
+def test_what_lies_beside_a_module_and_is_named_in_it_is_code(tmp_path: Path) -> None:
+    file, folder = tmp_path / "module.py", tmp_path / "templates"
+    file.write_text('TABLE, PAGES = "figures.csv", "templates"\n')
+    folder.mkdir()
+    digests = []
+    for path, text in [("figures.csv", "1"), ("figures.csv", "2"), ("templates/a.html", "3")]:
+        (tmp_path / path).write_text(text)
+        parsed.cache_clear()
+        digests.append(parsed(file)[0])
+
+    assert len(set(digests)) == 3
+    tree = ast.parse((REPO / "susx/report/render.py").read_text("utf-8"))
+    names = {path.name for path in data_beside(REPO / "susx/report/render.py", tree)}
+    assert {"base.html.j2", "style.css"} <= names
