@@ -1,5 +1,6 @@
 """Changes behind the pipeline's back, of the kinds that leave no newer time."""
 
+import json
 import os
 import random
 import shutil
@@ -102,13 +103,19 @@ class Events:
         self.images = sorted(project.path(images).rglob("*.[jp][pn]g"))
         (encoder,) = config["encoders"].values()
         self.model = project.path(encoder["model"])
+        self.descriptions = project.path(config["datasets"][self.dataset]["descriptions"])
+        self.classes = config["datasets"][self.dataset].get("classes")
+        (pool,) = config["pools"].values()
+        self.shards = project.path(pool["path"]).parent
 
     def strike(self) -> str:
         """One event; its name."""
         event = self.chance.choice(
             [
                 *(self.add_image, self.replace_image, self.overwrite_image, self.remove_image),
-                *(self.add_model_file, self.switch_model, self.change_setting, self.touch),
+                *(self.add_model_file, self.change_weights, self.switch_model),
+                *(self.edit_descriptions, self.reorder_classes, self.swap_shards),
+                *(self.change_setting, self.touch),
                 *(self.forget_records, self.purge, self.damage, self.fail, self.old_result),
             ]
         )
@@ -147,6 +154,38 @@ class Events:
     def add_model_file(self) -> None:
         """With an older time."""
         put_older(self.model / "added.json", f"[{self.chance.randrange(3)}]".encode())
+
+    def change_weights(self) -> None:
+        """With size and time kept."""
+        path = self.model / "model.safetensors"
+        data = bytearray(path.read_bytes())
+        for _ in range(99):
+            number = self.chance.randrange(1, len(data) // 8)  # the last half has no names
+            data[len(data) - 4 * number + 2] ^= 0x40  # of a mantissa
+        overwrite_unseen(path, bytes(data))
+
+    def edit_descriptions(self) -> None:
+        """One sentence more or less of one class, in an older file."""
+        texts = json.loads(self.descriptions.read_text("utf-8"))
+        name = self.chance.choice(sorted(texts))
+        kept = texts[name][: self.chance.randrange(1, len(texts[name]) + 1)]
+        texts[name] = [*kept, f"a {name}, number {self.chance.randrange(9)}."]
+        put_older(self.descriptions, json.dumps(texts).encode())
+
+    def reorder_classes(self) -> None:
+        """In an older file, if classes are listed in one."""
+        if self.classes is not None:
+            path = self.project.path(self.classes)
+            names = path.read_text("utf-8").splitlines()
+            self.chance.shuffle(names)
+            put_older(path, "\n".join([*names, ""]).encode())
+
+    def swap_shards(self) -> None:
+        """Two shards of the pool, which have other keys, change their names."""
+        one, other = self.chance.sample(sorted(self.shards.glob("*.tar")), 2)
+        place = self.shards / "swapped"
+        for path, target in ((one, place), (other, one), (place, other)):
+            path.rename(target)
 
     def switch_model(self) -> None:
         """A link takes the place of the model's folder; what it leads to is the same."""
