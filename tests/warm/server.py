@@ -33,11 +33,13 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 def early(env: dict[str, str]) -> dict[str, str]:
     """What imports may have read of an environment."""
     read = {k: v for k, v in env.items() if k.startswith(READ_EARLY) or k in READ_EARLY_TOO}
+    read.pop("HF_TOKEN", None)  # is read whenever it is needed
     return dict.fromkeys(THREADS, "1") | read
 
 
 def become(request: dict[str, Any], streams: list[int]) -> None:
     """Be the process that was asked for, until it ends."""
+    os.setsid()  # what it starts can be killed with it
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -120,6 +122,8 @@ def serve(place: str) -> tuple[dict[str, Any], list[int]] | None:
 def _end(select: selectors.BaseSelector, pid: int, link: socket.socket, handle: int | None) -> None:
     if handle is None:
         select.unregister(link)
+        with contextlib.suppress(ProcessLookupError):  # not its own session yet
+            os.killpg(pid, signal.SIGKILL)
         os.kill(pid, signal.SIGKILL)
         return
     select.unregister(handle)

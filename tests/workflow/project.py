@@ -192,9 +192,8 @@ class Project:
         return Outcome(done.returncode, done.stdout)
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
-        """Environment of a call; processes start warm unless somebody watches their starts."""
-        whole = {**clean_environment(), **env}
-        return whole if "NO_NETWORK_LOG" in env else warm.environment(whole)
+        """Environment of a call, whose processes start warm."""
+        return warm.environment({**clean_environment(), **env})
 
     def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> Outcome:
         """Call Snakemake and expect success."""
@@ -211,7 +210,7 @@ class Project:
         process = subprocess.Popen(
             self.command(*arguments),
             cwd=self.root,
-            env={**clean_environment(), "HF_HUB_OFFLINE": "1"},
+            env=self.environment({"HF_HUB_OFFLINE": "1"}),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

@@ -25,7 +25,6 @@ from tests.workflow.project import (
     RESULT,
     Project,
     assert_same_outputs,
-    clean_environment,
 )
 
 pytestmark = pytest.mark.pipeline
@@ -285,7 +284,7 @@ def test_two_runs_at_once_make_the_same(finished: Project, fresh_project: Projec
         subprocess.Popen(
             fresh_project.command(target, "--nolock"),
             cwd=fresh_project.root,
-            env={**clean_environment(), "HF_HUB_OFFLINE": "1"},
+            env=fresh_project.environment({"HF_HUB_OFFLINE": "1"}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
