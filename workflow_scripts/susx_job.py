@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from susx.artifacts.ground import Job
 from susx.artifacts.making import Paths, make
 from susx.artifacts.recipe import Receipt
-from susx.compute import limit_threads
+from susx.compute import end_quickly, limit_threads
 from susx.errors import InputError
 from susx.failures import UNEXPECTED
 from susx.plain import plain
@@ -86,6 +86,7 @@ def run_job(main: Callable[[Any], None], job: Any) -> None:
         main(Task(own, made, job.params, job.threads, paths.parts, paths.receipt, paths.kin))
 
     limit_threads(job.threads)
+    end_quickly()
     log = Path(job.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as stream:
