@@ -15,6 +15,7 @@ print(json.dumps([sys.argv[1:], sys.orig_argv, sys.path, os.getcwd(), __name__, 
 print(sys.stdin.read().upper())
 print(sorted(sys.modules)[:0], file=sys.stderr)
 """
+WAITING = "import time; time.sleep(600)"
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 ENV = {**warm.clean_environment(), "HF_HUB_OFFLINE": "1", **THREADS}
 
@@ -101,3 +102,35 @@ while True:
         if sign.stat().st_mtime_ns == before:
             break
         assert time.monotonic() < deadline, "the process goes on alone"
+
+
+def test_processes_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
+    program = f"""\
+import subprocess, sys
+from tests import warm
+env = {{**warm.clean_environment(), "HF_HUB_OFFLINE": "1"}}
+env |= dict.fromkeys({list(THREADS)!r}, "1")
+command = [sys.executable, {str(script(tmp_path, WAITING))!r}]
+for _ in range(2):
+    subprocess.Popen(command, env=warm.environment(env))
+print(warm._server().parent, flush=True)
+sys.stdin.read()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    place = process.stdout.readline().strip()
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 60
+    while running := [p for p in Path("/proc").glob("[0-9]*/cmdline") if place in _text(p)]:
+        assert time.monotonic() < deadline, running
+        time.sleep(0.1)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

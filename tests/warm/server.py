@@ -96,6 +96,8 @@ def serve(place: str) -> tuple[dict[str, Any], list[int]] | None:
     select.register(listener, selectors.EVENT_READ)
     while True:
         for key, _ in select.select(timeout=5):
+            if key not in select.get_map().values():  # ended in this round
+                continue
             if key.fileobj is not listener:  # a fork ended, or who asked for it did
                 pid, link = key.data
                 handle = key.fileobj if isinstance(key.fileobj, int) else None
@@ -108,6 +110,7 @@ def serve(place: str) -> tuple[dict[str, Any], list[int]] | None:
                 link.sendall(b"no\n")
                 link.close()
             elif not (pid := os.fork()):
+                _close_all(select, link)
                 return request, streams
             else:
                 handle = os.pidfd_open(pid)
@@ -115,8 +118,21 @@ def serve(place: str) -> tuple[dict[str, Any], list[int]] | None:
                 select.register(link, selectors.EVENT_READ, (pid, link))
             for stream in streams:
                 os.close(stream)
-        if os.getppid() != PARENT:
+        if os.getppid() != PARENT:  # killed before it could end this server
+            for key in [*select.get_map().values()]:
+                if isinstance(key.fileobj, socket.socket) and key.data:
+                    _end(select, *key.data, None)
             return None
+
+
+def _close_all(select: selectors.BaseSelector, own: socket.socket) -> None:
+    """In a fork: leave links to the server, or nobody could tell that it is gone."""
+    for key in select.get_map().values():
+        if isinstance(key.fileobj, int):
+            os.close(key.fileobj)
+        else:
+            key.fileobj.close()  # type: ignore[attr-defined]
+    own.close()
 
 
 def _end(select: selectors.BaseSelector, pid: int, link: socket.socket, handle: int | None) -> None:
