@@ -55,10 +55,15 @@ def refuse_lost_jobs(dag, jobs):
 
 
 def drop_dangling_links(jobs):
-    """Remove links to objects that are gone, which Snakemake takes for files without a time."""
-    for path in (Path(path) for job in jobs for path in job.output):
+    """Remove links to objects that are gone, and let Snakemake forget that it saw them.
+
+    It takes them for files without a time.
+    """
+    for output in (output for job in jobs for output in job.output):
+        path = Path(output)
         if path.is_symlink() and not path.exists() and Kept(**OWN).object_of(path):
             path.unlink(missing_ok=True)
+            workflow.iocache.exists_local[output] = False
 
 
 def decide(dag):

@@ -252,6 +252,14 @@ def test_purged_caches_cost_nothing_until_they_are_read(project: Project, tmp_pa
     assert_as_from_scratch(project, tmp_path / "scratch")
 
 
+@pytest.mark.parametrize("store", ["work/store", "cache/store"])
+def test_a_store_that_is_gone_leaves_links_that_cost_nothing(project: Project, store: str) -> None:
+    shutil.rmtree(project.path(store))
+
+    assert project.run(RESULT).jobs == []
+    assert project.plan(RESULT).jobs == []
+
+
 def test_a_cache_overwritten_by_another_one_is_made_again(project: Project) -> None:
     before = numbers(project)
     name = project.path(IMAGES)
