@@ -49,7 +49,7 @@ def _counter(
     """What counts right tuning images on a grid, and how many there are; None if none are."""
     memory = settings.memory_mib
     if row.key.protocol == "validation" and tuning is not None:
-        terms, labels = row.method.terms(context, tuning.images), tuning.labels
+        terms, labels = row.method.finite_terms(context, tuning.images), tuning.labels
         return lambda grid: search(terms, labels, grid, memory_mib=memory), len(labels)
     n = 0 if context.support is None else len(context.support)
     if row.key.protocol == "support" and n <= MOST_SUPPORT:
