@@ -28,8 +28,7 @@ rule analyse:
         row=lambda w: shown_row(w.dataset),
         tuning=lambda w: tuning_settings(w.dataset),
         wanted=CONFIG.report.model_dump(include={"examples", "voters", "confusions"})
-        | EVALUATION.model_dump(include={"leaks", "bootstrap"})
-        | {"seed": CONFIG.seed},
+        | {"leaks": EVALUATION.leaks, "seed": CONFIG.seed},
         how=evaluation_runs,
     script:
         "../workflow_scripts/analyse.py"

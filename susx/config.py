@@ -222,7 +222,9 @@ class Evaluation(Section):
     memory_mib: Positive | None = Field(
         None, description="Working memory of the search, in MiB; chosen by device if left out."
     )
-    bootstrap: Positive = Field(10000, description="Bootstrap samples per interval.")
+    bootstrap: Positive = Field(
+        10000, description="Bootstrap samples per interval of a difference."
+    )
 
 
 class Config(Section):

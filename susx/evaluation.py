@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from susx.compute import peak_mib
 from susx.errors import InputError
 from susx.methods import METHODS, NEEDS, Context, Images
+from susx.rounding import decimal
 from susx.statistics import (
     accuracy_interval,
     changed_pairs,
+    mean_per_class,
     paired_difference,
     per_class_accuracy,
+    percent,
     seed_spread,
 )
 from susx.text_classifier import TextClassifier
@@ -88,7 +91,7 @@ class Plan:
         unavailable_supports: support sets that it cannot have, and why.
         seeds: few-shot support set -> its name without the seed, and the seed.
         leaks: whether to `keep` or `drop` support images that nearly equal a test image.
-        bootstrap: samples per interval.
+        bootstrap: samples per interval of a difference.
         seed: of the bootstrap.
         device: where tensors are kept.
     """
@@ -150,7 +153,7 @@ def evaluate(
             continue
         row, predictions[case] = run_case(data, plan, case)
         rows.append(named | row)
-        notify(f"{case}: {row['top1']}")
+        notify(f"{case}: {decimal(row['top1'], 2)}")
     _compare(rows, predictions, data, plan)
     return Evaluation(rows, skipped, seed_spread(rows))
 
@@ -242,17 +245,16 @@ def run_case(data: EncoderData, plan: Plan, case: Case) -> tuple[dict[str, Any],
     clean = _without_leaks(data, case, context)
     if clean is not None:
         predicted = method.fit(clean, tuned.hyperparameters).logits(test.images).argmax(dim=1)
-        clean_top1 = round(100 * float((predicted == test.labels).double().mean()), 3)
+        clean_top1 = percent(int((predicted == test.labels).sum()), len(predicted))
     per_class = per_class_accuracy(correct, data.test.labels, len(data.classes))
-    present = [value for value in per_class if value is not None]
     row = {
         "tuned_on": tuned.split,
         "transductive": method.transductive,
-        "top1": round(100 * float(correct.mean()), 3),
+        "top1": percent(correct.sum(), len(correct)),
         "correct": int(correct.sum()),
-        "top5": round(100 * float(hits.any(axis=1).mean()), 3),
-        "mean_per_class": round(sum(present) / len(present), 3),
-        "ci95": accuracy_interval(correct, plan.bootstrap, plan.seed),
+        "top5": percent(hits.any(axis=1).sum(), len(hits)),
+        "mean_per_class": mean_per_class(per_class),
+        "ci95": accuracy_interval(correct),
         "hyperparameters": tuned.hyperparameters,
         "tuning_correct": tuned.correct,
         "support_size": len(support.labels) if support else 0,

@@ -65,7 +65,8 @@ def evaluate_caches(
         "encoder": encoder,
         **asdict(evaluate(data, plan, notify)),
         "images": {
-            name: _image_counts(cache, caches.listed.get(name)) for name, cache in images.items()
+            name: _image_counts(cache, caches.listed.get(name), classes)
+            for name, cache in images.items()
         },
         "supports": {
             name: _support_counts(cache, caches.chosen.get(name), classes)
@@ -175,14 +176,18 @@ def _common(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _image_counts(cache: Embeddings, table: Table | None) -> dict[str, Any]:
+def _image_counts(cache: Embeddings, table: Table | None, classes: ClassManifest) -> dict[str, Any]:
     records = table.records if table else []
     listed = {record.key: record.reason for record in records if record.reason}
     unreadable = {**listed, **cache.meta["failed"]}
+    seen = set(cache.labels.tolist())
     return {
         "n_read": len(cache),
         "n_unreadable": len(unreadable),
         "unreadable": unreadable,
+        "classes_without_images": [
+            name for i, name in enumerate(classes.names) if seen and i not in seen
+        ],
     }
 
 

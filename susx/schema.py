@@ -26,7 +26,10 @@ class Difference(_Strict):
     reference: str = Field(description="Method of the reference.")
     protocol: str = Field(description="Its tuning protocol.")
     mean: float = Field(description="Difference of top-1 accuracy.")
-    ci95: Interval = Field(description="Its 95 % paired-bootstrap interval.")
+    ci95: Interval = Field(
+        description="Its 95 % paired-bootstrap interval, with one corrected and one broken image "
+        "more than were met."
+    )
     corrected: int = Field(description="Images that only the run gets right.")
     broken: int = Field(description="Images that only the reference gets right.")
     mcnemar_p: float = Field(description="Two-sided p-value of McNemar's exact test.")
@@ -69,8 +72,12 @@ class Run(Case):
     top1: Percent = Field(description="Top-1 accuracy on the test images.")
     correct: int = Field(description="Number of images that are right.")
     top5: Percent = Field(description="Top-5 accuracy.")
-    mean_per_class: Percent = Field(description="Mean of the per-class accuracies.")
-    ci95: Interval = Field(description="95 % bootstrap interval of top-1 accuracy.")
+    mean_per_class: Percent | None = Field(
+        description="Mean of the accuracies of all classes, null if one has no test images."
+    )
+    ci95: Interval = Field(
+        description="95 % interval of top-1 accuracy (Clopper and Pearson, Biometrika 1934)."
+    )
     delta_vs_zero_shot: Difference | None = Field(None, description="Against zero-shot.")
     delta_vs_best_text: Difference | None = Field(
         None, description="Against the best text-only classifier, chosen by its test accuracy."
@@ -121,6 +128,9 @@ class ImageCounts(_Strict):
     n_read: int = Field(description="Images that were embedded.")
     n_unreadable: int = Field(description="Images that were left out.")
     unreadable: dict[str, str] = Field(description="The latter, with reasons.")
+    classes_without_images: list[str] = Field(
+        [], description="Classes that no image was read of, if any was of others."
+    )
 
 
 class DownloadCounts(_Strict):

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from susx.errors import InputError, listing
+from susx.rounding import decimal
 from susx.table import escape
 
 ROWS = 20
@@ -45,7 +46,7 @@ def show(path: str | Path, rows: int = ROWS, console: Console | None = None) -> 
 
 def percent(share: float) -> str:
     """A probability in percent."""
-    return f"{100 * share:.1f}"
+    return decimal(100 * share)
 
 
 def facts(title: str, pairs: Iterable[tuple[str, Any]], console: Console) -> None:

@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.markup import escape as without_markup
 from rich.table import Table
 
+from susx.errors import listing
 from susx.plain import plain
 from susx.reported import Reported, reported_for
+from susx.rounding import decimal
 from susx.schema import Difference, Result, Run, SeedSpread, read_result
 
 TEST_SPLIT = "TEST SPLIT"
@@ -89,18 +91,18 @@ def deviation(spread: SeedSpread) -> str:
     """How much few-shot seeds differ."""
     if spread.top1_std is None:
         return "one seed"
-    return f"std {spread.top1_std:.2f}, {spread.n_seeds} seeds"
+    return f"std {decimal(spread.top1_std, 2)}, {spread.n_seeds} seeds"
 
 
 def _spread_cells(spread: SeedSpread) -> list[str]:
-    return [*_names(spread), f"{spread.top1_mean:.2f}", deviation(spread), "-", "-"]
+    return [*_names(spread), decimal(spread.top1_mean, 2), deviation(spread), "-", "-"]
 
 
 def _cells(run: Run) -> list[str]:
     return [
         *_names(run),
-        f"{run.top1:.2f}",
-        f"{run.ci95[0]:.1f} to {run.ci95[1]:.1f}",
+        decimal(run.top1, 2),
+        f"{decimal(run.ci95[0])} to {decimal(run.ci95[1])}",
         difference_text(run.delta_vs_zero_shot),
         difference_text(run.delta_vs_best_text),
     ]
@@ -110,15 +112,15 @@ def _reported_cells(row: Run | SeedSpread, reported: Reported | None) -> list[st
     if reported is None:
         return ["-", "-"]
     top1 = row.top1 if isinstance(row, Run) else row.top1_mean
-    return [f"{reported.top1:.2f}", f"{top1 - reported.top1:+.2f}"]
+    return [decimal(reported.top1, 2), decimal(top1 - reported.top1, 2, sign=True)]
 
 
 def difference_text(difference: Difference | None) -> str:
     """A difference in points with its interval."""
     if difference is None:
         return "-"
-    low, high = difference.ci95
-    return f"{difference.mean:+.1f} ({low:+.1f} to {high:+.1f})"
+    mean, low, high = (decimal(v, sign=True) for v in (difference.mean, *difference.ci95))
+    return f"{mean} ({low} to {high})"
 
 
 def _caption(result: Result, sources: Iterable[str]) -> str:
@@ -134,6 +136,11 @@ def notes(result: Result, sources: Iterable[str]) -> Iterator[str]:
     """
     if unreadable := sum(counts.n_unreadable for counts in result.images.values()):
         yield f"{unreadable} unreadable images left out"
+    for split, images in result.images.items():
+        if names := images.classes_without_images:
+            unknown = "; mean per class is unknown" if split == "test" else ""
+            n = "1 class" if len(names) == 1 else f"{len(names)} classes"
+            yield f"{split}: {n} without images: {listing(names, 6)}{unknown}"
     for name, counts in result.supports.items():
         if counts.short_classes:
             yield f"{name}: {len(counts.short_classes)} classes short of images"

@@ -98,7 +98,7 @@ def tune(
         if validation is None:
             raise InputError("protocol validation needs validation images")
         grid = grid_of(method, context, settings)
-        terms = method.terms(context, validation.images)
+        terms = method.finite_terms(context, validation.images)
         found = search(
             terms,
             validation.labels,
@@ -112,7 +112,7 @@ def tune(
     values = method.scaled(given, context.logit_scale)
     if validation is None:
         return Tuned(values, "nothing", None)
-    terms = method.terms(context, validation.images)
+    terms = method.finite_terms(context, validation.images)
     found = search(terms, validation.labels, {name: [value] for name, value in values.items()})
     return Tuned(values, "nothing", found.correct)
 
@@ -143,7 +143,7 @@ def search_support(
     for fold in range(int(folds.max()) + 1):
         held = folds == fold
         rest = replace(context, support=support[~held], support_labels=labels[~held])
-        terms = method.terms(rest, Images(support[held]))
+        terms = method.finite_terms(rest, Images(support[held]))
         results.append(search(terms, labels[held], grid, memory_mib=memory_mib))
     return choose(np.sum([result.counts for result in results], axis=0), grid)
 

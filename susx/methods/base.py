@@ -8,7 +8,7 @@ classifying and exact hyper-parameter search are the same for all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from susx.errors import InputError
@@ -198,6 +198,23 @@ def in_double(tensor: Tensor) -> Tensor:
     return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
 
 
+def finite(method: str, values: Tensor) -> Tensor:
+    """The (..., N, C) logits of a method, or terms of them, unchanged.
+
+    Raises:
+        InputError: if any is not finite. Sorting would put it first and make a class of it.
+    """
+    if values.sum().isfinite() or values.isfinite().all():  # a sum alone may overflow
+        return values
+    lost = ~values.isfinite().all(dim=-1)
+    lost = lost.view(-1, lost.shape[-1]).any(dim=0)
+    raise InputError(
+        f"{method}: logits of {int(lost.sum())} of {len(lost)} images are not finite numbers; "
+        "smaller values under evaluation.fixed or evaluation.grid may help, or leave the method "
+        "out of evaluation.methods"
+    )
+
+
 def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
     """Cut rows so that a block of a matrix with `n_columns` has at most `BLOCK_ELEMENTS`."""
     size = max(1, BLOCK_ELEMENTS // max(1, n_columns))
@@ -214,8 +231,13 @@ class Fitted:
     hyperparameters: Mapping[str, float]
 
     def logits(self, images: Images) -> Tensor:
-        """Classify N images: (N, C) logits."""
-        return self.method.terms(self.context, images).logits(**self.hyperparameters)
+        """Classify N images: (N, C) logits.
+
+        Raises:
+            InputError: if the logits of an image are not finite.
+        """
+        terms = self.method.finite_terms(self.context, images)
+        return finite(self.method.name, terms.logits(**self.hyperparameters))
 
 
 @dataclass(frozen=True)
@@ -273,6 +295,21 @@ class Method:
         if self.needs_support:
             _ = context.required_support
         return Fitted(self, context, hyperparameters)
+
+    def finite_terms(self, context: Context, images: Images) -> Terms:
+        """The terms on N images; votes are looked at when they are asked for.
+
+        Raises:
+            InputError: if a term of an image is not finite.
+        """
+        terms = self.terms(context, images)
+        finite(self.name, terms.zero_shot)
+        if terms.penalty is not None:
+            finite(self.name, terms.penalty)
+        votes = terms.votes
+        if votes is None:
+            return terms
+        return replace(terms, votes=lambda rows, points: finite(self.name, votes(rows, points)))
 
     def scaled(self, values: Mapping[str, float], logit_scale: float) -> dict[str, float]:
         """Convert values in published units to the encoder's logit scale."""

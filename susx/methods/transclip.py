@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Context, Images, Method, Terms, row_blocks, zero_shot_logits
+from susx.methods.base import (
+    Context,
+    Images,
+    Method,
+    Terms,
+    in_double,
+    row_blocks,
+    zero_shot_logits,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,6 +27,10 @@ CONFIDENT = 8
 OUTER, INNER = 10, 5
 GAUSSIAN_WEIGHT = 1 / 50
 NEIGHBOUR_WEIGHT = 1 / 6
+VARIANCE_FLOOR = 2.0**-22
+"""Least variance of a channel, in units of its first value 1 / d. Features may be cached as halves,
+which round a channel of size d ** -0.5 by up to 2 ** -11 of it: less spread than that is unknown.
+"""
 
 
 def neighbours(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -39,10 +51,9 @@ def assignments(context: Context, features: Tensor) -> Tensor:
     prior = zero_shot_logits(context, features).log_softmax(dim=1)
     z = prior.exp()
     cosines, indices = neighbours(features)
-    confidence, members = z.topk(min(CONFIDENT, n), dim=0)
-    means = (confidence.T[:, :, None] * features[members.T]).sum(dim=1)
-    means /= means.norm(dim=1, keepdim=True)
-    variance = features.new_full((d,), 1 / d)
+    confidence, members = prior.topk(min(CONFIDENT, n), dim=0)
+    means = _unit((confidence.softmax(dim=0).T[:, :, None] * features[members.T]).sum(dim=1))
+    variance = in_double(features).new_full((d,), 1 / d)
     log_z = prior
     for _ in range(OUTER):
         distance = _mahalanobis(features, means, variance)
@@ -53,19 +64,47 @@ def assignments(context: Context, features: Tensor) -> Tensor:
             log_z = prior - GAUSSIAN_WEIGHT * distance / 2 + NEIGHBOUR_WEIGHT * pull
             log_z = log_z.log_softmax(dim=1)
             z = log_z.exp()
-        means = z.T @ features
-        means /= means.norm(dim=1, keepdim=True)
-        total = z.sum(dim=0)
-        second = (z.sum(dim=1) @ features.square()) + total @ means.square()
-        variance = (second - 2 * (means * (z.T @ features)).sum(dim=0)) / total.sum()
+        # Shares of images within a class, as the shares of a class may all be rounded to zero.
+        means = _unit(log_z.softmax(dim=0).T @ features)
+        variance = _variance(features, means, z)
     return log_z
 
 
+def _unit(rows: Tensor) -> Tensor:
+    from torch.nn.functional import normalize
+
+    return normalize(rows, dim=1)
+
+
+def _variance(features: Tensor, means: Tensor, z: Tensor) -> Tensor:
+    """Variances (d,) within classes with the assignments z, in float64; none below the floor.
+
+    They are differences of squares near 1 / d, of which float32 would leave rounding alone.
+    """
+    centres = in_double(means)
+    second = centres.new_zeros(features.shape[1])
+    for rows in row_blocks(len(features), max(features.shape[1], len(means))):
+        block, shares = in_double(features[rows]), in_double(z[rows])
+        second += shares.sum(dim=1) @ block.square()
+        second -= 2 * (centres * (shares.T @ block)).sum(dim=0)
+        second += shares.sum(dim=0) @ centres.square()
+    return (second / len(features)).clamp(min=VARIANCE_FLOOR / len(second))
+
+
 def _mahalanobis(features: Tensor, means: Tensor, variance: Tensor) -> Tensor:
-    """Squared distances (N, C) of features to means, each channel divided by its variance."""
-    scaled = features / variance
-    own = (scaled * features).sum(dim=1, keepdim=True)
-    return own - 2 * scaled @ means.T + (means.square() / variance).sum(dim=1)
+    """Squared distances (N, C) of features to means, each channel divided by its variance.
+
+    Worked out in float64, as small variances magnify the rounding of both.
+    """
+    made = features.new_empty(len(features), len(means))
+    centres = in_double(means)
+    own = (centres.square() / variance).sum(dim=1)
+    for rows in row_blocks(len(features), max(features.shape[1], len(means))):
+        block = in_double(features[rows])
+        scaled = block / variance
+        square = (scaled * block).sum(dim=1, keepdim=True)
+        made[rows] = (square - 2 * scaled @ centres.T + own).to(made)
+    return made
 
 
 def terms(context: Context, images: Images) -> Terms:

@@ -37,7 +37,6 @@ class Wanted:
         voters: support images beside each.
         confusions: pairs of classes, at most.
         leaks: whether to `keep` or `drop` support images that nearly equal a test image.
-        bootstrap: samples per interval.
         seed: of samples.
         device: where tensors are kept.
     """
@@ -46,7 +45,6 @@ class Wanted:
     voters: int
     confusions: int
     leaks: str = "keep"
-    bootstrap: int = 10000
     seed: int = 0
     device: str = "cpu"
 
@@ -184,11 +182,11 @@ def _sizes(
 ) -> Iterator[SizePoint]:
     if shown.choice.support is None:
         return
-    yield from sizes(shown.row, shown.context, test, wanted.bootstrap, wanted.seed, now)
+    yield from sizes(shown.row, shown.context, test, now)
     for method in SIZED:
         rows = [] if method == shown.choice.method else peers(evaluation, shown.choice, method)
         for row in rows[:1]:
-            yield from sizes(row, shown.context, test, wanted.bootstrap, wanted.seed)
+            yield from sizes(row, shown.context, test)
 
 
 def _surfaces(

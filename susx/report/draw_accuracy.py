@@ -9,6 +9,7 @@ import altair as alt
 
 from susx.report.drawing import COLOURS, WIDTH, rows_of
 from susx.report.schema import Analysis
+from susx.rounding import decimal
 from susx.schema import Result, SeedSpread
 
 HEIGHT = 220
@@ -45,13 +46,13 @@ def describe_sizes(analysis: Analysis) -> str:
         points = [point for point in analysis.sizes if point.case.method == method]
         first, last = points[0], points[-1]
         parts.append(
-            f"{method} {first.top1:.1f} % with {first.per_class} and {last.top1:.1f} % with "
-            f"{last.per_class}"
+            f"{method} {decimal(first.top1)} % with {first.per_class} and "
+            f"{decimal(last.top1)} % with {last.per_class}"
         )
     return (
         f"Test accuracy with the first support images of every class, hyper-parameters as tuned "
-        f"with all of them: {'; '.join(parts)}; zero-shot {_zero_shot(analysis):.1f} %. Bands are "
-        "95 % bootstrap intervals."
+        f"with all of them: {'; '.join(parts)}; zero-shot {decimal(_zero_shot(analysis))} %. "
+        "Bands are 95 % intervals."
     )
 
 
@@ -90,8 +91,8 @@ def describe_shots(result: Result, encoder: str | None = None) -> str:
         return "No few-shot support set was evaluated."
     most = max(spread.support_size for spread in spreads)
     parts = [
-        f"{spread.method} {spread.top1_mean:.1f}"
-        + ("" if spread.top1_std is None else f" ± {spread.top1_std:.1f}")
+        f"{spread.method} {decimal(spread.top1_mean)}"
+        + ("" if spread.top1_std is None else f" ± {decimal(spread.top1_std)}")
         for spread in spreads
         if spread.support_size == most
     ]
@@ -182,6 +183,11 @@ def _apart(ends: Sequence[dict[str, Any]], domain: Sequence[float]) -> list[dict
                 places[i - 1] -= short / 2
                 places[i] += short / 2
     return [
-        {"x": right, "at": place, "name": end["name"], "words": f"{end['name']} {end['y']:.1f}"}
+        {
+            "x": right,
+            "at": place,
+            "name": end["name"],
+            "words": f"{end['name']} {decimal(end['y'])}",
+        }
         for place, end in zip(places, ordered, strict=True)
     ]

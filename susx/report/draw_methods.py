@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 
 from susx.report.drawing import BLUE, GREEN, GREY, VERMILLION, WIDTH, rows_of
+from susx.rounding import decimal
 from susx.schema import Result, Run, SeedSpread
 
 STEP = 26
@@ -48,7 +49,7 @@ def describe_methods(result: Result) -> str:
         return "No row can be compared."
     best = fair[0]
     zero_shot = [row for row in rows if row["name"] == "zero-shot"]
-    than = f"; zero-shot {zero_shot[0]['y']:.1f} %" if zero_shot else ""
+    than = f"; zero-shot {decimal(zero_shot[0]['y'])} %" if zero_shot else ""
     left = len(rows) - len(fair)
     rest = "1 row was tuned on the test images and does not compare."
     if left != 1:
@@ -57,7 +58,7 @@ def describe_methods(result: Result) -> str:
     return (
         f"Top-1 test accuracy with 95 % intervals, few-shot rows as mean and standard deviation "
         f"over draws. Best: {best['name']} ({best['encoder']}, {best['tuned']}) with "
-        f"{best['y']:.1f} %{than}.{marked}"
+        f"{decimal(best['y'])} %{than}.{marked}"
     )
 
 

@@ -11,6 +11,7 @@ import altair as alt
 
 from susx.report.drawing import WIDTH, rows_of
 from susx.report.schema import Surface
+from susx.rounding import decimal
 
 HEIGHT = 200
 LEVELS = 8
@@ -52,9 +53,9 @@ def describe_surface(surface: Surface) -> str:
     chosen = ", ".join(f"{name} {value:.3g}" for name, value in surface.chosen.items())
     return (
         f"Accuracy of {surface.case.method} on the {surface.tuned_on} images over {surface.x} and "
-        f"{surface.y}; chosen: {chosen} (ring). Best {best:.1f} %; "
-        f"{100 * surface.plateau_share:.0f} % of the points are within one standard error of it "
-        f"(at least {surface.plateau:.1f} %, outlined)."
+        f"{surface.y}; chosen: {chosen} (ring). Best {decimal(best)} %; "
+        f"{decimal(100 * surface.plateau_share, 0)} % of the points are within one standard error "
+        f"of it (at least {decimal(surface.plateau)} %, outlined)."
     )
 
 

@@ -53,15 +53,13 @@ def _of_images(result: Result) -> Iterator[Loss]:
     for split, counts in result.images.items():
         reasons = (f"{key}: {reason}" for key, reason in counts.unreadable.items())
         yield Loss(f"{split} images", "unreadable, left out", counts.n_unreadable, _few(reasons))
+        names = counts.classes_without_images
+        yield Loss(f"{split} images", "classes without images", len(names), _few(names))
 
 
 def _of_listing(meta: Mapping[str, Any]) -> Iterator[Loss]:
-    for key, what in (
-        ("classes_without_folder", "classes without a folder"),
-        ("classes_without_images", "classes without images"),
-    ):
-        names = meta.get(key) or ()
-        yield Loss("test images", what, len(names), _few(names))
+    names = meta.get("classes_without_folder") or ()
+    yield Loss("test images", "classes without a folder", len(names), _few(names))
     yield Loss("test images", "other files, ignored", meta.get("n_other_files", 0))
 
 

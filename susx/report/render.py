@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from susx.errors import InputError
 from susx.plain import SECRET_VARIABLE, visible, without_secrets
+from susx.rounding import decimal
 from susx.table import tuned_on
 
 if TYPE_CHECKING:
@@ -93,12 +94,12 @@ def _source(name: str) -> str:
 
 def fixed(value: float, places: int = 1) -> str:
     """A number with so many decimals."""
-    return f"{value:.{places}f}"
+    return decimal(value, places)
 
 
 def signed(value: float, places: int = 1) -> str:
     """A number with its sign, as typeset."""
-    return f"{value:+.{places}f}".replace("-", MINUS)
+    return decimal(value, places, sign=True).replace("-", MINUS)
 
 
 def thousands(n: int) -> Any:

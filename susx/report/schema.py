@@ -57,7 +57,7 @@ class SizePoint(_Strict):
         per_class: support images per class at most.
         n_images: of all classes together.
         top1: accuracy in percent.
-        ci95: its 95 % bootstrap interval.
+        ci95: its 95 % interval.
     """
 
     case: CaseKey

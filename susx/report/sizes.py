@@ -10,7 +10,7 @@ from torch import Tensor
 from susx.methods import Context
 from susx.report.rows import Predicted, Row
 from susx.report.schema import SizePoint
-from susx.statistics import accuracy_interval
+from susx.statistics import accuracy_interval, percent
 from susx.tuning import Labelled, place_in_class
 
 
@@ -18,8 +18,6 @@ def sizes(
     row: Row,
     context: Context,
     test: Labelled,
-    bootstrap: int,
-    seed: int,
     whole: Predicted | None = None,
 ) -> Iterator[SizePoint]:
     """Test a row with the first 1, 2, 4, ... support images of every class, and with all.
@@ -28,8 +26,6 @@ def sizes(
         row: the row; its hyper-parameters are kept.
         context: with the whole support set and no constants, which depend on it.
         test: test images.
-        bootstrap: samples per interval.
-        seed: of these.
         whole: (N,) classes by the whole support set, where they are known.
     """
     places = place_in_class(context.required_labels)
@@ -42,12 +38,12 @@ def sizes(
         else:
             predicted = replace(row, correct=None).predict(some, test)
         correct = predicted == labels
-        low, high = accuracy_interval(correct, bootstrap, seed)
+        low, high = accuracy_interval(correct)
         yield SizePoint(
             case=row.key,
             per_class=per_class,
             n_images=len(some.required_labels),
-            top1=round(100 * float(correct.mean()), 3),
+            top1=percent(correct.sum(), len(correct)),
             ci95=(low, high),
         )
 

@@ -49,7 +49,7 @@ def _counter(
     """What counts right tuning images on a grid, and how many there are; None if none are."""
     memory = settings.memory_mib
     if row.key.protocol == "validation" and tuning is not None:
-        terms, labels = row.method.terms(context, tuning.images), tuning.labels
+        terms, labels = row.method.finite_terms(context, tuning.images), tuning.labels
         return lambda grid: search(terms, labels, grid, memory_mib=memory), len(labels)
     n = 0 if context.support is None else len(context.support)
     if row.key.protocol == "support" and n <= MOST_SUPPORT:
@@ -65,7 +65,8 @@ def surface(
     n: int,
 ) -> Surface:
     """A surface from numbers of right images, in any shape with x before y, among n."""
-    shares = counts.reshape(len(axes[0]), len(axes[1])).T / n
+    grid = counts.reshape(len(axes[0]), len(axes[1])).T
+    shares = grid / n
     least = plateau(shares, n)
     return Surface(
         case=row.key,
@@ -74,9 +75,9 @@ def surface(
         y=names[1],
         x_values=list(axes[0]),
         y_values=list(axes[1]),
-        accuracy=(100 * shares).round(4).tolist(),
+        accuracy=(100 * grid / n).tolist(),
         chosen=dict(row.hyperparameters),
-        plateau=round(100 * least, 4),
+        plateau=100 * least,
         plateau_share=float((shares >= least).mean()),
     )
 

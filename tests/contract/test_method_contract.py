@@ -1,5 +1,6 @@
 """What every registered method promises."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -84,6 +85,39 @@ def test_float32_features_give_float32_logits(method: Method) -> None:
     made = logits(method, context_of(PROBLEM, dtype=single), images_of(PROBLEM, single))
     assert made.dtype == torch.float32
     assert_close(made, logits(method), ROUNDINGS)
+
+
+@ALL
+@pytest.mark.parametrize("n", [1, 2, 5, 20])
+@pytest.mark.parametrize("sizes", [(8, (4, 1, 3, 2, 6)), (64, (2,) * 30)], ids=["small", "wide"])
+def test_few_images_in_float32_are_classified_as_in_float64(
+    method: Method, n: int, sizes: tuple[int, tuple[int, ...]]
+) -> None:
+    problem = make_problem(0, n, *sizes)
+    made, exact = (
+        logits(method, context_of(problem, dtype=dtype), images_of(problem, dtype))
+        for dtype in (torch.float32, torch.float64)
+    )
+    assert made.shape == (n, len(sizes[1]))
+    assert made.isfinite().all()
+    assert torch.equal(made.argmax(dim=1), exact.argmax(dim=1))
+
+
+@ALL
+@pytest.mark.parametrize("n", [1, 2, 5, 20])
+def test_images_that_all_equal_one_text_are_of_its_class(method: Method, n: int) -> None:
+    where = context_of(PROBLEM, dtype=torch.float32)
+    images = images_of(make_problem(0, n), torch.float32)
+    alike = replace(images, features=where.text[3].expand(n, -1))
+    assert (logits(method, where, alike).argmax(dim=1) == 3).all()
+
+
+@ALL
+def test_logits_that_are_no_finite_numbers_are_refused(method: Method) -> None:
+    features = images_of(PROBLEM).features.clone()
+    features[[7, 50]] = torch.inf
+    with pytest.raises(InputError, match=rf"{re.escape(method.name)}: logits of \d+ of 101 images"):
+        logits(method, images=replace(images_of(PROBLEM), features=features))
 
 
 @ALL

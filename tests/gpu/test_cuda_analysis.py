@@ -20,7 +20,7 @@ def test_an_analysis_on_cuda_is_that_on_the_cpu(tmp_path: Path, method: str) -> 
     found = []
     for device in ("cpu", "cuda"):
         evaluation = evaluated(files, replace(PLAN, device=device))
-        wanted = Wanted(4, 2, 5, bootstrap=20, device=device)
+        wanted = Wanted(4, 2, 5, device=device)
         made = analyse("pets", "clip", files, evaluation, choice, TUNING, wanted)
         found.append(Analysis.model_validate(made))
     cpu, cuda = found

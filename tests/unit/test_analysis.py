@@ -25,7 +25,7 @@ from tests.closeness import assert_close, random_walk
 from tests.unit.made_caches import CLASSES, PROBLEM, write_files
 from tests.unit.made_classifier import EXPORTABLE, STRATEGIES, TUNING, choice_of, evaluated
 
-WANTED = Wanted(examples=4, voters=2, confusions=5, bootstrap=20)
+WANTED = Wanted(examples=4, voters=2, confusions=5)
 TEST_LABELS = PROBLEM.labels[:20]
 LC = choice_of("tip-x", "validation")
 

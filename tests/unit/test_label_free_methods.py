@@ -388,3 +388,18 @@ def test_transclip_makes_the_published_updates() -> None:
     found = made.logits(Images(torch.from_numpy(problem.images).double())).exp()
     # A probability is as inexact as the logit of up to 100 behind it.
     assert_close(found, transclip(problem), random_walk(8), scale=100)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("n", "n_classes"), [(1, 10), (2, 10), (5, 10), (20, 10), (20, 100)])
+def test_transclip_keeps_what_the_text_is_certain_of(
+    n: int, n_classes: int, dtype: torch.dtype
+) -> None:
+    random = np.random.default_rng(0)
+    text = torch.from_numpy(unit_rows(random, n_classes, 64)).to(dtype)
+    labels = torch.from_numpy(random.integers(0, n_classes, n))
+    rows = text[labels] + 0.01 * torch.from_numpy(unit_rows(random, n, 64)).to(dtype)
+    images = Images(rows / rows.norm(dim=1, keepdim=True))
+    made = METHODS["transclip"].fit(Context(text, 100.0), {}).logits(images)
+    assert made.isfinite().all()
+    assert made.argmax(dim=1).tolist() == labels.tolist()

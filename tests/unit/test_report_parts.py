@@ -90,14 +90,24 @@ def test_every_count_of_a_support_set_is_listed(key: str, words: str) -> None:
 
 
 def test_what_the_listing_of_test_images_says_is_listed() -> None:
-    listing = {"classes_without_images": ["a", "b"], "n_other_files": 5, "folder": "x"}
+    listing = {"classes_without_folder": ["a", "b"], "n_other_files": 5, "folder": "x"}
 
     found = {
         loss.what: (loss.n, loss.details)
         for loss in losses(Result.model_validate(result()), listing)
     }
 
-    assert found == {"classes without images": (2, ("a", "b")), "other files, ignored": (5, ())}
+    assert found == {"classes without a folder": (2, ("a", "b")), "other files, ignored": (5, ())}
+
+
+def test_classes_without_images_of_a_split_are_listed() -> None:
+    names = ["Pug", "Boxer"]
+    images = {"n_read": 1, "n_unreadable": 0, "unreadable": {}, "classes_without_images": names}
+
+    (loss,) = losses(Result.model_validate(result(images={"test": images})))
+
+    assert (loss.where, loss.what) == ("test images", "classes without images")
+    assert (loss.n, loss.details) == (2, ("Pug", "Boxer"))
 
 
 def test_long_lists_end_with_how_many_more_there_are() -> None:

@@ -141,7 +141,7 @@ def test_sizes_double_up_to_all(largest: int, expected: list[int]) -> None:
 def test_smaller_supports_are_the_first_images_of_every_class(method: Method) -> None:
 
     case = row(method.name, "fixed" if method.grid else "none")
-    found = list(sizes(case, CONTEXT, TEST, 50, 1))
+    found = list(sizes(case, CONTEXT, TEST))
     assert [point.per_class for point in found] == [1, 2, 4, 6]
     for point in found:
         seen: dict[int, int] = {}
@@ -159,10 +159,10 @@ def test_smaller_supports_are_the_first_images_of_every_class(method: Method) ->
         logits = case.method.fit(some, case.hyperparameters).logits(TEST.images)
         correct = (logits.argmax(dim=1) == TEST.labels).numpy()
         assert point.top1 == pytest.approx(100 * correct.mean(), abs=stored(3))
-        assert list(point.ci95) == accuracy_interval(correct, 50, 1)
+        assert list(point.ci95) == accuracy_interval(correct)
 
 
 def test_the_whole_support_set_is_not_classified_twice() -> None:
     case = row("tip-x", "fixed")
     whole = TEST.labels.numpy()
-    assert list(sizes(case, CONTEXT, TEST, 50, 1, whole))[-1].top1 == 100
+    assert list(sizes(case, CONTEXT, TEST, whole))[-1].top1 == 100

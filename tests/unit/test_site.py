@@ -143,7 +143,7 @@ def test_the_shell_can_complete_the_command() -> None:
 
 @pytest.mark.parametrize(("photos", "half"), [(100, 8), (20, 18)])
 def test_intervals_are_as_wide_as_the_tutorial_says(photos: int, half: int) -> None:
-    low, high = accuracy_interval(np.arange(photos) < 0.8 * photos, 10000, 0)
+    low, high = accuracy_interval(np.arange(photos) < 0.8 * photos)
     assert (high - low) / 2 == pytest.approx(half, abs=1)
     assert "100 test photos, of which 80 are right, it is about 8 points" in " ".join(
         text_of(TUTORIAL).split()

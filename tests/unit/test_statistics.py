@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from susx.rounding import decimal
 from susx.statistics import (
     ChangedPair,
     accuracy_interval,
     changed_pairs,
+    mean_per_class,
     paired_difference,
     per_class_accuracy,
+    percent,
     seed_spread,
 )
 from tests.closeness import stored
@@ -22,6 +25,10 @@ SAMPLES = 4000
 
 def outcomes(seed: int, share: float, n: int = 800) -> np.ndarray:
     return np.random.default_rng(seed).random(n) < share
+
+
+def correct_of(k: int, n: int) -> np.ndarray:
+    return np.arange(n) < k
 
 
 def resampled(values: np.ndarray, seed: int = 1) -> list[float]:
@@ -34,7 +41,34 @@ def resampled(values: np.ndarray, seed: int = 1) -> list[float]:
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.93])
 def test_accuracy_interval_is_that_of_resampled_images(share: float) -> None:
     correct = outcomes(0, share)
-    assert accuracy_interval(correct, SAMPLES, 0) == pytest.approx(resampled(correct), abs=0.5)
+    assert accuracy_interval(correct) == pytest.approx(resampled(correct), abs=0.5)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 18, 60])
+def test_accuracy_interval_covers_the_true_accuracy_at_any_size(n: int) -> None:
+    intervals = np.array([accuracy_interval(correct_of(k, n)) for k in range(n + 1)]) / 100
+    for share in np.linspace(0, 1, 101):
+        covered = (intervals[:, 0] <= share) & (share <= intervals[:, 1])
+        weights = np.array([comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(n + 1)])
+        assert weights[covered].sum() >= 0.95
+
+
+@pytest.mark.parametrize("n", [1, 5, 18, 60])
+@pytest.mark.parametrize("gains", [(0.0, 0.0), (0.03, 0.0), (0.1, 0.1), (0.5, 0.1), (0.9, 0.0)])
+def test_paired_interval_covers_the_true_difference_at_any_size(
+    n: int, gains: tuple[float, float]
+) -> None:
+    random = np.random.default_rng(n)
+    corrected, broken = gains
+    draws = random.multinomial(n, [corrected, broken, 1 - corrected - broken], 200)
+    found = {
+        (c, b): paired_difference(*pair(c, b, n), 1000, 0)["ci95"]
+        for c, b in {(int(c), int(b)) for c, b, _ in draws}
+    }
+    hits = [found[c, b] for c, b, _ in draws.tolist()]
+    covered = [low <= 100 * (corrected - broken) <= high for low, high in hits]
+    # 0.95 less three standard errors of 200 draws.
+    assert np.mean(covered) >= 0.95 - 3 * sqrt(0.95 * 0.05 / 200)
 
 
 @pytest.mark.parametrize(("first", "second"), [(0.7, 0.6), (0.6, 0.6), (0.1, 0.9)])
@@ -52,7 +86,7 @@ def test_pairing_makes_the_interval_of_similar_classifiers_narrow() -> None:
     b = a.copy()
     b[:8] = ~b[:8]
     low, high = paired_difference(a, b, SAMPLES, 0)["ci95"]
-    alone = accuracy_interval(a, SAMPLES, 0)
+    alone = accuracy_interval(a)
     assert high - low < (alone[1] - alone[0]) / 2
 
 
@@ -60,22 +94,29 @@ def test_interval_contains_the_accuracy_and_shrinks_with_more_images() -> None:
     few, many = outcomes(4, 0.7, 50), outcomes(4, 0.7, 5000)
     widths = []
     for correct in (few, many):
-        low, high = accuracy_interval(correct, SAMPLES, 0)
+        low, high = accuracy_interval(correct)
         assert low < 100 * correct.mean() < high
         widths.append(high - low)
     assert widths[0] > 5 * widths[1]
 
 
-@pytest.mark.parametrize(("value", "interval"), [(True, [100.0, 100.0]), (False, [0.0, 0.0])])
-def test_interval_of_unanimous_outcomes_is_a_point(value: bool, interval: list[float]) -> None:
-    assert accuracy_interval(np.full(20, value), SAMPLES, 0) == interval
+@pytest.mark.parametrize("n", [1, 18, 2000])
+def test_interval_of_unanimous_outcomes_leaves_room_for_others(n: int) -> None:
+    share = 0.025 ** (1 / n)  # of which n right images are as rare as the interval allows
+    assert accuracy_interval(correct_of(n, n)) == pytest.approx([100 * share, 100], rel=1e-9)
+    assert accuracy_interval(correct_of(0, n)) == pytest.approx([0, 100 * (1 - share)], rel=1e-9)
 
 
-def test_difference_of_a_classifier_to_itself_is_exactly_zero() -> None:
-    correct = outcomes(5, 0.5)
-    assert paired_difference(correct, correct, SAMPLES, 0) == {
-        "mean": 0.0, "ci95": [0.0, 0.0], "corrected": 0, "broken": 0, "mcnemar_p": 1.0
-    }  # fmt: skip
+def test_difference_of_equal_classifiers_is_zero_within_what_few_images_show() -> None:
+    widths = []
+    for n in (18, 1800):
+        correct = outcomes(5, 0.5, n)
+        made = paired_difference(correct, correct, SAMPLES, 0)
+        low, high = made.pop("ci95")
+        assert made == {"mean": 0.0, "corrected": 0, "broken": 0, "mcnemar_p": 1.0}
+        assert low < 0 < high
+        widths.append(high - low)
+    assert widths[0] > 50 * widths[1]
 
 
 def test_difference_changes_sign_with_its_order() -> None:
@@ -116,15 +157,58 @@ def test_differences_can_be_written_as_json() -> None:
 def test_intervals_are_the_same_for_a_seed_and_for_any_order_of_images() -> None:
     a, b = outcomes(8, 0.7), outcomes(9, 0.6)
     order = np.random.default_rng(0).permutation(len(a))
-    assert accuracy_interval(a, SAMPLES, 3) == accuracy_interval(a[order], SAMPLES, 3)
+    assert accuracy_interval(a) == accuracy_interval(a[order])
     assert paired_difference(a, b, SAMPLES, 3) == paired_difference(a[order], b[order], SAMPLES, 3)
-    assert accuracy_interval(a, 100, 3) != accuracy_interval(a, 100, 4)
+    one, other = (paired_difference(a, b, 100, seed) for seed in (3, 4))
+    assert one["ci95"] != other["ci95"]
 
 
 def test_per_class_accuracy_counts_every_class_and_skips_absent_ones() -> None:
     correct = np.array([True, False, True, True, False, False])
     labels = np.array([2, 2, 0, 2, 3, 3])
-    assert per_class_accuracy(correct, labels, 5) == [100.0, None, 66.667, 0.0, None]
+    assert per_class_accuracy(correct, labels, 5) == [100.0, None, 200 / 3, 0.0, None]
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [([80.0, 60.0, 100.0], 80.0), ([80.0, None, 60.0], None), ([None], None), ([50.0], 50.0)],
+)
+def test_mean_per_class_is_unknown_if_that_of_a_class_is(
+    values: list[float | None], mean: float | None
+) -> None:
+    assert mean_per_class(values) == mean
+
+
+@pytest.mark.parametrize(
+    ("count", "n", "text"),
+    [
+        (1707, 2000, "85.4"),
+        (1683, 2000, "84.2"),
+        (1, 2000, "0.1"),
+        (1706999, 2000000, "85.3"),
+        (1, 3, "33.3"),
+        (2, 3, "66.7"),
+        (7, 7, "100.0"),
+        (0, 7, "0.0"),
+    ],
+)
+def test_percentages_of_counts_are_rounded_as_on_paper(count: int, n: int, text: str) -> None:
+    assert decimal(percent(count, n)) == text
+
+
+def test_any_count_in_percent_is_rounded_half_up() -> None:
+    for n in (40, 2000, 3669, 10000):
+        for count in range(0, n + 1, 7 if n > 1000 else 1):
+            tenths = (2000 * count + n) // (2 * n)
+            assert decimal(percent(count, n)) == f"{tenths // 10}.{tenths % 10}"
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "text"),
+    [(0.25, 1, "+0.3"), (-0.25, 1, "-0.3"), (0.04, 1, "+0.0"), (1.005, 2, "+1.01"), (2.5, 0, "+3")],
+)
+def test_halves_are_rounded_away_from_zero(value: float, places: int, text: str) -> None:
+    assert decimal(value, places, sign=True) == text
 
 
 def test_per_class_accuracy_can_be_written_as_json() -> None:

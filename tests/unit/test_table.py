@@ -120,6 +120,17 @@ def test_unreadable_images_of_all_splits_are_counted(tmp_path: Path) -> None:
     assert "unreadable" not in printed(tmp_path, result())
 
 
+def test_classes_without_test_images_are_named(tmp_path: Path) -> None:
+    counts = {"n_read": 9, "n_unreadable": 0, "unreadable": {}}
+    images = {
+        "test": {**counts, "classes_without_images": ["ant", "bee"]},
+        "validation": {**counts, "classes_without_images": ["cow"]},
+    }
+    text = printed(tmp_path, result(images=images))
+    assert 'test: 2 classes without images: "ant", "bee"; mean per class is unknown' in text
+    assert 'validation: 1 class without images: "cow"' in text
+
+
 def test_short_classes_are_told_only_where_there_are_any(tmp_path: Path) -> None:
     counts = {"size": 2, "n_kept": 3, "n_duplicates": 0, "n_unreadable": 0}
     supports = {

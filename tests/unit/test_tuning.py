@@ -114,3 +114,14 @@ def test_continuous_search_is_at_least_as_good_as_the_grid() -> None:
         assert between.correct >= on_grid.correct
         logits = method.fit(context_of(problem), between.hyperparameters).logits(labelled.images)
         assert int((logits.argmax(dim=1) == labelled.labels).sum()) == between.correct
+
+
+@pytest.mark.parametrize("protocol", ["validation", "support", "fixed"])
+def test_values_that_make_logits_infinite_are_refused(protocol: str) -> None:
+    problem = make_problem(6, support=BALANCED)
+    ape, value = METHODS["ape"], 1e3  # exp(1e3 KL) is beyond float64
+    grid = {**ape.grid, "gamma": Axis(value, value + 1, 1)}
+    settings = Settings({"ape": grid}, {"ape": {"gamma": value}})
+    validation = Labelled(images_of(problem), torch.from_numpy(problem.labels))
+    with pytest.raises(InputError, match=r"ape: logits of \d+ of \d+ images are not finite"):
+        tune(ape, context_of(problem), protocol, settings, validation)
