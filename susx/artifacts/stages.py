@@ -17,6 +17,10 @@ STAGES = {
         *("import_classes", "import_images", "import_text", "import_support"),
         *("evaluate", "collate", "export_classifier", "predict", "analyse", "report", "summary"),
     )
+} | {
+    **dict.fromkeys(("search_shard", "search_embeddings", "match_captions", "query_service"), 2),
+    **dict.fromkeys(("draw_support", "select_support", "download_support", "join_chunks"), 2),
+    **dict.fromkeys(("evaluate", "collate", "report"), 2),
 }
 """Version of every stage, by the name of its rule."""
 

@@ -10,7 +10,6 @@ import hashlib
 import logging
 import math
 import tarfile
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,16 +17,16 @@ from pathlib import Path
 from susx.errors import InputError, listing
 from susx.files import sha256_json
 from susx.manifests import ClassManifest, SupportRecord, Table
+from susx.support.account import DUPLICATE, SURPLUS, UNTRIED, summary
 from susx.support.duplicates import Originals
-from susx.support.judge import OUTRANKED, Judge
-from susx.support.refusal import REFUSED, Limits, refusal
+from susx.support.judge import Judge
+from susx.support.refusal import Limits, refusal
 from susx.support.retrieval import Candidate
-from susx.support.selection import DISAGREES, DUPLICATE, SURPLUS, summary, write_images
+from susx.support.selection import write_images
 from susx.support.waves import UNSENT, Outcome, Rules, fetch_wave, read_wave
 
 WAVE_SIZE = 2000
 OFFLINE = 50
-UNTRIED = "not tried"
 
 Ranking = Sequence[Sequence[Candidate]]
 
@@ -137,6 +136,7 @@ def collect_downloads(
     wanted: Wanted,
     images: str | Path,
     judge: Judge | None = None,
+    pool: Mapping[str, int] | None = None,
 ) -> Table:
     """Write the support set of downloaded images.
 
@@ -147,6 +147,7 @@ def collect_downloads(
         wanted: numbers.
         images: tar to write; keys are those of the returned manifest.
         judge: chooses `size` of the `quota` images by their embeddings.
+        pool: rows of the pool that were searched, or left out, by reason.
 
     Returns:
         Table of SupportRecord, one row per candidate; `reason` says why one is not kept.
@@ -162,13 +163,8 @@ def collect_downloads(
         quota = Table(records, classes.sha256, summary(records, classes, wanted.quota))
         records = judge.judged(quota, Path(images))
         write_images(images, _stored({r.key: by_key[r.key] for r in records if r.kept}))
-    counts = summary(records, classes, wanted.size)
-    meta = counts | {
-        "n_unreadable": sum(record.reason.startswith("not readable") for record in records),
-        "downloads": _download_counts(records),
-    }
-    kept = Counter(record.class_name for record in records if record.kept)
-    if short := [name for name in classes.names if kept[name] < wanted.size]:
+    meta = summary(records, classes, wanted.size, pool)
+    if short := meta["short_classes"]:
         logging.warning("fewer than %d images: %s", wanted.size, listing(short, 20))
     return Table(records, classes.sha256, meta)
 
@@ -229,17 +225,3 @@ def _stored(images: Mapping[str, Outcome]) -> Iterator[tuple[str, bytes]]:
     finally:
         for tar in tars.values():
             tar.close()
-
-
-def _download_counts(records: Sequence[SupportRecord]) -> dict[str, object]:
-    """Count addresses by what became of them: the `DownloadCounts` of a result."""
-    reasons = {record.url: record.reason for record in records}
-    arrived = ("", DUPLICATE, SURPLUS, OUTRANKED, DISAGREES)
-    tried = [r for r in reasons.values() if r != UNTRIED and not r.startswith(REFUSED)]
-    failed = [reason.split(" (")[0] for reason in tried if reason not in arrived]
-    return {
-        "n_candidates": len(reasons),
-        "n_tried": len(tried),
-        "n_failed": len(failed),
-        "reasons": dict(sorted(Counter(failed).items(), key=lambda item: (-item[1], item[0]))),
-    }

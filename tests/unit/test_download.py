@@ -72,14 +72,10 @@ def test_waves_go_on_until_the_quota_is_reached(web: Web, tmp_path: Path) -> Non
     ]
     assert stored["00000-00004"] == photo(2)
     assert table.meta["short_classes"] == {"mouse": 1}
-    assert (table.meta["n_kept"], table.meta["n_duplicates"], table.meta["n_unreadable"]) == (
-        5,
-        1,
-        1,
-    )
-    assert table.meta["downloads"] == {
-        "n_candidates": 10, "n_tried": 8, "n_failed": 2, "reasons": {gone: 1, text: 1}
-    }  # fmt: skip
+    assert table.meta["n_candidates"] == 11
+    assert table.meta["fates"] == {"kept": 5, "duplicate": 1, "failed": 3, "not tried": 2}
+    assert table.meta["failed"] == {gone: 2, text: 1}
+    assert table.meta["classes"]["ant"] == {"kept": 2, "not tried": 1}
     assert web.asked["/status/404"] == 1
     assert "/photo/6.png" not in web.asked
     write_table(tmp_path / "m.parquet", table, SupportRecord)
@@ -193,7 +189,7 @@ def test_published_ranks_stay_where_embeddings_only_choose(
     table = judged(web, tmp_path, judge_of([0, 70, 2, 40], selection, agreeing=np.eye(3)))
     assert reasons(table, 0) == [*expected, *REST]
     assert [record.score for record in table.records] == [1 - i / 10 for i in range(6)]
-    assert (table.meta["downloads"]["n_tried"], table.meta["downloads"]["n_failed"]) == (4, 0)
+    assert (table.meta["fates"]["not tried"], table.meta["failed"]) == (2, {})
 
 
 def test_refused_candidates_are_not_even_tried(web: Web, tmp_path: Path) -> None:
@@ -204,5 +200,4 @@ def test_refused_candidates_are_not_even_tried(web: Web, tmp_path: Path) -> None
     table = collect_downloads([unsafe, [], []], outcomes, CLASSES, wanted, tmp_path / "i.tar")
     assert "/photo/1.png" not in web.asked
     assert reasons(table, 0) == ["refused: punsafe", "kept", "kept"]
-    assert (table.meta["n_refused"], table.meta["downloads"]["n_tried"]) == (1, 2)
-    assert table.meta["downloads"]["reasons"] == {}
+    assert table.meta["fates"] == {"kept": 2, "refused": 1}
