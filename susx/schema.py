@@ -10,11 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from susx.errors import InputError
 from susx.files import read_json, verified
-from susx.support.account import Fate
 
 SCHEMA = "susx-result-4"
 
 Percent = Annotated[float, Field(ge=0, le=100)]
+Fate = Literal[
+    "kept", "outranked", "surplus", "duplicate", "refused", "disagrees", "flagged", "failed",
+    "not tried",
+]  # fmt: skip
 Fates = dict[Fate, Annotated[int, Field(ge=0)]]
 Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
 

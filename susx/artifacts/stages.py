@@ -21,6 +21,7 @@ STAGES = {
     **dict.fromkeys(("search_shard", "search_embeddings", "match_captions", "query_service"), 2),
     **dict.fromkeys(("draw_support", "select_support", "download_support", "join_chunks"), 2),
     **dict.fromkeys(("evaluate", "collate", "report"), 2),
+    **dict.fromkeys(("image_manifest", "list_unlabelled", "embed_shard"), 2),
 }
 """Version of every stage, by the name of its rule."""
 

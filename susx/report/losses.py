@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from susx.schema import Result, SupportCounts
-from susx.support.account import SEARCHED, Fate
+from susx.schema import Fate, Result, SupportCounts
+from susx.support.account import SEARCHED
 
 MOST_DETAILS = 50
 

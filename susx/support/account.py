@@ -10,15 +10,12 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from http.client import responses
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 from susx.manifests import ClassManifest, SupportRecord
+from susx.schema import Fate
 from susx.support.refusal import REFUSED
 
-Fate = Literal[
-    "kept", "outranked", "surplus", "duplicate", "refused", "disagrees", "flagged", "failed",
-    "not tried",
-]  # fmt: skip
 FATES: Final[tuple[Fate, ...]] = get_args(Fate)
 OUTRANKED: Final = "outranked"
 SURPLUS: Final = "surplus"

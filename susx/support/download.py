@@ -23,10 +23,20 @@ from susx.support.judge import Judge
 from susx.support.refusal import Limits, refusal
 from susx.support.retrieval import Candidate
 from susx.support.selection import write_images
-from susx.support.waves import UNSENT, Outcome, Rules, fetch_wave, read_wave
+from susx.support.waves import (
+    UNSENT,
+    Outcome,
+    Rules,
+    etiquette_of,
+    fetch_wave,
+    may_pass,
+    read_wave,
+)
 
 WAVE_SIZE = 2000
 OFFLINE = 50
+ANYHOW = ("threads", "timeout", "retries", "patience")
+"""Rules that say how images are fetched, not which are kept: what is there stays valid."""
 
 Ranking = Sequence[Sequence[Candidate]]
 
@@ -55,7 +65,8 @@ def download_images(
 ) -> dict[str, Outcome]:
     """Download candidates in waves until every class has its quota or none is left.
 
-    Complete waves of earlier runs are in `folder` and are not repeated.
+    Complete waves of earlier runs are in `folder` and are not repeated, but for addresses that
+    failed for a reason that may have passed.
 
     Args:
         ranking: candidates per class, best first.
@@ -70,17 +81,19 @@ def download_images(
     Raises:
         InputError: if no address can be reached, or the disk is full; finished waves are kept.
     """
-    judging = {k: v for k, v in vars(rules).items() if k != "threads"}
+    judging = {k: v for k, v in vars(rules).items() if k not in ANYHOW}
     home = Path(folder) / sha256_json(judging)[:12]
     waves = sorted(p for p in home.iterdir() if p.name.isdigit()) if home.is_dir() else []
-    outcomes = {outcome.url: outcome for wave in waves for outcome in read_wave(wave)}
+    known = {outcome.url: outcome for wave in waves for outcome in read_wave(wave)}
+    outcomes = {url: outcome for url, outcome in known.items() if not may_pass(outcome.reason)}
     tried = len(outcomes)
+    etiquette = etiquette_of(rules)
     outcomes |= _refused(ranking, wanted.refuse)
     number = len(waves)
     while urls := _next_wave(ranking, wanted, outcomes):
         for start in range(0, len(urls), WAVE_SIZE):
             part = urls[start : start + WAVE_SIZE]
-            found = fetch_wave(part, rules, home / f"{number:05d}")
+            found = fetch_wave(part, rules, home / f"{number:05d}", etiquette)
             lost = all(UNSENT.search(outcome.reason) for outcome in found)
             if lost and (not tried or len(part) >= OFFLINE):
                 _forget(home / f"{number:05d}")
@@ -114,18 +127,18 @@ def _next_wave(ranking: Ranking, wanted: Wanted, outcomes: Mapping[str, Outcome]
     """Addresses to try next, each once, class after class."""
     urls: dict[str, None] = {}
     for candidates in ranking:
-        good = Originals()
-        for position, candidate in enumerate(candidates):
+        good, untried = Originals(), []
+        for candidate in candidates:
             outcome = outcomes.get(candidate.url)
             if outcome is None:
-                untried = (c.url for c in candidates[position:] if c.url not in outcomes)
-                n = math.ceil((wanted.quota - len(good)) * wanted.wave_factor)
-                urls.update((url, None) for url, _ in zip(untried, range(n), strict=False))
-                break
-            if not outcome.reason and not good.repeated_by(outcome.fingerprint):
+                untried.append(candidate.url)
+            elif not outcome.reason and not good.repeated_by(outcome.fingerprint):
                 good.add(outcome.fingerprint)
             if len(good) == wanted.quota:
                 break
+        missing = wanted.quota - len(good)
+        most = math.ceil(missing * wanted.wave_factor) if missing else len(untried)
+        urls.update(dict.fromkeys(untried[:most]))
     return list(urls)
 
 

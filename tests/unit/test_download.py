@@ -20,7 +20,7 @@ from susx.support.waves import Rules
 from tests.web import Web, photo, serving
 
 CLASSES = class_manifest(["zebra", "ant", "mouse"])
-RULES = Rules(8, 2, 0, "susx-test", ["noai"], True, 1, 16, 10.0)
+RULES = Rules(8, 2, 0, "susx-test", ["noai"], True, 5, True, 1, 16, 10.0)
 WANTED = Wanted(size=2, quota=2, wave_factor=1.0, source="test")
 
 
@@ -108,6 +108,27 @@ def test_a_second_run_asks_nothing_and_a_larger_one_only_what_is_new(
     web.asked.clear()
     run(web, tmp_path, rules=replace(RULES, min_size=17))
     assert web.asked["/photo/1.png"] == 1
+
+
+def test_the_next_run_takes_up_what_may_have_passed_and_nothing_else(
+    web: Web, tmp_path: Path
+) -> None:
+    photos = [f"photo/{i}.png" for i in range(30, 36)]
+    nowhere = Candidate(0, 0, 1.0, "s", "x", "http://nowhere.invalid/1.png")
+    ranking = [[nowhere, *ranked(web, 0, "status/404", "flaky/36.png", *photos)], [], []]
+    arguments = ranking, WANTED, RULES, tmp_path
+    first = download_images(*arguments)
+    assert {o.reason for o in first.values()} >= {"HTTP Error 503: Service Unavailable"}
+    before = web.asked.copy()
+    second = download_images(
+        ranking, WANTED, replace(RULES, timeout=3, retries=1, patience=9), tmp_path
+    )
+    assert web.asked - before == {"/flaky/36.png": 1}
+    assert not second[f"{web.url}/flaky/36.png"].reason
+    table = collect_downloads(ranking, second, CLASSES, WANTED, tmp_path / "images.tar")
+    assert [r.url for r in table.records if r.kept] == [
+        f"{web.url}/flaky/36.png", f"{web.url}/{photos[0]}"
+    ]  # fmt: skip
 
 
 def test_a_crash_costs_the_wave_that_it_hit(
