@@ -112,12 +112,13 @@ rule download_support:
         kept=IN_WORK,
         limit=lambda w: candidate_limit(w.support),
         wanted=lambda w: wanted_images(w.support),
-        rules=CONFIG.download.model_dump(exclude={"wave_factor", "rerank"}),
+        rules=CONFIG.download.model_dump(exclude={"wave_factor", "rerank", "threads"}),
         encoder=judge_settings,
         selection=lambda w: selection(w.support),
         hub=judge_hub,
         how=lambda w: {
             "folder": f"{WORK}/{w.dataset}/support/{w.support}/downloads",
+            "threads": CONFIG.download.threads,
             "encoder": judge_runs(w),
         },
     script:

@@ -132,12 +132,22 @@ class Download(Section):
     retries: Count = Field(
         1, description="How often is tried again what failed for a passing reason."
     )
+    patience: Count = Field(
+        300,
+        description="Seconds that a run waits, in all, for hosts that ask it to (`Retry-After`, or "
+        "status 429). What is left is tried by the next run.",
+    )
     user_agent: str = Field(
         "susx (image retrieval)", min_length=1, description="Say here who you are."
     )
     robots: list[str] = Field(
         ["noai", "noimageai", "noindex", "noimageindex"],
-        description="Directives of header X-Robots-Tag that forbid the use of an image.",
+        description="Directives of header X-Robots-Tag that forbid the use of an image; `none` "
+        "forbids it, too, if `noindex` does.",
+    )
+    robots_txt: bool = Field(
+        True,
+        description="Whether images are left out that the robots.txt of their host disallows.",
     )
     allow_private: bool = Field(
         False,

@@ -206,9 +206,13 @@ def _support_counts(
     size = max(counts)
     return {
         "size": size,
+        "n_candidates": len(cache),
         "n_kept": len(cache),
-        "n_duplicates": 0,
-        "n_unreadable": 0,
+        "fates": {"kept": len(cache)},
+        "failed": {},
+        "classes": {
+            name: {"kept": count} for name, count in zip(classes.names, counts, strict=True)
+        },
         "short_classes": {
             name: count for name, count in zip(classes.names, counts, strict=True) if count < size
         },

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from susx.errors import InputError
 from susx.files import read_json, verified
 
-SCHEMA = "susx-result-3"
+SCHEMA = "susx-result-4"
 
 Percent = Annotated[float, Field(ge=0, le=100)]
+Fate = Literal[
+    "kept", "outranked", "surplus", "duplicate", "refused", "disagrees", "flagged", "failed",
+    "not tried",
+]  # fmt: skip
+Fates = dict[Fate, Annotated[int, Field(ge=0)]]
 Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
@@ -133,15 +139,6 @@ class ImageCounts(_Strict):
     )
 
 
-class DownloadCounts(_Strict):
-    """What became of the addresses of a support set's candidates."""
-
-    n_candidates: int = Field(description="Distinct addresses.")
-    n_tried: int = Field(description="Addresses that were tried.")
-    n_failed: int = Field(description="Tried addresses without an image that fits.")
-    reasons: dict[str, int] = Field(description="The latter by reason.")
-
-
 class Leak(_Strict):
     """A support image that nearly equals a test image."""
 
@@ -156,22 +153,27 @@ class SupportCounts(_Strict):
     """What became of the candidates of a support set."""
 
     size: int = Field(description="Images wanted per class.")
+    n_candidates: int = Field(
+        description="Candidates: images found, or drawn, in all classes together."
+    )
     n_kept: int = Field(description="Images of all classes together.")
-    n_duplicates: int = Field(description="Candidates left out as near copies of better ones.")
-    n_unreadable: int = Field(description="Candidates left out as unreadable.")
-    n_refused: int = Field(
-        0, description="Candidates left out for what their pool says: unsafe, watermarked."
+    fates: Fates = Field(
+        description="Candidates by what became of them, which adds up to `n_candidates`. `kept`; "
+        "`outranked`: another encoder ranked others higher; `surplus`: not needed; `duplicate`: "
+        "near copies of better ones; `refused`: for what their pool says of them; `disagrees`: the "
+        "text classifier does; `flagged`: by the safety checker; `failed`: not downloaded, not "
+        "readable or of a wrong size; `not tried`: enough were found before."
     )
-    n_flagged: int = Field(
-        0, description="Generated images that the model's safety checker refused."
+    failed: dict[str, int] = Field(
+        description="Those that failed by reason, without numbers and names."
     )
-    n_disagreeing: int = Field(
-        0, description="Candidates left out because the text classifier disagrees."
+    classes: dict[str, Fates] = Field(description="`fates` of every class.")
+    pool: dict[str, int] = Field(
+        {},
+        description="Rows of the pool that were searched, and those left out of the search, by "
+        "reason.",
     )
     short_classes: dict[str, int] = Field(description="Classes with fewer images than wanted.")
-    downloads: DownloadCounts | None = Field(
-        None, description="Downloads, if the candidates come from the web."
-    )
     leaks: list[Leak] | None = Field(
         None,
         description="Support images that nearly equal a test image; null where only features are "
@@ -182,11 +184,24 @@ class SupportCounts(_Strict):
         None, description="Of generated images: model, weights, scheduler and settings."
     )
 
+    @model_validator(mode="after")
+    def _adds_up(self) -> SupportCounts:
+        by_class: Counter[str] = sum(map(Counter, self.classes.values()), Counter())
+        sums = {
+            "n_candidates": sum(self.fates.values()) == self.n_candidates,
+            "n_kept": self.fates.get("kept", 0) == self.n_kept,
+            "failed": sum(self.failed.values()) == self.fates.get("failed", 0),
+            "classes": by_class == Counter(self.fates),
+        }
+        if wrong := [name for name, fits in sums.items() if not fits]:
+            raise ValueError(f"`{wrong[0]}` does not fit `fates`")
+        return self
+
 
 class Result(_Strict):
     """results/{dataset}.json."""
 
-    schema_: Literal["susx-result-3"] = Field(alias="schema", description="Version.")
+    schema_: Literal["susx-result-4"] = Field(alias="schema", description="Version.")
     dataset: str = Field(description="Name in config.yaml.")
     n_classes: int = Field(description="Number of classes.")
     n_test: int = Field(description="Test images.")

@@ -1,5 +1,6 @@
 """A web server on loopback that serves images, and everything that goes wrong on the web."""
 
+import gzip
 import io
 import struct
 import threading
@@ -17,11 +18,11 @@ from PIL import Image
 Colour = tuple[int, int, int]
 
 
-def image_bytes(colour: Colour, size: tuple[int, int], seed: int = 0) -> bytes:
-    """A PNG of one colour with noise."""
+def image_bytes(colour: Colour, size: tuple[int, int], seed: int = 0, format: str = "PNG") -> bytes:
+    """An image of one colour with noise."""
     noise = np.random.default_rng(seed).integers(-20, 21, (size[1], size[0], 3))
     pixels, stream = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8), io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG")
+    Image.fromarray(pixels).save(stream, format)
     return stream.getvalue()
 
 
@@ -48,7 +49,8 @@ def bomb() -> bytes:
 class Web:
     """What was asked of the server.
 
-    `asked` counts paths, `agents` holds user agents; `down` makes it answer 503.
+    `asked` counts paths but /robots.txt, whose text is `robots`; `agents` holds user agents; `down`
+    makes it answer 503. `waits` is how often it asks to wait `retry_after`.
     """
 
     def __init__(self, url: str) -> None:
@@ -56,6 +58,10 @@ class Web:
         self.asked: Counter[str] = Counter()
         self.agents: set[str] = set()
         self.down = False
+        self.robots: str | None = None
+        self.robots_asked = 0
+        self.waits = 0
+        self.retry_after: str | None = None
 
     def images(self, *numbers: int) -> list[str]:
         """Addresses of images."""
@@ -78,10 +84,18 @@ def serving() -> Iterator[Web]:
             self.wfile.write(body)
 
         def do_GET(self) -> None:
+            if self.path == "/robots.txt":
+                web.robots_asked += 1
+                self.answer((web.robots or "").encode(), 404 if web.robots is None else 200)
+                return
             web.asked[self.path] += 1
             web.agents.add(self.headers.get("User-Agent", ""))
             kind, _, rest = unquote(self.path.split("?")[0]).strip("/").partition("/")
-            if web.down or (kind == "flaky" and web.asked[self.path] == 1):
+            if web.waits > 0:
+                web.waits -= 1
+                wanted = {} if web.retry_after is None else {"Retry-After": web.retry_after}
+                self.answer(b"", 429, **wanted)
+            elif web.down or (kind == "flaky" and web.asked[self.path] == 1):
                 self.answer(b"", 503)
             elif kind in ("photo", "flaky"):
                 self.answer(photo(int(rest.split(".")[0])))
@@ -93,6 +107,15 @@ def serving() -> Iterator[Web]:
                 self.answer(b"", 302, Location=self.path)
             elif kind == "noai":
                 self.answer(photo(1), X_Robots_Tag=rest.replace("~", ":"))
+            elif kind == "packed":
+                packed = gzip.compress(photo(2)) if rest == "gzip" else zlib.compress(photo(2))
+                self.answer(packed, Content_Encoding=rest)
+            elif kind == "unpacked":
+                self.answer(photo(2), Content_Encoding="gzip")
+            elif kind == "swelling":
+                self.answer(gzip.compress(bytes(3 * 2**20)), Content_Encoding="gzip")
+            elif kind == "avif":
+                self.answer(image_bytes((9, 90, 9), (80, 72), 3, "AVIF"))
             elif kind == "html":
                 self.answer(b"<html>gone</html>", Content_Type="image/png")
             elif kind == "half":

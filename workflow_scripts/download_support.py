@@ -17,9 +17,10 @@ def main(job):
 
     classes, params = ClassManifest.read(job.input.classes), job.params
     candidates = (read_table(path, Candidate, classes.sha256) for path in job.input.candidates)
-    ranking = merge_candidates(candidates, classes, params.limit, may_lack=True)
+    ranking, pool = merge_candidates(candidates, classes, params.limit, may_lack=True)
     wanted = Wanted(**params.wanted)
-    outcomes = download_images(ranking, wanted, Rules(**params.rules), params.how["folder"])
+    rules = Rules(**params.rules, threads=params.how["threads"])
+    outcomes = download_images(ranking, wanted, rules, params.how["folder"])
     chosen_by = None
     if params.encoder:
         encoder = Encoder(**params.encoder, **params.how["encoder"])
@@ -27,7 +28,7 @@ def main(job):
         texts = (next(iter(job.input[name]), None) for name in ("ranking", "agreeing"))
         chosen_by = judge(encoder, selection, classes, job.threads, *texts)
     images = job.output.images
-    table = collect_downloads(ranking, outcomes, classes, wanted, images, chosen_by)
+    table = collect_downloads(ranking, outcomes, classes, wanted, images, chosen_by, pool)
     write_table(job.output.manifest, table, SupportRecord)
     logging.info("%s", table.meta)
 

@@ -16,7 +16,7 @@ def main(job):
     """The label of a support image is the class whose text found it."""
     classes = ClassManifest.read(job.input.classes)
     candidates = (read_table(path, Candidate, classes.sha256) for path in job.input.candidates)
-    ranking = merge_candidates(candidates, classes, job.params.limit)
+    ranking, pool = merge_candidates(candidates, classes, job.params.limit)
     shards = {name: Shard(**fields) for name, fields in job.params.shards.items()}
     features = dict(zip(shards, job.input.features, strict=False))
     texts = next(iter(job.input.text), None)
@@ -24,7 +24,7 @@ def main(job):
     text = read_classifier(texts, classes).weights if texts else None
     selection, source = Selection(**job.params.selection), job.params.source
     images = job.output.images
-    table = collect_support(ranking, shards, classes, selection, source, images, rows, text)
+    table = collect_support(ranking, shards, classes, selection, source, images, rows, text, pool)
     write_table(job.output.manifest, table, SupportRecord)
     logging.info("%s", table.meta)
 

@@ -17,7 +17,28 @@ STAGES = {
         *("import_classes", "import_images", "import_text", "import_support"),
         *("evaluate", "collate", "export_classifier", "predict", "analyse", "report", "summary"),
     )
-} | dict.fromkeys(("evaluate", "collate", "analyse", "report", "summary", "export_classifier"), 2)
+} | dict.fromkeys(
+    (
+        "image_manifest",
+        "list_unlabelled",
+        "search_shard",
+        "draw_support",
+        "select_support",
+        "join_chunks",
+        "search_embeddings",
+        "match_captions",
+        "query_service",
+        "download_support",
+        "embed_shard",
+        "evaluate",
+        "collate",
+        "export_classifier",
+        "analyse",
+        "report",
+        "summary",
+    ),
+    2,
+)
 """Version of every stage, by the name of its rule."""
 
 UNREPEATABLE = frozenset(

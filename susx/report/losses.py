@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from susx.schema import DownloadCounts, Result, SupportCounts
+from susx.schema import Fate, Result, SupportCounts
+from susx.support.account import SEARCHED
 
 MOST_DETAILS = 50
 
@@ -63,34 +64,35 @@ def _of_listing(meta: Mapping[str, Any]) -> Iterator[Loss]:
     yield Loss("test images", "other files, ignored", meta.get("n_other_files", 0))
 
 
+LOST: dict[Fate, str] = {
+    "failed": "candidates that failed: not downloaded, unreadable or of a wrong size",
+    "refused": "candidates refused for what their pool says of them",
+    "flagged": "drawn images refused by the safety checker",
+    "disagrees": "candidates left out because the text classifier disagrees",
+    "duplicate": "near copies of better candidates, left out",
+}
+
+
 def _of_support(where: str, counts: SupportCounts) -> Iterator[Loss]:
-    for n, what in (
-        (counts.n_unreadable, "candidates unreadable or not downloaded, left out"),
-        (counts.n_refused, "candidates refused for what their pool says of them"),
-        (counts.n_flagged, "drawn images refused by the safety checker"),
-        (counts.n_disagreeing, "candidates left out because the text classifier disagrees"),
-        (counts.n_duplicates, "near copies of better candidates, left out"),
-    ):
-        yield Loss(where, what, n)
+    for fate, what in LOST.items():
+        n, of = counts.fates.get(fate, 0), counts.n_candidates
+        by_reason = counts.failed if fate == "failed" else {}
+        reasons = (f"{reason}: {number}" for reason, number in by_reason.items())
+        yield Loss(where, f"{what} (of {of})", n, _few(reasons))
+    for left_out, n in counts.pool.items():
+        if left_out != SEARCHED:
+            yield Loss(where, f"rows of the pool left out: {left_out}", n)
     short = (f"{name}: {n} of {counts.size}" for name, n in counts.short_classes.items())
     what = "classes with fewer images than wanted"
     yield Loss(where, what, len(counts.short_classes), _few(short))
-    if counts.downloads:
-        yield _of_downloads(where, counts.downloads)
-    fate = "left out" if counts.leaks_dropped else "kept"
+    done = "left out" if counts.leaks_dropped else "kept"
     leaks = counts.leaks or ()
     pairs = (
         f"{leak.class_name}: {leak.key} from {leak.location} nearly equals {leak.image} "
         f"({leak.distance} of 256 bits differ)"
         for leak in leaks
     )
-    yield Loss(where, f"images that nearly equal a test image, {fate}", len(leaks), _few(pairs))
-
-
-def _of_downloads(where: str, counts: DownloadCounts) -> Loss:
-    reasons = (f"{reason}: {n}" for reason, n in counts.reasons.items())
-    what = f"downloads that failed, of {counts.n_tried} tried"
-    return Loss(where, what, counts.n_failed, _few(reasons))
+    yield Loss(where, f"images that nearly equal a test image, {done}", len(leaks), _few(pairs))
 
 
 def _of_texts(result: Result) -> Iterator[Loss]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import heapq
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 from susx.manifests import ClassManifest, Table
+from susx.support.account import NO_ADDRESS, NO_CAPTION, SEARCHED
 from susx.support.remote import ROWS_AT_ONCE, described, opened_parquet
 from susx.support.retrieval import Candidate
 from susx.web_pools import WebShard
@@ -89,27 +90,29 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
 
     Returns:
         Table of Candidate, by class and falling score: the share of the caption that is the name,
-        divided by the number of classes that it names; ties by row order.
+        divided by the number of classes that it names; ties by row order. `meta` counts rows that
+        were searched, and those that have no address or no caption.
 
     Raises:
         InputError: if the file is broken or lacks a column.
     """
     finder = NameFinder(classes)
     best: dict[int, list[tuple[float, int, Candidate]]] = defaultdict(list)
+    rows: Counter[str] = Counter()
     for row, record in enumerate(_records(shard)):
-        caption = record[shard.caption_column]
-        if not caption or not record[shard.url_column]:
+        found = described(record, shard)
+        rows[NO_ADDRESS if not found["url"] else SEARCHED if found["caption"] else NO_CAPTION] += 1
+        if not (found["url"] and found["caption"]):
             continue
-        for label, score in finder.find(str(caption)).items():
+        for label, score in finder.find(found["caption"]).items():
             heap = best[label]
             if len(heap) == limit and (score, -row) <= heap[0][:2]:
                 continue
-            found = described(record, shard)
             candidate = Candidate(label, label, score, name, f"{row:09d}", **found)
             push = heapq.heappush if len(heap) < limit else heapq.heapreplace
             push(heap, (score, -row, candidate))
     records = [hit[2] for label in sorted(best) for hit in sorted(best[label], reverse=True)]
-    return Table(records, classes.sha256)
+    return Table(records, classes.sha256, {"rows": dict(rows)})
 
 
 def _records(shard: WebShard) -> Iterator[dict[str, Any]]:

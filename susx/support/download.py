@@ -10,7 +10,6 @@ import hashlib
 import logging
 import math
 import tarfile
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,16 +17,26 @@ from pathlib import Path
 from susx.errors import InputError, listing
 from susx.files import sha256_json
 from susx.manifests import ClassManifest, SupportRecord, Table
+from susx.support.account import DUPLICATE, SURPLUS, UNTRIED, summary
 from susx.support.duplicates import Originals
-from susx.support.judge import OUTRANKED, Judge
-from susx.support.refusal import REFUSED, Limits, refusal
+from susx.support.judge import Judge
+from susx.support.refusal import Limits, refusal
 from susx.support.retrieval import Candidate
-from susx.support.selection import DISAGREES, DUPLICATE, SURPLUS, summary, write_images
-from susx.support.waves import UNSENT, Outcome, Rules, fetch_wave, read_wave
+from susx.support.selection import write_images
+from susx.support.waves import (
+    UNSENT,
+    Outcome,
+    Rules,
+    etiquette_of,
+    fetch_wave,
+    may_pass,
+    read_wave,
+)
 
 WAVE_SIZE = 2000
 OFFLINE = 50
-UNTRIED = "not tried"
+ANYHOW = ("threads", "timeout", "retries", "patience")
+"""Rules that say how images are fetched, not which are kept: what is there stays valid."""
 
 Ranking = Sequence[Sequence[Candidate]]
 
@@ -56,7 +65,8 @@ def download_images(
 ) -> dict[str, Outcome]:
     """Download candidates in waves until every class has its quota or none is left.
 
-    Complete waves of earlier runs are in `folder` and are not repeated.
+    Complete waves of earlier runs are in `folder` and are not repeated, but for addresses that
+    failed for a reason that may have passed.
 
     Args:
         ranking: candidates per class, best first.
@@ -71,17 +81,19 @@ def download_images(
     Raises:
         InputError: if no address can be reached, or the disk is full; finished waves are kept.
     """
-    judging = {k: v for k, v in vars(rules).items() if k != "threads"}
+    judging = {k: v for k, v in vars(rules).items() if k not in ANYHOW}
     home = Path(folder) / sha256_json(judging)[:12]
     waves = sorted(p for p in home.iterdir() if p.name.isdigit()) if home.is_dir() else []
-    outcomes = {outcome.url: outcome for wave in waves for outcome in read_wave(wave)}
+    known = {outcome.url: outcome for wave in waves for outcome in read_wave(wave)}
+    outcomes = {url: outcome for url, outcome in known.items() if not may_pass(outcome.reason)}
     tried = len(outcomes)
+    etiquette = etiquette_of(rules)
     outcomes |= _refused(ranking, wanted.refuse)
     number = len(waves)
     while urls := _next_wave(ranking, wanted, outcomes):
         for start in range(0, len(urls), WAVE_SIZE):
             part = urls[start : start + WAVE_SIZE]
-            found = fetch_wave(part, rules, home / f"{number:05d}")
+            found = fetch_wave(part, rules, home / f"{number:05d}", etiquette)
             lost = all(UNSENT.search(outcome.reason) for outcome in found)
             if lost and (not tried or len(part) >= OFFLINE):
                 _forget(home / f"{number:05d}")
@@ -115,18 +127,18 @@ def _next_wave(ranking: Ranking, wanted: Wanted, outcomes: Mapping[str, Outcome]
     """Addresses to try next, each once, class after class."""
     urls: dict[str, None] = {}
     for candidates in ranking:
-        good = Originals()
-        for position, candidate in enumerate(candidates):
+        good, untried = Originals(), []
+        for candidate in candidates:
             outcome = outcomes.get(candidate.url)
             if outcome is None:
-                untried = (c.url for c in candidates[position:] if c.url not in outcomes)
-                n = math.ceil((wanted.quota - len(good)) * wanted.wave_factor)
-                urls.update((url, None) for url, _ in zip(untried, range(n), strict=False))
-                break
-            if not outcome.reason and not good.repeated_by(outcome.fingerprint):
+                untried.append(candidate.url)
+            elif not outcome.reason and not good.repeated_by(outcome.fingerprint):
                 good.add(outcome.fingerprint)
             if len(good) == wanted.quota:
                 break
+        missing = wanted.quota - len(good)
+        most = math.ceil(missing * wanted.wave_factor) if missing else len(untried)
+        urls.update(dict.fromkeys(untried[:most]))
     return list(urls)
 
 
@@ -137,6 +149,7 @@ def collect_downloads(
     wanted: Wanted,
     images: str | Path,
     judge: Judge | None = None,
+    pool: Mapping[str, int] | None = None,
 ) -> Table:
     """Write the support set of downloaded images.
 
@@ -147,6 +160,7 @@ def collect_downloads(
         wanted: numbers.
         images: tar to write; keys are those of the returned manifest.
         judge: chooses `size` of the `quota` images by their embeddings.
+        pool: rows of the pool that were searched, or left out, by reason.
 
     Returns:
         Table of SupportRecord, one row per candidate; `reason` says why one is not kept.
@@ -162,13 +176,8 @@ def collect_downloads(
         quota = Table(records, classes.sha256, summary(records, classes, wanted.quota))
         records = judge.judged(quota, Path(images))
         write_images(images, _stored({r.key: by_key[r.key] for r in records if r.kept}))
-    counts = summary(records, classes, wanted.size)
-    meta = counts | {
-        "n_unreadable": sum(record.reason.startswith("not readable") for record in records),
-        "downloads": _download_counts(records),
-    }
-    kept = Counter(record.class_name for record in records if record.kept)
-    if short := [name for name in classes.names if kept[name] < wanted.size]:
+    meta = summary(records, classes, wanted.size, pool)
+    if short := meta["short_classes"]:
         logging.warning("fewer than %d images: %s", wanted.size, listing(short, 20))
     return Table(records, classes.sha256, meta)
 
@@ -229,17 +238,3 @@ def _stored(images: Mapping[str, Outcome]) -> Iterator[tuple[str, bytes]]:
     finally:
         for tar in tars.values():
             tar.close()
-
-
-def _download_counts(records: Sequence[SupportRecord]) -> dict[str, object]:
-    """Count addresses by what became of them: the `DownloadCounts` of a result."""
-    reasons = {record.url: record.reason for record in records}
-    arrived = ("", DUPLICATE, SURPLUS, OUTRANKED, DISAGREES)
-    tried = [r for r in reasons.values() if r != UNTRIED and not r.startswith(REFUSED)]
-    failed = [reason.split(" (")[0] for reason in tried if reason not in arrived]
-    return {
-        "n_candidates": len(reasons),
-        "n_tried": len(tried),
-        "n_failed": len(failed),
-        "reasons": dict(sorted(Counter(failed).items(), key=lambda item: (-item[1], item[0]))),
-    }

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from susx.cache import Embeddings
 from susx.errors import InputError, listing
 from susx.manifests import Table
+from susx.support.account import NO_ADDRESS, NO_DIRECTION, SEARCHED
 from susx.support.exact import nearest_rows, rows_at_once
 from susx.support.npy import NpyFile
 from susx.support.remote import ROWS_AT_ONCE, described, opened, opened_parquet
@@ -39,7 +41,7 @@ def search_embeddings(
 
     Returns:
         Table of Candidate, sorted by query and falling score (cosine); ties by row order. `meta`
-        counts rows, and those that are zero or not finite.
+        counts rows that were searched, and those that have no address, or are zero or not finite.
 
     Raises:
         InputError: if the shard is broken, its dimension is not that of the queries, or its
@@ -62,7 +64,9 @@ def search_embeddings(
                 f"{array.name}: {n_rows} rows, but {shard.metadata} has "
                 f"{metadata.metadata.num_rows}; fetch both again"
             )
-        found = nearest_rows(queries.features, array.blocks(rows_at_once(len(queries))), limit)
+        addressed = _addressed(metadata, shard.url_column)
+        blocks = _without(~addressed, array.blocks(rows_at_once(len(queries))))
+        found = nearest_rows(queries.features, blocks, limit)
         rows = np.unique(found.rows[found.rows >= 0])
         records = _records(metadata, shard, rows)
     candidates = [
@@ -71,12 +75,35 @@ def search_embeddings(
         for score, row in zip(found.scores[query].tolist(), found.rows[query].tolist(), strict=True)
         if row >= 0
     ]
-    meta = {
-        "n_rows": found.n_rows,
-        "n_unusable": found.n_unusable,
-        "queries_sha256": queries.meta["input_sha256"],
+    n_addressed = int(addressed.sum())
+    n_usable = found.n_rows - found.n_unusable
+    counts = {
+        SEARCHED: n_usable,
+        NO_ADDRESS: found.n_rows - n_addressed,
+        NO_DIRECTION: n_addressed - n_usable,
     }
+    meta = {"rows": counts, "queries_sha256": queries.meta["input_sha256"]}
     return Table(candidates, queries.meta["classes_sha256"], meta)
+
+
+def _addressed(metadata: Any, column: str) -> NDArray[np.bool_]:
+    """Which rows have an address."""
+    import pyarrow.compute as pc
+
+    parts = [np.zeros(0, bool)]
+    for batch in metadata.iter_batches(batch_size=ROWS_AT_ONCE, columns=[column]):
+        text = pc.utf8_trim_whitespace(batch.column(0).cast("string"))
+        parts.append(pc.not_equal(text, "").fill_null(False).to_numpy(zero_copy_only=False))
+    return np.concatenate(parts)
+
+
+def _without(left_out: NDArray[np.bool_], blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Blocks of rows, of which those left out are zero: they have no direction to be found by."""
+    start = 0
+    for block in blocks:
+        block[left_out[start : start + len(block)]] = 0
+        start += len(block)
+        yield block
 
 
 @contextmanager

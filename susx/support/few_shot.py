@@ -10,7 +10,8 @@ import numpy as np
 from susx.errors import InputError
 from susx.images import read_listed
 from susx.manifests import ClassManifest, ImageRecord, SupportRecord, Table
-from susx.support.selection import summary, write_images
+from susx.support.account import summary
+from susx.support.selection import write_images
 
 
 def draw_support(

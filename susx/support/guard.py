@@ -16,10 +16,14 @@ import ssl
 import threading
 import time
 import urllib.request
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from susx.support.etiquette import Etiquette
 
 PIECE = 65536
 PATIENCE = 1.25  # so that a silent host is reported as what it is
@@ -27,6 +31,9 @@ UNICAST6 = ipaddress.ip_network("2000::/3")
 """All that is assigned of IPv6; what lies outside is local, or carries addresses of IPv4."""
 RESERVED4 = [ipaddress.ip_network(net) for net in ("192.0.0.0/24", "192.88.99.0/24")]
 """Which some versions of Python take for public."""
+ROBOTS_BYTES: Final = 500 * 1024
+"""Bytes of a robots.txt that are read: the least that RFC 9309, section 2.5, asks for."""
+DISALLOWED: Final = "Use of image disallowed by X-Robots-Tag directive"
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -52,17 +59,17 @@ class Limits:
 
 
 @contextmanager
-def guarded(limits: Limits) -> Iterator[None]:
-    """Let `urllib.request.urlopen` of this process keep within limits."""
-    urllib.request.install_opener(opener(limits))
+def guarded(limits: Limits, etiquette: Etiquette | None = None) -> Iterator[None]:
+    """Let `urllib.request.urlopen` of this process keep within limits, and to etiquette."""
+    urllib.request.install_opener(opener(limits, etiquette))
     try:
         yield
     finally:
         urllib.request.install_opener(urllib.request.build_opener())
 
 
-def opener(limits: Limits) -> urllib.request.OpenerDirector:
-    """An opener of HTTP and HTTPS addresses that keeps within limits."""
+def opener(limits: Limits, etiquette: Etiquette | None = None) -> urllib.request.OpenerDirector:
+    """An opener of HTTP and HTTPS addresses that keeps within limits, and to etiquette."""
     director = urllib.request.OpenerDirector()
     # No proxies: behind one, the address of the target cannot be checked.
     for handler in (
@@ -70,16 +77,18 @@ def opener(limits: Limits) -> urllib.request.OpenerDirector:
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPRedirectHandler(),
         urllib.request.HTTPErrorProcessor(),
-        _Handler(limits),
+        _Handler(limits, etiquette),
     ):
         director.add_handler(handler)
     return director
 
 
 class _Handler(urllib.request.AbstractHTTPHandler):
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, etiquette: Etiquette | None) -> None:
         super().__init__()
         self._limits = limits
+        self._etiquette = etiquette
+        self._thread = threading.local()
         self._context = ssl.create_default_context()
 
     def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
@@ -101,10 +110,29 @@ class _Handler(urllib.request.AbstractHTTPHandler):
         self, kind: Any, request: urllib.request.Request, **arguments: Any
     ) -> http.client.HTTPResponse:
         request.timeout = self._limits.seconds
+        for_image = not getattr(self._thread, "reads_robots", False)
+        if self._etiquette and for_image:
+            self._etiquette.check(request.full_url, self._robots)
         opened: http.client.HTTPResponse = self.do_open(
             functools.partial(kind, limits=self._limits), request, **arguments
         )
+        if self._etiquette:
+            self._etiquette.heed(request.full_url, opened.status, opened.headers)
+            if for_image and opened.status == 200 and self._etiquette.disallows(opened.headers):
+                opened.close()
+                raise Refused(DISALLOWED)
         return opened
+
+    def _robots(self, address: str) -> str:
+        """The text of a robots.txt; where that leads is not asked for its own."""
+        self._thread.reads_robots = True
+        try:
+            with self.parent.open(address) as response:
+                body = response.read(ROBOTS_BYTES)
+                encoding = response.headers.get("Content-Encoding", "")
+            return decoded(body, encoding, ROBOTS_BYTES).decode("utf-8", "replace")
+        finally:
+            self._thread.reads_robots = False
 
 
 class _Connection(http.client.HTTPConnection):
@@ -184,7 +212,22 @@ class _Response(http.client.HTTPResponse):
             raise TimeoutError("timed out")
         if expected is not None and n_bytes < expected:
             raise http.client.IncompleteRead(b"", expected - n_bytes)
-        return b"".join(parts)
+        encoding = self.headers.get("Content-Encoding", "")
+        body = decoded(b"".join(parts), encoding, self._max_bytes + 1)
+        if len(body) > self._max_bytes:
+            raise Refused(f"larger than {self._max_bytes} bytes")
+        return body
+
+
+def decoded(body: bytes, encoding: str, limit: int) -> bytes:
+    """At most `limit` bytes of a body that was packed unasked; others are as they came."""
+    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return body
+    # What is no gzip is zlib, or, of servers that read RFC 9110 otherwise, bare deflate.
+    for bits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
+        with contextlib.suppress(zlib.error):
+            return zlib.decompressobj(bits).decompress(body, limit)
+    return body
 
 
 def _connected(host: str, port: int, limits: Limits) -> socket.socket:

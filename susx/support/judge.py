@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 from susx.cache import Embeddings, disagreement, read_cache
 from susx.errors import InputError
 from susx.manifests import ClassManifest, SupportRecord, Table
+from susx.support.account import DISAGREES, DUPLICATE, OUTRANKED
 from susx.support.duplicates import Originals
-from susx.support.selection import DISAGREES, DUPLICATE
 from susx.support.strategies import Selection, choose
 from susx.text_classifier import text_classifier
 
 if TYPE_CHECKING:
     from susx.config_encoders import Encoder
 
-OUTRANKED = "outranked"
 Classifier = NDArray[np.floating[Any]]
 
 

@@ -6,7 +6,7 @@ best of the whole pool, because the top k of a union lies in the union of the to
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -14,6 +14,7 @@ from itertools import zip_longest
 from susx.cache import Embeddings, disagreement
 from susx.errors import InputError
 from susx.manifests import ClassManifest, Table
+from susx.support.account import NO_DIRECTION, SEARCHED
 from susx.support.exact import nearest_rows, rows_at_once
 
 HELD = 4
@@ -75,13 +76,15 @@ def search_shard(
         for score, row in zip(found.scores[query].tolist(), found.rows[query].tolist(), strict=True)
         if row >= 0
     ]
-    meta = {"queries_sha256": queries.meta["input_sha256"]}
+    usable = found.n_rows - found.n_unusable
+    rows = {SEARCHED: usable, NO_DIRECTION: found.n_unusable}
+    meta = {"queries_sha256": queries.meta["input_sha256"], "rows": rows}
     return Table(records, queries.meta["classes_sha256"], meta)
 
 
 def merge_candidates(
     tables: Iterable[Table], classes: ClassManifest, limit: int, may_lack: bool = False
-) -> list[list[Candidate]]:
+) -> tuple[list[list[Candidate]], dict[str, int]]:
     """Merge the hits of all shards into one ranking per class.
 
     The result lists of a class's queries are interleaved, so that no single text fills the
@@ -94,7 +97,8 @@ def merge_candidates(
         may_lack: whether a class may have found nothing.
 
     Returns:
-        For every class at most `limit` candidates, best first.
+        For every class at most `limit` candidates, best first; and the number of rows of all
+        shards that were searched, or left out, by reason.
 
     Raises:
         InputError: if a table belongs to another class list, tables were found by different texts,
@@ -102,6 +106,7 @@ def merge_candidates(
     """
     found: dict[int, dict[int, list[Candidate]]] = defaultdict(lambda: defaultdict(list))
     queries = set()
+    rows: Counter[str] = Counter()
     for table in tables:
         if table.classes_sha256 != classes.sha256:
             raise InputError(
@@ -113,6 +118,7 @@ def merge_candidates(
                 "retrieval candidates of different shards were found by different texts; delete "
                 "them and run again"
             )
+        rows.update(table.meta.get("rows", {}))
         for candidate in table.records:
             found[candidate.label][candidate.query].append(candidate)
         for hits in found.values():
@@ -122,7 +128,7 @@ def merge_candidates(
     empty = [entry.name for entry in classes if entry.index not in found]
     if empty and not (may_lack and found):
         raise InputError(f'the pool has no readable image; class "{empty[0]}" found nothing')
-    return [_interleave(found[entry.index], limit) for entry in classes]
+    return [_interleave(found[entry.index], limit) for entry in classes], dict(+rows)
 
 
 def _ranked(hits: Iterable[Candidate]) -> list[Candidate]:

@@ -16,14 +16,11 @@ from susx.files import atomic
 from susx.images import FORMATS, UnreadableImage, decode
 from susx.manifests import ClassManifest, SupportRecord, Table
 from susx.pools import Sample, Shard, read_shard
+from susx.support.account import DISAGREES, DUPLICATE, SURPLUS, summary
 from susx.support.duplicates import Originals, fingerprint
-from susx.support.refusal import REFUSED, refusal
+from susx.support.refusal import refusal
 from susx.support.retrieval import Candidate
 from susx.support.strategies import Choice, Selection, choose
-
-DUPLICATE, SURPLUS, DISAGREES = "duplicate", "surplus", "disagrees"
-FLAGGED = "flagged by the safety checker"
-OTHER_REASONS = (DUPLICATE, SURPLUS, DISAGREES, FLAGGED)
 
 
 def candidate_features(
@@ -81,6 +78,7 @@ def collect_support(
     images: str | Path,
     features: Mapping[tuple[str, str], NDArray[np.float32]] | None = None,
     text: NDArray[np.float32] | None = None,
+    pool: Mapping[str, int] | None = None,
 ) -> Table:
     """Choose among the candidates of every class and write the images to a tar.
 
@@ -93,6 +91,7 @@ def collect_support(
         images: tar to write; keys are those of the returned manifest.
         features: unit features (d,) by shard and key, where embeddings are looked at.
         text: (C, d) text classifier, for choices that ask it.
+        pool: rows of the pool that were searched, or left out, by reason.
 
     Returns:
         Table of SupportRecord, one row per candidate; `reason` says why one is not kept.
@@ -147,7 +146,7 @@ def collect_support(
                 )
             )
     write_images(images, kept)
-    return Table(records, classes.sha256, summary(records, classes, selection.size))
+    return Table(records, classes.sha256, summary(records, classes, selection.size, pool))
 
 
 def _fetch(
@@ -223,28 +222,3 @@ def _suffix(data: bytes) -> str:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         name = str(image.format)
     return {"JPEG": "jpg", "MPO": "jpg", "TIFF": "tif"}.get(name, name.lower())
-
-
-def _unreadable(reason: str) -> bool:
-    return bool(reason) and reason not in OTHER_REASONS and not reason.startswith(REFUSED)
-
-
-def summary(
-    records: Sequence[SupportRecord], classes: ClassManifest, size: int
-) -> dict[str, object]:
-    """Count what became of the candidates: the `SupportCounts` of a result."""
-    counts = dict.fromkeys(range(len(classes)), 0)
-    for record in records:
-        counts[record.label] += record.kept
-    return {
-        "size": size,
-        "n_kept": sum(counts.values()),
-        "n_duplicates": sum(record.reason == DUPLICATE for record in records),
-        "n_unreadable": sum(_unreadable(record.reason) for record in records),
-        "n_refused": sum(record.reason.startswith(REFUSED) for record in records),
-        "n_disagreeing": sum(record.reason == DISAGREES for record in records),
-        "n_flagged": sum(record.reason == FLAGGED for record in records),
-        "short_classes": {
-            classes.names[label]: count for label, count in counts.items() if count < size
-        },
-    }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from susx.errors import InputError
 from susx.files import read_checked, sha256_json, write_checked
 from susx.manifests import ClassManifest, Table
 from susx.prompts import PromptSet
+from susx.support.account import NO_ADDRESS, SEARCHED
 from susx.support.retrieval import Candidate
 
 LARGEST_ANSWER = 256 * 2**20
@@ -50,16 +52,18 @@ def query_service(
     """
     texts = [(label, text) for label, row in enumerate(prompts.texts) for text in row]
     records = []
+    rows: Counter[str] = Counter()
     with _session(service) as session:
         for query, (label, text) in enumerate(texts):
             hits = _answer(session, service, text, limit, Path(folder))
+            addressed = [hit for hit in hits if str(hit.get("url") or "").strip()]
+            rows += Counter({SEARCHED: len(addressed), NO_ADDRESS: len(hits) - len(addressed)})
             records += [
-                _candidate(label, query, place, hit)
-                for place, hit in enumerate(hits[:limit])
-                if hit.get("url")
+                _candidate(label, query, place, hit) for place, hit in enumerate(addressed[:limit])
             ]
     logging.info("%d texts, %d candidates", len(texts), len(records))
-    return Table(records, classes.sha256, {"service": service.url, "index": service.index})
+    meta = {"service": service.url, "index": service.index, "rows": dict(rows)}
+    return Table(records, classes.sha256, meta)
 
 
 def _session(service: ServicePool) -> Any:

@@ -23,9 +23,10 @@ from susx.files import read_checked, sha256_json, write_checked
 from susx.manifests import ClassManifest, ClassName, SupportRecord, Table
 from susx.pools import Shard, read_shard
 from susx.prompts import PromptSet
+from susx.support.account import FLAGGED, summary
 from susx.support.duplicates import fingerprint
 from susx.support.sampler import DiffusionSampler, Shot, description, locate
-from susx.support.selection import FLAGGED, stored_images, summary, write_images
+from susx.support.selection import stored_images, write_images
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,8 +8,10 @@ import os
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,14 +21,20 @@ from susx.files import read_checked, sha256_file, write_checked
 from susx.images import UnreadableImage, decode
 from susx.pools import Shard, read_shard
 from susx.support.duplicates import fingerprint
+from susx.support.etiquette import RESTING, Etiquette
 from susx.support.guard import Limits, guarded
 
 PASSING = re.compile(
     r"timed out|reset|refused|unreachable|aborted|HTTP Error (408|425|429|5\d\d)|IncompleteRead|"
-    r"Temporary failure|closed connection|Broken pipe|EOF occurred",
+    r"Temporary failure|closed connection|Broken pipe|EOF occurred|" + RESTING,
     re.IGNORECASE,
 )
 """Errors that may be gone next time."""
+ASKS_TO_WAIT = re.compile(r"HTTP Error (429|503)")
+"""Those of hosts that may have asked to wait."""
+MOST_ASKED = 100
+"""How often an address is asked whose host asks to wait: a third of the patience as shipped, at
+rests of a second."""
 UNSENT = re.compile(
     r"unreachable|Connection refused|Temporary failure|Name or service|No address", re.IGNORECASE
 )
@@ -43,6 +51,8 @@ class Rules:
     retries: int
     user_agent: str
     robots: Sequence[str]
+    robots_txt: bool
+    patience: int
     allow_private: bool
     max_mib: int
     min_size: int
@@ -63,24 +73,41 @@ class Outcome:
     reason: str = ""
 
 
-def fetch_wave(urls: Sequence[str], rules: Rules, folder: Path) -> list[Outcome]:
+def etiquette_of(rules: Rules) -> Etiquette:
+    """What remembers, for all waves of a run, what hosts asked for."""
+    return Etiquette(rules.user_agent, rules.robots, rules.robots_txt, rules.patience)
+
+
+def may_pass(reason: str) -> bool:
+    """Whether a failure may be gone in another run: the next one tries the address again."""
+    return bool(PASSING.search(reason) or UNSENT.search(reason))
+
+
+def fetch_wave(
+    urls: Sequence[str], rules: Rules, folder: Path, etiquette: Etiquette
+) -> list[Outcome]:
     """Fetch distinct addresses into a new folder, which appears when it is complete.
 
-    What failed for a passing reason is tried again after all others.
+    What failed for a passing reason is tried again after all others, up to `retries` times; what
+    its host asked to wait for, as long as patience lasts.
 
     Raises:
         InputError: if images could not be written; then nothing is left behind.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    waiting = list(urls)
+    waiting, ready = list(urls), list(urls)
+    tries: Counter[tuple[str, str]] = Counter()
     try:
-        for attempt in range(rules.retries + 1):
+        for attempt in count():
             part = temporary / str(attempt)
-            _download(waiting, rules, part)
-            waiting = [o.url for o in _outcomes(part) if PASSING.search(o.reason)]
-            if not waiting:
+            _download(ready, rules, part, etiquette)
+            asked = set(ready)
+            again = [o for o in _outcomes(part) if _is_tried_again(o, rules, tries, etiquette)]
+            waiting = [url for url in waiting if url not in asked] + [o.url for o in again]
+            if not waiting or not etiquette.wait(map(quoted, waiting)):
                 break
+            ready = [url for url in waiting if etiquette.rest(quoted(url)) <= 0]
         read_wave(temporary, complete=True)
         temporary.rename(folder)
     except OSError as error:
@@ -88,6 +115,19 @@ def fetch_wave(urls: Sequence[str], rules: Rules, folder: Path) -> list[Outcome]
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return read_wave(folder)
+
+
+def _is_tried_again(
+    outcome: Outcome, rules: Rules, tries: Counter[tuple[str, str]], etiquette: Etiquette
+) -> bool:
+    if RESTING in outcome.reason:  # its host was not asked
+        return True
+    if not PASSING.search(outcome.reason):
+        return False
+    waits = ASKS_TO_WAIT.search(outcome.reason) and etiquette.asked_to_wait(quoted(outcome.url))
+    kind = "waits" if waits else "fails"
+    tries[outcome.url, kind] += 1
+    return tries[outcome.url, kind] <= (MOST_ASKED if waits else rules.retries)
 
 
 def read_wave(folder: Path, complete: bool = False) -> list[Outcome]:
@@ -167,19 +207,20 @@ class Inspector:
         return data, width, height, width, height, None
 
 
-def _download(urls: Sequence[str], rules: Rules, folder: Path) -> None:
+def _download(urls: Sequence[str], rules: Rules, folder: Path, etiquette: Etiquette) -> None:
     """Fetch addresses into a folder, as img2dataset writes it."""
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network otherwise
     os.environ["WANDB_MODE"] = "disabled"
     try:
+        import protego  # noqa: F401
         from img2dataset.downloader import Downloader
         from img2dataset.writer import WebDatasetSampleWriter
-    except ImportError:
-        raise InputError("downloads need img2dataset; pip install 'susx[web]'") from None
+    except ImportError as error:
+        raise InputError(f"downloads need {error.name}; pip install 'susx[web]'") from None
     import pyarrow as pa
 
     folder.mkdir()
-    listed = pa.table({"url": [_quoted(url) for url in urls], "address": list(urls)})
+    listed = pa.table({"url": [quoted(url) for url in urls], "address": list(urls)})
     with (
         pa.OSFile(str(folder / "urls.arrow"), "wb") as stream,
         pa.ipc.new_file(stream, listed.schema) as writer,
@@ -201,11 +242,12 @@ def _download(urls: Sequence[str], rules: Rules, folder: Path) -> None:
         verify_hash_type=None,
         encode_format="jpg",
         retries=0,
-        user_agent_token=re.split(r"[/ (]", rules.user_agent.strip())[0],
-        disallowed_header_directives=list(rules.robots),
+        user_agent_token=None,
+        disallowed_header_directives=None,  # `Etiquette` reads them, with their agents and values
     )
     limits = Limits(rules.timeout, rules.max_mib * 2**20, rules.allow_private, rules.user_agent)
-    with guarded(limits):
+    etiquette.renew()
+    with guarded(limits, etiquette):
         download.download_shard((0, str(folder / "urls.arrow")))
     records = sha256_file(folder / "0.parquet")
     notes = {"parquet": records, "fingerprints": inspector.fingerprints}
@@ -215,6 +257,22 @@ def _download(urls: Sequence[str], rules: Rules, folder: Path) -> None:
         raise InputError(f"{folder}: {lost} of {len(urls)} downloads were not written; {AGAIN}")
 
 
-def _quoted(url: str) -> str:
-    """An address without characters that HTTP does not allow."""
-    return quote(url, safe="%/:=&?~#+!$,;'@()*[]")
+def quoted(url: str) -> str:
+    """An address without characters that HTTP does not allow; its host in Latin letters."""
+    scheme, mark, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    if mark and not host.isascii():
+        user, at, name = host.rpartition("@")
+        name, colon, port = name.partition(":")
+        host = f"{user}{at}{_latin(name)}{colon}{port}"
+    return quote(f"{scheme}{mark}{host}{slash}{path}", safe="%/:=&?~#+!$,;'@()*[]")
+
+
+def _latin(host: str) -> str:
+    """A host name as the DNS has it (IDNA 2008, UTS 46), or as it is if it is none."""
+    import idna
+
+    try:
+        return str(idna.encode(host, uts46=True), "ascii")
+    except idna.IDNAError:
+        return host

@@ -56,7 +56,7 @@ def check_counts(result: Result) -> None:
     assert (result.n_classes, result.n_test, result.n_validation) == (50, 2000, 500)
     assert result.supports["lc-photo"].n_kept == 50 * 16
     drawn = result.supports["sd-cupl"]
-    assert (drawn.n_kept, drawn.n_flagged, drawn.short_classes) == (50 * 8, 0, {})
+    assert (drawn.fates, drawn.short_classes) == ({"kept": 50 * 8}, {})
     assert drawn.generator is not None
     assert drawn.generator["model"] == "demo/diffusion_model"
     assert all(counts.n_unreadable == 0 for counts in result.images.values())

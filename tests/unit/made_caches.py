@@ -17,14 +17,15 @@ from susx.manifests import (
     write_table,
 )
 from tests.helpers import make_problem, unit_rows
+from tests.unit.made_result import support_counts
 
 CLASSES = class_manifest(["zebra", "St. Bernard", "ant"])
 PROBLEM = make_problem(0, n=30, support=(3, 2, 4))
 PARTS = {"test": slice(0, 20), "validation": slice(20, 30)}
 TEXTS = ("ensemble", "cupl", "cupl+e")
-SUPPORT_META = {
-    "size": 4, "n_kept": 9, "n_duplicates": 1, "n_unreadable": 0, "short_classes": {"ant": 2}
-}  # fmt: skip
+SUPPORT_META = support_counts(
+    4, {"zebra": {"kept": 4, "duplicate": 1}, "St. Bernard": {"kept": 3}, "ant": {"kept": 2}}
+)
 
 
 def embeddings(features: np.ndarray, labels: np.ndarray, **meta: Any) -> Embeddings:

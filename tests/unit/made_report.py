@@ -22,7 +22,7 @@ from susx.report.schema import SCHEMA, Analysis
 from susx.schema import Result
 from susx.support.selection import write_images
 from tests.helpers import colour_of, image_bytes
-from tests.unit.made_result import difference, result, run, spread
+from tests.unit.made_result import difference, result, run, spread, support_counts
 
 SUPPORTS = {"lc": "retrieval from web", "sd": "synthesis with model"}
 PER_CLASS = 4
@@ -199,8 +199,7 @@ def result_of(classes: ClassManifest, **changes: Any) -> Result:
     few = {"method": "tip-x", "support": "few", "protocol": "fixed"}
     fusion = {"method": "fusion", "support": "lc", "top1": 72.5, "transductive": True}
     tuned = {"method": "tip-adapter", "support": "lc", "protocol": "validation"}
-    counts = {"size": 16, "n_kept": 590, "n_duplicates": 2, "n_unreadable": 1}
-    failed = {"n_candidates": 900, "n_tried": 700, "n_failed": 110, "reasons": {"HTTP 404": 110}}
+    fates = {"kept": 14, "duplicate": 2, "failed": 110, "not tried": 774}
     leak = {"key": "00000-00000", "location": "pool/000.tar#7", "class_name": classes.names[0]}
     values = result(
         run(per_class=[60.0] * n),
@@ -212,9 +211,7 @@ def result_of(classes: ClassManifest, **changes: Any) -> Result:
         n_classes=n,
         supports={
             "lc": {
-                **counts,
-                "short_classes": {classes.names[0]: 14},
-                "downloads": failed,
+                **support_counts(16, {classes.names[0]: fates}),
                 "leaks": [leak | {"image": "a/0.jpg", "distance": 3}],
             }
         },

@@ -20,7 +20,7 @@ from susx.support.waves import Rules
 from tests.web import Web, photo, serving
 
 CLASSES = class_manifest(["zebra", "ant", "mouse"])
-RULES = Rules(8, 2, 0, "susx-test", ["noai"], True, 1, 16, 10.0)
+RULES = Rules(8, 2, 0, "susx-test", ["noai"], True, 5, True, 1, 16, 10.0)
 WANTED = Wanted(size=2, quota=2, wave_factor=1.0, source="test")
 
 
@@ -72,14 +72,10 @@ def test_waves_go_on_until_the_quota_is_reached(web: Web, tmp_path: Path) -> Non
     ]
     assert stored["00000-00004"] == photo(2)
     assert table.meta["short_classes"] == {"mouse": 1}
-    assert (table.meta["n_kept"], table.meta["n_duplicates"], table.meta["n_unreadable"]) == (
-        5,
-        1,
-        1,
-    )
-    assert table.meta["downloads"] == {
-        "n_candidates": 10, "n_tried": 8, "n_failed": 2, "reasons": {gone: 1, text: 1}
-    }  # fmt: skip
+    assert table.meta["n_candidates"] == 11
+    assert table.meta["fates"] == {"kept": 5, "duplicate": 1, "failed": 3, "not tried": 2}
+    assert table.meta["failed"] == {gone: 2, text: 1}
+    assert table.meta["classes"]["ant"] == {"kept": 2, "not tried": 1}
     assert web.asked["/status/404"] == 1
     assert "/photo/6.png" not in web.asked
     write_table(tmp_path / "m.parquet", table, SupportRecord)
@@ -112,6 +108,27 @@ def test_a_second_run_asks_nothing_and_a_larger_one_only_what_is_new(
     web.asked.clear()
     run(web, tmp_path, rules=replace(RULES, min_size=17))
     assert web.asked["/photo/1.png"] == 1
+
+
+def test_the_next_run_takes_up_what_may_have_passed_and_nothing_else(
+    web: Web, tmp_path: Path
+) -> None:
+    photos = [f"photo/{i}.png" for i in range(30, 36)]
+    nowhere = Candidate(0, 0, 1.0, "s", "x", "http://nowhere.invalid/1.png")
+    ranking = [[nowhere, *ranked(web, 0, "status/404", "flaky/36.png", *photos)], [], []]
+    arguments = ranking, WANTED, RULES, tmp_path
+    first = download_images(*arguments)
+    assert {o.reason for o in first.values()} >= {"HTTP Error 503: Service Unavailable"}
+    before = web.asked.copy()
+    second = download_images(
+        ranking, WANTED, replace(RULES, timeout=3, retries=1, patience=9), tmp_path
+    )
+    assert web.asked - before == {"/flaky/36.png": 1}
+    assert not second[f"{web.url}/flaky/36.png"].reason
+    table = collect_downloads(ranking, second, CLASSES, WANTED, tmp_path / "images.tar")
+    assert [r.url for r in table.records if r.kept] == [
+        f"{web.url}/flaky/36.png", f"{web.url}/{photos[0]}"
+    ]  # fmt: skip
 
 
 def test_a_crash_costs_the_wave_that_it_hit(
@@ -193,7 +210,7 @@ def test_published_ranks_stay_where_embeddings_only_choose(
     table = judged(web, tmp_path, judge_of([0, 70, 2, 40], selection, agreeing=np.eye(3)))
     assert reasons(table, 0) == [*expected, *REST]
     assert [record.score for record in table.records] == [1 - i / 10 for i in range(6)]
-    assert (table.meta["downloads"]["n_tried"], table.meta["downloads"]["n_failed"]) == (4, 0)
+    assert (table.meta["fates"]["not tried"], table.meta["failed"]) == (2, {})
 
 
 def test_refused_candidates_are_not_even_tried(web: Web, tmp_path: Path) -> None:
@@ -204,5 +221,4 @@ def test_refused_candidates_are_not_even_tried(web: Web, tmp_path: Path) -> None
     table = collect_downloads([unsafe, [], []], outcomes, CLASSES, wanted, tmp_path / "i.tar")
     assert "/photo/1.png" not in web.asked
     assert reasons(table, 0) == ["refused: punsafe", "kept", "kept"]
-    assert (table.meta["n_refused"], table.meta["downloads"]["n_tried"]) == (1, 2)
-    assert table.meta["downloads"]["reasons"] == {}
+    assert table.meta["fates"] == {"kept": 2, "refused": 1}

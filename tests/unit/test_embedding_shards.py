@@ -102,7 +102,8 @@ def test_rows_without_direction_are_counted(tmp_path: Path) -> None:
     write_shard(tmp_path, features=features)
     _, shard = only(web_shards(pool(str(tmp_path)), "pools.web", tmp_path / "x"))
     meta = search_embeddings(QUERIES, shard, "s", 9, "clip").meta
-    assert meta == {"n_rows": N, "n_unusable": 2, "queries_sha256": "i" * 64}
+    rows = {"searched": N - 2, "no address": 0, "embedding zero or not finite": 2}
+    assert meta == {"rows": rows, "queries_sha256": "i" * 64}
 
 
 def broken(path: str, change: Any) -> None:
@@ -254,3 +255,19 @@ def test_an_endpoint_that_is_down_is_named(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(InputError, match=r"pools\.web\.path: cannot list s3://pool/laion/img_emb"):
         web_shards(pool("s3://pool/laion", storage=options), "pools.web", tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_without_an_address_take_no_place_among_the_best(tmp_path: Path) -> None:
+    write_shard(tmp_path)
+    best = np.argsort(-(QUERIES.features.astype(float) @ FEATURES.T.astype(float)), kind="stable")
+    lost = {int(best[0, 0]): None, int(best[0, 1]): "", int(best[0, 2]): "  "}
+    urls = [lost.get(i, f"http://host/{i}") for i in range(N)]
+    pq.write_table(pa.table({"url": urls}), tmp_path / "metadata/metadata_0.parquet")
+    _, shard = only(web_shards(pool(str(tmp_path)), "pools.web", tmp_path / "x"))
+    table = search_embeddings(QUERIES, shard, "s", 9, "clip")
+    for query in range(3):
+        left = [row for row in best[query].tolist() if row not in lost][:9]
+        assert [hit.url for hit in table.records if hit.query == query] == [
+            f"http://host/{row}" for row in left
+        ]
+    assert table.meta["rows"]["no address"] == 3

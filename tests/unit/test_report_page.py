@@ -188,8 +188,8 @@ def test_losses_are_listed_with_reasons(page: Page) -> None:
 
     found = {(where, what): (n, which) for where, what, n, which in rows}
     assert found["test images", "unreadable, left out"] == ("1", "list a/9.jpg: empty file")
-    failed = found["support set lc", "downloads that failed, of 700 tried"]
-    assert failed == ("110", "list HTTP 404: 110")
+    what = "candidates that failed: not downloaded, unreadable or of a wrong size (of 900)"
+    assert found["support set lc", what] == ("110", "list HTTP Error 404: Not Found: 110")
     short = found["support set lc", "classes with fewer images than wanted"]
     assert short == ("1", "list zebra: 14 of 16")
     assert found["text ensemble", "sentences longer than clip reads, cut"] == ("2", "–")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from susx.errors import InputError
 from susx.report import drawn
@@ -16,7 +17,7 @@ from susx.report.render import duration, mebibytes, p_value, signed, verdict
 from susx.report.summary import write_summary
 from susx.schema import Result
 from tests.html_page import Page
-from tests.unit.made_result import difference, result, run
+from tests.unit.made_result import difference, result, run, support_counts
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
@@ -65,28 +66,44 @@ def test_nothing_is_listed_where_nothing_went_wrong() -> None:
     assert list(losses(Result.model_validate(result()))) == []
 
 
-def counts(**changes: Any) -> dict[str, Any]:
-    values = {"size": 4, "n_kept": 9, "n_duplicates": 0, "n_unreadable": 0, "short_classes": {}}
-    return values | changes
-
-
 @pytest.mark.parametrize(
-    ("key", "words"),
+    ("fate", "words"),
     [
-        ("n_duplicates", "near copies"),
-        ("n_unreadable", "unreadable"),
-        ("n_refused", "refused for what their pool says"),
-        ("n_flagged", "safety checker"),
-        ("n_disagreeing", "disagrees"),
+        ("duplicate", "near copies"),
+        ("failed", "not downloaded, unreadable or of a wrong size (of 7)"),
+        ("refused", "refused for what their pool says"),
+        ("flagged", "safety checker"),
+        ("disagrees", "disagrees"),
     ],
 )
-def test_every_count_of_a_support_set_is_listed(key: str, words: str) -> None:
-    made = Result.model_validate(result(supports={"lc": counts(**{key: 3})}))
+def test_every_count_of_a_support_set_is_listed(fate: str, words: str) -> None:
+    counts = support_counts(4, {"ant": {"kept": 4, fate: 3}})
+    made = Result.model_validate(result(supports={"lc": counts}))
 
     (loss,) = losses(made)
 
     assert (loss.where, loss.n) == ("support set lc", 3)
     assert words in loss.what
+    assert loss.details == (("HTTP Error 404: Not Found: 3",) if fate == "failed" else ())
+
+
+def test_rows_that_a_pool_lost_are_listed() -> None:
+    pool = {"searched": 90, "no address": 7}
+    counts = support_counts(4, {"ant": {"kept": 4}}, pool=pool)
+    made = Result.model_validate(result(supports={"lc": counts}))
+
+    (loss,) = losses(made)
+
+    assert (loss.what, loss.n) == ("rows of the pool left out: no address", 7)
+
+
+@pytest.mark.parametrize("key", ["n_candidates", "n_kept", "failed", "classes"])
+def test_an_account_that_does_not_add_up_is_refused(key: str) -> None:
+    wrong = {"failed": {"x": 1}, "classes": {"ant": {"kept": 3}}}.get(key, 3)
+    counts = support_counts(4, {"ant": {"kept": 4}}) | {key: wrong}
+
+    with pytest.raises(ValidationError, match=f"`{key}` does not fit `fates`"):
+        Result.model_validate(result(supports={"lc": counts}))
 
 
 def test_what_the_listing_of_test_images_says_is_listed() -> None:

@@ -239,7 +239,7 @@ def test_manifests_of_another_class_list_are_refused(files: CacheFiles, kind: st
 
 
 def test_collated_result_describes_the_dataset(result: dict[str, Any]) -> None:
-    assert result["schema"] == SCHEMA == "susx-result-3"
+    assert result["schema"] == SCHEMA == "susx-result-4"
     assert (result["dataset"], result["n_classes"]) == ("pets", 3)
     assert (result["n_test"], result["n_validation"]) == (20, 10)
     provenance = result["provenance"]

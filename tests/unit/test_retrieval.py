@@ -78,7 +78,7 @@ def test_merged_shards_equal_a_full_sort_of_the_whole_pool(
         with pytest.raises(InputError, match="no readable image"):
             merge_candidates(tables, CLASSES, 2 * size)
         return
-    ranking = merge_candidates(tables, CLASSES, 2 * size)
+    ranking, _ = merge_candidates(tables, CLASSES, 2 * size)
     for label in range(3):
         scored = [
             (-cosine(texts[label], row), name, key)
@@ -108,7 +108,7 @@ def test_ties_between_shards_go_by_name_and_key() -> None:
         for shard, key in [("s1", "a"), ("s0", "b"), ("s0", "a"), ("s1", "b")]
     ]
     for order in ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]):
-        (ranking,) = merge_candidates([tables[i] for i in order], classes, 6)
+        ((ranking,), _) = merge_candidates([tables[i] for i in order], classes, 6)
         assert [(c.shard, c.key) for c in ranking] == [
             ("s0", "a"), ("s0", "b"), ("s1", "a"), ("s1", "b")
         ]  # fmt: skip
@@ -141,7 +141,7 @@ def hits(label: int, query: int, keys: str) -> list[Candidate]:
 def test_hits_of_several_queries_take_turns_and_count_once() -> None:
     classes = class_manifest(["zebra", "ant"])
     records = hits(0, 4, "adg") + hits(0, 2, "bae") + hits(0, 3, "cb") + hits(1, 0, "ab")
-    ranking = merge_candidates([Table(records, classes.sha256)], classes, 10)
+    ranking, _ = merge_candidates([Table(records, classes.sha256)], classes, 10)
     # Query 2 is first, then 3, then 4; their best, their second best, ...
     assert "".join(candidate.key for candidate in ranking[0]) == "bcadeg"
     assert [candidate.query for candidate in ranking[0]] == [2, 3, 4, 4, 2, 4]
@@ -150,14 +150,14 @@ def test_hits_of_several_queries_take_turns_and_count_once() -> None:
 
 def test_ranking_stops_at_its_limit() -> None:
     classes = class_manifest(["zebra"])
-    (ranking,) = merge_candidates([Table(hits(0, 0, "abcdefgh"), classes.sha256)], classes, 6)
+    ((ranking,), _) = merge_candidates([Table(hits(0, 0, "abcdefgh"), classes.sha256)], classes, 6)
     assert "".join(candidate.key for candidate in ranking) == "abcdef"
 
 
 def test_same_key_in_two_shards_is_two_images() -> None:
     classes = class_manifest(["zebra"])
     records = [Candidate(0, 0, 0.5, "s0", "a"), Candidate(0, 0, 0.4, "s1", "a")]
-    (ranking,) = merge_candidates([Table(records, classes.sha256)], classes, 6)
+    ((ranking,), _) = merge_candidates([Table(records, classes.sha256)], classes, 6)
     assert len(ranking) == 2
 
 
@@ -170,7 +170,7 @@ def test_shards_that_were_searched_with_different_texts_are_refused() -> None:
     texts = queries(axes(0), [0])
     other = replace(texts, meta=texts.meta | {"input_sha256": "p" * 64})
     tables = [search_shard(q, pool(axes(0, 1)), "s", 1) for q in (texts, texts, other)]
-    assert merge_candidates(tables[:2], CLASSES, 1, may_lack=True)
+    assert merge_candidates(tables[:2], CLASSES, 1, may_lack=True)[0]
     with pytest.raises(InputError, match="were found by different texts; delete them and run"):
         merge_candidates(tables, CLASSES, 1)
 

@@ -84,7 +84,7 @@ def test_protocols_and_splits_are_known(protocol: str, tuned_on: str) -> None:
 )
 def test_result_without_a_key_is_refused(tmp_path: Path, place: str) -> None:
     text = message(tmp_path, edited(place))
-    assert text.endswith(f"pets.json: not a susx-result-3 file: {place}: Field required")
+    assert text.endswith(f"pets.json: not a susx-result-4 file: {place}: Field required")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_result_without_a_key_is_refused(tmp_path: Path, place: str) -> None:
     ],
 )
 def test_result_with_an_unknown_key_is_refused(tmp_path: Path, place: str) -> None:
-    assert f"pets.json: not a susx-result-3 file: {place}: Extra" in message(
+    assert f"pets.json: not a susx-result-4 file: {place}: Extra" in message(
         tmp_path, edited(place, 1)
     )
 
@@ -126,7 +126,7 @@ def test_result_with_an_unknown_key_is_refused(tmp_path: Path, place: str) -> No
     ],
 )
 def test_result_with_an_impossible_value_is_refused(tmp_path: Path, place: str, value: Any) -> None:
-    assert f"pets.json: not a susx-result-3 file: {place}: " in message(
+    assert f"pets.json: not a susx-result-4 file: {place}: " in message(
         tmp_path, edited(place, value)
     )
 
@@ -138,4 +138,4 @@ def test_missing_result_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("made", [[1, 2], {}, "text", None])
 def test_foreign_json_is_refused(tmp_path: Path, made: Any) -> None:
-    assert "pets.json: not a susx-result-3 file: " in message(tmp_path, made)
+    assert "pets.json: not a susx-result-4 file: " in message(tmp_path, made)

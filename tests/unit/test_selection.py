@@ -78,8 +78,9 @@ def test_best_images_of_every_class_are_kept(tmp_path: Path) -> None:
         "00001-00001": IMAGES["i3"],
     }
     assert table.meta == {
-        "size": 2, "n_kept": 4, "n_duplicates": 0, "n_unreadable": 0, "n_disagreeing": 0,
-        "n_refused": 0, "n_flagged": 0, "short_classes": {},
+        "size": 2, "n_candidates": 6, "n_kept": 4, "fates": {"kept": 4, "surplus": 2}, "failed": {},
+        "classes": {name: {"kept": 2, "surplus": 1} for name in CLASSES.names}, "pool": {},
+        "short_classes": {},
     }  # fmt: skip
     assert table.classes_sha256 == CLASSES.sha256
 
@@ -110,7 +111,7 @@ def test_copies_of_an_image_count_once_per_class(tmp_path: Path) -> None:
     assert outcome(table, 0) == ["kept", "duplicate", "kept"]
     assert outcome(table, 1) == ["kept", "kept"]
     assert [kept["00000-00000"], kept["00000-00002"]] == [IMAGES["i3"], IMAGES["i1"]]
-    assert table.meta["n_duplicates"] == 1
+    assert table.meta["fates"] == {"kept": 4, "duplicate": 1}
     assert [r.rank for r in table.records if r.label == 0] == [0, 1, 2]
 
 
@@ -135,7 +136,8 @@ def test_candidates_that_disagree_are_told_from_broken_ones(tmp_path: Path) -> N
         (1, False, "disagrees"),
         (3, False, "not an image of a known format"),
     ]
-    assert (table.meta["n_disagreeing"], table.meta["n_unreadable"]) == (1, 1)
+    assert table.meta["fates"] == {"kept": 2, "surplus": 1, "disagrees": 1, "failed": 1}
+    assert table.meta["failed"] == {"not an image of a known format": 1}
 
 
 def test_images_with_nearly_the_same_embedding_count_once(tmp_path: Path) -> None:
@@ -146,7 +148,7 @@ def test_images_with_nearly_the_same_embedding_count_once(tmp_path: Path) -> Non
     table = collect_support(ranking, shards, CLASSES, selection, "test", target, rows)
     assert outcome(table, 0) == ["kept", "duplicate", "kept", "kept"]
     assert outcome(table, 1) == ["kept", "duplicate"]
-    assert table.meta["n_duplicates"] == 2
+    assert table.meta["fates"] == {"kept": 4, "duplicate": 2}
 
 
 def test_what_the_pool_says_of_an_image_may_refuse_it(tmp_path: Path) -> None:
@@ -168,7 +170,7 @@ def test_what_the_pool_says_of_an_image_may_refuse_it(tmp_path: Path) -> None:
     assert outcome(table, 0) == [
         "refused: punsafe", "refused: pwatermark", "refused: NSFW", "kept", "kept"
     ]  # fmt: skip
-    assert (table.meta["n_refused"], table.meta["n_unreadable"]) == (3, 0)
+    assert table.meta["fates"] == {"kept": 2, "refused": 3}
     assert json.loads(table.records[1].metadata) == {"punsafe": 0.2, "pwatermark": 0.81}
 
 
@@ -233,7 +235,7 @@ def test_unreadable_images_are_replaced_by_the_next_and_counted(tmp_path: Path) 
     assert table.records[0].reason == "not an image of a known format"
     assert (table.records[0].width, table.records[0].height) == (0, 0)
     assert set(kept) == {"00000-00001", "00000-00003", "00001-00000", "00001-00001"}
-    assert table.meta["n_unreadable"] == 2
+    assert sum(table.meta["failed"].values()) == table.meta["fates"]["failed"] == 2
 
 
 def test_classes_with_too_few_images_are_reported(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from susx.files import atomic
 from susx.manifests import SupportRecord, Table, class_manifest, read_table, write_table
 from susx.pools import Shard, read_shard
 from susx.support import synthesis
+from susx.support.account import FLAGGED
 from susx.support.sampler import Shot
-from susx.support.selection import FLAGGED
 from susx.support.synthesis import (
     ATTEMPTS,
     Job,
@@ -141,8 +141,7 @@ def test_a_class_that_stays_flagged_is_short_and_says_so(
 
     assert len(images) == 18
     assert joined.meta["short_classes"] == {"ant": 2}
-    assert joined.meta["n_flagged"] == 2 * ATTEMPTS
-    assert (joined.meta["n_kept"], joined.meta["n_unreadable"]) == (18, 0)
+    assert joined.meta["fates"] == {"kept": 18, "flagged": 2 * ATTEMPTS}
     assert '"ant" has 2 of 4 images' in caplog.text
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from susx.errors import InputError
 from susx.schema import Result
 from susx.table import print_table
-from tests.unit.made_result import difference, result, run, spread
+from tests.unit.made_result import difference, result, run, spread, support_counts
 
 
 def printed(folder: Path, made: dict[str, Any], width: int = 200) -> str:
@@ -101,11 +101,10 @@ def test_no_difference_is_a_dash_and_an_even_one_is_not(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["[bold]x[/bold]", "[/nothing]", "[link=http://x]y", "a[b]c"])
 def test_names_are_printed_as_they_are(tmp_path: Path, name: str) -> None:
-    short = {"size": 2, "n_kept": 0, "n_duplicates": 0, "n_unreadable": 0}
     made = result(
         run(encoder=f"e{name}", method=f"m{name}", text=f"t{name}", support=f"s{name}"),
         dataset=f"d{name}",
-        supports={f"s{name}": {**short, "short_classes": {"ant": 1}}},
+        supports={f"s{name}": support_counts(2, {"ant": {"kept": 1}})},
     )
     text = printed(tmp_path, made, width=400)
     for letter in "demts":
@@ -132,10 +131,9 @@ def test_classes_without_test_images_are_named(tmp_path: Path) -> None:
 
 
 def test_short_classes_are_told_only_where_there_are_any(tmp_path: Path) -> None:
-    counts = {"size": 2, "n_kept": 3, "n_duplicates": 0, "n_unreadable": 0}
     supports = {
-        "lc": {**counts, "short_classes": {"ant": 1, "bee": 0}},
-        "sd": {**counts, "short_classes": {}},
+        "lc": support_counts(2, {"ant": {"kept": 1}, "bee": {}}),
+        "sd": support_counts(2, {"ant": {"kept": 2}, "bee": {"kept": 2}}),
     }
     text = printed(tmp_path, result(supports=supports))
     assert "lc: 2 classes short of images" in text
@@ -166,7 +164,7 @@ def test_rows_are_never_cut_or_wrapped(tmp_path: Path, width: int) -> None:
 
 def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
     (tmp_path / "pets.json").write_text("{}")
-    with pytest.raises(InputError, match=r"pets\.json: not a susx-result-3 file"):
+    with pytest.raises(InputError, match=r"pets\.json: not a susx-result-4 file"):
         print_table(tmp_path / "pets.json")
 
 

@@ -14,7 +14,7 @@ import pytest
 from susx.errors import InputError
 from susx.pools import Shard, read_shard
 from susx.support.guard import Limits, Refused, opener
-from susx.support.waves import Outcome, Rules, fetch_wave, read_wave
+from susx.support.waves import Outcome, Rules, etiquette_of, fetch_wave, quoted, read_wave
 from tests.web import Web, photo, serving
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +24,8 @@ RULES = Rules(
     retries=0,
     user_agent="susx-test/1.0 (someone@example.org)",
     robots=["noai", "noindex"],
+    robots_txt=True,
+    patience=5,
     allow_private=True,
     max_mib=1,
     min_size=32,
@@ -37,12 +39,16 @@ def web() -> Iterator[Web]:
         yield web
 
 
+def fetched(urls: list[str], rules: Rules, folder: Path) -> list[Outcome]:
+    return fetch_wave(urls, rules, folder, etiquette_of(rules))
+
+
 def reasons(outcomes: list[Outcome]) -> dict[str, str]:
     return {outcome.url: outcome.reason for outcome in outcomes}
 
 
 def test_images_come_back_as_they_were_sent(web: Web, tmp_path: Path) -> None:
-    outcomes = fetch_wave(web.images(1, 2, 3), RULES, tmp_path / "00000")
+    outcomes = fetched(web.images(1, 2, 3), RULES, tmp_path / "00000")
     assert reasons(outcomes) == dict.fromkeys(web.images(1, 2, 3), "")
     stored = {s.key: s.image for s in read_shard(Shard("webdataset", outcomes[0].tar))}
     assert [stored[o.key] for o in outcomes] == [photo(1), photo(2), photo(3)]
@@ -70,15 +76,24 @@ def test_every_failure_has_its_reason(web: Web, tmp_path: Path) -> None:
         "loop": "HTTP Error 302: The HTTP server returned a redirect error",
         "noai/noai": "Use of image disallowed by X-Robots-Tag directive",
         "noai/noarchive, NoIndex": "Use of image disallowed by X-Robots-Tag directive",
+        "noai/none": "Use of image disallowed by X-Robots-Tag directive",
+        "noai/noindex, max-image-preview~large": "Use of image disallowed by X-Robots-Tag",
+        "noai/max-snippet~ 9, noai": "Use of image disallowed by X-Robots-Tag directive",
+        "swelling": "larger than 1048576 bytes",
         "noai/susx-test~ noai": "Use of image disallowed by X-Robots-Tag directive",
         "to/file:~~~etc~passwd": "HTTP Error 302: Found - Redirection to url 'file:///etc/passwd'",
         "to/ftp:~~127.0.0.1~x": "unknown url type: ftp",
     }
-    fine = ["noai/otherbot~ noai", "noai/noarchive", f"to/http:~~127.0.0.1:{port}~photo~5.png"]
+    fine = [
+        "noai/otherbot~ noai",
+        "noai/otherbot~ noarchive, none",
+        "noai/noarchive",
+        f"to/http:~~127.0.0.1:{port}~photo~5.png",
+    ]
     schemes = ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:image/png;base64,AA", "nothing", ""]
     urls = [f"{web.url}/{path}" for path in [*expected, *fine]]
     started = time.monotonic()
-    found = reasons(fetch_wave([*urls, *schemes], RULES, tmp_path / "00000"))
+    found = reasons(fetched([*urls, *schemes], RULES, tmp_path / "00000"))
     assert time.monotonic() - started < 6
     for url, reason in zip(urls, expected.values(), strict=False):
         assert found[url].replace("The read operation ", "").startswith(reason), found[url]
@@ -90,7 +105,7 @@ def test_passing_failures_are_tried_again_and_others_are_not(web: Web, tmp_path:
     web.asked.clear()
     paths = ["flaky/1.png", "status/404", "status/500", "photo/7.png"]
     rules = replace(RULES, retries=2)
-    outcomes = fetch_wave([f"{web.url}/{path}" for path in paths], rules, tmp_path / "00000")
+    outcomes = fetched([f"{web.url}/{path}" for path in paths], rules, tmp_path / "00000")
     assert [web.asked[f"/{path}"] for path in paths] == [2, 1, 3, 1]
     assert [bool(outcome.reason) for outcome in outcomes] == [False, True, True, False]
     assert read_wave(tmp_path / "00000", complete=True) == outcomes
@@ -106,7 +121,7 @@ def test_private_addresses_are_refused(web: Web, tmp_path: Path) -> None:
         "http://[64:ff9b::7f00:1]/x",
         "https://127.0.0.1/x",
     ]
-    found = reasons(fetch_wave(urls, replace(RULES, allow_private=False), tmp_path / "00000"))
+    found = reasons(fetched(urls, replace(RULES, allow_private=False), tmp_path / "00000"))
     assert {reason.split(" ", 1)[1] for reason in found.values()} == {"is not a public address"}
     assert not web.asked
 
@@ -161,7 +176,7 @@ def test_the_address_of_the_connection_is_checked_too(
 
 
 def test_other_requests_of_the_process_are_as_before(web: Web, tmp_path: Path) -> None:
-    fetch_wave(web.images(1), RULES, tmp_path / "00000")
+    fetched(web.images(1), RULES, tmp_path / "00000")
     file = (tmp_path / "00000/0/0_stats.json").as_uri()
     assert urllib.request.urlopen(file).read()  # noqa: S310
 
@@ -171,14 +186,14 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 from susx.errors import InputError
-from susx.support.waves import fetch_wave
+from tests.unit.test_waves import fetched
 from susx.support.waves import Rules
 from tests.web import serving
 RULES = {RULES!r}
 with serving() as web:
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
     try:
-        fetch_wave(web.images(*range(30)), RULES, Path({str(tmp_path)!r}) / "00000")
+        fetched(web.images(*range(30)), RULES, Path({str(tmp_path)!r}) / "00000")
     except InputError as error:
         sys.exit(str(error))
 """
@@ -189,7 +204,7 @@ with serving() as web:
 
 
 def test_a_damaged_wave_is_named(web: Web, tmp_path: Path) -> None:
-    fetch_wave(web.images(1), RULES, tmp_path / "00000")
+    fetched(web.images(1), RULES, tmp_path / "00000")
     (tmp_path / "00000/0/0.parquet").write_bytes(b"x")
     with pytest.raises(InputError, match=r"00000/0: downloads are damaged; delete the folder"):
         read_wave(tmp_path / "00000")
@@ -197,3 +212,71 @@ def test_a_damaged_wave_is_named(web: Web, tmp_path: Path) -> None:
 
 def test_refused_is_an_error_that_urllib_passes_on() -> None:
     assert issubclass(Refused, OSError)
+
+
+def test_hosts_that_ask_to_wait_are_waited_for(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("susx.support.etiquette.SHORTEST_REST", 0.05)
+    urls = web.images(*range(20, 28))
+    for wanted in ("0.1", "Wed, 21 Oct 2015 07:28:00 GMT"):
+        web.waits, web.retry_after = 8, wanted
+        rules = replace(RULES, threads=4)
+        found = fetched(urls, rules, tmp_path / str(len(wanted)))
+        assert reasons(found) == dict.fromkeys(urls, "")
+
+
+def test_patience_with_hosts_ends_and_the_rest_is_not_asked(web: Web, tmp_path: Path) -> None:
+    web.asked.clear()
+    web.waits, web.retry_after = 1, "3600"
+    found = fetched(web.images(1, 2, 3), replace(RULES, threads=1), tmp_path / "00000")
+    host = web.url.removeprefix("http://")
+    assert [outcome.reason for outcome in found] == [
+        "HTTP Error 429: Too Many Requests", *[f"{host} asks to wait"] * 2
+    ]  # fmt: skip
+    assert sum(web.asked.values()) == 1
+
+
+def test_addresses_that_robots_txt_disallows_are_not_asked(web: Web, tmp_path: Path) -> None:
+    web.asked.clear()
+    web.robots_asked = 0
+    everyone = "User-agent: *\nDisallow: /\n"
+    ours = "User-agent: susx-test\nDisallow: /*.png$\nAllow: /photo/2.png\n"
+    urls = [*web.images(1, 2), f"{web.url}/avif"]
+    web.robots = everyone + ours
+    try:
+        found = fetched(urls, RULES, tmp_path / "00000")
+        unheard = fetched(urls, replace(RULES, robots_txt=False), tmp_path / "00001")
+    finally:
+        web.robots = None
+    assert [outcome.reason for outcome in found] == ["disallowed by robots.txt", "", ""]
+    assert [outcome.reason for outcome in unheard] == ["", "", ""]
+    assert web.robots_asked == 1
+    assert web.asked == {"/photo/1.png": 1, "/photo/2.png": 2, "/avif": 2}
+
+
+def test_packed_bodies_are_unpacked(web: Web, tmp_path: Path) -> None:
+    urls = [f"{web.url}/{path}" for path in ("packed/gzip", "packed/deflate", "unpacked")]
+    found = fetched(urls, RULES, tmp_path / "00000")
+    stored = {s.key: s.image for s in read_shard(Shard("webdataset", found[0].tar))}
+    assert [stored[outcome.key] for outcome in found] == [photo(2)] * 3
+
+
+def test_avif_is_read(web: Web, tmp_path: Path) -> None:
+    (found,) = fetched([f"{web.url}/avif"], RULES, tmp_path / "00000")
+    assert (found.reason, found.width, found.height) == ("", 80, 72)
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("http://B\u00dcCHER.example:80/\u00fc b.png?x=\u00e9",
+         "http://xn--bcher-kva.example:80/%C3%BC%20b.png?x=%C3%A9"),
+        ("https://\u4f8b\u3048.\u30c6\u30b9\u30c8/a", "https://xn--r8jz45g.xn--zckzah/a"),
+        ("http://u:p@stra\u00dfe.example/", "http://u:p@xn--strae-oqa.example/"),
+        ("http://h/a%20b", "http://h/a%20b"),
+        ("nothing", "nothing"),
+    ],
+)  # fmt: skip
+def test_host_names_are_sent_in_latin_letters(url: str, sent: str) -> None:
+    assert quoted(url) == sent

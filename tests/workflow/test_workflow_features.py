@@ -81,7 +81,10 @@ def test_a_run_on_susx_features(finished_pets: Project) -> None:
         ("ViT-B32", "tip-adapter", "lc-photo", "nothing"),
     ]
     assert result["supports"]["lc-photo"] == {
-        "size": 4, "n_kept": 14, "n_duplicates": 0, "n_unreadable": 0,
+        "size": 4, "n_candidates": 14, "n_kept": 14, "fates": {"kept": 14}, "failed": {},
+        "classes": {
+            f"class {i:04d}": {"kept": n} for i, n in enumerate((3, 2, 4, 2, 3))
+        },
         "short_classes": {"class 0000": 3, "class 0001": 2, "class 0003": 2, "class 0004": 3},
         "leaks": None, "leaks_dropped": False,
     }  # fmt: skip

@@ -38,7 +38,7 @@ def test_a_synthesised_support_set_is_like_any_other(project: Project) -> None:
     assert project.plan(RESULT).jobs == []
     result = project.read_json(RESULT)
     counts = result["supports"]["sd"]
-    assert (counts["n_kept"], counts["n_flagged"], counts["short_classes"]) == (12, 0, {})
+    assert (counts["fates"], counts["short_classes"]) == ({"kept": 12}, {})
     told = counts["generator"]
     assert (told["model"], told["steps"], told["guidance"], told["query"]) == ("sd", 2, 3.0, "cupl")
     assert len(told["weights_sha256"]) == 64

@@ -87,9 +87,9 @@ def test_published_embeddings_are_searched_and_downloaded(project: Project, web:
         live = [record.url for record in mine if "/photo/" in record.url]
         assert [record.url for record in mine if record.kept] == live[:3]
     assert all(json.loads(record.metadata)["punsafe"] == 0.0 for record in table.records)
-    downloads = table.meta["downloads"]
-    assert downloads["n_failed"] == sum(downloads["reasons"].values()) > 0
-    assert set(downloads["reasons"]) <= {"HTTP Error 404: Not Found", "HTTP Error 410: Gone"}
+    failed = table.meta["failed"]
+    assert table.meta["fates"]["failed"] == sum(failed.values()) > 0
+    assert set(failed) <= {"HTTP Error 404: Not Found", "HTTP Error 410: Gone"}
 
     # Once more without the support set: nothing is downloaded again, and it is the same.
     images = project.path(f"{FOLDER}/images.tar").read_bytes()
@@ -121,9 +121,9 @@ def test_a_service_is_asked_and_its_images_chosen(
     done = project.run(RESULT)
     assert done.rules >= {"query_service", "download_support", "embed_support", "evaluate"}
     counts = project.read_json(RESULT)["supports"]["lc"]
-    assert (counts["n_kept"], counts["n_refused"], counts["short_classes"]) == (12, 4, {})
-    assert counts["downloads"]["n_tried"] == 36
-    assert counts["downloads"]["reasons"] == {"HTTP Error 404: Not Found": 16}
+    assert (counts["n_kept"], counts["n_candidates"], counts["short_classes"]) == (12, 40, {})
+    assert counts["fates"] == {"kept": 12, "outranked": 8, "refused": 4, "failed": 16}
+    assert counts["failed"] == {"HTTP Error 404: Not Found": 16}
     records = read_table(project.path(MANIFEST), SupportRecord).records
     reasons = {record.reason for record in records if not record.kept}
     assert reasons == {"outranked", "refused: punsafe", "HTTP Error 404: Not Found"}
@@ -144,7 +144,7 @@ def test_captions_are_searched_and_downloads_ranked_again(project: Project, web:
     assert 'fewer than 3 images: "apple"' in outcome.output
     result = project.read_json(RESULT)
     assert result["supports"]["lc"]["short_classes"] == {"apple": 0}
-    assert result["supports"]["lc"]["downloads"]["n_failed"] == 0
+    assert result["supports"]["lc"]["failed"] == {}
     supported = {run["method"] for run in result["runs"] if run["support"] == "lc"}
     assert supported == {"tip-adapter", "tip-x", "ape", "gda", "fusion"}
     table = read_table(project.path(MANIFEST), SupportRecord)
