@@ -131,11 +131,12 @@ def _image_names(folder: Path) -> tuple[list[str], int]:
         parts = Path(place).relative_to(folder).parts
         count += len(files)
         if not any(part[0] == "." for part in parts):
-            names += ["/".join((*parts, name)) for name in files if _is_image(name)]
+            names += ["/".join((*parts, name)) for name in files if is_image(name)]
     return sorted(names, key=lambda name: name.split("/")), count
 
 
-def _is_image(name: str) -> bool:
+def is_image(name: str) -> bool:
+    """Whether a file name is that of an image, and not hidden."""
     stem, dot, suffix = name.rpartition(".")
     return stem != "" and name[0] != "." and f"{dot}{suffix}".lower() in SUFFIXES
 

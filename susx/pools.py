@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import logging
 import lzma
 import math
 import tarfile
@@ -19,9 +20,9 @@ from slugify import slugify
 from susx.config_pools import Pool
 from susx.errors import InputError, listing
 from susx.files import read_regular
-from susx.images import MAX_BYTES, SUFFIXES, list_images
+from susx.images import MAX_BYTES, list_images
 from susx.plain import well_formed
-from susx.tars import is_whole, members
+from susx.tars import read_image, tar_images
 
 LONGEST_CAPTION = 2**20
 UNREADABLE = (
@@ -137,31 +138,25 @@ def _content(path: Path, limit: int) -> bytes:
 
 
 def _read_webdataset(shard: Shard) -> Iterator[Sample]:
-    from webdataset.tariterators import group_by_keys
-
-    with Path(shard.path).open("rb") as stream:
-        found = (
-            {"fname": name, "data": data, "__url__": shard.path}
-            for name, data in members(stream, MAX_BYTES)
-        )
-        try:
-            for group in group_by_keys(found):
-                images = [name for name in group if f".{name.rsplit('.', 1)[-1]}" in SUFFIXES]
-                if images:
-                    record = _tar_record(group)
-                    yield Sample(
-                        well_formed(group["__key__"]),
-                        group[images[0]],
-                        _tar_caption(group, record),
-                        metadata_of(record, shard.metadata_columns),
-                    )
-            if not is_whole(shard.path):
-                raise tarfile.ReadError("no end-of-archive mark: truncated or damaged")
-        except UNREADABLE as error:
-            raise InputError(
-                f"{shard.path}: not a readable tar ({error.args[0] if error.args else error}); "
-                "fetch or write it again"
-            ) from None
+    try:
+        with tarfile.open(shard.path, "r:*") as tar:
+            images, n_others = tar_images(tar, ("txt", "json"), MAX_BYTES)
+            logging.info("%s: %d images, %d other files", shard.path, len(images), n_others)
+            for image in images:
+                record = _tar_record(image.beside)
+                yield Sample(
+                    well_formed(image.key),
+                    read_image(tar, image),
+                    _tar_caption(image.beside, record),
+                    metadata_of(record, shard.metadata_columns),
+                )
+    except InputError:
+        raise
+    except UNREADABLE as error:
+        reason = str(error).partition(":\n")[0]  # what it is not, one line per compression
+        raise InputError(
+            f"{shard.path}: not a readable tar ({reason}); fetch or write it again"
+        ) from None
 
 
 def _tar_record(group: Mapping[str, bytes]) -> dict[str, Any]:

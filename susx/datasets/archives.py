@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from typing import Any
 from susx.config_sources import ParquetShards, Split, WebdatasetShards
 from susx.datasets.naming import class_indices, numbered_indices
 from susx.errors import InputError, listing
-from susx.images import MAX_BYTES, SUFFIXES, Listed, Listing
+from susx.images import MAX_BYTES, Listed, Listing
 from susx.manifests import ClassManifest, read_class_list
-from susx.tars import ends
+from susx.plain import well_formed
+from susx.tars import TarImage, tar_images
 
-LONGEST_LABEL = 100
-
+DIGITS = re.compile(rb"\s*-?[0-9]{1,100}\s*")
 IN_TAR = re.compile(r"(.+)#(\d+)-(\d+)")
 IN_PARQUET = re.compile(r"(.+\.parquet)#(.+):(\d+)")
 
@@ -58,13 +58,17 @@ def webdataset_shards(
     names = [line.strip() for line in read_class_list(file)] if file.exists() else None
     indices = numbered_indices(classes, names, source, str(file if names else shards[0]))
     images: list[Listed] = []
+    n_others = 0
     for path in shards:
         folder = path.relative_to(base).with_suffix("").as_posix()
-        for key, places, data in _samples(path, source.label):
-            if places:
-                label = _label(data, f"{path}: {key}.{source.label}", indices)
-                images.append(Listed(f"{folder}/{key}", f"{path}#{places[0]}", label))
-    return _listing(sorted(images, key=lambda image: image.label), base, classes)
+        found, others = _tar_images(path, source.label)
+        n_others += others
+        for image in found:
+            key, place = well_formed(image.key), f"{path}#{image.offset}-{image.size}"
+            origin = f"{path}: {key}.{source.label}"
+            label = _label(image.beside.get(source.label.lower()), origin, indices)
+            images.append(Listed(f"{folder}/{key}", place, label))
+    return _listing(sorted(images, key=lambda image: image.label), base, classes, n_others)
 
 
 def parquet_shards(
@@ -110,31 +114,17 @@ def _shards(base: Path, pattern: str, origin: str) -> list[Path]:
     return paths
 
 
-def _samples(path: Path, label: str) -> Iterator[tuple[str, list[str], bytes | None]]:
-    """Key, places of images, and contents of the label file, of every group in a tar."""
-    places: dict[str, list[str]] = {}
-    labels: dict[str, bytes] = {}
+def _tar_images(path: Path, label: str) -> tuple[list[TarImage], int]:
     try:
         # Only in an uncompressed tar can images be read where they lie.
         with tarfile.open(path, "r:") as tar:
-            for member in tar:
-                if not member.isfile():
-                    continue
-                folder, slash, name = member.name.rpartition("/")
-                stem, _, suffix = name.partition(".")
-                found = places.setdefault(f"{folder}{slash}{stem}", [])
-                if f".{suffix.lower().rpartition('.')[2]}" in SUFFIXES:
-                    found.append(f"{member.offset_data}-{member.size}")
-                elif suffix == label and (file := tar.extractfile(member)):
-                    labels[f"{folder}{slash}{stem}"] = file.read(LONGEST_LABEL)
-            if not ends(tar):
-                raise tarfile.ReadError("no end-of-archive mark: truncated or damaged")
+            return tar_images(tar, [label.lower()])
+    except InputError:
+        raise
     except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path}: not a readable tar ({error}); compressed ones must be unpacked first"
         ) from None
-    for key, found in places.items():
-        yield key, found, labels.get(key)
 
 
 def _label(value: Any, origin: str, indices: Meaning) -> int:
@@ -142,13 +132,23 @@ def _label(value: Any, origin: str, indices: Meaning) -> int:
         if value not in indices:
             raise InputError(f"{origin}: {value!r} is no label")
         return indices[value]
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise InputError(f"{origin}: {value!r} is no label; labels are numbers") from None
+    number = _number(value)
+    if number is None:
+        raise InputError(f"{origin}: {value!r} is no label; labels are numbers")
     if not 0 <= number < len(indices):
         raise InputError(f"{origin}: label {number}, but there are {len(indices)} classes")
     return indices[number]
+
+
+def _number(value: Any) -> int | None:
+    """A whole number, or the digits of one; nothing is rounded."""
+    if isinstance(value, bytes):
+        return int(value) if DIGITS.fullmatch(value) else None
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if number == value else None
 
 
 def _feature_names(metadata: Mapping[bytes, bytes], column: str) -> list[str] | None:
@@ -195,9 +195,11 @@ def _column(path: str, _time: int, _size: int, group: int, column: str) -> Any:
         return file.read_row_group(group, columns=[column])[column]
 
 
-def _listing(images: Iterable[Listed], base: Path, classes: ClassManifest) -> Listing:
+def _listing(
+    images: Iterable[Listed], base: Path, classes: ClassManifest, n_others: int = 0
+) -> Listing:
     listed = list(images)
     used = {image.label for image in listed}
     absent = [c.name for c in classes if c.index not in used]
-    meta = {"folder": str(base), "n_other_files": 0, "classes_without_images": absent}
+    meta = {"folder": str(base), "n_other_files": n_others, "classes_without_images": absent}
     return Listing(listed, meta)

@@ -89,6 +89,8 @@ def test_a_tar_that_changes_does_not_pass_for_the_listed_image(tmp_path: Path) -
         ({"a.png": RED, "a.cls": b"cat"}, r"0\.tar: a\.cls: b'cat' is no label"),
         ({"a.png": RED, "a.cls": b"2"}, r"0\.tar: a\.cls: label 2, but there are 2 classes"),
         ({"a.png": RED, "a.cls": b"-1"}, r"0\.tar: a\.cls: label -1"),
+        ({"a.png": RED, "a.cls": b"1_0"}, r"0\.tar: a\.cls: b'1_0' is no label"),
+        ({"a.png": RED, "a.cls": b"0.9"}, r"0\.tar: a\.cls: b'0.9' is no label"),
         ({"a.txt": b"x"}, "no images below"),
     ],
 )

@@ -172,7 +172,7 @@ def test_text_beats_json_and_groups_without_image_are_left_out(tmp_path: Path) -
         "__meta__": b"x",
     }
     shard = write_tar(tmp_path / "0.tar", members)
-    assert list(read_shard(shard)) == [Sample("a", RED, "text"), Sample("c/d", BLUE, "")]
+    assert list(read_shard(shard)) == [Sample("a", RED, "text"), Sample("c/d.e", BLUE, "")]
 
 
 def test_compressed_tar_is_read(tmp_path: Path) -> None:
