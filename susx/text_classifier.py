@@ -13,6 +13,10 @@ from susx.cache import Embeddings, read_cache
 from susx.errors import InputError
 from susx.manifests import ClassManifest
 
+SAME = 2 * 2.0**-11
+"""Distance below which two unit vectors are one: what rounding both to float16 may move them."""
+SHOWN = 5  # pairs of classes in a message, as many as `susx.errors.listing` shows names
+
 
 @dataclass(frozen=True)
 class TextClassifier:
@@ -33,7 +37,7 @@ def text_classifier(embeddings: Embeddings, classes: Sequence[str]) -> TextClass
     """Average the texts of every class.
 
     Raises:
-        InputError: if a class has no row.
+        InputError: if a class has no row, texts that cancel out, or the vector of another class.
     """
     n_classes = len(classes)
     absent = np.setdiff1d(np.arange(n_classes), embeddings.labels)
@@ -43,11 +47,16 @@ def text_classifier(embeddings: Embeddings, classes: Sequence[str]) -> TextClass
         )
     rows = embeddings.features.astype(np.float64)
     means = _class_means(rows, embeddings.labels, n_classes)
-    weights = means / np.linalg.norm(means, axis=1, keepdims=True)
+    lengths = np.linalg.norm(means, axis=1, keepdims=True)
+    if not (lengths > SAME).all():
+        name = classes[int(np.argmin(lengths > SAME))]
+        raise InputError(f'class "{name}": its texts cancel out or are not finite; change them')
+    weights = means / lengths
+    _check_distinct(weights, classes)
     raw: NDArray[np.float32] | None = None
     if embeddings.norms is not None:
-        lengths = embeddings.norms[:, None]
-        raw = _class_means(rows * lengths, embeddings.labels, n_classes).astype(np.float32)
+        scaled = rows * embeddings.norms[:, None]
+        raw = _class_means(scaled, embeddings.labels, n_classes).astype(np.float32)
     return TextClassifier(weights.astype(np.float32), means.astype(np.float32), raw)
 
 
@@ -67,3 +76,30 @@ def _class_means(
     np.add.at(sums, labels, rows)
     means: NDArray[np.float64] = sums / np.bincount(labels, minlength=n_classes)[:, None]
     return means
+
+
+def same_rows(rows: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Find (N, d) rows that are no further than `SAME` from another: pairs of indices.
+
+    Every such row is in a pair, with the first that equals it or the one nearest to it.
+    """
+    from scipy.spatial import KDTree
+
+    # A tree of equal rows has one leaf, so that each would be compared with all.
+    _, firsts, of = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    equal = [(int(first), i) for i, first in enumerate(firsts[of.ravel()]) if first != i]
+    _, nearest = KDTree(rows[firsts]).query(rows[firsts], k=2, distance_upper_bound=SAME)
+    near = (firsts[[i, j]] for i, pair in enumerate(nearest) for j in pair if j < len(firsts))
+    return sorted({*equal, *((int(i), int(j)) for i, j in map(sorted, near) if i != j)})
+
+
+def _check_distinct(weights: NDArray[np.float64], classes: Sequence[str]) -> None:
+    pairs = same_rows(weights)
+    if pairs:
+        named = "; ".join(f'"{classes[i]}" and "{classes[j]}"' for i, j in pairs[:SHOWN])
+        more = f" and {len(pairs) - SHOWN} more pairs" if len(pairs) > SHOWN else ""
+        raise InputError(
+            f"classes with the same text vector: {named}{more}; the second of a pair would never "
+            "be predicted. An encoder may read neither case nor punctuation, and long texts are "
+            "cut: give them names or texts that differ otherwise"
+        )

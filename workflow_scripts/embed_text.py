@@ -10,10 +10,13 @@ def main(job):
     from susx.embedding import embed_prompts
     from susx.manifests import ClassManifest
     from susx.prompts import PromptSet
+    from susx.text_classifier import text_classifier
 
-    prompts = PromptSet.read(job.input.prompts, ClassManifest.read(job.input.classes))
-    encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
-    write_cache(job.output[0], embed_prompts(encoder, prompts))
+    classes = ClassManifest.read(job.input.classes)
+    prompts = PromptSet.read(job.input.prompts, classes)
+    texts = embed_prompts(Encoder(**job.params.encoder, **job.params.how["runs"]), prompts)
+    text_classifier(texts, classes.names)  # classes that are told apart nowhere end the run here
+    write_cache(job.output[0], texts)
 
 
 if "snakemake" in globals():

@@ -8,10 +8,12 @@ def main(job):
     from susx.cache import read_cache, write_cache
     from susx.features import Source, read_text
     from susx.manifests import ClassManifest
+    from susx.text_classifier import text_classifier
 
     classes, source = ClassManifest.read(job.input.classes), Source(**job.params.source)
     dimension = read_cache(job.input.test).features.shape[1]
     text = read_text(job.input.file, job.params.name, classes, dimension, source)
+    text_classifier(text, classes.names)  # as in embed_text
     write_cache(job.output[0], text)
 
 

@@ -60,11 +60,14 @@ class Encoder(Protocol):
 
 
 def load_encoder(settings: Settings) -> Encoder:
-    """Load an encoder.
+    """Load an encoder, and embed an image and two texts with it.
 
     Raises:
-        InputError: if the model is missing or is not of the library's format.
+        InputError: if the model is missing, is not of the library's format, or embeds nothing that
+            can be used.
     """
+    from susx.encoders.trial import tried  # which imports PyTorch
+
     module, function = LIBRARIES[settings.library].split(":")
     load: Callable[[Settings], Encoder] = getattr(import_module(module), function)
-    return load(settings)
+    return tried(load(settings))

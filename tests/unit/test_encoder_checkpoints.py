@@ -1,6 +1,7 @@
 """Checkpoints that are missing, broken, of another kind, or up to something."""
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 
@@ -116,6 +117,49 @@ def test_pickled_weights_are_not_loaded(checkpoint: Path) -> None:
     torch.save(weights, checkpoint / "pytorch_model.bin")
     (checkpoint / "model.safetensors").unlink()
     with pytest.raises(InputError, match="clip: cannot be loaded with transformers"):
+        load(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [(100.0, "inf"), (14.0, "1.2026e+06"), (float("nan"), "nan"), (0.0, "1")],
+)
+def test_logit_scale_that_cannot_be_one_is_refused(
+    checkpoint: Path, stored: float, shown: str
+) -> None:
+    weights = load_file(checkpoint / "model.safetensors")
+    weights["logit_scale"].fill_(stored)
+    save_file(weights, checkpoint / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=rf"clip: its logit scale is {re.escape(shown)}, but"):
+        load(checkpoint)
+
+
+def test_image_std_of_zero_is_refused(checkpoint: Path) -> None:
+    edit(checkpoint / "preprocessor_config.json", image_std=[0.25, 0, 0.25])
+    with pytest.raises(InputError, match=r"clip: its preprocessing .* correct `image_std`"):
+        load(checkpoint)
+
+
+def test_size_of_another_checkpoint_is_refused(checkpoint: Path) -> None:
+    size = {"height": 64, "width": 64}
+    edit(checkpoint / "preprocessor_config.json", crop_size=size, size={"shortest_edge": 64})
+    with pytest.raises(InputError, match=r"clip: an image cannot be embedded \(.*64"):
+        load(checkpoint)
+
+
+@pytest.mark.parametrize("value", [float("nan"), 0.0])
+def test_weights_that_embed_nothing_are_refused(checkpoint: Path, value: float) -> None:
+    weights = load_file(checkpoint / "model.safetensors")
+    weights["visual_projection.weight"].fill_(value)
+    save_file(weights, checkpoint / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="clip: an image: the embedding is not finite, or zero"):
+        load(checkpoint)
+
+
+def test_end_token_that_the_tokenizer_never_writes_is_refused(checkpoint: Path) -> None:
+    text = json.loads((checkpoint / "config.json").read_text("utf-8"))["text_config"]
+    edit(checkpoint / "config.json", text_config={**text, "eos_token_id": 49})
+    with pytest.raises(InputError, match=r'"a green tree" are the same to it.*`eos_token_id`'):
         load(checkpoint)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from susx.cache import Embeddings
 from susx.errors import InputError
-from susx.text_classifier import text_classifier
+from susx.text_classifier import SAME, same_rows, text_classifier
 from tests.closeness import assert_close
 from tests.helpers import unit_rows
 from tests.unit.made_caches import CLASSES, embeddings
@@ -61,3 +61,32 @@ def test_class_without_text_is_named() -> None:
         InputError, match=r'class "St\. Bernard" has no text embedding; rebuild the text c'
     ):
         text_classifier(texts(n=3), CLASSES.names)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_classes_with_the_same_vector_are_named(dtype: str) -> None:
+    rows = unit_rows(np.random.default_rng(2), 2, 512)
+    moved = rows[1] + np.float32(SAME / 4) * unit_rows(np.random.default_rng(3), 1, 512)[0]
+    made = embeddings(np.stack([rows[1], rows[0], moved]).astype(dtype), np.arange(3))
+    with pytest.raises(InputError, match='same text vector: "zebra" and "ant"; the second'):
+        text_classifier(made, CLASSES.names)
+
+
+def test_texts_that_cancel_out_are_named() -> None:
+    rows = unit_rows(np.random.default_rng(2), 2, 5)
+    made = embeddings(np.stack([*rows, rows[0], -rows[0]]), np.array([0, 1, 2, 2]))
+    with pytest.raises(InputError, match=r'class "ant": its texts cancel out'):
+        text_classifier(made, CLASSES.names)
+
+
+def test_near_rows_are_found_among_many() -> None:
+    random = np.random.default_rng(5)
+    rows = unit_rows(random, 2000, 8).astype(np.float64)
+    for first, second, distance in ((3, 1700, 0.9), (41, 40, 0.5), (7, 8, 1.1)):
+        rows[second] = rows[first] + unit_rows(random, 1, 8)[0] * SAME * distance
+    assert same_rows(rows) == [(3, 1700), (40, 41)]
+    assert same_rows(rows[:1]) == []
+
+
+def test_rows_that_are_all_the_same_are_each_found() -> None:
+    assert same_rows(np.ones((5000, 8))) == [(0, i) for i in range(1, 5000)]
