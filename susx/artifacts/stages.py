@@ -17,7 +17,13 @@ STAGES = {
         *("import_classes", "import_images", "import_text", "import_support"),
         *("evaluate", "collate", "export_classifier", "predict", "analyse", "report", "summary"),
     )
-} | {"image_manifest": 2, "embed_shard": 2, "select_support": 2}
+} | dict.fromkeys(
+    (
+        *("image_manifest", "embed_shard", "select_support", "match_captions"),
+        *("search_embeddings", "query_service", "download_support"),
+    ),
+    2,
+)
 """Version of every stage, by the name of its rule."""
 
 UNREPEATABLE = frozenset(

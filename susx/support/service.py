@@ -16,6 +16,7 @@ from susx.config_pools import ServicePool
 from susx.errors import InputError
 from susx.files import read_checked, sha256_json, write_checked
 from susx.manifests import ClassManifest, Table
+from susx.plain import address, caption
 from susx.prompts import PromptSet
 from susx.support.retrieval import Candidate
 
@@ -56,7 +57,7 @@ def query_service(
             records += [
                 _candidate(label, query, place, hit)
                 for place, hit in enumerate(hits[:limit])
-                if hit.get("url")
+                if address(hit.get("url"))
             ]
     logging.info("%d texts, %d candidates", len(texts), len(records))
     return Table(records, classes.sha256, {"service": service.url, "index": service.index})
@@ -159,7 +160,7 @@ def _candidate(label: int, query: int, place: int, hit: dict[str, Any]) -> Candi
         _score(hit.get("similarity")),
         "service",
         f"{place:09d}",
-        url=str(hit["url"]).strip(),
-        caption=str(hit.get("caption") or ""),
+        url=address(hit["url"]),
+        caption=caption(hit.get("caption")),
         metadata=json.dumps(rest) if rest else "",
     )
