@@ -17,7 +17,7 @@ from pydantic import (
 from susx.config_problems import described
 from susx.config_sources import Address, AnySource, Split
 from susx.config_texts import DESCRIPTION_QUESTIONS, Questions
-from susx.config_types import Positive, Section, Template
+from susx.config_types import FilePath, Positive, Section, Template
 from susx.errors import InputError, suggestion
 from susx.yaml_files import load_yaml
 
@@ -58,19 +58,19 @@ class Images(Section):
     no labels.
     """
 
-    test: str | None = Field(None, description="Folder or CSV file of the test images.")
-    validation: str | None = Field(
+    test: FilePath | None = Field(None, description="Folder or CSV file of the test images.")
+    validation: FilePath | None = Field(
         None, description="The same for the validation images; needed by protocol `validation`."
     )
-    train: str | None = Field(
+    train: FilePath | None = Field(
         None, description="The same for training images, which few-shot supports are drawn from."
     )
-    unlabelled: str | None = Field(
+    unlabelled: FilePath | None = Field(
         None,
         description="Folder of images without labels, flat or nested, which "
         "`results/{dataset}/predictions.parquet` classifies.",
     )
-    root: str | None = Field(
+    root: FilePath | None = Field(
         None,
         description="In place of the labelled three: folder of the whole dataset, as its card "
         "describes it.",
