@@ -15,7 +15,6 @@ from susx.config import (
 )
 from susx.config_encoders import local_files
 from susx.config_synthesis import Synthesis
-from susx.errors import InputError
 from susx.feature_files import feature_files, require
 from susx.methods import METHODS
 from susx.config_pools import REMOTE
@@ -28,10 +27,6 @@ ENCODER_ENVIRONMENT = "../envs/encoders.yaml"
 WEB_ENVIRONMENT = "../envs/web.yaml"
 DEMO_DATA = Path("demo/data")
 DEMO_FILES = re.compile(r"demo/data/(test|validation|pool/\d{5}\.tar)")
-
-
-class Refused(SystemExit):
-    """Bad input, found while the run is planned; Snakemake ends with the message alone."""
 
 
 try:

@@ -26,13 +26,18 @@ def existing(path, key):
 
 
 def apart(path, key):
-    """Return `existing(path, key)`, or stop if it is a folder that holds the pipeline's own."""
+    """Return `existing(path, key)`, or stop if it lies in a folder of the pipeline, or holds one."""
     folder = Path(existing(path, key)).resolve()
     for root in (WORK, CACHE, RESULTS, ".snakemake"):
         if Path(root).resolve().is_relative_to(folder) and folder.is_dir():
             raise Refused(
                 f"config.yaml: {key}: {path} holds {root}, which the pipeline writes; name a folder "
                 "of images alone"
+            )
+        if folder.is_relative_to(Path(root).resolve()):
+            raise Refused(
+                f"config.yaml: {key}: {path} lies in {root}, which the pipeline writes; change "
+                "`roots`, or move the images"
             )
     return path
 

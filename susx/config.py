@@ -5,11 +5,12 @@ Parsing is cheap (no torch), because the Snakefile does it on every call.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from susx.config_classifier import Classifier
 from susx.config_datasets import DEFAULT_ENSEMBLE, Entry, Images, load_card
@@ -29,6 +30,7 @@ from susx.config_texts import (
 from susx.config_types import (
     Axis,
     Count,
+    FilePath,
     Finite,
     Names,
     Positive,
@@ -41,13 +43,22 @@ from susx.errors import InputError
 from susx.methods import METHODS
 
 
+def _folder(path: str) -> str:
+    if set("{}") & set(path):
+        raise ValueError(f'"{path}" has braces, which stand for wildcards; choose another name')
+    return os.path.normpath(path)
+
+
+Root = Annotated[FilePath, AfterValidator(_folder)]
+
+
 class Roots(Section):
     """Folders that the pipeline writes to; put `cache` on scratch space on a cluster."""
 
-    work: str = Field("work", description="Manifests, prompts and support sets.")
-    cache: str = Field("cache", description="HDF5 embedding caches.")
-    results: str = Field("results", description="Results, one JSON file per dataset.")
-    store: str | None = Field(
+    work: Root = Field("work", description="Manifests, prompts and support sets.")
+    cache: Root = Field("cache", description="HDF5 embedding caches.")
+    results: Root = Field("results", description="Results, one JSON file per dataset.")
+    store: Root | None = Field(
         None,
         description="Where the contents of `cache` are kept, by what they were made from; several "
         "projects may share one. A folder `store` in `cache` if left out.",
@@ -55,22 +66,30 @@ class Roots(Section):
 
     @model_validator(mode="after")
     def _apart(self) -> Roots:
-        store = self.store and Path(self.store).absolute()
-        for root in (self.work, self.cache, self.results):
-            if store and Path(root).absolute().is_relative_to(store):
-                raise ValueError(f"`store` holds `{root}`; name a folder for it alone")
+        roots = {name: getattr(self, name) for name in ("work", "cache", "results")}
+        places = {name: Path(path).resolve() for name, path in roots.items()}
+        store = self.store and Path(self.store).resolve()
+        for name, place in places.items():
+            if store and place.is_relative_to(store):
+                raise ValueError(f"`store` holds `{roots[name]}`; name a folder for it alone")
+            for other, inner in places.items():
+                if other != name and inner.is_relative_to(place):
+                    raise ValueError(
+                        f"`{name}` ({roots[name]}) holds `{other}` ({roots[other]}); name folders "
+                        "that lie beside each other"
+                    )
         return self
 
 
 class Dataset(Section):
     """What to classify. Values given here win over those of the card."""
 
-    card: str | None = Field(
+    card: FilePath | None = Field(
         None,
         description="Dataset card: the name of a built-in one (docs/datasets.md), or a YAML file "
         "with classes, template, ensemble, questions.",
     )
-    classes: Annotated[list[Entry], Field(min_length=1)] | str | None = Field(
+    classes: Annotated[list[Entry], Field(min_length=1)] | FilePath | None = Field(
         None, description="Class names: a list, or a text file with one name per line."
     )
     template: Template = Field("a photo of a {}.", description="Photo template.")

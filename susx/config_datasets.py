@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BeforeValidator,
     Field,
@@ -18,8 +17,9 @@ from pydantic import (
 from susx.config_problems import described
 from susx.config_sources import Address, AnySource, Split
 from susx.config_texts import DESCRIPTION_QUESTIONS, Questions
-from susx.config_types import Positive, Section, Template
+from susx.config_types import FilePath, Positive, Section, Template
 from susx.errors import InputError, suggestion
+from susx.yaml_files import load_yaml
 
 CARDS = Path(__file__).parent / "datasets/cards"
 DEFAULT_ENSEMBLE = [
@@ -58,19 +58,19 @@ class Images(Section):
     no labels.
     """
 
-    test: str | None = Field(None, description="Folder or CSV file of the test images.")
-    validation: str | None = Field(
+    test: FilePath | None = Field(None, description="Folder or CSV file of the test images.")
+    validation: FilePath | None = Field(
         None, description="The same for the validation images; needed by protocol `validation`."
     )
-    train: str | None = Field(
+    train: FilePath | None = Field(
         None, description="The same for training images, which few-shot supports are drawn from."
     )
-    unlabelled: str | None = Field(
+    unlabelled: FilePath | None = Field(
         None,
         description="Folder of images without labels, flat or nested, which "
         "`results/{dataset}/predictions.parquet` classifies.",
     )
-    root: str | None = Field(
+    root: FilePath | None = Field(
         None,
         description="In place of the labelled three: folder of the whole dataset, as its card "
         "describes it.",
@@ -192,21 +192,6 @@ def card_path(card: str | Path) -> Path:
     names = built_in_cards()
     hint = suggestion(str(card), names) or f"; there are {', '.join(names)}"
     raise InputError(f'"{card}" is neither a file nor the name of a dataset card{hint}')
-
-
-def load_yaml(path: str | Path) -> Any:
-    """Read a YAML file safely.
-
-    Raises:
-        InputError: if the file is missing or is not YAML.
-    """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where built
-    try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), loader)  # noqa: S506
-    except FileNotFoundError:
-        raise InputError(f"{path}: file not found") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid YAML: {error}") from None
 
 
 def load_card(card: str | Path) -> Card:

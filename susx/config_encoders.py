@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from susx.config_types import Positive, Section
+from susx.config_types import FilePath, Positive, Section
 from susx.errors import listing, suggestion
 from susx.stamps import files_below
 
@@ -56,13 +56,13 @@ class Encoder(Section):
     """An image-text encoder."""
 
     library: Library = Field(description="Library or format that loads the model.")
-    model: str = Field(description="Local folder, checkpoint file, or hub identifier.")
+    model: FilePath = Field(description="Local folder, checkpoint file, or hub identifier.")
     architecture: str | None = Field(
         None,
         description="`open-clip`: its name for the architecture, such as `RN50-quickgelu`, where "
         "`model` is a checkpoint file or one of its tags.",
     )
-    tokenizer: str | None = Field(
+    tokenizer: FilePath | None = Field(
         None,
         description="`blip` and `tcl`: folder or hub identifier of the tokenizer; "
         "`google-bert/bert-base-uncased` if left out.",

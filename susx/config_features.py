@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from susx.config_types import Finite, Positive, Section, Slug, WithoutRepeats
+from susx.config_types import FilePath, Finite, Positive, Section, Slug, WithoutRepeats
 
 SupportName = Literal["lc-photo", "lc-cupl", "sd-photo", "sd-cupl"]
 TextName = Literal["ensemble", "cupl", "combined"]
@@ -25,7 +25,7 @@ class Features(Section):
     layout: Literal["susx", "tip-adapter"] = Field(
         description="Whose file names: those of SuS-X or those of Tip-Adapter; docs/features.md."
     )
-    root: str = Field(
+    root: FilePath = Field(
         description="Folder of the files; for `tip-adapter` the one that holds `caches/`."
     )
     backbone: Slug = Field(

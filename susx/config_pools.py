@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from susx.config_types import Count, Finite, Positive, Section, WithoutRepeats
+from susx.config_types import Count, FilePath, Finite, Positive, Section, WithoutRepeats
 from susx.plain import without_secrets
 
 Option = str | bool | int
@@ -33,7 +33,7 @@ def _without_secrets(options: dict[str, Option]) -> dict[str, Option]:
     return options
 
 
-Address = Annotated[str, AfterValidator(_address)]
+Address = Annotated[FilePath, AfterValidator(_address)]
 WebUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$"), AfterValidator(_address)]
 
 METADATA_COLUMNS = [
@@ -50,7 +50,7 @@ class Pool(Section):
     layout: Literal["folder", "webdataset", "parquet"] = Field(
         description="`folder`: image files; `webdataset`: tars; `parquet`: files with image bytes."
     )
-    path: str = Field(
+    path: FilePath = Field(
         description="The folder, or the shards: braces `{000..007}.tar` and wildcards `*` expand."
     )
     shards: Positive = Field(8, description="How many shards a `folder` is cut into.")

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from susx.errors import suggestion
 
+NOT_MEANT = {True: "list_type", False: "string_type"}
+"""What alternatives say, a list or a path, where the other one was given, by whether it is text."""
 TAGGED = (["supports"], ["pools"], ["language_models"], ["sources"])
 
 
@@ -18,8 +20,11 @@ def described(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
     def meant(item: Mapping[str, Any]) -> bool:
         *place, tag = item["loc"]
+        text = isinstance(item["input"], str)
+        if not (tag == "str" or "[" in str(tag)) or item["type"] != NOT_MEANT[text]:
+            return True
         others = (other["loc"] for other in items if other is not item)
-        return tag != "str" or not any(list(loc[: len(place)]) == place for loc in others)
+        return not any(list(loc[: len(place)]) == place for loc in others)
 
     return list(dict.fromkeys(_problem(item, model) for item in items if meant(item)))
 

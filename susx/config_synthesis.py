@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from susx.config_types import Count, Finite, Positive, Section
+from susx.config_types import Count, FilePath, Finite, Positive, Section
 
 Guidance = Annotated[Finite, Field(ge=0)]
 ImageSize = Annotated[int, Field(gt=0, multiple_of=8)]
@@ -30,7 +30,7 @@ class Synthesis(Section):
         "with 85 steps and guidance 9.5, `fast` SD-Turbo with 4 steps and none, `demo` the tiny "
         "model of the flag demo.",
     )
-    model: str | None = Field(
+    model: FilePath | None = Field(
         None, description="Local folder of a diffusers pipeline, or hub identifier."
     )
     revision: str | None = Field(None, description="Hub revision; pin it for reproducibility.")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from susx.config_types import Count, Finite, Positive, Section, WithoutRepeats
+from susx.config_types import Count, FilePath, Finite, Positive, Section, WithoutRepeats
 
 DESCRIPTION_QUESTIONS = [
     "What does {a} {} look like?",
@@ -69,7 +69,7 @@ class TransformersModel(Section):
     """A causal or chat model of the transformers library, run by the pipeline itself."""
 
     backend: Literal["transformers"] = Field(description="What runs the model.")
-    model: str = Field(description="Local folder or hub identifier.")
+    model: FilePath = Field(description="Local folder or hub identifier.")
     revision: str | None = Field(None, description="Hub revision; pin it for reproducibility.")
     precision: Literal["float32", "float16", "bfloat16"] = Field(
         "float32", description="Precision of the weights."
@@ -167,12 +167,12 @@ def _kind(value: Any) -> str:
 
 # Tags in brackets do not show in error messages.
 DescriptionSource = Annotated[
-    Annotated[str, Tag("[file]")] | Annotated[Descriptions, Tag("[model]")],
+    Annotated[FilePath, Tag("[file]")] | Annotated[Descriptions, Tag("[model]")],
     Discriminator(_kind),
     BeforeValidator(_file_or_model, json_schema_input_type=str | Descriptions),
 ]
 DescriptorSource = Annotated[
-    Annotated[str, Tag("[file]")] | Annotated[Descriptors, Tag("[model]")],
+    Annotated[FilePath, Tag("[file]")] | Annotated[Descriptors, Tag("[model]")],
     Discriminator(_kind),
     BeforeValidator(_file_or_model, json_schema_input_type=str | Descriptors),
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 from pydantic import (
@@ -14,6 +17,7 @@ from pydantic import (
 )
 
 T = TypeVar("T")
+VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 
 def _with_placeholder(template: str) -> str:
@@ -31,8 +35,23 @@ def _without_repeats(names: list[T]) -> list[T]:
     return names
 
 
+def _expanded(path: str) -> str:
+    """A path with the home folder and variables of the environment in it; addresses stay."""
+    if not path.strip():
+        raise ValueError("is empty; name a file or folder, or leave the key out")
+    if "://" in path:
+        return path
+    found = os.path.expandvars(Path(path).expanduser() if path.startswith("~") else path)
+    unknown = VARIABLE.search(found)
+    if unknown and not Path(found).exists():
+        raise ValueError(f'"{path}": the environment has no variable {unknown[1] or unknown[2]}')
+    return found
+
+
 WithoutRepeats = AfterValidator(_without_repeats)
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_.-]*$")]
+FilePath = Annotated[str, AfterValidator(_expanded)]
+"""A path; `~` and `$NAME` in it are expanded."""
 Template = Annotated[str, AfterValidator(_with_placeholder)]
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]

@@ -130,7 +130,7 @@ def read_json(path: str | Path, pairs_hook: Any = None) -> Any:
         InputError: if the file is missing or is not JSON.
     """
     try:
-        text = Path(path).read_text("utf-8")
+        text = Path(path).read_text("utf-8-sig")
         data = json.loads(text, object_pairs_hook=pairs_hook)
         if "\\ud" in text.lower():  # half a surrogate pair is no character
             json.dumps(data, ensure_ascii=False).encode()
@@ -182,8 +182,10 @@ def verified(path: str | Path, data: Mapping[str, Any], advice: str) -> dict[str
     return rest
 
 
-def read_regular(path: str | Path, limit: int) -> bytes:
+def read_regular(path: str | Path, limit: int | None, count: int = -1) -> bytes:
     """Read a file, unless it is a pipe or device, which might never end, or larger than `limit`.
+
+    Of a long file the first `count` bytes are read, if that is given.
 
     Raises:
         OSError: if it cannot be read, or is refused.
@@ -194,6 +196,7 @@ def read_regular(path: str | Path, limit: int) -> bytes:
         raise OSError(errno.EINVAL, "not a file name") from None
     if not stat.S_ISREG(state.st_mode):
         raise OSError(errno.EINVAL, "not a regular file")
-    if state.st_size > limit:
+    if limit is not None and state.st_size > limit:
         raise OSError(errno.EFBIG, f"larger than {limit} bytes")
-    return Path(path).read_bytes()
+    with Path(path).open("rb") as stream:
+        return stream.read(count)

@@ -106,7 +106,7 @@ class ClassManifest:
             InputError: if the file is not a class manifest or its hash does not fit.
         """
         try:
-            data = json.loads(Path(path).read_text("utf-8"))
+            data = json.loads(Path(path).read_text("utf-8-sig"))
             classes = [
                 ClassName(**{**entry, "aliases": tuple(entry["aliases"])})
                 for entry in data["classes"]
@@ -181,8 +181,10 @@ def _check_readable(text: str, place: str) -> None:
 def read_class_list(path: str | Path) -> list[str]:
     """Read a text file with one class name per line; trailing blank lines are ignored.
 
+    There are no comments: a line that begins with `#` is an error rather than a class of that name.
+
     Raises:
-        InputError: if the file is missing, is not UTF-8, or has an empty line between names.
+        InputError: if the file is missing, is not UTF-8, or a line begins with `#`.
     """
     try:
         text = Path(path).read_text("utf-8-sig")
@@ -192,7 +194,14 @@ def read_class_list(path: str | Path) -> list[str]:
         raise InputError(f"{path}: a folder; name a text file with one class per line") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8 text; save the class list as UTF-8") from None
-    return text.rstrip().split("\n") if text.strip() else []
+    lines = text.rstrip().split("\n") if text.strip() else []
+    for number, line in enumerate(lines, start=1):
+        if line.lstrip().startswith("#"):
+            raise InputError(
+                f"{path}: line {number} begins with #, but a class list has no comments; remove "
+                "it, or list the names under `classes` in the configuration if it is one"
+            )
+    return lines
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ SIGNATURE = re.compile(
 BEARER = re.compile(r"(\bbearer\s+)[\w.~+/=-]{8,}|\b(?:hf_|sk-)[\w-]{16,}", re.IGNORECASE)
 SECRET_VARIABLE = re.compile(r"(?:TOKEN|SECRET|PASSWORD|API_?KEY|ACCESS_KEY|PRIVATE_KEY)$")
 SHORTEST_SECRET = 8
+LONGEST_CAPTION = 10_000
+"""Characters of a caption that are kept: as many as of a reply of a language model."""
 
 
 def visible(text: str, keep: str = "\n\t") -> str:
@@ -44,6 +46,16 @@ def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> s
 def well_formed(text: str) -> str:
     """Write halves of surrogate pairs, and bytes of file names that are no UTF-8, as escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def caption(text: object) -> str:
+    """What is kept of a caption, cut and well-formed; nothing of what is no text."""
+    return well_formed(text[:LONGEST_CAPTION]).strip() if isinstance(text, str) else ""
+
+
+def address(text: object) -> str:
+    """An address, or nothing where it is no text, or too long to be one."""
+    return text.strip() if isinstance(text, str) and len(text) <= LONGEST_CAPTION else ""
 
 
 def plain(text: str, keep: str = "\n\t") -> str:

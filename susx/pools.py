@@ -10,21 +10,24 @@ import math
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from braceexpand import braceexpand
 from slugify import slugify
 
+from susx.columns import opened_columns, records, require_columns
 from susx.config_pools import Pool
-from susx.errors import InputError, listing
+from susx.errors import InputError
 from susx.files import read_regular
 from susx.images import MAX_BYTES, list_images
-from susx.plain import well_formed
+from susx.plain import LONGEST_CAPTION, caption, well_formed
 from susx.tars import read_image, tar_images
 
-LONGEST_CAPTION = 2**20
+ROWS_AT_ONCE = 256
 UNREADABLE = (
     *(tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, TypeError),
     *(AttributeError, IndexError, KeyError, OverflowError, MemoryError, AssertionError),
@@ -93,14 +96,15 @@ def pool_shards(pool: Pool, origin: str = "pool") -> dict[str, Shard]:
 
 def metadata_of(record: Mapping[str, Any], columns: Sequence[str]) -> str:
     """Some columns of a pool's row as JSON, without what is no text or finite number."""
-    values = {name: record[name] for name in columns if name in record}
-    return json.dumps({k: v for k, v in values.items() if _plain(v)}) if values else ""
+    values = {name: _plain(record[name]) for name in columns if name in record}
+    return json.dumps({k: v for k, v in values.items() if v is not None}) if values else ""
 
 
-def _plain(value: Any) -> bool:
-    return isinstance(value, str | bool | int) or (
-        isinstance(value, float) and math.isfinite(value)
-    )
+def _plain(value: Any) -> str | bool | int | float | None:
+    """A value that JSON has; decimals are numbers."""
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else None
+    return value if isinstance(value, str | bool | int) else None
 
 
 def read_shard(shard: Shard) -> Iterator[Sample]:
@@ -121,12 +125,24 @@ def read_shard(shard: Shard) -> Iterator[Sample]:
 def _read_folder(shard: Shard) -> Iterator[Sample]:
     root = Path(shard.path)
     for path in list(list_images(root))[shard.index :: shard.count]:
-        caption = path.with_suffix(".txt")
         yield Sample(
             key=well_formed(path.relative_to(root).as_posix()),
             image=_content(path, MAX_BYTES),
-            caption=_content(caption, LONGEST_CAPTION).decode("utf-8", "replace").strip(),
+            caption=_decoded(_beside(path)),
         )
+
+
+def _beside(path: Path) -> bytes:
+    """Start of the caption of an image file."""
+    for suffix in (".txt", ".TXT"):
+        with suppress(OSError):
+            return read_regular(path.with_suffix(suffix), None, 4 * LONGEST_CAPTION)
+    return b""
+
+
+def _decoded(text: bytes) -> str:
+    """Caption in a text file."""
+    return caption(text.decode("utf-8-sig", "replace"))
 
 
 def _content(path: Path, limit: int) -> bytes:
@@ -170,45 +186,42 @@ def _tar_record(group: Mapping[str, bytes]) -> dict[str, Any]:
 
 def _tar_caption(group: Mapping[str, bytes], record: Mapping[str, Any]) -> str:
     if "txt" in group:
-        return group["txt"].decode("utf-8", "replace").strip()
-    caption = record.get("caption", "")
-    return well_formed(caption) if isinstance(caption, str) else ""
+        return _decoded(group["txt"])
+    return caption(record.get("caption"))
 
 
 def _read_parquet(shard: Shard) -> Iterator[Sample]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    path, texts = shard.path, [shard.caption_column]
+    others = [name for name in ("key", *shard.metadata_columns) if name != shard.image_column]
+    with opened_columns(path, path, texts, others, "caption_column") as (file, there):
+        require_columns(file, path, [shard.image_column], "image_column")
+        _require_images(file.schema_arrow.field(shard.image_column).type, shard)
+        row = 0
+        wanted = [*there, shard.image_column]
+        for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=wanted):
+            images = batch[shard.image_column]
+            for place, record in enumerate(records(batch.select(there))):
+                image = images[place].as_py()  # one at a time: rows may share large ones
+                data = image.get("bytes") if isinstance(image, dict) else image
+                yield Sample(
+                    str(record.get("key") or f"{row:09d}"),
+                    data or b"",
+                    caption(record.get(shard.caption_column)),
+                    metadata_of(record, shard.metadata_columns),
+                )
+                row += 1
 
-    try:
-        with pq.ParquetFile(shard.path) as file:
-            names = file.schema_arrow.names
-            if shard.image_column not in names:
-                raise InputError(
-                    f'{shard.path}: no column "{shard.image_column}" (has {listing(names)}); set '
-                    "image_column of the pool"
-                )
-            columns = (shard.image_column, shard.caption_column, "key", *shard.metadata_columns)
-            wanted = [n for n in dict.fromkeys(columns) if n in names]
-            kind = file.schema_arrow.field(shard.image_column).type
-            if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-                kind = kind.field("bytes").type
-            if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
-                raise InputError(
-                    f'{shard.path}: column "{shard.image_column}" holds {kind}, not image bytes; '
-                    "set image_column of the pool"
-                )
-            row = 0
-            for batch in file.iter_batches(batch_size=256, columns=wanted):
-                for record in batch.to_pylist():
-                    image = record[shard.image_column]
-                    data = image.get("bytes") if isinstance(image, dict) else image
-                    key = str(record.get("key") or f"{row:09d}")
-                    caption = record.get(shard.caption_column) or ""
-                    noted = metadata_of(record, shard.metadata_columns)
-                    yield Sample(key, data or b"", str(caption), noted)
-                    row += 1
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        raise InputError(f"{shard.path}: not a readable Parquet file ({error})") from None
+
+def _require_images(kind: Any, shard: Shard) -> None:
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        kind = kind.field("bytes").type
+    if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+        raise InputError(
+            f'{shard.path}: column "{shard.image_column}" holds {kind}, not image bytes; set '
+            "image_column of the pool"
+        )
 
 
 READERS: dict[str, Callable[[Shard], Iterator[Sample]]] = {

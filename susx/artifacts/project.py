@@ -11,9 +11,9 @@ from typing import Any
 from susx.artifacts.recipe import Receipt
 from susx.artifacts.store import Store, object_of, receipt_of
 from susx.config import Config, Roots, parse_config
-from susx.config_datasets import load_yaml
 from susx.errors import InputError
 from susx.new.compose import merged
+from susx.yaml_files import load_yaml
 
 CONFIG = "config.yaml"
 

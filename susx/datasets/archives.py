@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from susx.columns import is_text, values
 from susx.config_sources import ParquetShards, Split, WebdatasetShards
 from susx.datasets.naming import class_indices, numbered_indices
 from susx.errors import InputError, listing
@@ -90,7 +91,7 @@ def parquet_shards(
             if missing := [n for n in (source.image, source.label) if n not in schema.names]:
                 has = listing(schema.names)
                 raise InputError(f"{path}: no column {listing(missing)} (has {has})")
-            labels = pq.read_table(path, columns=[source.label])[source.label].to_pylist()
+            labels = _labels(path, source.label, schema)
         except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise InputError(f"{path}: not a readable Parquet file ({error})") from None
         folder = path.relative_to(base).with_suffix("").as_posix()
@@ -105,6 +106,14 @@ def parquet_shards(
             key = f"{folder}/{row:07d}"
             images.append(Listed(key, f"{path}#{source.image}:{row}", label))
     return _listing(images, base, classes)
+
+
+def _labels(path: Path, column: str, schema: Any) -> list[Any]:
+    import pyarrow.parquet as pq
+
+    texts = [column] if is_text(schema.field(column).type) else []
+    table = pq.read_table(path, columns=[column], read_dictionary=texts)
+    return [value for chunk in table[column].chunks for value in values(chunk)]
 
 
 def _shards(base: Path, pattern: str, origin: str) -> list[Path]:

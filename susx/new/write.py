@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from susx.config import Config, parse_config
-from susx.config_datasets import load_yaml
 from susx.errors import InputError, listing
 from susx.files import atomic
 from susx.new.compose import Wishes, as_yaml, compose, merged
 from susx.new.images import Found, counted
+from susx.yaml_files import load_yaml
 
 BASE = "config.yaml"
 SHOWN = 20

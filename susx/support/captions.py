@@ -14,7 +14,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from susx.columns import records
 from susx.manifests import ClassManifest, Table
+from susx.plain import LONGEST_CAPTION, address
 from susx.support.account import NO_ADDRESS, NO_CAPTION, SEARCHED
 from susx.support.remote import ROWS_AT_ONCE, described, opened_parquet
 from susx.support.retrieval import Candidate
@@ -60,8 +62,11 @@ class NameFinder:
         self._automaton = AhoCorasick(patterns)
 
     def find(self, caption: str) -> dict[int, float]:
-        """Classes that a caption names, with the share of it that is the name."""
-        text = folded(caption)
+        """Classes that a caption names, with the share of it that is the name.
+
+        Only the first `LONGEST_CAPTION` characters are searched.
+        """
+        text = folded(caption[:LONGEST_CAPTION])
         hits = [
             (start, end, pattern)
             for pattern, start, end in self._automaton.find_matches_as_indexes(
@@ -71,9 +76,11 @@ class NameFinder:
             and not (end < len(text) and text[end].isalnum())
         ]
         found: dict[int, float] = {}
-        for start, end, pattern in hits:
-            if any(s <= start and end <= e and (s, e) != (start, end) for s, e, _ in hits):
+        reached = 0
+        for start, end, pattern in sorted(hits, key=lambda hit: (hit[0], -hit[1])):
+            if end <= reached:  # lies within one that begins no later
                 continue
+            reached = end
             for label in self._labels[pattern]:
                 found[label] = max(found.get(label, 0.0), (end - start) / len(text))
         return {label: share / len(found) for label, share in found.items()}
@@ -99,26 +106,38 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
     finder = NameFinder(classes)
     best: dict[int, list[tuple[float, int, Candidate]]] = defaultdict(list)
     rows: Counter[str] = Counter()
-    for row, record in enumerate(_records(shard)):
-        found = described(record, shard)
-        rows[NO_ADDRESS if not found["url"] else SEARCHED if found["caption"] else NO_CAPTION] += 1
-        if not (found["url"] and found["caption"]):
+    for row, record, named in _records(shard, finder):
+        placed, captioned = address(record[shard.url_column]), record[shard.caption_column]
+        rows[NO_ADDRESS if not placed else SEARCHED if captioned else NO_CAPTION] += 1
+        if not (placed and captioned):
             continue
-        for label, score in finder.find(found["caption"]).items():
+        for label, score in named.items():
             heap = best[label]
             if len(heap) == limit and (score, -row) <= heap[0][:2]:
                 continue
+            found = described(record, shard)
             candidate = Candidate(label, label, score, name, f"{row:09d}", **found)
             push = heapq.heappush if len(heap) < limit else heapq.heapreplace
             push(heap, (score, -row, candidate))
-    records = [hit[2] for label in sorted(best) for hit in sorted(best[label], reverse=True)]
-    return Table(records, classes.sha256, {"rows": dict(rows)})
+    hits = [hit[2] for label in sorted(best) for hit in sorted(best[label], reverse=True)]
+    return Table(hits, classes.sha256, {"rows": dict(rows)})
 
 
-def _records(shard: WebShard) -> Iterator[dict[str, Any]]:
+def _records(
+    shard: WebShard, finder: NameFinder
+) -> Iterator[tuple[int, dict[str, Any], dict[int, float]]]:
+    """Rows by number, with the classes that their captions name.
+
+    Equal captions of a batch are searched once.
+    """
     needed = (shard.url_column, shard.caption_column)
-    with opened_parquet(shard.path, shard.storage, needed) as file:
-        names = file.schema_arrow.names
-        wanted = [n for n in dict.fromkeys((*needed, *shard.metadata_columns)) if n in names]
-        for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=wanted):
-            yield from batch.to_pylist()
+    row = 0
+    with opened_parquet(shard.path, shard, needed) as (file, there):
+        for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=there):
+            known: dict[str, dict[int, float]] = {}
+            for record in records(batch):
+                caption = record[shard.caption_column] or ""
+                if caption not in known:
+                    known[caption] = finder.find(caption)
+                yield row, record, known[caption]
+                row += 1

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from susx.cache import Embeddings
+from susx.columns import records
 from susx.errors import InputError, listing
 from susx.manifests import Table
 from susx.support.account import NO_ADDRESS, NO_DIRECTION, SEARCHED
@@ -50,7 +51,7 @@ def search_embeddings(
     dimension = queries.features.shape[1]
     needed = [shard.url_column]
     with (
-        opened_parquet(shard.metadata, shard.storage, needed) as metadata,
+        opened_parquet(shard.metadata, shard, needed) as (metadata, there),
         _array(shard) as array,
     ):
         n_rows, found_dimension = array.shape
@@ -68,9 +69,9 @@ def search_embeddings(
         blocks = _without(~addressed, array.blocks(rows_at_once(len(queries))))
         found = nearest_rows(queries.features, blocks, limit)
         rows = np.unique(found.rows[found.rows >= 0])
-        records = _records(metadata, shard, rows)
+        described_rows = _records(metadata, there, shard, rows)
     candidates = [
-        Candidate(int(label), query, score, name, f"{row:09d}", **records[row])
+        Candidate(int(label), query, score, name, f"{row:09d}", **described_rows[row])
         for query, label in enumerate(queries.labels)
         for score, row in zip(found.scores[query].tolist(), found.rows[query].tolist(), strict=True)
         if row >= 0
@@ -126,16 +127,16 @@ def _array(shard: WebShard) -> Iterator[NpyFile]:
             raise InputError(f"{shard.path}: not a readable .npz file ({error})") from None
 
 
-def _records(metadata: Any, shard: WebShard, rows: Any) -> dict[int, dict[str, str]]:
+def _records(
+    metadata: Any, there: list[str], shard: WebShard, rows: Any
+) -> dict[int, dict[str, str]]:
     """Address, caption and metadata of some rows; `rows` rise."""
-    columns = (shard.url_column, shard.caption_column, *shard.metadata_columns)
-    wanted = [name for name in dict.fromkeys(columns) if name in metadata.schema_arrow.names]
     found: dict[int, dict[str, str]] = {}
     start = 0
-    for batch in metadata.iter_batches(batch_size=ROWS_AT_ONCE, columns=wanted):
+    for batch in metadata.iter_batches(batch_size=ROWS_AT_ONCE, columns=there):
         first, last = np.searchsorted(rows, [start, start + batch.num_rows])
         part = rows[first:last]
-        for row, record in zip(part.tolist(), batch.take(part - start).to_pylist(), strict=True):
+        for row, record in zip(part.tolist(), records(batch.take(part - start)), strict=True):
             found[row] = described(record, shard)
         start += batch.num_rows
     return found

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from susx.errors import InputError, listing
+from susx.columns import opened_columns, require_columns
+from susx.errors import InputError
+from susx.plain import address, caption
 from susx.pools import metadata_of
 from susx.web_pools import WebShard, is_remote
 
@@ -42,35 +44,26 @@ def opened(path: str, storage: Mapping[str, Any]) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def opened_parquet(
-    path: str, storage: Mapping[str, Any], needed: Sequence[str]
-) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file that has the needed columns.
+    path: str, shard: WebShard, needed: Sequence[str]
+) -> Iterator[tuple[pq.ParquetFile, list[str]]]:
+    """Open a Parquet file that has the needed columns, and tell which of all it has.
 
     Raises:
-        InputError: if it is broken or lacks a column.
+        InputError: if it is broken, lacks a column, or one holds what it cannot.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with opened(path, storage) as stream:
-        try:
-            file = pq.ParquetFile(stream)
-            names = file.schema_arrow.names
-            for name in needed:
-                if name not in names:
-                    raise InputError(
-                        f'{path}: no column "{name}" (has {listing(names, 12)}); set url_column '
-                        "or caption_column of the pool"
-                    )
-            yield file
-        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not a readable Parquet file ({error})") from None
+    texts, keys = (shard.url_column, shard.caption_column), "url_column or caption_column"
+    with (
+        opened(path, shard.storage) as stream,
+        opened_columns(stream, path, texts, shard.metadata_columns, keys) as (file, there),
+    ):
+        require_columns(file, path, needed, keys)
+        yield file, there
 
 
 def described(record: Mapping[str, Any], shard: WebShard) -> dict[str, str]:
     """Address, caption and metadata of a row, as fields of a candidate."""
     return {
-        "url": str(record[shard.url_column] or "").strip(),
-        "caption": str(record.get(shard.caption_column) or ""),
+        "url": address(record[shard.url_column]),
+        "caption": caption(record.get(shard.caption_column)),
         "metadata": metadata_of(record, shard.metadata_columns),
     }

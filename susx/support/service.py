@@ -17,6 +17,7 @@ from susx.config_pools import ServicePool
 from susx.errors import InputError
 from susx.files import read_checked, sha256_json, write_checked
 from susx.manifests import ClassManifest, Table
+from susx.plain import address, caption
 from susx.prompts import PromptSet
 from susx.support.account import NO_ADDRESS, SEARCHED
 from susx.support.retrieval import Candidate
@@ -56,7 +57,7 @@ def query_service(
     with _session(service) as session:
         for query, (label, text) in enumerate(texts):
             hits = _answer(session, service, text, limit, Path(folder))
-            addressed = [hit for hit in hits if str(hit.get("url") or "").strip()]
+            addressed = [hit for hit in hits if address(hit.get("url"))]
             rows += Counter({SEARCHED: len(addressed), NO_ADDRESS: len(hits) - len(addressed)})
             records += [
                 _candidate(label, query, place, hit) for place, hit in enumerate(addressed[:limit])
@@ -163,7 +164,7 @@ def _candidate(label: int, query: int, place: int, hit: dict[str, Any]) -> Candi
         _score(hit.get("similarity")),
         "service",
         f"{place:09d}",
-        url=str(hit["url"]).strip(),
-        caption=str(hit.get("caption") or ""),
+        url=address(hit["url"]),
+        caption=caption(hit.get("caption")),
         metadata=json.dumps(rest) if rest else "",
     )

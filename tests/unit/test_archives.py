@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -138,11 +139,23 @@ def test_neighbouring_rows_are_decoded_from_one_reading(
 
 
 @pytest.mark.parametrize(
+    "labels",
+    [[1.0, 0.0], [True, False], [Decimal(1), Decimal(0)], ["dog", "cat"], [b"dog", b"cat"]],
+)
+def test_labels_of_parquet_are_what_they_mean(tmp_path: Path, labels: list[Any]) -> None:
+    write_parquet(tmp_path / "0.parquet", {"image": [RED, BLUE], "label": labels})
+    assert list(rows(pets_of(tmp_path, "parquet", "*.parquet")).values()) == [1, 0]
+
+
+@pytest.mark.parametrize(
     ("rows", "names", "problem"),
     [
         ({"img": [RED], "label": [0]}, None, r'no column "image" \(has "img", "label"\)'),
         ({"image": [RED], "label": [5]}, None, "row 0: label: label 5, but there are 2 classes"),
         ({"image": [RED], "label": [None]}, None, "row 0: label: None is no label"),
+        ({"image": [RED], "label": [0.9]}, None, r"row 0: label: 0\.9 is no label"),
+        ({"image": [RED], "label": [Decimal("0.9")]}, None, "row 0: label: .* is no label"),
+        ({"image": [RED], "label": [[1]]}, None, r"row 0: label: \[1\] is no label"),
         ({"image": [RED], "label": [0]}, ["a", "b", "c"], "tells of 3 classes, but there are 2"),
     ],
 )

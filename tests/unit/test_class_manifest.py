@@ -353,3 +353,11 @@ def test_class_list_in_another_encoding_is_named(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_bytes("Åland\n".encode("utf-16"))
     with pytest.raises(InputError, match=r"classes\.txt: not UTF-8 text; save the class list"):
         read_class_list(tmp_path / "classes.txt")
+
+
+@pytest.mark.parametrize("line", ["# animals", "  #animals"])
+def test_a_class_list_has_no_comments(tmp_path: Path, line: str) -> None:
+    (tmp_path / "classes.txt").write_text(f"cat\n{line}\nC#\n", "utf-8")
+    match = r"classes\.txt: line 2 begins with #, but a class list has no comments; remove it, or"
+    with pytest.raises(InputError, match=match):
+        read_class_list(tmp_path / "classes.txt")

@@ -355,3 +355,68 @@ def test_a_store_that_holds_other_folders_is_refused(store: str) -> None:
     said = message({**MINIMAL, "roots": {"store": store}})
     assert said.startswith("config.yaml: roots: ")
     assert "name a folder for it alone" in said
+
+
+@pytest.mark.parametrize(
+    ("roots", "problem"),
+    [
+        ({"results": ""}, "roots.results: is empty; name a file or folder, or leave the key out"),
+        ({"cache": "  "}, "roots.cache: is empty; name a file or folder, or leave the key out"),
+        ({"work": "w{x}"}, 'roots.work: "w{x}" has braces, which stand for wildcards'),
+        ({"results": "work/out"}, "roots: `work` (work) holds `results` (work/out); name folders"),
+        ({"work": "."}, "roots: `work` (.) holds `cache` (cache); name folders that lie beside"),
+        ({"cache": "./work/"}, "roots: `work` (work) holds `cache` (work); name folders"),
+        ({"cache": "$NO_SUCH/c"}, 'roots.cache: "$NO_SUCH/c": the environment has no variable NO_'),
+    ],
+)
+def test_roots_that_cannot_be_are_refused(roots: dict[str, str], problem: str) -> None:
+    assert message({**MINIMAL, "roots": roots}).startswith(f"config.yaml: {problem}")
+
+
+def test_home_and_variables_are_expanded_in_all_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/h")
+    monkeypatch.setenv("SCRATCH", "/s")
+    images = {
+        "test": "~/a",
+        "train": "$SCRATCH/b",
+        "validation": "${SCRATCH}/c",
+        "unlabelled": "$SCRATCH",
+    }
+    dataset = {"classes": "~/d.txt", "images": images, "descriptions": "~/e.json"}
+    config = parse_config(
+        {
+            "datasets": {"a": dataset, "b": {"card": "~/c.yaml", "images": {"root": "~/f"}}},
+            "roots": {"work": "$SCRATCH/w/", "cache": "~/x/../y", "store": "$SCRATCH/store"},
+            "encoders": {"clip": {"library": "transformers", "model": "$SCRATCH/m"}},
+            "pools": {
+                "p": {"layout": "webdataset", "path": "$SCRATCH/{0..1}.tar"},
+                "q": {"layout": "captions", "path": "s3://b/$SCRATCH~"},
+            },
+        }
+    )
+    first, second = config.datasets["a"], config.datasets["b"]
+    assert (first.classes, first.descriptions) == ("/h/d.txt", "/h/e.json")
+    assert first.images is not None
+    assert first.images.model_dump(include=images.keys()) == {
+        "test": "/h/a",
+        "train": "/s/b",
+        "validation": "/s/c",
+        "unlabelled": "/s",
+    }
+    assert second.images is not None
+    assert (second.card, second.images.root) == ("/h/c.yaml", "/h/f")
+    assert vars(config.roots) == {
+        "work": "/s/w",
+        "cache": "/h/y",
+        "results": "results",
+        "store": "/s/store",
+    }
+    assert config.encoders["clip"].model == "/s/m"
+    assert [pool.path for pool in config.pools.values()] == ["/s/{0..1}.tar", "s3://b/$SCRATCH~"]
+
+
+@pytest.mark.parametrize("text", ["", "$NO_SUCH/c.txt"])
+def test_a_class_file_that_cannot_be_is_one_problem(text: str) -> None:
+    said = message({**MINIMAL, "datasets": {"a": {"classes": text, "images": {"test": "t"}}}})
+    assert said.startswith("config.yaml: datasets.a.classes: ")
+    assert "\n" not in said

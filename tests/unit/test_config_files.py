@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import BaseModel
 
 from susx.config import Config, parse_config, tuning_split, with_card
-from susx.config_datasets import Card, load_card, load_yaml
+from susx.config_datasets import Card, load_card
 from susx.errors import InputError
+from susx.files import read_json
+from susx.yaml_files import load_yaml
 
 ROOT = Path(__file__).parents[2]
 CARD = "title: Pets\nclasses: [cat]\ntemplate: card {}.\nensemble: ['card a {}.']\n"
@@ -141,6 +144,11 @@ def test_card_that_tunes_on_the_test_images_allows_no_validation_images(tmp_path
         ("- cat\n", "a mapping with `title` and `classes`"),
         ("", "a mapping with `title` and `classes`"),
         ("title: [\n", "not valid YAML"),
+        (
+            "title: Pets\nclasses: [a]\ntitle: Dogs\n",
+            'line 3: key "title" stands there twice, first',
+        ),
+        ("title: Pets\nclasses:\n\t- a\n", "line 3: not valid YAML: .*; indent with spaces"),
         ("title: !!python/object:os.system ls\n", "not valid YAML"),
     ],
 )
@@ -159,3 +167,22 @@ def test_card_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     (tmp_path / "card.yaml").write_bytes("title: Åland\nclasses: [é]\n".encode("latin-1"))
     with pytest.raises(InputError, match=r"card\.yaml: not valid YAML"):
         load_card(tmp_path / "card.yaml")
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
+    assert load_card(write_card(tmp_path, "\ufefftitle: Pets\nclasses: [cat]\n")).title == "Pets"
+    (tmp_path / "a.json").write_text('\ufeff{"a": 1}', "utf-8")
+    assert read_json(tmp_path / "a.json") == {"a": 1}
+
+
+def test_keys_that_are_merged_or_in_other_mappings_may_be_the_same(tmp_path: Path) -> None:
+    text = "a: &a {x: 1, y: 2}\nb: {c: &c {<<: *a, x: 3}, d: {<<: [*a, *c], y: 4}}\ne: [*c, *c]\n"
+    (tmp_path / "a.yaml").write_text(text)
+    assert load_yaml(tmp_path / "a.yaml") == yaml.safe_load(text)
+
+
+def test_a_key_that_stands_twice_is_named_wherever_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("datasets: {a: 1}\nx:\n- {b: 1,\n   'b': 2}\n")
+    match = r'a\.yaml: line 4: key "b" stands there twice, first in line 3; only one .*join the two'
+    with pytest.raises(InputError, match=match):
+        load_yaml(tmp_path / "a.yaml")

@@ -8,6 +8,8 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from susx import embedding
@@ -26,7 +28,6 @@ from tests.helpers import (
     image_bytes,
     unit_rows,
     write_class_folders,
-    write_pool_tar,
 )  # fmt: skip
 
 CLASSES = class_manifest(["zebra", "ant", "mouse"])
@@ -178,11 +179,10 @@ def test_failed_images_of_parts_that_were_done_are_still_counted(
 
 
 def test_two_images_of_one_key_are_found_across_parts(settings: Encoder, tmp_path: Path) -> None:
-    write_pool_tar(tmp_path / "0.tar", 6)
-    with tarfile.open(tmp_path / "0.tar", "a") as tar:
-        add_member(tar, "00000000.png", image_bytes((1, 2, 3)))
-    with pytest.raises(InputError, match=r"0\.tar: two images share a key"):
-        embed_shard(settings, Shard("webdataset", str(tmp_path / "0.tar")), tmp_path / "c.h5", 1)
+    path, images = tmp_path / "0.parquet", [image_bytes((i, 2, 3)) for i in range(7)]
+    pq.write_table(pa.table({"image": images, "key": [*"abcdef", "a"]}), path)
+    with pytest.raises(InputError, match=r"0\.parquet: two images share a key"):
+        embed_shard(settings, Shard("parquet", str(path)), tmp_path / "c.h5", 1)
 
 
 def blocks(sizes: list[int], shape: tuple[int, ...] = (6,)) -> list[Embeddings]:

@@ -243,7 +243,7 @@ def test_tags_of_python_run_nothing(tmp_path: Path, tag: str) -> None:
     mark = tmp_path / "owned"
     argument = "" if "name" in tag else f' ["touch {mark}"]'
     (tmp_path / "card.yaml").write_text(f"title: {tag}{argument}\nclasses: [cat, dog]\n")
-    with pytest.raises(InputError, match=r"card\.yaml: not valid YAML: .*python/"):
+    with pytest.raises(InputError, match=r"card\.yaml: line 1: not valid YAML: .*python/"):
         load_card(tmp_path / "card.yaml")
     with suppress(WorkflowError, ConstructorError):  # a name alone is resolved, but not called
         load_configfile(str(tmp_path / "card.yaml"))

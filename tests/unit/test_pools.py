@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from susx.config_pools import Pool
 from susx.errors import InputError
+from susx.plain import LONGEST_CAPTION
 from susx.pools import Sample, Shard, pool_shards, read_shard
 from tests.helpers import add_member, image_bytes, write_pool_tar
 
@@ -129,6 +130,13 @@ def test_folder_samples_have_relative_keys_and_captions_beside_them(tmp_path: Pa
     ]
 
 
+def test_long_captions_are_cut_and_capital_suffixes_are_read(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 1)
+    (tmp_path / "0/00.TXT").write_text("\ufeff" + "é" * 2_000_000, "utf-8")
+    (sample,) = read_shard(Shard("folder", str(tmp_path)))
+    assert sample.caption == "é" * LONGEST_CAPTION
+
+
 # Webdataset
 
 
@@ -150,6 +158,9 @@ def test_tar_samples_have_keys_images_and_captions(tmp_path: Path, json_captions
         ("a.json", b'{"url": "x"}', ""),
         ("a.json", b'{"caption": null}', ""),
         ("a.json", b'["caption"]', ""),
+        ("a.json", b'{"caption": ["red", "blue"]}', ""),
+        ("a.txt", b"\xef\xbb\xbfred", "red"),
+        ("a.txt", b"x" * 20_000, "x" * LONGEST_CAPTION),
         ("a.json", b"{broken", ""),
         ("a.json", b"\xff\xfe", ""),
         ("a.cls", b"3", ""),

@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from susx.config import Config, parse_config, with_card
-from susx.config_datasets import Card, Images, built_in_cards, load_card, load_yaml
+from susx.config_datasets import Card, Images, built_in_cards, load_card
 from susx.config_sources import CoopSplit
 from susx.pools import pool_shards
+from susx.yaml_files import load_yaml
 from tests import pages
 
 ROOT = Path(__file__).parents[2]

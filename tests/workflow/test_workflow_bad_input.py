@@ -38,12 +38,30 @@ def classes(text: str) -> Callable[[Project], object]:
     return lambda project: project.path("classes.txt").write_text(text, "utf-8")
 
 
+def append(project: Project, text: str) -> None:
+    """Write more into the configuration, below what is there."""
+    with project.path("config.yaml").open("a") as file:
+        file.write(text)
+
+
 IN_CONFIG = [
     Case(
         "unknown key",
         lambda p: p.change_config(lambda c: c["evaluation"].update(boostrap=10)),
         CLASSES,
         ("config.yaml: evaluation.boostrap: unknown key", 'did you mean "bootstrap"?'),
+    ),
+    Case(
+        "second block of datasets",
+        lambda p: append(p, "datasets: {}\n"),
+        CLASSES,
+        ("config.yaml: line ", 'key "datasets" stands there twice'),
+    ),
+    Case(
+        "tab",
+        lambda p: append(p, "pools:\n\tweb: {}\n"),
+        CLASSES,
+        ("config.yaml: line ", "indent with spaces, not with tabs"),
     ),
     Case(
         "wrong type",
