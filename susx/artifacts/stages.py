@@ -17,7 +17,7 @@ STAGES = {
         *("import_classes", "import_images", "import_text", "import_support"),
         *("evaluate", "collate", "export_classifier", "predict", "analyse", "report", "summary"),
     )
-}
+} | {"describe_classes": 2, "join_descriptions": 2}
 """Version of every stage, by the name of its rule."""
 
 UNREPEATABLE = frozenset(
