@@ -12,11 +12,11 @@ from susx import sentences
 from susx.config_texts import Descriptions
 from susx.errors import InputError
 from susx.files import read_checked
-from susx.language_models import LanguageModel, Request, Sampling
+from susx.language_models import LanguageModel, Reply, Request, Sampling
 from susx.manifests import ClassManifest
 from susx.plain import well_formed
 from susx.prompts import DESCRIPTIONS_FORMAT, fill
-from susx.thoughts import begin_in_thought
+from susx.thoughts import begin_in_thought, without_thoughts
 
 REPLIES_FORMAT = "susx-replies-1"
 ASKED = ("questions", "instruction", "samples", "temperature", "top_p", "max_tokens", "seed")
@@ -54,7 +54,7 @@ def describe_classes(
         Every reply as the model wrote it, by class, with what was asked: `join_replies` reads it.
 
     Raises:
-        InputError: from the model.
+        InputError: from the model, or if it only thought.
     """
     asked = [
         (name, position, question, sample)
@@ -72,6 +72,7 @@ def describe_classes(
         ],
         Sampling(settings.temperature, settings.top_p, settings.max_tokens),
     )
+    _check_thoughts(replies, settings.model)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for (name, position, *_), reply in zip(asked, replies, strict=True):
         text = well_formed(reply.text)
@@ -86,6 +87,15 @@ def describe_classes(
         },
         "replies": rows,
     }
+
+
+def _check_thoughts(replies: Sequence[Reply], model: str) -> None:
+    cut = [reply for reply in replies if not reply.finished]
+    if cut and len(cut) == len(replies) and not any(without_thoughts(r.text)[0] for r in cut):
+        raise InputError(
+            f"config.yaml: language_models.{model}: all {len(cut)} replies are thoughts that took "
+            "every token; raise `thinking_tokens`, by 1000 say, or switch thinking off by `options`"
+        )
 
 
 def join_replies(kind: str, classes: ClassManifest, paths: Sequence[str | Path]) -> dict[str, Any]:

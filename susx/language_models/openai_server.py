@@ -71,7 +71,7 @@ class Server:
         body: dict[str, Any] = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
-            "max_tokens": sampling.max_tokens,
+            "max_tokens": sampling.max_tokens + self._settings.thinking_tokens,
             "seed": request.seed,
             **self._settings.options,
         }

@@ -162,6 +162,18 @@ def test_descriptors_come_from_lists_and_may_be_empty(tmp_path: Path) -> None:
     ]
 
 
+class Muser(Echo):
+    """Thinks until it is cut; the server keeps the thought, or hands it on."""
+
+    def reply(self, request: Request) -> Reply:
+        return Reply("<think>What is asked?" if request.seed % 2 else "", False)
+
+
+def test_a_model_that_only_thinks_is_refused_at_once() -> None:
+    with pytest.raises(InputError, match=r"language_models\.gpt: all 16 replies are thoughts that"):
+        describe_classes(NAMES, SETTINGS, Muser())
+
+
 class Thinker(Echo):
     """Thinks first, without an opening tag; what it says of owls is cut before it says anything."""
 

@@ -101,6 +101,13 @@ def test_a_request_says_what_is_configured(
     ]
 
 
+def test_thoughts_get_tokens_of_their_own(
+    httpserver: HTTPServer, bodies: list[dict[str, Any]]
+) -> None:
+    loaded(httpserver, thinking_tokens=30).answer(REQUESTS[:1], SAMPLING)
+    assert bodies[0]["max_tokens"] == SAMPLING.max_tokens + 30
+
+
 def test_no_more_requests_are_under_way_than_allowed() -> None:
     under_way, most = 0, 0
 
