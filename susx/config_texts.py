@@ -106,7 +106,9 @@ class OpenAIServer(Section):
         None, description="Environment variable that holds the key, if the server wants one."
     )
     concurrency: Positive = Field(8, description="Requests of a job at the same time.")
-    timeout: Annotated[Finite, Field(gt=0)] = Field(120.0, description="Seconds per request.")
+    timeout: Annotated[Finite, Field(gt=0)] = Field(
+        120.0, description="Seconds per request, as a whole."
+    )
     retries: Count = Field(
         6, description="Further tries of a request that fails or meets a rate limit."
     )

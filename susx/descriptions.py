@@ -18,7 +18,7 @@ from susx.plain import well_formed
 from susx.prompts import DESCRIPTIONS_FORMAT, fill
 from susx.thoughts import begin_in_thought, without_thoughts
 
-REPLIES_FORMAT = "susx-replies-1"
+REPLIES_FORMAT = "susx-replies-2"
 ASKED = ("questions", "instruction", "samples", "temperature", "top_p", "max_tokens", "seed")
 """Keys of `Descriptions` that replies depend on."""
 PARSERS = {"descriptions": sentences.descriptions, "descriptors": sentences.descriptors}
@@ -76,7 +76,8 @@ def describe_classes(
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for (name, position, *_), reply in zip(asked, replies, strict=True):
         text = well_formed(reply.text)
-        rows[name].append({"question": position, "text": text, "finished": reply.finished})
+        row = {"question": position, "text": text, "finished": reply.finished}
+        rows[name].append({**row, "malformed": reply.malformed})
     return {
         "format": REPLIES_FORMAT,
         "asked": settings.model_dump(include=set(ASKED)),
@@ -122,8 +123,12 @@ def join_replies(kind: str, classes: ClassManifest, paths: Sequence[str | Path])
     for entry in classes:
         if entry.name not in replies:
             raise InputError(f'no replies about class "{entry.name}"; {_rebuild(paths[0])}')
-        said = [(row["text"], row["finished"]) for row in replies[entry.name]]
-        harvests[entry.name] = PARSERS[kind](_marked(said) if hidden else said, entry.prompt_name)
+        rows = [row for row in replies[entry.name] if not row["malformed"]]
+        said = [(row["text"], row["finished"]) for row in rows]
+        harvest = PARSERS[kind](_marked(said) if hidden else said, entry.prompt_name)
+        if malformed := len(replies[entry.name]) - len(rows):
+            harvest.dropped["malformed"] = malformed
+        harvests[entry.name] = harvest
     for path, chunk in zip(paths, chunks, strict=True):
         if chunk["asked"] != chunks[0]["asked"]:
             raise InputError(f"{path}: asks otherwise than {paths[0]}; {_rebuild(path)}")

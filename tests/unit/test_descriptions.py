@@ -162,6 +162,21 @@ def test_descriptors_come_from_lists_and_may_be_empty(tmp_path: Path) -> None:
     ]
 
 
+class Stutterer(Echo):
+    """Its server answers nonsense about owls."""
+
+    def reply(self, request: Request) -> Reply:
+        malformed = "owl" in request.question
+        return Reply("" if malformed else "It has stripes.", True, malformed=malformed)
+
+
+def test_malformed_replies_are_counted_as_such(tmp_path: Path) -> None:
+    counts = join_replies("descriptions", CLASSES, [chunk(tmp_path, list(NAMES), Stutterer())])
+    assert counts["provenance"]["n_dropped"] == {"duplicate": 9, "malformed": 4}
+    assert counts["provenance"]["classes"]["owl_bear"]["n_dropped"] == {"malformed": 4}
+    assert counts["provenance"]["n_replies"] == 16
+
+
 class Muser(Echo):
     """Thinks until it is cut; the server keeps the thought, or hands it on."""
 
