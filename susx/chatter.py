@@ -28,12 +28,13 @@ OFFER = re.compile(
     r"|would you like\b|do you (?:want|need)\b|please (?:let|note|provide|feel|specify)\b"
     r"|if you(?:(?:['’]d| would) like| have any| need| want| provide| share)\b|is there\b"
     r"|(?:good|great) (?:question|choice|luck)\b|note(?: that\b|:)|as requested\b"
-    r"|based on your\b",
+    r"|based on your\b|answer (?:in|with)\b",  # the last: our own instruction, repeated
     re.IGNORECASE,
 )
 LABEL = re.compile(
     rf"(?:(?:photo |image |one-sentence |short )?(?:answer|assistant|ai|bot|response|reply|output"
-    rf"|description|caption|sentence|summary|model|a)|(?:(?:sure|certainly|of course|okay)\b[^:.?]*"
+    rf"|(?:description|caption|sentence|summary)(?:\s(?:of|for)\s[^:.!?]*)?|model|a)"
+    rf"|(?:(?:sure|certainly|of course|okay)\b[^:.?]*"
     rf"\b{NOUNS}\b[^:.!?]*)|{HERE}[^:.!?]*)\s*:(?=\s)",
     re.IGNORECASE,
 )

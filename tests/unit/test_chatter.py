@@ -18,6 +18,8 @@ SAID = "A zebra has stripes."
         f"This is a caption: {SAID}",
         f"**Caption:** {SAID}",
         f"Answer: {SAID}",
+        f"Description of a zebra: {SAID}",
+        f"Answer in one sentence of plain text. {SAID}",
         f"Assistant: {SAID}",
         f"Certainly! {SAID} Let me know if you need more.",
         f"I hope this helps! {SAID}",
