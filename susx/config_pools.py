@@ -107,7 +107,7 @@ class ServicePool(Section):
     layout: Literal["service"] = Field(description="A clip-retrieval backend.")
     url: WebUrl = Field(description="Its address, such as http://localhost:1234.")
     index: str = Field(description="Name of its index.")
-    timeout: Positive = Field(60, description="Seconds that an answer may take.")
+    timeout: Positive = Field(60, description="Seconds that an answer may take as a whole.")
     retries: Count = Field(3, description="How often a failed request is repeated.")
 
 

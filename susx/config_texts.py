@@ -75,6 +75,11 @@ class TransformersModel(Section):
         "float32", description="Precision of the weights."
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where it runs.")
+    thinking_tokens: Count = Field(
+        0,
+        description="Tokens for thoughts, on top of `max_tokens`. 0 switches thinking off in the "
+        "model's chat template.",
+    )
     batch_size: Positive = Field(16, description="Replies written at the same time.")
     threads: Positive = Field(4, description="CPU threads of a job, at most `--cores`.")
 
@@ -92,14 +97,30 @@ class OpenAIServer(Section):
         description="More fields of every request; null removes one: `{max_tokens: null, "
         "max_completion_tokens: 400}`.",
     )
+    thinking_tokens: Count = Field(
+        0,
+        description="Tokens for thoughts, on top of `max_tokens`. How thinking is switched off "
+        "depends on the server: by `options`.",
+    )
     api_key_variable: Annotated[str, AfterValidator(_variable)] | None = Field(
         None, description="Environment variable that holds the key, if the server wants one."
     )
     concurrency: Positive = Field(8, description="Requests of a job at the same time.")
-    timeout: Annotated[Finite, Field(gt=0)] = Field(120.0, description="Seconds per request.")
+    timeout: Annotated[Finite, Field(gt=0)] = Field(
+        120.0, description="Seconds per request, as a whole."
+    )
     retries: Count = Field(
         6, description="Further tries of a request that fails or meets a rate limit."
     )
+
+    @model_validator(mode="after")
+    def _thoughts_are_counted(self) -> OpenAIServer:
+        if self.thinking_tokens and "max_tokens" in self.options:
+            raise ValueError(
+                "`thinking_tokens` changes nothing where `options` replaces `max_tokens`; leave it "
+                "out, and count thoughts in the limit that stands there"
+            )
+        return self
 
 
 LanguageModel = Annotated[TransformersModel | OpenAIServer, Field(discriminator="backend")]

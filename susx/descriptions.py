@@ -12,12 +12,13 @@ from susx import sentences
 from susx.config_texts import Descriptions
 from susx.errors import InputError
 from susx.files import read_checked
-from susx.language_models import LanguageModel, Request, Sampling
+from susx.language_models import LanguageModel, Reply, Request, Sampling
 from susx.manifests import ClassManifest
 from susx.plain import well_formed
 from susx.prompts import DESCRIPTIONS_FORMAT, fill
+from susx.thoughts import begin_in_thought, without_thoughts
 
-REPLIES_FORMAT = "susx-replies-1"
+REPLIES_FORMAT = "susx-replies-2"
 ASKED = ("questions", "instruction", "samples", "temperature", "top_p", "max_tokens", "seed")
 """Keys of `Descriptions` that replies depend on."""
 PARSERS = {"descriptions": sentences.descriptions, "descriptors": sentences.descriptors}
@@ -53,7 +54,7 @@ def describe_classes(
         Every reply as the model wrote it, by class, with what was asked: `join_replies` reads it.
 
     Raises:
-        InputError: from the model.
+        InputError: from the model, or if it only thought.
     """
     asked = [
         (name, position, question, sample)
@@ -71,10 +72,12 @@ def describe_classes(
         ],
         Sampling(settings.temperature, settings.top_p, settings.max_tokens),
     )
+    _check_thoughts(replies, settings.model)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for (name, position, *_), reply in zip(asked, replies, strict=True):
         text = well_formed(reply.text)
-        rows[name].append({"question": position, "text": text, "finished": reply.finished})
+        row = {"question": position, "text": text, "finished": reply.finished}
+        rows[name].append({**row, "malformed": reply.malformed})
     return {
         "format": REPLIES_FORMAT,
         "asked": settings.model_dump(include=set(ASKED)),
@@ -85,6 +88,15 @@ def describe_classes(
         },
         "replies": rows,
     }
+
+
+def _check_thoughts(replies: Sequence[Reply], model: str) -> None:
+    cut = [reply for reply in replies if not reply.finished]
+    if cut and len(cut) == len(replies) and not any(without_thoughts(r.text)[0] for r in cut):
+        raise InputError(
+            f"config.yaml: language_models.{model}: all {len(cut)} replies are thoughts that took "
+            "every token; raise `thinking_tokens`, by 1000 say, or switch thinking off by `options`"
+        )
 
 
 def join_replies(kind: str, classes: ClassManifest, paths: Sequence[str | Path]) -> dict[str, Any]:
@@ -105,11 +117,18 @@ def join_replies(kind: str, classes: ClassManifest, paths: Sequence[str | Path])
     chunks = [_read_replies(path) for path in paths]
     replies = {name: rows for chunk in chunks for name, rows in chunk["replies"].items()}
     harvests: dict[str, sentences.Harvest] = {}
+    hidden = begin_in_thought(
+        row["text"] for rows in replies.values() for row in rows if row["finished"]
+    )
     for entry in classes:
         if entry.name not in replies:
             raise InputError(f'no replies about class "{entry.name}"; {_rebuild(paths[0])}')
-        said = [(row["text"], row["finished"]) for row in replies[entry.name]]
-        harvests[entry.name] = PARSERS[kind](said, entry.prompt_name)
+        rows = [row for row in replies[entry.name] if not row["malformed"]]
+        said = [(row["text"], row["finished"]) for row in rows]
+        harvest = PARSERS[kind](_marked(said) if hidden else said, entry.prompt_name)
+        if malformed := len(replies[entry.name]) - len(rows):
+            harvest.dropped["malformed"] = malformed
+        harvests[entry.name] = harvest
     for path, chunk in zip(paths, chunks, strict=True):
         if chunk["asked"] != chunks[0]["asked"]:
             raise InputError(f"{path}: asks otherwise than {paths[0]}; {_rebuild(path)}")
@@ -124,7 +143,11 @@ def join_replies(kind: str, classes: ClassManifest, paths: Sequence[str | Path])
         "n_prefixed": sum(harvest.prefixed for harvest in harvests.values()),
         "n_dropped": dict(sum((harvest.dropped for harvest in harvests.values()), Counter())),
         "classes": {
-            name: {"n_kept": len(harvest.texts), "n_dropped": dict(harvest.dropped)}
+            name: {
+                "n_kept": len(harvest.texts),
+                "share_kept": harvest.share,
+                "n_dropped": dict(harvest.dropped),
+            }
             for name, harvest in harvests.items()
         },
     }
@@ -133,6 +156,11 @@ def join_replies(kind: str, classes: ClassManifest, paths: Sequence[str | Path])
         "provenance": provenance,
         "texts": {name: harvest.texts for name, harvest in harvests.items()},
     }
+
+
+def _marked(said: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    """Replies of a model whose question opens the thought; a cut one may still be in it."""
+    return [(text if finished else f"<think>{text}", finished) for text, finished in said]
 
 
 def _read_replies(path: str | Path) -> dict[str, Any]:
@@ -157,3 +185,20 @@ def _merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 values.append(part.get(key))
         merged[key] = values[0] if len(values) == 1 else values
     return merged
+
+
+def shares_told(data: Mapping[str, Any], least: int = 5) -> list[str]:
+    """Tell what share of its texts was kept of all classes, and of the `least` well served ones.
+
+    Args:
+        data: what `join_replies` returned.
+        least: how many classes are named.
+    """
+    counts = data["provenance"]
+    n_kept, n_dropped = counts["n_kept"], sum(counts["n_dropped"].values())
+    ranked = sorted(counts["classes"].items(), key=lambda item: item[1]["share_kept"])
+    named = ", ".join(f'"{name}" {row["share_kept"]:.0%}' for name, row in ranked[:least])
+    return [
+        f"{n_kept} of {n_kept + n_dropped} texts kept, dropped: {counts['n_dropped']}",
+        f"smallest shares kept: {named}",
+    ]

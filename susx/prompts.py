@@ -96,6 +96,15 @@ def build_prompts(
     return PromptSet(strategy, texts, classes.sha256, used)
 
 
+def left_to_names(prompts: PromptSet, classes: ClassManifest) -> list[str]:
+    """Classes that have no text but their name, for want of descriptors."""
+    return [
+        entry.name
+        for entry, texts in zip(classes, prompts.texts, strict=True)
+        if texts == [entry.prompt_name]
+    ]
+
+
 def _origin(source: str, value: Any, called: Any) -> Any:
     """What a source was given; of a file that a language model wrote also how it did."""
     data = read_json(value) if source in FILES else {}

@@ -7,6 +7,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from susx.chatter import (
+    REFUSAL,
+    first_turn,
+    is_offer,
+    is_sentence,
+    without_label,
+    without_relative,
+)
+from susx.lists import EMPHASIS, items, unmarked
+from susx.thoughts import without_thoughts
+
 MIN_WORDS = 3
 MAX_WORDS = 77
 """No sentence of more words fits into CLIP's 77 tokens."""
@@ -14,20 +25,10 @@ MAX_DESCRIPTOR_WORDS = 20
 LONGEST_REPLY = 10_000
 """Characters of a reply that are looked at: patterns take quadratic time on nonsense."""
 
-THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
-EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)([^*`]+?)(?<=\S)\1")
 MARKUP = re.compile(r"[][{}<>|\\`*#_^=]|&#?\w+;|https?:|www\.")
-REFUSAL = re.compile(
-    r"^\W*(?:sorry\b|i(?: am|['’]m) (?:sorry|unable|not able)|i apologi[sz]e|unfortunately\b"
-    r"|i (?:can ?not|can['’]t|could not|couldn['’]t|do not|don['’]t)\b)"
-    r"|\bas an ai\b|\b(?:ai|language) model\b",
-    re.IGNORECASE,
-)
-PLEASANTRY = re.compile(r"(?:sure|certainly|of course|absolutely|okay|ok|yes)[,.!:]", re.IGNORECASE)
 END = re.compile(r"[.!?…]+[\"'”’)]*(?=\s|$)")
 ENDED = re.compile(r"[.!?…][\"'”’)]*$")
 ABBREVIATION = re.compile(r"(?:\b[A-Za-z]|\b(?:St|Mt|Mr|Mrs|Ms|Dr|Jr|No|vs))$")
-ITEM = re.compile(r"^\s*(?:[-–—•*+]|\d{1,2}[.)])\s+(.*)")
 QUOTES = ' \t"“”'
 
 
@@ -49,6 +50,12 @@ class Harvest:
     prefixed: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     _seen: set[str] = field(default_factory=set)
+
+    @property
+    def share(self) -> float:
+        """Kept texts among all that were found, in [0, 1]; 0 if there were none."""
+        found = len(self.texts) + self.dropped.total()
+        return round(len(self.texts) / found, 4) if found else 0.0
 
     def keep(self, text: str) -> bool:
         """Add a text unless it is there already, whatever its case."""
@@ -80,15 +87,15 @@ def descriptors(replies: Iterable[tuple[str, bool]], name: str) -> Harvest:
     """Take the items of the list in every reply; class `name` needs no mention in them."""
     harvest = Harvest()
     for reply, finished in replies:
-        text, finished = _spoken(reply, finished)
-        lines = [line for line in text.splitlines() if line.strip()]
-        matches = [(number, ITEM.match(line)) for number, line in enumerate(lines, 1)]
-        items = [(number, match[1]) for number, match in matches if match]
-        if not items:
-            harvest.dropped["refusal" if REFUSAL.search(text) else "no list"] += 1
-        for number, item in items:
+        try:
+            text, finished = _spoken(reply, finished, name)
+            listed, at_end = _listed(text, name)
+        except Unusable as reason:
+            harvest.dropped[str(reason)] += 1
+            continue
+        for number, item in enumerate(listed, 1):
             try:
-                if not finished and number == len(lines):
+                if at_end and not finished and number == len(listed):
                     raise Unusable("unfinished")
                 harvest.keep(descriptor(item, name))
             except Unusable as reason:
@@ -105,16 +112,16 @@ def first_sentence(reply: str, finished: bool, name: str) -> str:
     Raises:
         Unusable: with the reason.
     """
-    text, finished = _spoken(reply, finished)
-    if not text:
-        raise Unusable("empty")
+    text, finished = _spoken(reply, finished, name)
     if REFUSAL.search(_without(name, text)):
         raise Unusable("refusal")
     for sentence, ended in _sentences(text, finished, name):
-        sentence = _clean(sentence)
+        sentence = without_label(_clean(sentence), name).strip(QUOTES)
         words = len(sentence.split())
-        if words < MIN_WORDS or sentence.endswith((":", "?")) or PLEASANTRY.match(sentence):
+        if words < MIN_WORDS or sentence.endswith((":", "?")) or _is_offer(sentence, name):
             continue
+        if REFUSAL.search(_without(name, sentence)):
+            raise Unusable("refusal")
         _check(sentence, name, words, MAX_WORDS)
         if not ended or sentence.rstrip(QUOTES + "'’)").endswith(("...", "…")):
             raise Unusable("unfinished")
@@ -128,14 +135,19 @@ def descriptor(item: str, name: str) -> str:
     Raises:
         Unusable: with the reason.
     """
-    phrase = _clean(item).rstrip(".,;: ")
-    if not phrase:
+    cleaned = _clean(item.rstrip(",; "))
+    phrase = without_relative(cleaned.rstrip(".,;: "))
+    if not re.search(r"\w", phrase):
         raise Unusable("empty")
+    if cleaned.endswith(":"):
+        raise Unusable("heading")
     if REFUSAL.search(_without(name, phrase)):
         raise Unusable("refusal")
     _check(phrase, name, len(phrase.split()), MAX_DESCRIPTOR_WORDS)
-    acronym = phrase[1:2].isupper()
-    return phrase if acronym else phrase[0].lower() + phrase[1:]
+    if _is_offer(phrase, name) or is_sentence(_name_pattern(name).sub("X", phrase)):
+        raise Unusable("sentence")
+    capital = phrase[1:2].isupper() or phrase[1:2] == "-"  # UV coat, I-shaped beam
+    return phrase if capital else phrase[0].lower() + phrase[1:]
 
 
 def mentions(text: str, name: str) -> bool:
@@ -143,11 +155,30 @@ def mentions(text: str, name: str) -> bool:
     return bool(_name_pattern(name).search(" ".join(text.split())))
 
 
-def _spoken(reply: str, finished: bool) -> tuple[str, bool]:
-    """A reply without its thoughts, and whether it is finished."""
-    head, mark, tail = reply.rpartition("</think>")
-    text = f"{THOUGHTS.sub('', head + mark)}{tail}".strip()
-    return text[:LONGEST_REPLY], finished and len(text) <= LONGEST_REPLY
+def _spoken(reply: str, finished: bool, name: str) -> tuple[str, bool]:
+    """A reply without thoughts and further turns, and whether it is finished."""
+    text, ended = without_thoughts(reply)
+    if not text:
+        raise Unusable("only thoughts" if reply.strip() or not finished else "empty")
+    said, cut = first_turn(text, name)
+    said = said.strip()
+    return said[:LONGEST_REPLY], (finished or ended or cut) and len(said) <= LONGEST_REPLY
+
+
+def _listed(text: str, name: str) -> tuple[list[str], bool]:
+    """Items of a list, and whether the last one ends the text."""
+    listed, at_end = items(text)
+    one_line = len([line for line in text.splitlines() if line.strip()]) == 1
+    if listed and one_line and is_sentence(_name_pattern(name).sub("X", listed[0])):
+        listed = []
+    if not listed:
+        raise Unusable("refusal" if REFUSAL.search(_without(name, text)) else "no list")
+    return listed, at_end
+
+
+def _is_offer(sentence: str, name: str) -> bool:
+    """Tell whether a sentence speaks of the talk; one that begins with the class does not."""
+    return not _name_pattern(name).match(sentence) and is_offer(sentence)
 
 
 def _name_pattern(name: str) -> re.Pattern[str]:
@@ -162,7 +193,11 @@ def _without(name: str, text: str) -> str:
 
 def _clean(text: str) -> str:
     """Unwrap emphasis and quotes; one space between words."""
-    return " ".join(EMPHASIS.sub(r"\2", text).split()).strip(QUOTES)
+    text = " ".join(EMPHASIS.sub(r"\2", text).split())
+    inner = text.strip(QUOTES)
+    marks = [found.start() for found in re.finditer('["“”]', inner)]
+    closes = bool(marks) and not inner[marks[0] - 1].isspace()
+    return text if len(marks) % 2 or closes else inner
 
 
 def _check(text: str, name: str, words: int, limit: int) -> None:
@@ -176,7 +211,7 @@ def _check(text: str, name: str, words: int, limit: int) -> None:
 
 def _sentences(text: str, finished: bool, name: str) -> Iterator[tuple[str, bool]]:
     """Yield the sentences of a text, without bullets, and whether each of them ends there."""
-    lines = [ITEM.sub(r"\1", line).strip() for line in text.splitlines() if line.strip()]
+    lines = [unmarked(line) for line in text.splitlines() if line.strip()]
     for number, line in enumerate(lines, 1):
         names = [found.span() for found in _name_pattern(name).finditer(line)]
         start = 0

@@ -123,7 +123,12 @@ def _prompts(folder: Path) -> Path:
 
 
 def _replies(folder: Path) -> Path:
-    said = {"question": 0, "text": "It has two long legs and a short tail.", "finished": True}
+    said = {
+        "question": 0,
+        "text": "It has two long legs and a short tail.",
+        "finished": True,
+        "malformed": False,
+    }
     values = {
         "format": REPLIES_FORMAT,
         "asked": {"samples": 1},

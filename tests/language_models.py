@@ -18,7 +18,9 @@ CHAT_TEMPLATE = (
 )
 
 
-def save_tiny_model(folder: Path, chat: bool = True, seed: int = 0) -> Path:
+def save_tiny_model(
+    folder: Path, chat: bool = True, seed: int = 0, template: str = CHAT_TEMPLATE
+) -> Path:
     """Save a randomly initialised Llama of a few thousand weights that writes random words."""
     import torch
     from tokenizers import Tokenizer, pre_tokenizers
@@ -31,7 +33,7 @@ def save_tiny_model(folder: Path, chat: bool = True, seed: int = 0) -> Path:
     tokenizer = Tokenizer(WordLevel(ids, **unknown))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **unknown, **end)
-    fast.chat_template = CHAT_TEMPLATE if chat else None
+    fast.chat_template = template if chat else None
     config = LlamaConfig(
         vocab_size=len(tokens),
         hidden_size=16,

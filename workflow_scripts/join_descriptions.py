@@ -4,7 +4,8 @@ import logging
 
 from susx_job import run_job
 
-from susx.descriptions import join_replies
+from susx.descriptions import join_replies, shares_told
+from susx.errors import listing
 from susx.files import write_checked
 from susx.manifests import ClassManifest
 
@@ -14,11 +15,11 @@ def main(job):
     classes = ClassManifest.read(job.input.classes)
     data = join_replies(job.params.texts, classes, job.input.chunks)
     write_checked(job.output[0], data)
-    counts = data["provenance"]
-    logging.info("%d kept, dropped: %s", counts["n_kept"], counts["n_dropped"])
+    for line in shares_told(data):
+        logging.info("%s", line)
     empty = [name for name, texts in data["texts"].items() if not texts]
     if empty:
-        logging.warning("nothing usable about %d classes: %s", len(empty), empty)
+        logging.warning("nothing usable about %d classes: %s", len(empty), listing(empty, 20))
 
 
 if "snakemake" in globals():

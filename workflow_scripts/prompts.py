@@ -4,8 +4,9 @@ import logging
 
 from susx_job import run_job
 
+from susx.errors import listing
 from susx.manifests import ClassManifest
-from susx.prompts import build_prompts
+from susx.prompts import build_prompts, left_to_names
 
 
 def main(job):
@@ -20,6 +21,12 @@ def main(job):
     prompts = build_prompts(params.strategy, params.sources, classes, settings, params.files)
     prompts.write(job.output[0], classes)
     logging.info("%d texts for %d classes", sum(map(len, prompts.texts)), len(classes))
+    if left := left_to_names(prompts, classes):
+        logging.warning(
+            "%d classes have no descriptor and are left to their names: %s",
+            len(left),
+            listing(left, 20),
+        )
 
 
 if "snakemake" in globals():

@@ -19,10 +19,11 @@ STAGES = {
     )
 } | dict.fromkeys(
     (
-        *("image_manifest", "list_unlabelled", "search_shard", "draw_support"),
-        *("select_support", "join_chunks", "search_embeddings", "match_captions"),
-        *("query_service", "download_support", "embed_shard", "evaluate", "collate"),
-        *("export_classifier", "analyse", "report", "summary"),
+        *("image_manifest", "list_unlabelled", "describe_classes", "join_descriptions"),
+        *("search_shard", "draw_support", "select_support", "join_chunks"),
+        *("search_embeddings", "match_captions", "query_service", "download_support"),
+        *("embed_shard", "evaluate", "collate", "export_classifier", "analyse", "report"),
+        *("summary",),
     ),
     2,
 )

@@ -29,12 +29,21 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model wrote; `finished` unless it was cut at the maximal length."""
+    """What a model wrote.
+
+    Attributes:
+        text: as it was written.
+        finished: whether the model ended it; else it was cut at the maximal length.
+        question_tokens: of the question.
+        reply_tokens: of the text, and of thoughts.
+        malformed: whether the server's answer was no reply, however often it was asked.
+    """
 
     text: str
     finished: bool
     question_tokens: int = 0
     reply_tokens: int = 0
+    malformed: bool = False
 
 
 class LanguageModel(Protocol):

@@ -17,7 +17,10 @@ from susx.errors import InputError
 from susx.language_models import Reply, Request, Sampling
 
 try:
+    import httpx2
     import openai
+
+    from susx.language_models.completions import BoundedTransport, Completion, TooLarge, checked
 except ImportError:
     raise InputError(
         "language models of backend `openai` need the package openai: pip install -e '.[llm]'"
@@ -46,67 +49,70 @@ class Server:
             api_key=secret or "none",
             timeout=settings.timeout,
             max_retries=settings.retries,
+            http_client=httpx2.Client(
+                transport=BoundedTransport(settings.timeout),
+                follow_redirects=False,
+                event_hooks={"response": [checked]},
+            ),
         )
-        for chatty in ("httpx", "httpx2"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
 
     def answer(self, requests: Sequence[Request], sampling: Sampling) -> list[Reply]:
         """Reply to every request; several are under way at the same time.
 
+        A malformed answer among good ones is a malformed reply.
+
         Raises:
-            InputError: if the server refuses, fails for good, or answers nonsense.
+            InputError: if the server refuses, fails for good, or answers nothing but nonsense.
         """
+        writers: set[str] = set()
+        replies: list[Reply] = []
         with ThreadPoolExecutor(self._settings.concurrency) as pool:
-            futures = [pool.submit(self._ask, request, sampling) for request in requests]
+            futures = [pool.submit(self._ask, request, sampling, writers) for request in requests]
             try:
-                answers = [future.result() for future in tqdm(futures, unit=" replies")]
+                for future in tqdm(futures, unit=" replies"):
+                    replies.append(future.result())
+                    if replies[-1].malformed and not writers:
+                        raise InputError(f"{self._key}: {self._nonsense()}")
             finally:
                 pool.shutdown(cancel_futures=True)
-        self.provenance["answered_by"] = sorted({model for _, model in answers})
+        self.provenance["answered_by"] = sorted(writers)
         self.provenance["date"] = datetime.now(UTC).date().isoformat()
-        return [reply for reply, _ in answers]
+        return replies
 
-    def _ask(self, request: Request, sampling: Sampling) -> tuple[Reply, str]:
-        """Return the reply, and the model that the server says has written it."""
+    def _ask(self, request: Request, sampling: Sampling, writers: set[str]) -> Reply:
+        """Return the reply, and note the model that the server says has written it."""
         body: dict[str, Any] = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
-            "max_tokens": sampling.max_tokens,
+            "max_tokens": sampling.max_tokens + self._settings.thinking_tokens,
             "seed": request.seed,
             **self._settings.options,
         }
         try:
-            answer: Any = self._client.chat.completions.create(
+            answer = self._client.chat.completions.with_raw_response.create(
                 model=self._settings.model,
                 messages=[{"role": "user", "content": request.question}],
                 extra_body={name: value for name, value in body.items() if value is not None},
             )
-            return self._reply(answer), str(answer.model)
-        except openai.OpenAIError as error:
+        except (openai.OpenAIError, TooLarge) as error:
             if isinstance(error, openai.BadRequestError) and error.code in WITHHELD:
-                return Reply("", finished=True), self._settings.model
+                writers.add(self._settings.model)
+                return Reply("", finished=True)
+            if isinstance(error.__cause__, httpx2.DecodingError):
+                return Reply("", finished=True, malformed=True)
             raise InputError(f"{self._key}: {self._explained(error)}") from None
-        except (ValueError, AttributeError, LookupError, TypeError):
-            raise InputError(
-                f"{self._key}: {self._settings.base_url} answers, but with no chat completion; "
-                "check `base_url`, which mostly ends in /v1"
-            ) from None
+        completion = Completion.model_validate_json(answer.content)
+        writers.add(completion.writer)
+        return completion.reply
 
-    @staticmethod
-    def _reply(answer: Any) -> Reply:
-        choice = answer.choices[0]
-        text = choice.message.content or ""
-        if not isinstance(text, str):
-            raise TypeError
-        usage = answer.usage
-        return Reply(
-            text,
-            finished=choice.finish_reason != "length",
-            question_tokens=int(usage.prompt_tokens or 0) if usage else 0,
-            reply_tokens=int(usage.completion_tokens or 0) if usage else 0,
+    def _nonsense(self) -> str:
+        return (
+            f"{self._settings.base_url} answers, but with no chat completion; check `base_url`, "
+            "which mostly ends in /v1"
         )
 
-    def _explained(self, error: openai.OpenAIError) -> str:
+    def _explained(self, error: openai.OpenAIError | TooLarge) -> str:
         """Say what is wrong and what to do, without the key, which servers like to repeat."""
         url, n = self._settings.base_url, self._settings.retries + 1
         tries = "1 try" if n == 1 else f"{n} tries"
@@ -114,6 +120,11 @@ class Server:
         if isinstance(error, openai.APIStatusError):
             said = f"{error.status_code}: {error.response.text}"
         said = shorten(said.replace(self._secret or "\0", "***"), 300)
+        if isinstance(error, TooLarge):
+            return f"{url} sends an answer that is {said}; check `base_url`, and lower `max_tokens`"
+        if isinstance(error, openai.APIStatusError) and error.response.is_redirect:
+            target = shorten(error.response.headers.get("location", "nowhere"), 300)
+            return f"{url} redirects to {target}; if that is right, set it as `base_url`"
         if isinstance(error, openai.APITimeoutError):
             return (
                 f"no answer from {url} within {self._settings.timeout:g} s, in {tries}; "

@@ -24,6 +24,10 @@ from susx.config_texts import TransformersModel
 from susx.errors import InputError
 from susx.files import sha256_file, sha256_json
 from susx.language_models import Reply, Request, Sampling
+from susx.thoughts import is_mark, open_thought
+
+ALWAYS_THINKS = "<|channel|>analysis"
+"""In templates of gpt-oss, whose effort can be lowered, but not to nothing."""
 
 
 class GumbelNoise(LogitsProcessor):  # type: ignore[misc]
@@ -64,6 +68,13 @@ class CausalModel:
         self._model = model.to(self._device).eval()
         self._tokenizer = tokenizer
         self._batch_size = settings.batch_size
+        self._thinking = settings.thinking_tokens
+        self._opening = self._opening_of_thoughts(settings.model)
+        self._skipped = {
+            token
+            for token, added in tokenizer.added_tokens_decoder.items()
+            if added.special and not is_mark(added.content)
+        }
 
     def answer(self, requests: Sequence[Request], sampling: Sampling) -> list[Reply]:
         """Reply to every request, in batches of questions of similar length.
@@ -72,7 +83,7 @@ class CausalModel:
             InputError: if a question is too long for the model, or a batch for the memory.
         """
         prompts = [self._tokens(request.question) for request in requests]
-        self._check_length(max(map(len, prompts), default=0), sampling.max_tokens)
+        self._check_length(max(map(len, prompts), default=0), self._longest(sampling))
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         starts = range(0, len(order), self._batch_size)
         replies: dict[int, Reply] = {}
@@ -83,26 +94,56 @@ class CausalModel:
             replies.update(zip(batch, written, strict=True))
         return [replies[i] for i in range(len(requests))]
 
+    def _longest(self, sampling: Sampling) -> int:
+        return sampling.max_tokens + self._thinking
+
     def _tokens(self, question: str) -> list[int]:
         """Token ids of a question as a chat model is asked, or as a base model continues it."""
-        if self._tokenizer.chat_template:
-            prompt = self._tokenizer.apply_chat_template(
-                [{"role": "user", "content": question}],
-                add_generation_prompt=True,
-                tokenize=False,
-                enable_thinking=False,  # read by templates of models that think aloud
-            )
-        else:
-            prompt = f"Question: {question}\nAnswer:"
         special = not self._tokenizer.chat_template
-        ids: list[int] = self._tokenizer(prompt, add_special_tokens=special)["input_ids"]
+        ids: list[int] = self._tokenizer(self._prompt(question), add_special_tokens=special)[
+            "input_ids"
+        ]
         return ids
+
+    def _prompt(self, question: str) -> str:
+        if not self._tokenizer.chat_template:
+            return f"Question: {question}\nAnswer:"
+        thinks = self._thinking > 0
+        # Variables of templates: of Qwen and GLM; of DeepSeek, Granite and Kimi; of Cohere.
+        switches: dict[str, Any] = dict.fromkeys(
+            ("enable_thinking", "thinking", "reasoning"), thinks
+        )
+        if ALWAYS_THINKS in str(self._tokenizer.chat_template):
+            switches["reasoning_effort"] = "low"
+        prompt: str = self._tokenizer.apply_chat_template(
+            [{"role": "user", "content": question}],
+            add_generation_prompt=True,
+            tokenize=False,
+            **switches,
+        )
+        return prompt
+
+    def _opening_of_thoughts(self, model: str) -> str:
+        """The tag of a thought that the model's questions end with.
+
+        Raises:
+            InputError: if the model thinks, but has no tokens to think in.
+        """
+        opening = open_thought(self._prompt(""))
+        always = ALWAYS_THINKS in str(self._tokenizer.chat_template)
+        if (opening or always) and not self._thinking:
+            raise InputError(
+                f"{self._key}: {model} thinks before it replies, which its chat template cannot "
+                "switch off; give it `thinking_tokens`, such as 1000"
+            )
+        return opening
 
     def _check_length(self, prompt: int, reply: int) -> None:
         limit = getattr(self._model.config, "max_position_embeddings", None)
         if limit and prompt + reply > limit:
             raise InputError(
-                f"{self._key}: the longest question ({prompt} tokens) and `max_tokens` ({reply}) "
+                f"{self._key}: the longest question ({prompt} tokens) and its reply ({reply}: "
+                f"`max_tokens` and `thinking_tokens`) "
                 f"exceed the model's {limit} tokens; lower `max_tokens` or shorten the question"
             )
 
@@ -121,7 +162,7 @@ class CausalModel:
             processors.append(GumbelNoise(seeds))
         ends = _end_tokens(self._model, self._tokenizer)
         settings = GenerationConfig(
-            max_new_tokens=sampling.max_tokens,
+            max_new_tokens=self._longest(sampling),
             do_sample=False,
             num_beams=1,
             eos_token_id=ends or None,
@@ -142,9 +183,13 @@ class CausalModel:
             prompts, tokens[:, inputs["input_ids"].shape[1] :].tolist(), strict=True
         ):
             length = next((i for i, token in enumerate(row) if token in ends), None)
-            text = self._tokenizer.decode(row[:length], skip_special_tokens=True)
             written = len(row) if length is None else length + 1
-            yield Reply(text, length is not None, len(prompt), written)
+            yield Reply(self._text(row[:length]), length is not None, len(prompt), written)
+
+    def _text(self, tokens: list[int]) -> str:
+        """What was written, without special tokens but for those of thoughts and turns."""
+        kept = [token for token in tokens if token not in self._skipped]
+        return f"{self._opening}{self._tokenizer.decode(kept, skip_special_tokens=False)}"
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:

@@ -89,7 +89,7 @@ class _Handler(urllib.request.AbstractHTTPHandler):
         self._limits = limits
         self._etiquette = etiquette
         self._thread = threading.local()
-        self._context = ssl.create_default_context()
+        self._context = _trusted()
 
     def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
         """Sign the request, whatever its maker wrote."""
@@ -152,6 +152,7 @@ class _Connection(http.client.HTTPConnection):
 
 class _SecureConnection(_Connection):
     default_port = 443
+    _tunnel_host: str | None
 
     def __init__(self, host: str, *, context: ssl.SSLContext, **arguments: Any) -> None:
         super().__init__(host, **arguments)
@@ -160,8 +161,23 @@ class _SecureConnection(_Connection):
     def connect(self) -> None:
         """Connect, and see that it is the host of that name."""
         super().connect()
-        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)
+        if self._tunnel_host:
+            self._tunnel()  # type: ignore[attr-defined]
+            self._watch.start()  # which the proxy's answer has stopped
+        host = self._tunnel_host or self.host
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=host)
         self._watch.socket = self.sock
+
+
+def _trusted() -> ssl.SSLContext:
+    """The authorities that this machine trusts; certifi's if Python finds none, as on macOS."""
+    context = ssl.create_default_context()
+    if not context.cert_store_stats()["x509_ca"]:
+        with contextlib.suppress(ImportError):
+            import certifi
+
+            context.load_verify_locations(certifi.where())
+    return context
 
 
 class _Watch:
@@ -170,14 +186,17 @@ class _Watch:
     def __init__(self, seconds: float) -> None:
         self.socket: socket.socket | None = None
         self.deadline = time.monotonic() + seconds
-        self._timer = threading.Timer(seconds, self._hang_up)
-        self._timer.daemon = True
+        self._timer: threading.Timer | None = None
 
     def start(self) -> None:
+        self.stop()
+        self._timer = threading.Timer(max(0.0, self.deadline - time.monotonic()), self._hang_up)
+        self._timer.daemon = True
         self._timer.start()
 
     def stop(self) -> None:
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _hang_up(self) -> None:
         with contextlib.suppress(OSError):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,19 @@ from susx.files import read_checked, sha256_json, write_checked
 from susx.manifests import ClassManifest, Table
 from susx.plain import address, caption
 from susx.prompts import PromptSet
+from susx.servers import Answer, Client, RefusedAnswer
 from susx.support.account import NO_ADDRESS, SEARCHED
 from susx.support.retrieval import Candidate
 
 LARGEST_ANSWER = 256 * 2**20
-PIECE = 2**16
+"""Bytes of an answer: 100,000 images, at 2,600 bytes each."""
+OK = 200
+PASSING = (429, 500, 502, 503, 504)
+"""Statuses that may be others next time: a limited rate, and servers that fail."""
+FIRST_PAUSE = 0.25
+"""Seconds before the first repetition; they double."""
+LONGEST_PAUSE = 120.0
+"""Seconds: what a service may ask for with `Retry-After`, as the client of language models does."""
 LARGEST_SCORE = 1e6
 KNOWN = ("url", "caption", "similarity", "id", "image")
 
@@ -54,44 +63,23 @@ def query_service(
     texts = [(label, text) for label, row in enumerate(prompts.texts) for text in row]
     records = []
     rows: Counter[str] = Counter()
-    with _session(service) as session:
-        for query, (label, text) in enumerate(texts):
-            hits = _answer(session, service, text, limit, Path(folder))
-            addressed = [hit for hit in hits if address(hit.get("url"))]
-            rows += Counter({SEARCHED: len(addressed), NO_ADDRESS: len(hits) - len(addressed)})
-            records += [
-                _candidate(label, query, place, hit) for place, hit in enumerate(addressed[:limit])
-            ]
+    client = Client(service.timeout, LARGEST_ANSWER)
+    for query, (label, text) in enumerate(texts):
+        hits = _hits(client, service, text, limit, Path(folder))
+        addressed = [hit for hit in hits if address(hit.get("url"))]
+        rows += Counter({SEARCHED: len(addressed), NO_ADDRESS: len(hits) - len(addressed)})
+        records += [
+            _candidate(label, query, place, hit) for place, hit in enumerate(addressed[:limit])
+        ]
     logging.info("%d texts, %d candidates", len(texts), len(records))
     meta = {"service": service.url, "index": service.index, "rows": dict(rows)}
     return Table(records, classes.sha256, meta)
 
 
-def _session(service: ServicePool) -> Any:
-    try:
-        import requests
-        from urllib3.util import Retry
-    except ImportError:
-        raise InputError("pools of a service need requests; pip install 'susx[web]'") from None
-
-    session = requests.Session()
-    retry = Retry(
-        service.retries,
-        backoff_factor=0.5,
-        status_forcelist=(429, 500, 502, 503, 504),
-        allowed_methods=["POST"],
-        raise_on_status=False,
-    )
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
-    return session
-
-
-def _answer(
-    session: Any, service: ServicePool, text: str, limit: int, folder: Path
+def _hits(
+    client: Client, service: ServicePool, text: str, limit: int, folder: Path
 ) -> Sequence[dict[str, Any]]:
-    from requests import RequestException
-
+    """The answer to one text, kept or asked for."""
     request = {
         "text": text,
         "image": None,
@@ -113,21 +101,7 @@ def _answer(
         kept: list[dict[str, Any]] = read_checked(path, "delete it and run again")["hits"]
         return kept
     address = f"{service.url.rstrip('/')}/knn-service"
-    try:
-        # A redirection could lead anywhere in the network of this machine.
-        with session.post(
-            address, json=request, timeout=service.timeout, allow_redirects=False, stream=True
-        ) as response:
-            response.raise_for_status()
-            if response.is_redirect:
-                target = response.headers["location"]
-                raise InputError(f"{address}: redirects to {target}; if it is right, set it as url")
-            hits = _parsed(response, address)
-    except RequestException as error:
-        raise InputError(
-            f"{address}: {error}; see whether the service runs and has index "
-            f"{service.index}, and run again; answers so far are kept"
-        ) from None
+    hits = _parsed(_asked(client, address, request, service), address)
     if not isinstance(hits, list) or not all(isinstance(hit, dict) for hit in hits):
         raise InputError(f"{address}: answers {json.dumps(hits)[:80]}, not a list of images")
     try:
@@ -137,16 +111,51 @@ def _answer(
     return hits
 
 
-def _parsed(response: Any, address: str) -> Any:
-    body = bytearray()
-    for piece in response.iter_content(PIECE):
-        body += piece
-        if len(body) > LARGEST_ANSWER:
-            raise InputError(f"{address}: answers more than {LARGEST_ANSWER} bytes")
+def _asked(client: Client, address: str, request: Mapping[str, Any], service: ServicePool) -> bytes:
+    """Body of the answer, after as many tries as it takes and the pool allows."""
+    body, headers = json.dumps(request).encode(), {"Content-Type": "application/json"}
+    problem = ""
+    for attempt in range(service.retries + 1):
+        pause = min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE)
+        try:
+            answer = client.post(address, body, headers)
+        except RefusedAnswer as error:
+            raise InputError(f"{address}: sends an answer that is {error}") from None
+        except (TimeoutError, ConnectionError) as error:
+            problem = str(error)
+        else:
+            if answer.status == OK:
+                return answer.body
+            problem = _refusal(answer, address)
+            pause = answer.pause(LONGEST_PAUSE) or pause
+        if attempt < service.retries:
+            time.sleep(pause)
+    raise InputError(
+        f"{address}: {problem}; see whether the service runs and has index {service.index}, and "
+        "run again; answers so far are kept"
+    )
+
+
+def _refusal(answer: Answer, address: str) -> str:
+    """Why an answer is none, if it may be one next time.
+
+    Raises:
+        InputError: if it will not.
+    """
+    if 300 <= answer.status < 400:
+        target = answer.headers.get("location", "nowhere")
+        raise InputError(f"{address}: redirects to {target}; if it is right, set it as url")
+    said = f"answers with status {answer.status}"
+    if answer.status not in PASSING:
+        raise InputError(f"{address}: {said}; see whether it is a clip-retrieval backend")
+    return said
+
+
+def _parsed(body: bytes, address: str) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        start = bytes(body[:80]).decode("utf-8", "replace")
+        start = body[:80].decode("utf-8", "replace")
         raise InputError(f"{address}: answers {start!r}, which is not JSON") from None
 
 

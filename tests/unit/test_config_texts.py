@@ -42,11 +42,18 @@ def test_a_file_or_a_model_gives_texts() -> None:
     assert (pets.descriptors.samples, pets.descriptors.temperature) == (1, 0.0)
 
 
+def test_room_for_thoughts_is_not_lost_in_options() -> None:
+    server = {"backend": "openai", "base_url": "http://h/v1", "model": "m", "thinking_tokens": 9}
+    with pytest.raises(ValueError, match="changes nothing where `options` replaces `max_tokens`"):
+        OpenAIServer(**server, options={"max_tokens": None, "max_completion_tokens": 5})
+    assert OpenAIServer(**server).thinking_tokens == 9
+
+
 def test_keys_of_how_a_model_runs_exist() -> None:
     known = {*OpenAIServer.model_fields, *TransformersModel.model_fields}
     assert known > HOW_IT_RUNS
     assert known - HOW_IT_RUNS == {
-        *("backend", "model", "revision", "precision", "base_url", "options")
+        *("backend", "model", "revision", "precision", "base_url", "options", "thinking_tokens")
     }
 
 

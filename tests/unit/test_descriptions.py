@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from susx.config_texts import Descriptions, Descriptors
-from susx.descriptions import ask, describe_classes, join_replies, request_seed
+from susx.descriptions import ask, describe_classes, join_replies, request_seed, shares_told
 from susx.errors import InputError
 from susx.files import write_checked
 from susx.language_models import Reply, Request, Sampling
 from susx.manifests import class_manifest
-from susx.prompts import build_prompts, read_descriptions
+from susx.prompts import build_prompts, left_to_names, read_descriptions
 
 CLASSES = class_manifest(["zebra", "a/b", "owl_bear", "{0}"])
 NAMES = {entry.name: entry.prompt_name for entry in CLASSES}
@@ -117,7 +117,7 @@ def test_joined_descriptions_say_what_made_them(tmp_path: Path) -> None:
     assert provenance["tokens"] == {"questions": 16 * 7, "replies": 16 * 3}
     assert provenance["n_replies"] == provenance["n_kept"] == provenance["n_prefixed"] == 16
     assert provenance["n_dropped"] == {}
-    assert provenance["classes"]["a/b"] == {"n_kept": 4, "n_dropped": {}}
+    assert provenance["classes"]["a/b"] == {"n_kept": 4, "share_kept": 1.0, "n_dropped": {}}
     assert all(text.startswith("owl bear: It says") for text in data["texts"]["owl_bear"])
 
 
@@ -146,9 +146,65 @@ def test_descriptors_come_from_lists_and_may_be_empty(tmp_path: Path) -> None:
     data = join_replies("descriptors", CLASSES, [tmp_path / "0.json"])
     assert data["texts"]["zebra"] == ["two long legs", "a tail"]
     assert data["texts"]["a/b"] == []
-    assert data["provenance"]["classes"]["a/b"] == {"n_kept": 0, "n_dropped": {"refusal": 1}}
+    assert data["provenance"]["classes"]["a/b"] == {
+        "n_kept": 0,
+        "share_kept": 0.0,
+        "n_dropped": {"refusal": 1},
+    }
     write_checked(tmp_path / "descriptors.json", data)
     assert read_descriptions(tmp_path / "descriptors.json", CLASSES, allow_empty=True)[1] == []
+    sources = {"visdesc": "descriptors"}
+    files = {"descriptors": str(tmp_path / "descriptors.json")}
+    assert left_to_names(build_prompts("visdesc", sources, CLASSES, files), CLASSES) == ["a/b"]
+    assert shares_told(data, least=2) == [
+        "6 of 7 texts kept, dropped: {'refusal': 1}",
+        'smallest shares kept: "a/b" 0%, "zebra" 100%',
+    ]
+
+
+class Stutterer(Echo):
+    """Its server answers nonsense about owls."""
+
+    def reply(self, request: Request) -> Reply:
+        malformed = "owl" in request.question
+        return Reply("" if malformed else "It has stripes.", True, malformed=malformed)
+
+
+def test_malformed_replies_are_counted_as_such(tmp_path: Path) -> None:
+    counts = join_replies("descriptions", CLASSES, [chunk(tmp_path, list(NAMES), Stutterer())])
+    assert counts["provenance"]["n_dropped"] == {"duplicate": 9, "malformed": 4}
+    assert counts["provenance"]["classes"]["owl_bear"]["n_dropped"] == {"malformed": 4}
+    assert counts["provenance"]["n_replies"] == 16
+
+
+class Muser(Echo):
+    """Thinks until it is cut; the server keeps the thought, or hands it on."""
+
+    def reply(self, request: Request) -> Reply:
+        return Reply("<think>What is asked?" if request.seed % 2 else "", False)
+
+
+def test_a_model_that_only_thinks_is_refused_at_once() -> None:
+    with pytest.raises(InputError, match=r"language_models\.gpt: all 16 replies are thoughts that"):
+        describe_classes(NAMES, SETTINGS, Muser())
+
+
+class Thinker(Echo):
+    """Thinks first, without an opening tag; what it says of owls is cut before it says anything."""
+
+    def reply(self, request: Request) -> Reply:
+        thought = "First, what is asked. A stork has legs."
+        cut = "owl" in request.question
+        return Reply(thought if cut else f"{thought}</think>It has stripes.", not cut)
+
+
+def test_a_thought_that_is_neither_opened_nor_closed_is_known_by_other_replies(
+    tmp_path: Path,
+) -> None:
+    data = join_replies("descriptions", CLASSES, [chunk(tmp_path, list(NAMES), Thinker())])
+    assert data["texts"]["zebra"] == ["zebra: It has stripes."]
+    assert data["texts"]["owl_bear"] == []
+    assert data["provenance"]["n_dropped"] == {"duplicate": 9, "only thoughts": 4}
 
 
 def test_a_class_that_nothing_is_known_about_is_an_error_with_the_reasons(tmp_path: Path) -> None:

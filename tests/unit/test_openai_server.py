@@ -14,7 +14,7 @@ from werkzeug import Request as Received
 from werkzeug import Response
 
 from susx.errors import InputError
-from susx.language_models import Reply, Request, Sampling, load_language_model
+from susx.language_models import Reply, Request, Sampling, completions, load_language_model
 from tests.language_models import WORDS, free_port, save_tiny_model, served
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=12)
@@ -34,6 +34,15 @@ def completion(text: str | None = "It is striped.", finish: str = "stop") -> dic
         "choices": [{"index": 0, "finish_reason": finish, "message": message}],
         "usage": {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13},
     }
+
+
+ODD = [
+    json.dumps(completion()).replace('"prompt_tokens": 9', '"prompt_tokens": 1e400'),
+    json.dumps(completion()).replace('"prompt_tokens": 9', '"prompt_tokens": -1'),
+    json.dumps(completion()).replace("striped.", "\\ud800"),
+    json.dumps(completion()).replace('"created": 1', f'"created": {"[" * 5000}{"]" * 5000}'),
+]
+"""Completions but for a number, half a character, or depth."""
 
 
 @pytest.fixture
@@ -99,6 +108,13 @@ def test_a_request_says_what_is_configured(
             "reasoning_effort": "low",
         }
     ]
+
+
+def test_thoughts_get_tokens_of_their_own(
+    httpserver: HTTPServer, bodies: list[dict[str, Any]]
+) -> None:
+    loaded(httpserver, thinking_tokens=30).answer(REQUESTS[:1], SAMPLING)
+    assert bodies[0]["max_tokens"] == SAMPLING.max_tokens + 30
 
 
 def test_no_more_requests_are_under_way_than_allowed() -> None:
@@ -225,13 +241,65 @@ def test_refusals_say_what_to_do(httpserver: HTTPServer, status: int, says: str)
         Response('{"choices": [{}]}', content_type="application/json"),
         Response('{"choices": [{"message": {"content": 3}}]}', content_type="application/json"),
         Response(b"\xff\xfe\xfd", content_type="application/json"),
+        *(Response(odd, content_type="application/json") for odd in ODD),
     ],
     ids=lambda answer: repr(answer.get_data())[:24],
 )
 def test_nonsense_is_no_reply(httpserver: HTTPServer, answer: Response) -> None:
     httpserver.expect_request(PATH).respond_with_response(answer)
-    message = problem(loaded(httpserver))
+    message = problem(loaded(httpserver, retries=0))
     assert "answers, but with no chat completion; check `base_url`" in message
+
+
+def test_a_malformed_answer_is_asked_again_and_costs_no_good_ones(httpserver: HTTPServer) -> None:
+    good, odd = json.dumps(completion()), ODD[0]
+    for text in (good, odd, odd, good):
+        answer = Response(text, content_type="application/json")
+        httpserver.expect_ordered_request(PATH).respond_with_response(answer)
+    model = loaded(httpserver, concurrency=1)
+    replies = model.answer([*REQUESTS, *REQUESTS[:1]], SAMPLING)
+    assert [(reply.text, reply.malformed) for reply in replies] == [
+        ("It is striped.", False),
+        ("", True),
+        ("It is striped.", False),
+    ]
+
+
+def test_a_reply_in_parts_is_its_text(httpserver: HTTPServer) -> None:
+    data = completion()
+    data["choices"][0]["message"]["content"] = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+        {"type": "text", "text": "It is "},
+        {"type": "text", "text": "striped."},
+    ]
+    httpserver.expect_request(PATH).respond_with_json(data)
+    assert loaded(httpserver).answer(REQUESTS[:1], SAMPLING)[0].text == "It is striped."
+
+
+def test_an_answer_that_is_too_large_is_refused_at_once(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(completions, "LARGEST_ANSWER", 1000)
+    httpserver.expect_request(PATH).respond_with_json(completion("x" * 1000))
+    message = problem(loaded(httpserver, retries=3))
+    assert "sends an answer that is larger than 1000 bytes" in message
+    assert len(httpserver.log) == 1
+
+
+def test_the_name_of_the_model_is_kept_in_bounds(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(PATH).respond_with_json({**completion(), "model": "x" * 10_000})
+    model = loaded(httpserver)
+    model.answer(REQUESTS[:1], SAMPLING)
+    assert model.provenance["answered_by"] == ["x" * completions.LONGEST_NAME]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirections_are_not_followed(httpserver: HTTPServer, status: int) -> None:
+    response = Response("", status, {"Location": httpserver.url_for("/elsewhere")})
+    httpserver.expect_request(PATH).respond_with_response(response)
+    message = problem(loaded(httpserver))
+    assert re.search(r"redirects to .*/elsewhere; if that is right, set it as `base_url`", message)
+    assert [request.path for request, _ in httpserver.log] == [PATH]
 
 
 def test_half_a_body_is_no_reply(httpserver: HTTPServer) -> None:

@@ -134,7 +134,10 @@ def imported(path: Path) -> set[str]:
             "language_models/*.py",
             r"susx\.(methods|search|tuning|evaluation|results|encoders|support)",
         ),
-        ("sentences.py", r"susx|pathlib"),
+        ("sentences.py", r"susx\.(?!thoughts\b|lists\b|chatter\b)\w+|pathlib"),
+        ("thoughts.py", r"susx|pathlib"),
+        ("lists.py", r"susx|pathlib"),
+        ("chatter.py", r"susx|pathlib"),
         ("support/*.py", r"susx\.(methods|search|tuning|evaluation|results)"),
     ],
 )

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import torch
 
+from susx.config_texts import TransformersModel
 from susx.errors import InputError
 from susx.language_models import Reply, Request, Sampling, load_language_model
-from susx.language_models.transformers_causal import GumbelNoise
-from tests.language_models import WORDS, save_tiny_model
+from susx.language_models.transformers_causal import CausalModel, GumbelNoise
+from susx.thoughts import without_thoughts
+from tests.language_models import CHAT_TEMPLATE, WORDS, save_tiny_model
 
 SAMPLING = Sampling(temperature=0.9, top_p=1.0, max_tokens=12)
 REQUESTS = [
@@ -74,6 +76,42 @@ def test_the_template_of_a_chat_model_is_used(tmp_path: Path) -> None:
     decoded = [m._tokenizer.decode(m._tokens("black wings")) for m in (chat, base)]
     assert [text.count("black wings") for text in decoded] == [1, 1]
     assert len(chat._tokens("black wings")) != len(base._tokens("black wings"))
+
+
+SWITCHES = (
+    "{% if not enable_thinking and not thinking %}<think></think>{% else %}<think>{% endif %}",
+    "{% if thinking %}<think>{% endif %}",
+)
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_thinking_is_switched_in_the_template_and_has_room(tmp_path: Path, switch: str) -> None:
+    folder = save_tiny_model(tmp_path / "thinks", template=CHAT_TEMPLATE + switch)
+    quiet, loud = load(folder), load(folder, thinking_tokens=5)
+    assert not quiet._prompt("What?").endswith("<think>")
+    assert loud._prompt("What?").endswith("<think>")
+    replies = loud.answer(REQUESTS, SAMPLING)
+    assert max(reply.reply_tokens for reply in replies) == SAMPLING.max_tokens + 5
+    assert all(without_thoughts(reply.text) == ("", False) for reply in replies)
+    assert not any("<think>" in reply.text for reply in quiet.answer(REQUESTS, SAMPLING))
+
+
+@pytest.mark.parametrize("end", ["<think>\n", "{# <|channel|>analysis #}"])
+def test_a_model_that_always_thinks_needs_tokens_for_it(tmp_path: Path, end: str) -> None:
+    folder = save_tiny_model(tmp_path / "thinks", template=CHAT_TEMPLATE + end)
+    with pytest.raises(InputError, match=r"language_models\.local: .*give it `thinking_tokens`"):
+        load(folder)
+    load(folder, thinking_tokens=1)
+
+
+def test_special_tokens_of_thoughts_are_kept_and_no_others(tmp_path: Path) -> None:
+    model = load(save_tiny_model(tmp_path / "model"))
+    settings = TransformersModel(backend="transformers", model=str(tmp_path), device="cpu")
+    tokenizer = model._tokenizer
+    tokenizer.add_special_tokens({"additional_special_tokens": ["[THINK]", "[/THINK]", "<s>"]})
+    again = CausalModel("k", settings, model._model, tokenizer)
+    tokens = tokenizer("<s>[THINK]a red[/THINK]black wings")["input_ids"]
+    assert without_thoughts(again._text(tokens)) == ("black wings", False)
 
 
 def test_provenance_tells_the_weights(folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,172 @@
+"""Items of the lists that language models write, whatever their style."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any
+
+EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)([^*`]+?)(?<=\S)\1")
+NOISE = re.compile(r"^[ \t]*(?:(?:```|~~~)\w*[ \t]*$|(?:>[ \t]?)+)", re.MULTILINE)
+"""Fences of code, and marks of quotes."""
+OPENERS = re.compile(r"<li[^<>]{0,99}>|\\item(?:\s*\[[^][]{0,99}\])?", re.IGNORECASE)
+WRAPPERS = re.compile(
+    r"</?(?:li|ul|ol|p|div)(?:\s[^<>]{0,99})?>|<br\s*/?>|\\(?:begin|end)\{(?:itemize|enumerate)\}",
+    re.IGNORECASE,
+)
+SYMBOLS = "-–—•·‣⁃▪▫●○◦■□▶►➤➢→⇒✓✔✅☑+*"
+BULLET = re.compile(
+    r"(?:(?:step|feature|item|point|number|no\.?)\s*)?[#(\[]?\d{1,3}"
+    r"(?:\\?[.):\]/．、）：]|\s+[-–—])(?=\s|[^\W\d])"  # 1. 1) (1) [1] 1\. 1: 1/ 1- Step 1:
+    r"|#\d{1,3}(?=\s)|=>(?=\s)"
+    r"|\d{1,2}\ufe0f?\u20e3|[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793][.)]?"  # keycaps, circles
+    rf"|[{re.escape(SYMBOLS)}]\ufe0f?(?=[^\W\d])"
+    r"|[^\w\s\"'“”‘’()\[\]{}<>|#.,;:!?…&%$€£`\\^=]{1,4}(?=\s)"  # any other symbol, as emoji
+    r"|\[[ xX✓]?\](?=\s)",
+    re.IGNORECASE,
+)
+LETTER = re.compile(r"\(?([a-z]|[ivx]{1,4})[.)]\s+(?=\S)", re.IGNORECASE)
+RULE = re.compile(r"[\s|:+-]+")
+CELL_NUMBER = re.compile(r"\W*\d{1,3}\W*")
+INTRODUCTION = re.compile(r"[^:]{1,99}:\s+(?=\S)")
+INLINE_NUMBER = re.compile(r"(?:(?<=\s)|^)\(?(\d{1,2})[.)]\s+(?=\S)")
+INLINE_BULLET = re.compile(r"\s+[•·‣▪●○◦■►➤→✓✔✅]\s*")
+SEPARATORS = (";", "|", " / ", ",")
+MIN_ITEMS = 3
+"""Parts of a line that make it a list: a comma or two stand in any phrase."""
+
+NESTED = 2
+"""Further spaces before a line that belongs to the item above it: the fewest in Markdown."""
+
+
+def items(text: str) -> tuple[list[str], bool]:
+    """Find the items of a list: in lines with or without bullets, a table, JSON, or one line.
+
+    An item under which others are indented gets a colon at its end.
+
+    Returns:
+        The items, none if there is no list, and whether the last of them ends the text.
+    """
+    text = WRAPPERS.sub("\n", OPENERS.sub("\n- ", NOISE.sub("", text))).strip()
+    if strings := _literal(text):
+        return strings, False
+    lines = [line for line in text.splitlines() if re.search(r"\w", line)]
+    if not lines:
+        return [], False
+    marked = list(_marked([part for line in lines for part in _inline(line)]))
+    if marked:
+        _, _, last = marked[-1]
+        return _with_headings([(indent, item) for indent, item, _ in marked]), last
+    if rows := list(_table(lines)):
+        return rows, True
+    return _plain(lines), True
+
+
+def unmarked(line: str) -> str:
+    """Remove the bullets or numbers that a line begins with."""
+    return _split(EMPHASIS.sub(r"\2", line)) or line.strip()
+
+
+def _literal(text: str) -> list[str]:
+    """Strings of a list or mapping as JSON or Python writes them."""
+    start = re.search(r"\A[^\[{\n]{0,99}\n?([\[{])", text)
+    if not start:
+        return []
+    end = text.rfind("]" if start[1] == "[" else "}")
+    literal = text[start.start(1) : end + 1]
+    for read in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return list(_strings(read(literal)))
+    return []
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _strings(part)
+
+
+def _inline(line: str) -> list[str]:
+    """A line, or the items of the list that stands in it."""
+    numbers = list(INLINE_NUMBER.finditer(line))
+    if len(numbers) > 1 and [int(n[1]) for n in numbers] == [*range(1, len(numbers) + 1)]:
+        ends = [*(n.start() for n in numbers), len(line)]
+        return [line[start:end].rstrip(" ,;") for start, end in pairwise(ends)]
+    if len(parts := INLINE_BULLET.split(f" {line}")) > 2:
+        return [f"- {part}" for part in parts[1:]]
+    if line.lstrip().startswith("- ") and line.count(" - ") >= MIN_ITEMS - 1:
+        return [f"- {part}" for part in line.strip().removeprefix("- ").split(" - ")]
+    return [line]
+
+
+def _split(line: str) -> str | None:
+    """What follows the bullets of a line, or None if it has none."""
+    rest = text = line.strip()
+    while mark := BULLET.match(rest):
+        rest = rest[mark.end() :].lstrip()
+    return rest if rest != text else None
+
+
+def _marked(lines: list[str]) -> Iterator[tuple[int, str, bool]]:
+    """Indent and text of every item with a bullet, and whether no line follows."""
+    lines = [EMPHASIS.sub(r"\2", line) for line in lines]
+    lettered = _lettered(lines)
+    indent, item = 0, ""
+    for line in lines:
+        margin = len(line) - len(line.lstrip())
+        rest = LETTER.sub("", line.strip(), count=1) if lettered else _split(line)
+        if lettered and rest == line.strip():
+            rest = _split(line)
+        if rest is not None:
+            if item:
+                yield indent, item, False
+            indent, item = margin, rest
+        elif item and margin >= indent + NESTED:
+            item = f"{item} {line.strip()}"
+        elif item:
+            yield indent, item, False
+            item = ""
+    if item:
+        yield indent, item, True
+
+
+def _lettered(lines: list[str]) -> bool:
+    """Tell whether lines are counted by letters or Roman numbers."""
+    marks = [found[1].casefold() for line in lines if (found := LETTER.match(line.strip()))]
+    return len(marks) > 1 and marks[:2] in (["a", "b"], ["i", "ii"])
+
+
+def _with_headings(found: list[tuple[int, str]]) -> list[str]:
+    following = [indent for indent, _ in found[1:]] + [0]
+    return [
+        f"{item.rstrip(': ')}:" if after >= indent + NESTED else item
+        for (indent, item), after in zip(found, following, strict=True)
+    ]
+
+
+def _table(lines: list[str]) -> Iterator[str]:
+    """Cells of the rows of a Markdown table, without its head, its numbers and its rules."""
+    rows = [line.strip() for line in lines if line.strip().startswith("|")]
+    for row in rows[1:]:
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        yield ": ".join(cell for cell in cells if cell and not CELL_NUMBER.fullmatch(cell))
+
+
+def _plain(lines: list[str]) -> list[str]:
+    """Lines without bullets, or the parts of a single one."""
+    introduced = lines[0].rstrip("* ").endswith(":")
+    lines = lines[introduced:] if len(lines) > 1 else lines
+    if len(lines) > 1:
+        return [line.strip() for line in lines]
+    line = INTRODUCTION.sub("", lines[0].strip(), count=1)
+    for separator in SEPARATORS:
+        parts = [part.strip() for part in line.split(separator) if part.strip()]
+        if len(parts) >= MIN_ITEMS:
+            return [re.sub(r"^(?:and|or)\s+", "", part) for part in parts]
+    return []
