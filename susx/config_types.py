@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -10,8 +10,11 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    field_validator,
     model_validator,
 )
+
+from susx.config_secrets import checked_addresses
 
 T = TypeVar("T")
 
@@ -41,9 +44,17 @@ Names = Annotated[list[str], WithoutRepeats]
 
 
 class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values are never coerced."""
+    """Base of all sections: unknown keys are errors, values are never coerced.
+
+    Addresses that tell a user, a password or a query are refused wherever they stand.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _addresses(cls, value: Any) -> Any:
+        return checked_addresses(value)
 
 
 class Axis(Section):
