@@ -22,6 +22,7 @@ from susx.errors import InputError
 from susx.manifests import ClassManifest
 from susx.methods import METHODS, Context, Images, Method
 from susx.methods.voters import voters
+from susx.picture_sources import sources_of
 from susx.prepare import Item, Source, prepared
 
 TOP = 5
@@ -125,24 +126,30 @@ class Classifier:
         return Predicted(self.classes.names, calibrated, ranks, [""] * len(images))
 
     def predict(
-        self, images: Sequence[Source], batch_size: int | None = None, threads: int | None = None
+        self,
+        images: Source | Floats | Tensor | Sequence[Source | Floats | Tensor],
+        batch_size: int | None = None,
+        threads: int | None = None,
     ) -> Predicted:
         """Classify images.
 
         Args:
-            images: paths, bytes of image files, or PIL images, in any mixture.
+            images: one image, or several in any mixture; `susx.picture_sources.sources_of` says
+                in which forms.
             batch_size: images per forward pass; that of the pipeline if left out.
             threads: images decoded at the same time; one per processor if left out.
 
         Raises:
             InputError: if the encoder cannot be loaded or is not the right one.
+            TypeError: if something is no image.
         """
+        sources = sources_of(images)
         settings, encoder = self.meta.encoder_settings, self.encoder
         wanted, reasons = "patches" in self.method.needs, list[str]()
         blocks: list[tuple[Any, Any]] = []
         patches: list[Any] = []
         size, workers = batch_size or settings.batch_size, threads or os.cpu_count() or 1
-        items = [Item(str(place), -1, "", image) for place, image in enumerate(images)]
+        items = [Item(str(place), -1, "", image) for place, image in enumerate(sources)]
         batches = ((items[start : start + size],) * 2 for start in range(0, len(items), size))
         overlap = self.context.text.device.type == "cuda"
         for shown, batch in prepared(batches, encoder, workers, overlap, settings.jpeg_draft):

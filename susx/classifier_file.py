@@ -15,7 +15,7 @@ from susx.classifier import Classifier, on_device
 from susx.classifier_meta import ClassifierMeta
 from susx.errors import InputError
 from susx.files import atomic
-from susx.methods import METHODS, Context
+from susx.methods import METHODS, Context, Images, Method
 
 KEY = "susx"
 CONSTANT = "constant."
@@ -63,14 +63,7 @@ def load_classifier(path: str | Path, model: str | None = None, device: str = "a
     """
     meta, tensors = _read(str(path))
     _check(str(path), meta, tensors)
-    constants = {
-        name.removeprefix(CONSTANT): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(CONSTANT)
-    }
-    fields: dict[str, Any] = {n: tensor for n, tensor in tensors.items() if n in FIELDS}
-    context = Context(logit_scale=meta.logit_scale, constants=constants, **fields)
-    return Classifier(meta, on_device(context, device), model)
+    return Classifier(meta, on_device(_context(meta, tensors), device), model)
 
 
 def read_meta(path: str | Path) -> ClassifierMeta:
@@ -131,7 +124,9 @@ def _check(path: str, meta: ClassifierMeta, tensors: dict[str, Tensor]) -> None:
     constants = [name for name in tensors if name.startswith(CONSTANT)]
     if given != expected or bool(constants) != (method.calibrate is not None):
         raise refuse(f"has tensors {sorted(tensors)}, {method.name} needs {sorted(expected)}")
-    shape = (n_classes, tensors["text"].shape[-1])
+    if tensors["text"].ndim != 2:
+        raise refuse(f"text is {tuple(tensors['text'].shape)}, expected ({n_classes}, d)")
+    shape = (n_classes, tensors["text"].shape[1])
     n_support = len(meta.support_keys)
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(reads, shape)
     shapes |= {"support": (n_support, shape[1]), "support_labels": (n_support,)}
@@ -151,6 +146,36 @@ def _check(path: str, meta: ClassifierMeta, tensors: dict[str, Tensor]) -> None:
         labels = tensors["support_labels"]
         if not n_support or labels.min() < 0 or labels.max() >= n_classes:
             raise refuse(f"has support labels outside 0..{n_classes - 1}, or none")
+    if problem := _wrong_constants(method, _context(meta, tensors)):
+        raise refuse(problem)
+
+
+def _context(meta: ClassifierMeta, tensors: dict[str, Tensor]) -> Context:
+    """What the tensors of a file tell a method."""
+    constants = {
+        name.removeprefix(CONSTANT): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(CONSTANT)
+    }
+    fields: dict[str, Any] = {n: tensor for n, tensor in tensors.items() if n in FIELDS}
+    return Context(logit_scale=meta.logit_scale, constants=constants, **fields)
+
+
+def _wrong_constants(method: Method, context: Context) -> str:
+    """What is wrong with the constants, by those that the texts would give as images."""
+    if method.calibrate is None:
+        return ""
+    shown = Images(context.text, norms=torch.ones(context.n_classes))
+    needed, given = method.calibrate(context, shown), context.constants
+    if set(given) != set(needed):
+        return f"has constants {sorted(given)}, {method.name} needs {sorted(needed)}"
+    for name, tensor in needed.items():
+        if (given[name].shape, given[name].dtype) != (tensor.shape, tensor.dtype):
+            return (
+                f"{CONSTANT}{name} is {tuple(given[name].shape)}, expected {tuple(tensor.shape)} "
+                f"of {tensor.dtype}"
+            )
+    return ""
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

@@ -58,7 +58,7 @@ class ClassifierMeta(_Strict):
     protocol: str = Field(description="How hyper-parameters were chosen.")
     tuned_on: str = Field(description="Split that they were chosen on.")
     hyperparameters: dict[str, FiniteFloat] = Field(description="In the encoder's units.")
-    logit_scale: FiniteFloat = Field(description="The encoder's factor on cosines.")
+    logit_scale: FiniteFloat = Field(gt=0, description="The encoder's factor on cosines.")
     temperature: FiniteFloat = Field(gt=0, description="What logits are divided by.")
     calibration: Calibration = Field(description="What constants and temperature were taken from.")
     tested: Tested | None = Field(description="Test result, if there are labelled test images.")

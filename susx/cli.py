@@ -80,7 +80,7 @@ def classify(
 
 @app.command("show")
 def show_file(
-    file: Annotated[Path, typer.Argument(help="Result, classifier, predictions or cache.")],
+    file: Annotated[Path, typer.Argument(help="Any file that the pipeline writes.")],
     rows: Annotated[int, typer.Option(min=1, help="Rows of a table of images.")] = ROWS,
 ) -> None:
     """Print what a file of the pipeline holds."""

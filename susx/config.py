@@ -199,6 +199,17 @@ class FewShot(Section):
 Support = Annotated[Retrieval | FewShot | Synthesis, Field(discriminator="source")]
 
 
+SHOWN = {
+    *("seed", "prompts", "language_models", "encoders", "pools"),
+    *("download", "supports", "evaluation"),
+}
+"""Sections that results show, besides that of their dataset."""
+HIDDEN: dict[str, Any] = {
+    "download": {"user_agent"},
+    "language_models": {"__all__": {"api_key_variable"}},
+}
+"""Keys of these that say who runs it, not what comes out."""
+
 Protocol = Literal["validation", "support", "fixed"]
 
 
@@ -321,10 +332,12 @@ def with_card(dataset: Dataset) -> Dataset:
 def evaluated_config(config: Config, dataset: str) -> dict[str, Any]:
     """The part of a configuration that the evaluation of a dataset follows from, as plain values.
 
+    Results show it, so that it is listed what they may show.
+
     Raises:
         InputError: if its card is missing or broken.
     """
-    dumped = config.model_dump(exclude={"roots", "datasets", "classifier", "report"})
+    dumped = config.model_dump(include=SHOWN, exclude=HIDDEN)
     return dumped | {"dataset": with_card(config.datasets[dataset]).model_dump()}
 
 

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
+from susx.config_secrets import checked_storage
 from susx.config_types import Count, FilePath, Finite, Positive, Section, WithoutRepeats
-from susx.plain import without_secrets
 
 Option = str | bool | int
-SECRET_OPTION = re.compile(r"(?:^|_)(?:key|secret|token|password|connection_string)$")
-
-
-def _address(path: str) -> str:
-    if without_secrets(path, {}) != path:
-        raise ValueError(
-            "holds credentials, which would end up in results and reports; keep them in the "
-            "environment or in ~/.netrc"
-        )
-    return path
-
-
-def _without_secrets(options: dict[str, Option]) -> dict[str, Option]:
-    for name, value in options.items():
-        if SECRET_OPTION.search(name.lower()) and value != "anon":
-            raise ValueError(
-                f"`{name}` would end up in results and reports; keep it in the environment, where "
-                "file systems look for it"
-            )
-    return options
-
-
-Address = Annotated[FilePath, AfterValidator(_address)]
-WebUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$"), AfterValidator(_address)]
+WebUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
 
 METADATA_COLUMNS = [
     *("similarity", "punsafe", "pwatermark", "NSFW", "nsfw", "LICENSE", "AESTHETIC_SCORE"),
@@ -70,7 +46,7 @@ class _Columns(Section):
         METADATA_COLUMNS,
         description="Parquet columns that the support manifest keeps; absent ones are skipped.",
     )
-    storage: Annotated[dict[str, Option], AfterValidator(_without_secrets)] = Field(
+    storage: Annotated[dict[str, Option], BeforeValidator(checked_storage)] = Field(
         {},
         description="Options of the fsspec file system of a remote path, such as `anon: true`; "
         "secrets belong into the environment.",
@@ -81,11 +57,11 @@ class EmbeddingPool(_Columns):
     """A pool whose embeddings others publish, as clip-retrieval, LAION and DataComp do."""
 
     layout: Literal["embeddings"] = Field(description="Published embeddings, without images.")
-    path: Address = Field(
+    path: str = Field(
         description="Folder with `img_emb/*.npy` and `metadata/*.parquet`, or the .npy or .npz "
         "files: braces and wildcards expand. Local, or any fsspec URL."
     )
-    metadata: Address | None = Field(
+    metadata: str | None = Field(
         None, description="Parquet files, where `path` names files; paired with them by name."
     )
     encoder: str = Field(description="Encoder that made the embeddings; it embeds the queries.")
@@ -96,7 +72,7 @@ class CaptionPool(_Columns):
     """A pool of addresses and captions: class names are looked for in the captions."""
 
     layout: Literal["captions"] = Field(description="Addresses and captions.")
-    path: Address = Field(
+    path: str = Field(
         description="Parquet files: braces and wildcards expand. Local, or any fsspec URL."
     )
 

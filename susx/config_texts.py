@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from susx.config_secrets import checked_request
 from susx.config_types import Count, FilePath, Finite, Positive, Section, WithoutRepeats
 
 DESCRIPTION_QUESTIONS = [
@@ -18,7 +19,6 @@ DESCRIPTION_QUESTIONS = [
     "Write a caption for a photo of {a} {}.",
 ]
 DESCRIPTOR_QUESTIONS = ["Which visual features tell that a photo shows {a} {}?"]
-SECRETS = re.compile(r"api[-_]?key|secret|password|authorization", re.IGNORECASE)
 
 
 def _question(text: str) -> str:
@@ -37,11 +37,6 @@ def _plain_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an address like http://localhost:8000/v1")
-    if parts.username or parts.password or parts.query:
-        raise ValueError(
-            "must not hold credentials; put the key into an environment variable and name that "
-            "under `api_key_variable`"
-        )
     return url.rstrip("/")
 
 
@@ -49,16 +44,6 @@ def _variable(name: str) -> str:
     if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
         raise ValueError("must be the name of an environment variable in capitals, not the key")
     return name
-
-
-def _without_secrets(options: dict[str, Any]) -> dict[str, Any]:
-    for name in options:
-        if SECRETS.search(name):
-            raise ValueError(
-                f"`{name}` would end up in results; put the key into an environment variable and "
-                "name that under `api_key_variable`"
-            )
-    return options
 
 
 Question = Annotated[str, AfterValidator(_question)]
@@ -92,7 +77,7 @@ class OpenAIServer(Section):
         description="Address below which `chat/completions` lies; it mostly ends in `/v1`."
     )
     model: str = Field(description="Name of the model on the server.")
-    options: Annotated[dict[str, Any], AfterValidator(_without_secrets)] = Field(
+    options: Annotated[dict[str, Any], BeforeValidator(checked_request)] = Field(
         {},
         description="More fields of every request; null removes one: `{max_tokens: null, "
         "max_completion_tokens: 400}`.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -13,8 +13,11 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    field_validator,
     model_validator,
 )
+
+from susx.config_secrets import checked_addresses
 
 T = TypeVar("T")
 VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
@@ -60,9 +63,17 @@ Names = Annotated[list[str], WithoutRepeats]
 
 
 class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values are never coerced."""
+    """Base of all sections: unknown keys are errors, values are never coerced.
+
+    Addresses that tell a user, a password or a query are refused wherever they stand.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _addresses(cls, value: Any) -> Any:
+        return checked_addresses(value)
 
 
 class Axis(Section):

@@ -20,7 +20,7 @@ ROWS = 20
 
 
 def show(path: str | Path, rows: int = ROWS, console: Console | None = None) -> None:
-    """Print what a result, classifier, predictions or embedding cache holds.
+    """Print what a file of the pipeline holds, or what it is.
 
     Args:
         path: the file; its suffix says what it is.
@@ -28,20 +28,25 @@ def show(path: str | Path, rows: int = ROWS, console: Console | None = None) -> 
         console: where to print; stderr if left out.
 
     Raises:
-        InputError: if the file is none of these, or broken.
+        InputError: if the file is none of the pipeline, or broken.
     """
-    file = Path(path)
+    from susx.show_intermediate import OTHERS
+
+    file, console = Path(path), console or Console(stderr=True)
     kinds = {
-        ".json": _result,
+        ".json": _json,
         ".safetensors": _classifier,
-        ".parquet": _predictions,
+        ".parquet": _table,
         ".h5": _cache,
     }
-    if file.suffix not in kinds:
-        raise InputError(f"{path}: shown are files {listing(kinds)}")
     if not file.is_file():
-        raise InputError(f"{path}: file not found")
-    kinds[file.suffix](file, rows, console or Console(stderr=True))
+        raise InputError(f"{path}: {'a folder' if file.is_dir() else 'file not found'}")
+    if file.suffix in OTHERS:
+        console.print(f"{escape(file.name)}: {OTHERS[file.suffix]}")
+        return
+    if file.suffix not in kinds:
+        raise InputError(f"{path}: none of the pipeline's files, {listing([*kinds, *OTHERS], 9)}")
+    kinds[file.suffix](file, rows, console)
 
 
 def percent(share: float) -> str:
@@ -51,17 +56,33 @@ def percent(share: float) -> str:
 
 def facts(title: str, pairs: Iterable[tuple[str, Any]], console: Console) -> None:
     """Print named facts, one per line."""
-    table = Table(title=title, box=None, show_header=False, pad_edge=False, title_justify="left")
+    console.print(title)  # a title of the table would be as narrow as that
+    table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in pairs:
         if value not in (None, "", {}):
             table.add_row(name, escape(str(value)))
     console.print(table)
 
 
-def _result(path: Path, rows: int, console: Console) -> None:
+def _json(path: Path, rows: int, console: Console) -> None:
+    from susx.show_intermediate import json_facts, read_kind
     from susx.table import print_table
 
-    print_table(path, console)
+    data, is_result = read_kind(path)
+    if is_result:
+        print_table(path, console)
+    else:
+        facts(*json_facts(path, data), console)
+
+
+def _table(path: Path, rows: int, console: Console) -> None:
+    from susx.show_intermediate import parquet_format, table_facts
+
+    form = parquet_format(path)
+    if form.startswith("susx-PredictionRecord-"):
+        _predictions(path, rows, console)
+    else:
+        facts(*table_facts(path, form), console)
 
 
 def _classifier(path: Path, rows: int, console: Console) -> None:

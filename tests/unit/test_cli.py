@@ -12,9 +12,11 @@ from typer.testing import CliRunner
 
 from susx.classifier_file import write_classifier
 from susx.cli import app, cell
-from susx.files import write_json
-from susx.manifests import write_table
+from susx.files import write_checked, write_json
+from susx.manifests import ImageRecord, SupportRecord, Table, write_table
 from susx.predictions import PredictionRecord, predict_table
+from susx.prompts import PromptSet
+from susx.support.retrieval import Candidate
 from tests.closeness import stored
 from tests.unit.made_photos import CLASSES, NAMES, photos_classifier, unlabelled
 from tests.unit.made_result import full_result
@@ -151,12 +153,54 @@ def test_a_result_is_shown(tmp_path: Path) -> None:
     assert "zero-shot" in show(str(tmp_path / "pets.json"))
 
 
+def test_what_lies_between_the_stages_is_shown(folder: Path, tmp_path: Path) -> None:
+    assert "4: " in show(str(folder / "classes.json"))
+    texts = PromptSet("photo", [["a"]] * 4, CLASSES.sha256, {"model": "x"})
+    texts.write(tmp_path / "photo.json", CLASSES)
+    shown = show(str(tmp_path / "photo.json"))
+    assert "texts of a prompt strategy" in shown
+    assert "4 entries" in shown
+    write_checked(tmp_path / "clip.json", {"encoder": "clip", "runs": [{}], "skipped": []})
+    assert "evaluation of one encoder" in show(str(tmp_path / "clip.json"))
+    write_checked(tmp_path / "notes.json", {"a.jpg": "00"})
+    assert "notes of susx" in show(str(tmp_path / "notes.json"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [
+        (ImageRecord, "image manifest"),
+        (SupportRecord, "support manifest"),
+        (Candidate, "candidates of a support set"),
+    ],
+)
+def test_tables_between_the_stages_are_shown(tmp_path: Path, kind: type, title: str) -> None:
+    path = tmp_path / "table.parquet"
+    write_table(path, Table([], CLASSES.sha256, {"size": 16}), kind)
+    text = show(str(path))
+    assert title in text
+    assert "16" in text
+    assert "delete" not in text
+
+
+def test_an_intact_file_is_never_called_damaged(folder: Path, tmp_path: Path) -> None:
+    write_table(folder / "i.parquet", Table([], CLASSES.sha256), ImageRecord)
+    for name in ("c.safetensors", "predictions.parquet", "support.h5", "classes.json", "i.parquet"):
+        assert "delete" not in show(str(folder / name))
+    (tmp_path / "images.tar").write_bytes(b"")
+    assert "the manifest of the same folder lists them" in show(str(tmp_path / "images.tar"))
+
+
 @pytest.mark.parametrize(
     ("name", "data", "problem"),
     [
-        ("x.txt", b"", 'shown are files ".json", ".safetensors"'),
-        ("x.json", b"{}", "not a susx-result"),
-        ("x.parquet", b"PAR1", "not predictions of this version of susx"),
+        ("x.txt", b"", 'none of the pipeline\'s files, ".json", ".safetensors"'),
+        ("x.json", b"{}", "JSON, but no file of susx; its keys are none"),
+        ("x.json", b'{"cat": ["a cat"]}', 'no file of susx; its keys are "cat"'),
+        ("x.json", b"[1]", "JSON, but no file of susx"),
+        ("x.json", b'{"schema": "susx-result-1"}', "not a susx-result-3 file"),
+        ("x.json", b'{"format": "susx-classes-1"}', "not a class manifest"),
+        ("x.parquet", b"PAR1", "no Parquet, or damaged"),
         ("x.h5", b"", "truncated or damaged"),
     ],
 )

@@ -218,8 +218,8 @@ def test_a_source_that_can_be_downloaded_is_chosen_or_must_be_named(tmp_path: Pa
     [
         ({"test": "x", "download": True}, "`download` needs `root`"),
         ({"root": "x", "download": "clip-benchmark/wds_pets"}, "is no address: give hf://"),
-        ({"root": "x", "download": "https://me:secret@a.org/x"}, "leave out credentials"),
-        ({"root": "x", "download": "https://a.org/x?token=1"}, "leave out credentials"),
+        ({"root": "x", "download": "https://me:secret@a.org/x"}, "holds credentials"),
+        ({"root": "x", "download": "https://a.org/x?token=1"}, "holds credentials"),
     ],
 )
 def test_bad_addresses_are_refused(images: dict[str, Any], problem: str) -> None:

@@ -221,7 +221,9 @@ def test_addresses_with_credentials_are_refused(kind: str, address: str) -> None
             layout="service", url=f"http{a[a.index(':') :]}", index="x"
         ),
     }
-    with pytest.raises(ValidationError, match="holds credentials, which would end up in results"):
+    with pytest.raises(
+        ValidationError, match="holds credentials or a query, which would end up in results"
+    ):
         made[kind](address.format("x"))
 
 

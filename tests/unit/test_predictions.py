@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from susx.cache import Embeddings
@@ -71,6 +72,65 @@ def test_paths_bytes_and_pictures_are_the_same_images(
     names, shares = classifier.predict(sources, threads=1)
     assert len(set(names)) == 1
     assert_alike(classifier, shares, np.broadcast_to(shares[0], shares.shape))
+
+
+@pytest.mark.parametrize("kind", ["path", "text", "bytes", "picture", "array", "tensor"])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_one_image_needs_no_list(
+    classifier: Classifier, shown: tuple[Table, Embeddings], kind: str, wrapped: bool
+) -> None:
+    path = next(p for p in paths(shown) if "broken" not in p)
+    picture = Image.open(path).convert("RGB")
+    levels = np.array(picture)
+    forms = {
+        "path": Path(path),
+        "text": path,
+        "bytes": Path(path).read_bytes(),
+        "picture": picture,
+        "array": levels,
+        "tensor": torch.from_numpy(levels).permute(2, 0, 1),
+    }
+    found = classifier.predict([forms[kind]] if wrapped else forms[kind])
+    assert len(found.names) == 1
+    assert_alike(classifier, found.probabilities, classifier.predict([path]).probabilities)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_arrays_and_tensors_of_several_images_are_several_images(
+    classifier: Classifier, channels: int
+) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (2, 40, 30, channels)).astype(np.uint8)
+    modes = {1: "L", 3: "RGB", 4: "RGBA"}
+    whole = [Image.fromarray(rows.squeeze()) for rows in levels]
+    assert {picture.mode for picture in whole} == {modes[channels]}
+    _, expected = classifier.predict(whole)
+    for images in (levels, list(levels), torch.from_numpy(levels).permute(0, 3, 1, 2)):
+        _, shares = classifier.predict(images)
+        assert_alike(classifier, shares, expected)
+
+
+@pytest.mark.parametrize(
+    ("images", "problem"),
+    [
+        (None, "NoneType is no image; give paths"),
+        (3, "int is no image"),
+        ({"a": 1}, "dict is no image"),
+        (["x.jpg", 3], "image 1: int is no image"),
+        ([["x.jpg"]], "image 0: list is no image"),
+        (np.zeros((4, 4, 3)), "values of type float64 have no known range"),
+        (torch.zeros(3, 4, 4), "values of type float32 have no known range"),
+        (np.array(["x.jpg"]), "values of type <U5 have no known range"),
+        (np.zeros((4, 4, 5), np.uint8), r"an image of shape \(4, 4, 5\)"),
+        (np.zeros(4, np.uint8), r"an image of shape \(4,\)"),
+        (torch.zeros(40, 30, 3, dtype=torch.uint8), r"an image of shape \(40, 30, 3\)"),
+        (np.zeros((0, 4), np.uint8), "has no pixels"),
+    ],
+)
+def test_what_is_no_image_is_a_type_error(
+    classifier: Classifier, images: object, problem: str
+) -> None:
+    with pytest.raises(TypeError, match=problem):
+        classifier.predict(images)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P", "L", "I;16"])

@@ -1,5 +1,6 @@
 """Parts of a report: costs, losses, the summary of all datasets."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,13 @@ from pydantic import ValidationError
 
 from susx.errors import InputError
 from susx.report import drawn
-from susx.report.costs import StageCost, method_costs, stage_costs
+from susx.report.costs import (
+    AFTER_ENCODER,
+    NOT_OF_THE_RESULT,
+    StageCost,
+    method_costs,
+    stage_costs,
+)
 from susx.report.losses import MOST_DETAILS, losses
 from susx.report.origin import configuration
 from susx.report.render import duration, mebibytes, p_value, signed, verdict
@@ -19,6 +26,7 @@ from susx.schema import Result
 from tests.html_page import Page
 from tests.unit.made_result import difference, result, run, support_counts
 
+RULES = Path(__file__).parents[2] / "rules"
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
 
@@ -35,6 +43,13 @@ def test_costs_are_those_of_the_dataset_and_its_pools(tmp_path: Path) -> None:
     benchmark(tmp_path, "embed_text/clip/cars/cupl.tsv", ("999", "999", "999"))
     benchmark(tmp_path, "embed_shard/clip/web/pets.tsv", ("60", "200", "50"))
     benchmark(tmp_path, "embed_shard/clip/other/pets.tsv", ("999", "999", "999"))
+    benchmark(tmp_path, "embed_text/pets/cars/cupl.tsv", ("999", "999", "999"))
+    benchmark(tmp_path, "embed_images/clip/cars/pets.tsv", ("999", "999", "999"))
+    benchmark(tmp_path, "embed_shard/web/other/web.tsv", ("999", "999", "999"))
+    benchmark(tmp_path, "evaluate/cars/pets.tsv", ("999", "999", "999"))
+    benchmark(tmp_path, "select_support/cars/pets.tsv", ("999", "999", "999"))
+    benchmark(tmp_path, "demo_images/pets.tsv", ("999", "999", "999"))
+    benchmark(tmp_path, "import_classes/pets.tsv", ("0.05", "1", "0"))
     benchmark(tmp_path, "collate/pets.tsv", ("0.1", "NA", "-"))
     benchmark(tmp_path, "report/pets.tsv", ("999", "999", "999"))
     (tmp_path / "evaluate/pets").mkdir(parents=True)
@@ -44,7 +59,17 @@ def test_costs_are_those_of_the_dataset_and_its_pools(tmp_path: Path) -> None:
         StageCost("embed_shard", 1, 60.0, 60.0, 50.0, 200.0),
         StageCost("embed_text", 2, 5.5, 3.5, 3.0, 100.0),
         StageCost("collate", 1, 0.1, 0.1, 0.0, 0.0),
+        StageCost("import_classes", 1, 0.05, 0.05, 0.0, 1.0),
     ]
+
+
+def test_every_rule_of_a_dataset_lays_its_benchmarks_where_costs_look() -> None:
+    for rules in RULES.glob("*.smk"):
+        for rule, names in re.findall(r'"benchmarks/(\w+)/([^"]+)\.tsv"', rules.read_text("utf-8")):
+            if rule in NOT_OF_THE_RESULT or "{dataset}" not in names:
+                continue
+            place = 1 if rule.startswith(AFTER_ENCODER) else 0
+            assert names.split("/")[place] == "{dataset}", rule
 
 
 def test_without_benchmark_files_there_are_no_costs(tmp_path: Path) -> None:

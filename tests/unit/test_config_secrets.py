@@ -1,0 +1,110 @@
+"""What a configuration may hold: nothing that a result must not show."""
+
+from typing import Any
+
+import pytest
+
+from susx.config import evaluated_config, parse_config
+from susx.errors import InputError
+
+KEY = "hunter2"
+ENCODER = {"library": "transformers", "model": "x"}
+SERVER = {"backend": "openai", "base_url": "http://h/v1", "model": "m"}
+POOL = {"layout": "captions", "path": "s3://b/x"}
+
+
+def parsed(**sections: Any) -> Any:
+    dataset = {"classes": ["cat", "dog"], "images": {"test": "photos"}}
+    return parse_config({"datasets": {"pets": dataset}, "encoders": {"c": ENCODER}, **sections})
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("https://me:hunter2@h/x", "https://hunter2@h/x", "https://me:hun/hunter2@h/x"),
+        *("s3://b/x?sig=hunter2", "s3://b/x?hunter2", "https://h/x#access=hunter2"),
+        *("simplecache::https://me:hunter2@h/x", "zip://a::s3://b/x?k=hunter2", "HTTP://hunter2@h"),
+    ],
+)
+@pytest.mark.parametrize("place", ["folder", "captions", "encoder", "storage", "features", "agent"])
+def test_addresses_that_tell_more_than_a_place_are_refused(place: str, address: str) -> None:
+    sections: dict[str, Any] = {
+        "folder": {"pools": {"p": {"layout": "webdataset", "path": address}}},
+        "captions": {"pools": {"p": {**POOL, "path": address}}},
+        "encoder": {"encoders": {"c": {**ENCODER, "model": address}}},
+        "storage": {"pools": {"p": {**POOL, "storage": {"endpoint_url": address}}}},
+        "features": {"datasets": {"d": {"features": {
+            "layout": "susx", "root": address, "backbone": "RN50"}}}},
+        "agent": {"download": {"user_agent": f"me (+{address})"}},
+    }  # fmt: skip
+    with pytest.raises(InputError, match="holds credentials or a query") as caught:
+        parsed(**sections[place])
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("hf://datasets/o/n@main", "s3://b/a@2x/{00..07}/*.npy", "http://localhost:1234"),
+        *("http://[::1]:8000/x", "simplecache::s3://b/x", "file:///a/b", "a b/c?d#e"),
+    ],
+)
+def test_addresses_of_places_are_taken(address: str) -> None:
+    made = parsed(pools={"p": {**POOL, "path": address}})
+    assert made.pools["p"].path == address
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("key", "secret", "token", "sas_token", "password", "account_key", "passwd", "auth"),
+        *("connection_string", "aws_session", "credential", "pat", "client_kwargs", "headers"),
+        *("signature", "KEY", "username", "x-api"),
+    ],
+)
+@pytest.mark.parametrize("value", [KEY, {"Authorization": KEY}])
+def test_options_of_a_file_system_that_are_not_known_are_refused(name: str, value: Any) -> None:
+    with pytest.raises(InputError, match=rf"storage: `{name}` would end up in results") as caught:
+        parsed(pools={"p": {**POOL, "storage": {name: value}}})
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({name: KEY} for name in ("api_key", "apikey", "token", "bearer", "auth", "user")),
+        {"extra_headers": {"X-Key": KEY}},
+        {"extra_body": {"key": KEY}},
+        {"reasoning": {"effort": "low", "access": KEY}},
+        {"options": {"num_ctx": 9, "deep": [{"pass": KEY}]}},
+    ],
+)
+def test_fields_of_requests_that_are_not_known_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"options: `.*` would end up in results") as caught:
+        parsed(language_models={"m": {**SERVER, "options": options}})
+    assert KEY not in str(caught.value)
+
+
+def test_known_options_are_taken() -> None:
+    storage = {"anon": True, "token": "anon", "endpoint_url": "http://h:9000"}
+    options = {"max_tokens": None, "logit_bias": {"50256": -100}, "reasoning": {"effort": "low"}}
+    made = parsed(
+        pools={"p": {**POOL, "storage": storage}},
+        language_models={"m": {**SERVER, "options": options}},
+    )
+    assert made.pools["p"].storage == storage
+    assert made.language_models["m"].options == options
+
+
+def test_results_show_the_listed_sections_and_not_who_runs_them() -> None:
+    made = parsed(
+        language_models={"m": {**SERVER, "api_key_variable": "MY_KEY"}},
+        download={"user_agent": "me@example.org"},
+    )
+    shown = evaluated_config(made, "pets")
+    assert list(shown) == [
+        *("seed", "prompts", "language_models", "encoders", "pools", "download", "supports"),
+        *("evaluation", "dataset"),
+    ]
+    assert "MY_KEY" not in str(shown)
+    assert "me@example.org" not in str(shown)
