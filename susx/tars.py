@@ -64,7 +64,7 @@ def tar_images(
     for name, member in _members(tar, largest):
         suffix = next((s for s in beside if name.lower().endswith(f".{s}")), "")
         files.add(tar, name, suffix, member)
-    if not ends(tar):
+    if not _ends(tar):
         raise tarfile.ReadError("no end-of-archive mark: truncated or damaged")
     found = list(files.found())
     texts = {stem for image in found for stem in (image.key, _sample(image.key))}
@@ -155,7 +155,7 @@ def _sample(stem: str) -> str:
     return f"{folder}{slash}{name.partition('.')[0]}"
 
 
-def ends(tar: tarfile.TarFile) -> bool:
+def _ends(tar: tarfile.TarFile) -> bool:
     """Whether an end mark follows the last file; `tarfile` takes a damaged header for the end."""
     stream: Any = tar.fileobj
     stream.seek(tar.offset)

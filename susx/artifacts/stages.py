@@ -6,27 +6,20 @@ different. A test compares the code behind every stage with what it was when its
 
 from __future__ import annotations
 
-STAGES = {
-    stage: 1
-    for stage in (
-        *("class_manifest", "download_dataset", "image_manifest", "list_unlabelled"),
-        *("describe_classes", "join_descriptions", "prompts"),
-        *("search_shard", "draw_support", "select_support", "synthesise", "join_chunks"),
-        *("search_embeddings", "match_captions", "query_service", "download_support"),
-        *("embed_text", "embed_images", "embed_patches", "embed_support", "embed_shard"),
-        *("import_classes", "import_images", "import_text", "import_support"),
-        *("evaluate", "collate", "export_classifier", "predict", "analyse", "report", "summary"),
-    )
-} | dict.fromkeys(
-    (
-        *("image_manifest", "list_unlabelled", "describe_classes", "join_descriptions"),
-        *("search_shard", "draw_support", "select_support", "join_chunks"),
-        *("search_embeddings", "match_captions", "query_service", "download_support"),
-        *("embed_shard", "evaluate", "collate", "export_classifier", "analyse", "report"),
-        *("summary",),
-    ),
-    2,
+FIRST = (
+    *("class_manifest", "download_dataset", "prompts", "synthesise"),
+    *("embed_text", "embed_images", "embed_patches", "embed_support"),
+    *("import_classes", "import_images", "import_text", "import_support"),
+    *("predict",),
 )
+SECOND = (
+    *("image_manifest", "list_unlabelled", "describe_classes"),
+    *("join_descriptions", "search_shard", "draw_support", "select_support"),
+    *("join_chunks", "search_embeddings", "match_captions", "query_service"),
+    *("download_support", "embed_shard", "evaluate", "collate"),
+    *("export_classifier", "analyse", "report", "summary"),
+)
+STAGES = dict.fromkeys(FIRST, 1) | dict.fromkeys(SECOND, 2)
 """Version of every stage, by the name of its rule."""
 
 UNREPEATABLE = frozenset(

@@ -100,43 +100,45 @@ def _hits(
     if path.exists():
         kept: list[dict[str, Any]] = read_checked(path, "delete it and run again")["hits"]
         return kept
-    address = f"{service.url.rstrip('/')}/knn-service"
-    hits = _parsed(_asked(client, address, request, service), address)
+    endpoint = f"{service.url.rstrip('/')}/knn-service"
+    hits = _parsed(_asked(client, endpoint, request, service), endpoint)
     if not isinstance(hits, list) or not all(isinstance(hit, dict) for hit in hits):
-        raise InputError(f"{address}: answers {json.dumps(hits)[:80]}, not a list of images")
+        raise InputError(f"{endpoint}: answers {json.dumps(hits)[:80]}, not a list of images")
     try:
         write_checked(path, {"hits": hits})
     except ValueError as error:  # infinite numbers, halves of characters
-        raise InputError(f"{address}: answers with what is no JSON ({error})") from None
+        raise InputError(f"{endpoint}: answers with what is no JSON ({error})") from None
     return hits
 
 
-def _asked(client: Client, address: str, request: Mapping[str, Any], service: ServicePool) -> bytes:
+def _asked(
+    client: Client, endpoint: str, request: Mapping[str, Any], service: ServicePool
+) -> bytes:
     """Body of the answer, after as many tries as it takes and the pool allows."""
     body, headers = json.dumps(request).encode(), {"Content-Type": "application/json"}
     problem = ""
     for attempt in range(service.retries + 1):
         pause = min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE)
         try:
-            answer = client.post(address, body, headers)
+            answer = client.post(endpoint, body, headers)
         except RefusedAnswer as error:
-            raise InputError(f"{address}: sends an answer that is {error}") from None
+            raise InputError(f"{endpoint}: sends an answer that is {error}") from None
         except (TimeoutError, ConnectionError) as error:
             problem = str(error)
         else:
             if answer.status == OK:
                 return answer.body
-            problem = _refusal(answer, address)
+            problem = _refusal(answer, endpoint)
             pause = answer.pause(LONGEST_PAUSE) or pause
         if attempt < service.retries:
             time.sleep(pause)
     raise InputError(
-        f"{address}: {problem}; see whether the service runs and has index {service.index}, and "
+        f"{endpoint}: {problem}; see whether the service runs and has index {service.index}, and "
         "run again; answers so far are kept"
     )
 
 
-def _refusal(answer: Answer, address: str) -> str:
+def _refusal(answer: Answer, endpoint: str) -> str:
     """Why an answer is none, if it may be one next time.
 
     Raises:
@@ -144,19 +146,19 @@ def _refusal(answer: Answer, address: str) -> str:
     """
     if 300 <= answer.status < 400:
         target = answer.headers.get("location", "nowhere")
-        raise InputError(f"{address}: redirects to {target}; if it is right, set it as url")
+        raise InputError(f"{endpoint}: redirects to {target}; if it is right, set it as url")
     said = f"answers with status {answer.status}"
     if answer.status not in PASSING:
-        raise InputError(f"{address}: {said}; see whether it is a clip-retrieval backend")
+        raise InputError(f"{endpoint}: {said}; see whether it is a clip-retrieval backend")
     return said
 
 
-def _parsed(body: bytes, address: str) -> Any:
+def _parsed(body: bytes, endpoint: str) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
         start = body[:80].decode("utf-8", "replace")
-        raise InputError(f"{address}: answers {start!r}, which is not JSON") from None
+        raise InputError(f"{endpoint}: answers {start!r}, which is not JSON") from None
 
 
 def _score(similarity: Any) -> float:

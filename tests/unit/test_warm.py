@@ -16,8 +16,7 @@ print(sys.stdin.read().upper())
 print(sorted(sys.modules)[:0], file=sys.stderr)
 """
 WAITING = "import time; time.sleep(600)"
-THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-ENV = {**warm.clean_environment(), "HF_HUB_OFFLINE": "1", **THREADS}
+ENV = {**warm.clean_environment(), "HF_HUB_OFFLINE": "1", **warm.ONE_THREAD}
 
 
 def script(folder: Path, code: str) -> Path:
@@ -108,8 +107,7 @@ def test_processes_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
     program = f"""\
 import subprocess, sys
 from tests import warm
-env = {{**warm.clean_environment(), "HF_HUB_OFFLINE": "1"}}
-env |= dict.fromkeys({list(THREADS)!r}, "1")
+env = {{**warm.clean_environment(), "HF_HUB_OFFLINE": "1", **warm.ONE_THREAD}}
 command = [sys.executable, {str(script(tmp_path, WAITING))!r}]
 for _ in range(2):
     subprocess.Popen(command, env=warm.environment(env))

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+"""What Snakemake sets for jobs of one thread, as a server has it."""
 HOOK = Path(__file__).parent / "hook"
 
 
@@ -35,8 +37,7 @@ def _server() -> Path:
     """Socket of this process's server, which ends with this process."""
     folder = tempfile.TemporaryDirectory(prefix="warm-")
     socket = Path(folder.name) / "socket"
-    threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    ours = {"HF_HUB_OFFLINE": "1", "WARM_PARENT": str(os.getpid())} | dict.fromkeys(threads, "1")
+    ours = {"HF_HUB_OFFLINE": "1", "WARM_PARENT": str(os.getpid())} | ONE_THREAD
     env = clean_environment()
     env.pop("PYTHONPATH", None)
     server = subprocess.Popen(
