@@ -77,9 +77,14 @@ def test_missing_snapshot_is_named() -> None:
         folder_of("owner/name", None, ["*.json"])
 
 
-@pytest.mark.parametrize("model", ["", "owner/name", "no/such/folder"])
+@pytest.mark.parametrize("model", ["owner/name", "no/such/folder"])
 def test_model_of_the_hub_has_no_local_files(model: str) -> None:
     assert local_files(Settings(library="transformers", model=model)) == []
+
+
+def test_an_empty_name_is_refused_in_the_configuration() -> None:
+    with pytest.raises(ValueError, match="is empty; name a file or folder"):
+        Settings(library="transformers", model="")
 
 
 def test_local_files_are_all_that_a_library_could_read(tmp_path: Path) -> None:
