@@ -13,9 +13,7 @@
 # work/{dataset}/images/{split}.parquet               <- work/{dataset}/downloads/{split}.json
 # work/{dataset}/classes.json, prompts/{strategy}.json
 # check/{dataset}.json, check/full/{dataset}.json; logs/{rule}/..., benchmarks/{rule}/...
-# What lies under `work` and `cache` are links into work/store and cache/store, {rule}/{key}/, where
-# the key says what it was made from (docs/reliability.md); work/memory, work/receipts: what is known.
-#
+# Links lead into work/store and cache/store, by what was made from what (docs/reliability.md).
 # Every wildcard is a name from config.yaml; `work`, `cache` and `results` are set under `roots`.
 
 from snakemake.utils import min_version
