@@ -12,6 +12,8 @@ FOLDER = Path(__file__).parent.resolve()
 
 
 def _hand_over() -> None:
+    if "SLURM_JOB_ID" in os.environ:  # a cluster counts and kills the processes that it started
+        return
     argv = sys.orig_argv[1:]
     script = len(argv) == 1 and "/.snakemake/scripts/" in argv[0]
     if not script and argv[:2] != ["-m", "snakemake"]:
