@@ -51,9 +51,8 @@ except InputError as error:
 WORK = CONFIG.roots.work
 CACHE = CONFIG.roots.cache
 RESULTS = CONFIG.roots.results
-MEMORY = f"{WORK}/memory"
 STORES = [f"{WORK}/store", CONFIG.roots.store or f"{CACHE}/store"]
-OWN = {"memory": MEMORY, "receipts": f"{WORK}/receipts", "stores": STORES}
+OWN = {"work": WORK, "stores": STORES}
 IN_WORK, IN_CACHE = (OWN | {"store": store} for store in STORES)
 ONCE = "once"  # what is there is a source, whoever made it
 SPLITS = ("test", "validation", "train")

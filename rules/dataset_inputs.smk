@@ -74,7 +74,7 @@ def listed_files(wildcards):
     place = image_place(dataset)
     if dataset in DOWNLOADED_DATASETS:
         return {"fetched": place.fetched(split)}
-    return {"images": place.listed(split)}
+    return {"images": place.listed(split), "shards": place.patterns(split)}
 
 
 def downloaded(wildcards):

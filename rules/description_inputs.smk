@@ -30,10 +30,19 @@ def language_model(wildcards):
     return CONFIG.language_models[written(wildcards).model]
 
 
+def local_language_model(wildcards):
+    """The language model, unless a server runs it."""
+    model = language_model(wildcards)
+    return {"models": [model.model] if model.backend == "transformers" else []}
+
+
 def language_model_files(wildcards):
     """Files of a local language model; none for one from the hub or behind a server."""
-    model = language_model(wildcards)
-    return files_of_model(model.model) if model.backend == "transformers" else []
+    return [
+        file
+        for model in local_language_model(wildcards)["models"]
+        for file in files_of_model(model)
+    ]
 
 
 def hub_language_model(wildcards):

@@ -25,6 +25,7 @@ rule embed_text:
         kept=IN_CACHE,
         encoder=encoder_settings,
         hub=encoder_hub,
+        listed=encoder_models,
         how=encoder_runs,
     script:
         "../workflow_scripts/embed_text.py"
@@ -53,6 +54,7 @@ rule embed_images:
         kept=IN_CACHE,
         encoder=encoder_settings,
         hub=encoder_hub,
+        listed=encoder_models,
         how=encoder_runs,
     script:
         "../workflow_scripts/embed_images.py"
@@ -81,6 +83,7 @@ rule embed_patches:
         kept=IN_CACHE,
         encoder=lambda w: encoder_settings(w) | {"store": "float16"},
         hub=encoder_hub,
+        listed=encoder_models,
         how=encoder_runs,
     script:
         "../workflow_scripts/embed_patches.py"
@@ -110,6 +113,7 @@ rule embed_support:
         kept=IN_CACHE,
         encoder=encoder_settings,
         hub=encoder_hub,
+        listed=encoder_models,
         how=encoder_runs,
         views=support_views,
     script:
@@ -137,6 +141,7 @@ rule embed_shard:
         kept=IN_CACHE,
         encoder=encoder_settings,
         hub=encoder_hub,
+        listed=encoder_models,
         shard=lambda w: image_source(SHARDS[w.pool][w.shard]),
         how=lambda w: encoder_runs(w) | {"path": SHARDS[w.pool][w.shard].path},
     script:

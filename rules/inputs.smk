@@ -95,6 +95,17 @@ def hub_models(encoder):
     return published_models(CONFIG.encoders[encoder])
 
 
+def listed_models(encoder):
+    """Local models of an encoder, whose folders a job looks at once more."""
+    settings = CONFIG.encoders[encoder]
+    return {"models": [name for name in (settings.model, settings.tokenizer) if name]}
+
+
+def encoder_models(wildcards):
+    """Local models that a cache is made with."""
+    return listed_models(wildcards.encoder)
+
+
 def encoder_hub(wildcards):
     """Models of the hub that a cache is made with."""
     return hub_models(wildcards.encoder)

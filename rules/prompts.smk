@@ -26,6 +26,7 @@ rule describe_classes:
         asked=lambda w: written(w).model_dump(include=set(ASKED)),
         model=lambda w: language_model(w).model_dump(exclude=HOW_IT_RUNS),
         hub=hub_language_model,
+        listed=local_language_model,
         how=lambda w: {
             "name": written(w).model,
             "runs": language_model(w).model_dump(include=HOW_IT_RUNS),

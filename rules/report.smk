@@ -66,7 +66,7 @@ rule report:
         kept=OWN,
         supports=lambda w: {n: s["entry"] for n, s in shown_supports(w.dataset).items()},
         settings=CONFIG.report.model_dump(),
-        how={"benchmarks": "benchmarks"},
+        how={"stores": STORES},
     script:
         "../workflow_scripts/report.py"
 

@@ -54,6 +54,23 @@ def refuse_lost_jobs(dag, jobs):
             )
 
 
+def refuse_stale_report(jobs, stale):
+    """Stop a report of Snakemake's that would hold what does not follow from what lies there."""
+    for job in jobs:
+        told = [str(path) for path in job.output if str(path) in stale]
+        if told and isinstance(job.params["kept"], dict):
+            why = f" ({stale[told[0]]})" if stale[told[0]] else ""
+            raise Refused(
+                f"{told[0]}: has to be made again{why}; run without --report first"
+            )
+
+
+def is_locked():
+    """Whether Snakemake is about to refuse the run, as another one may be at work."""
+    settings = workflow.execution_settings
+    return (settings is None or settings.lock) and workflow.persistence.locked
+
+
 def drop_dangling_links(jobs):
     """Remove links to objects that are gone, and let Snakemake forget that it saw them.
 
@@ -66,9 +83,9 @@ def drop_dangling_links(jobs):
             workflow.iocache.exists_local[output] = False
 
 
-def decide(dag):
+def decide(dag, reporting):
     """Force the jobs whose outputs are stale, link what is found, and silence all other reasons."""
-    levels = [list(level) for level in dag.toposorted()]
+    kept, levels = Kept(**OWN), [list(level) for level in dag.toposorted()]
     jobs = [job for level in levels for job in level if not job.rule.norun]
     refuse_lost_jobs(dag, jobs)
     there = [
@@ -83,14 +100,14 @@ def decide(dag):
         made = plan(
             [Job.of(job.rule.name, job.input, job.output, job.params) for job in jobs],
             wanted,
-            Memory(MEMORY, PLANNING_READS),
+            Memory(kept.memory, PLANNING_READS),
         )
-        if not (
-            workflow.dryrun or workflow.persistence.locked
-        ):  # by another run's jobs
-            made.prepare(Memory(MEMORY))
+        if not (workflow.dryrun or is_locked()):
+            made.prepare(kept)
     except InputError as error:
         raise Refused(str(error)) from None
+    if reporting:
+        refuse_stale_report(jobs, made.stale)
     drop_dangling_links(jobs)
     stale = {job for job in jobs if not made.stale.keys().isdisjoint(job.output)}
     for job in set(jobs) - stale:
@@ -109,7 +126,13 @@ def decide_before_jobs():
     This is all that touches private parts of Snakemake; tests/workflow/test_workflow_stale.py tells
     if the pinned version changes them.
     """
-    build = workflow._build_dag
+    build, create_report = workflow._build_dag, workflow.create_report
+    reporting = False
+
+    def create_current_report(*arguments, **options):
+        nonlocal reporting
+        reporting = True
+        create_report(*arguments, **options)
 
     def build_decided():
         dag, update = workflow.dag, workflow.dag.update_needrun
@@ -119,7 +142,7 @@ def decide_before_jobs():
             nonlocal decided
             if not decided:
                 decided = True
-                decide(dag)
+                decide(dag, reporting)
             await update(*arguments, **options)
 
         dag.update_needrun = update_decided
@@ -127,6 +150,7 @@ def decide_before_jobs():
 
     if workflow.exec_mode == ExecMode.DEFAULT:
         workflow._build_dag = build_decided
+        workflow.create_report = create_current_report
 
 
 decide_before_jobs()

@@ -70,6 +70,12 @@ def judge_hub(wildcards):
     return hub_models(name) if name else []
 
 
+def judge_models(wildcards):
+    """Local models of that encoder."""
+    name = judging_encoder(wildcards.support)
+    return listed_models(name) if name else {}
+
+
 def judge_gpus(wildcards):
     """GPUs of a download whose images are judged."""
     return gpus(judge_runs(wildcards).get("device"))

@@ -28,6 +28,7 @@ rule synthesise:
         settings=lambda w: SYNTHESISED[w.support].model_dump(exclude=DRAWN_ANYHOW),
         chunk=lambda w: int(w.chunk),
         hub=hub_synthesis_model,
+        listed=lambda w: {"models": [SYNTHESISED[w.support].model]},
         how=lambda w: {"runs": SYNTHESISED[w.support].model_dump(include=DRAWN_ANYHOW)},
     script:
         "../workflow_scripts/synthesise.py"

@@ -116,6 +116,7 @@ rule download_support:
         encoder=judge_settings,
         selection=lambda w: selection(w.support),
         hub=judge_hub,
+        listed=judge_models,
         how=lambda w: {
             "folder": f"{WORK}/{w.dataset}/support/{w.support}/downloads",
             "threads": CONFIG.download.threads,

@@ -41,7 +41,8 @@ def files_below(root: str) -> Iterator[tuple[str, Stamp | None]]:
     """Yield relative path and stamp of everything below a folder but hidden folders, sorted.
 
     Links are followed; a folder that lies within itself is entered once. What cannot be looked at,
-    such as a dangling link or a folder without permission, has no stamp.
+    such as a dangling link or a folder without permission, has no stamp. Nor has an empty folder,
+    which ends in `/`.
     """
     yield from _below(root, "", frozenset())
 
@@ -59,15 +60,21 @@ def _below(
     place = (state.st_dev, state.st_ino)
     if place in above:
         return
-    for entry in entries:
+    seen = [entry for entry in entries if not _is_left_out(entry)]
+    if prefix and not seen:
+        yield f"{prefix}/", None
+    for entry in seen:
         name = f"{prefix}/{entry.name}" if prefix else entry.name
         if entry.is_dir():
-            if not entry.name.startswith("."):
-                yield from _below(entry.path, name, above | {place})
-        elif entry.name != OF_SNAKEMAKE:
-            try:
-                state = entry.stat()
-            except OSError:
-                yield name, None
-                continue
-            yield name, _stamp(state) if stat.S_ISREG(state.st_mode) else None
+            yield from _below(entry.path, name, above | {place})
+            continue
+        try:
+            state = entry.stat()
+        except OSError:
+            yield name, None
+            continue
+        yield name, _stamp(state) if stat.S_ISREG(state.st_mode) else None
+
+
+def _is_left_out(entry: os.DirEntry[str]) -> bool:
+    return entry.name.startswith(".") if entry.is_dir() else entry.name == OF_SNAKEMAKE

@@ -126,7 +126,7 @@ class World:
     def jobs(self) -> list[Job]:
         """All jobs, in order."""
         stores = ["work/store", self.store]
-        own = Kept("work/memory", "work/receipts", stores)
+        own = Kept("work", stores)
         work, cache = (replace(own, store=store) for store in stores)
         model = sorted(str(p) for p in Path("model").rglob("*") if p.is_file())
         classes = {"classes": ["work/classes.json"]}
@@ -140,7 +140,8 @@ class World:
             job("class_manifest", {"file": ["classes.txt"]}, "work/classes.json", work),
             job("image_manifest", {**classes, "folder": ["images"]}, "work/images.json", work),
             job("embed_images", {"manifest": ["work/images.json"], "model": model},
-                "cache/images.json", cache, precision=s["precision"]),
+                "cache/images.json", cache, precision=s["precision"],
+                listed={"models": ["model"]}),
             *(job("embed_shard", {"shard": [f"pool/{i}.tar"], "model": model},
                   f"cache/{i}.json", cache) for i in (0, 1)),
             job("select_support", {"shards": ["cache/0.json", "cache/1.json"]},
@@ -170,7 +171,7 @@ class World:
         with chdir(self.root):
             jobs = self.jobs
             found = plan(jobs, [RESULT], Memory("work/memory", BUDGET))
-            found.prepare(Memory("work/memory"))
+            found.prepare(Kept("work"))
             self.ran = []
             for job in _needed(jobs, found):
                 for path in job.outputs.values():

@@ -4,7 +4,7 @@ from susx_job import run_job
 
 
 def main(job):
-    """Benchmark files are read as found: they are no input, and may be missing."""
+    """Receipts of what the result stands on are read as found: they are no input."""
     from susx.config_report import Report
     from susx.manifests import ClassManifest
     from susx.report.drawn import drawings, save_all
@@ -26,7 +26,7 @@ def main(job):
         ImageFiles(files.get("test"), supports),
         figures,
         Report(**params.settings),
-        params.how["benchmarks"],
+        params.how["stores"],
         job.threads,
     )
 

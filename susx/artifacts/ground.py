@@ -13,7 +13,8 @@ from susx.artifacts.hub import snapshot_commit
 from susx.artifacts.memory import Memory
 from susx.artifacts.recipe import Receipt, Recipe, Source
 from susx.artifacts.stages import version_of
-from susx.artifacts.store import RECEIPT, Store, object_of, receipt_of
+from susx.artifacts.store import RECEIPT, Store, link, object_of, receipt_of
+from susx.config_encoders import files_of_model
 from susx.datasets.layouts import listed_images
 from susx.errors import InputError
 
@@ -27,16 +28,21 @@ class Kept:
     """Where the outputs of a rule are kept.
 
     Attributes:
-        memory: folder of remembered hashes.
-        receipts: folder for receipts of outputs that are files of their own.
+        work: folder of the project's own files: remembered hashes, receipts of outputs that are
+            files of their own, and links that say which objects its names stand for. The names
+            themselves may lie where another project switches them, so no job follows those.
         stores: all stores of the project; links into others are sources like any file.
         store: store of the outputs; None if they are files of their own.
     """
 
-    memory: str
-    receipts: str
+    work: str
     stores: Sequence[str] = ()
     store: str | None = None
+
+    @property
+    def memory(self) -> str:
+        """Folder of remembered hashes."""
+        return f"{self.work}/memory"
 
     def object_of(self, path: str) -> Path | None:
         """The file of a store of this project that a name stands for, there or not."""
@@ -46,11 +52,36 @@ class Kept:
         stores = {os.path.realpath(store) for store in self.stores}
         return place if os.path.realpath(place.parent.parent.parent) in stores else None
 
+    def meant(self, path: str) -> Path | None:
+        """The file of a store that a name stands for in this project, there or not."""
+        return self.object_of(str(self._meaning(path))) or self.object_of(path)
+
+    def is_meant(self, path: str, file: Path) -> bool:
+        """Whether a name, and what this project means by it, lead to a file of a store."""
+        names, place = (path, self._meaning(path)), os.path.realpath(file)
+        return all(Path(n).is_symlink() and os.path.realpath(n) == place for n in names)
+
+    def mean(self, path: str, file: Path) -> None:
+        """Let a name stand for a file of a store.
+
+        Raises:
+            InputError: if a link cannot be written.
+        """
+        link(file, self._meaning(path))
+        link(file, path)
+
     def receipt_file(self, output: str) -> Path:
         """Where the receipt of an output that is a file of its own lies."""
-        parts = Path(output).parts[Path(output).is_absolute() :]
-        named = ["up" if part == ".." else part for part in parts]
-        return Path(self.receipts, *named).with_name(f"{Path(output).name}.json")
+        return Path(self.work, "receipts", *_below(output)).with_name(f"{Path(output).name}.json")
+
+    def _meaning(self, path: str) -> Path:
+        return Path(self.work, "meanings", *_below(path))
+
+
+def _below(path: str) -> list[str]:
+    """Parts of a path for the same place below another folder."""
+    parts = Path(path).parts[Path(path).is_absolute() :]
+    return ["up" if part == ".." else part for part in parts]
 
 
 @dataclass(frozen=True)
@@ -145,6 +176,15 @@ def sources_beside(job: Job, memory: Memory) -> dict[str, list[Source]] | None:
             return None
         found.setdefault("listed", []).append(Source(name, identity))
     return found
+
+
+def arrivals(job: Job) -> list[str]:
+    """Files that belong to the inputs of a job, but were not there when it was planned."""
+    listed, glob_ = job.params.get("listed", {}), glob.glob
+    models = [file for name in listed.get("models", ()) for file in files_of_model(name)]
+    shards = [file for pattern in listed.get("shards", ()) for file in sorted(glob_(pattern))]
+    known = {os.path.normpath(path) for paths in job.inputs.values() for path in paths}
+    return [path for path in models + shards if os.path.normpath(path) not in known]
 
 
 def recipe_of(job: Job, inputs: Mapping[str, Sequence[Source]]) -> Recipe:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
+import shutil
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +17,7 @@ from typing import Any
 from susx.artifacts.ground import (
     Job,
     Kept,
+    arrivals,
     intact_object,
     object_file,
     object_source,
@@ -24,9 +27,9 @@ from susx.artifacts.ground import (
 )
 from susx.artifacts.memory import NOT_THERE, Memory
 from susx.artifacts.recipe import Output, Receipt, Recipe, Source
-from susx.artifacts.store import RECEIPT, Store, link
+from susx.artifacts.store import RECEIPT, Store
 from susx.errors import InputError
-from susx.files import sha256_file
+from susx.files import sha256_file, sha256_json
 from susx.provenance import made_with
 from susx.stamps import stamp_of
 
@@ -87,11 +90,12 @@ class _Maker:
 
     def __init__(self, job: Job, kept: Kept, work: Callable[[Paths], None]) -> None:
         self._job, self._kept, self._work = job, kept, work
-        self._objects = {path: place for path in self._paths() if (place := kept.object_of(path))}
+        self._began = _now()
+        self._objects = {path: place for path in self._paths() if (place := kept.meant(path))}
         self._check_objects()
         self._inputs = {n: [self._followed(p) for p in paths] for n, paths in job.inputs.items()}
         self._tree = self._ancestors()
-        self._before = self._recipe()
+        self._before, self._stamps = self._recipe()
 
     def make_own(self) -> None:
         """Make outputs that are files of their own, and write their receipts."""
@@ -121,14 +125,14 @@ class _Maker:
         store.note_use(found.recipe.stage, found.recipe.key)
         folder = store.folder(found.recipe.stage, found.recipe.key)
         for name, path in self._job.outputs.items():
-            link(folder / object_file(name, path), path)
+            self._kept.mean(path, folder / object_file(name, path))
 
     def _add_object(self, store: Store) -> Receipt:
         job, before = self._job, self._before
         files = {name: object_file(name, path) for name, path in job.outputs.items()}
         memory = Memory(self._kept.memory)
         with store.making() as folder:
-            parts = store.parts(job.stage, before.key) if before else folder / "parts"
+            parts = self._parts(store, folder)
             outputs = {name: str(folder / file) for name, file in files.items()}
             try:
                 self._work(Paths(self._inputs, outputs, parts, self._foreseen, store))
@@ -142,6 +146,7 @@ class _Maker:
             recipe = self._unchanged()
             made = {name: _output(folder / file, memory) for name, file in files.items()}
             receipt = store.add(folder, self._receipt(recipe, made))
+            shutil.rmtree(store.parts(job.stage, recipe.key), ignore_errors=True)
         place = store.folder(job.stage, recipe.key)
         for output in receipt.outputs.values():
             path = str(place / output.file)
@@ -153,6 +158,16 @@ class _Maker:
                 "made from before; run again, and these are made again"
             )
         return receipt
+
+    def _parts(self, store: Store, making: Path) -> Path:
+        """Folder for finished parts, made while files of the same stamps lay there.
+
+        A file may be replaced while a job runs, and put back when that job has been cut.
+        """
+        if self._before is None:
+            return making / "parts"
+        looked = sha256_json(sorted(self._stamps.items()))
+        return store.parts(self._job.stage, self._before.key) / looked[:32]
 
     def _in_readable_names(self, error: InputError, outputs: Mapping[str, str]) -> InputError:
         """The error with the names that stand for objects."""
@@ -168,7 +183,14 @@ class _Maker:
     def _foreseen(self) -> Receipt | None:
         return Receipt(self._before, {}, {}, self._tree_of(self._before)) if self._before else None
 
-    def _recipe(self) -> Recipe | None:
+    def _recipe(self) -> tuple[Recipe | None, dict[str, str]]:
+        """Recipe of what lies there now, and the stamps of all inputs.
+
+        Raises:
+            InputError: if an input is gone, or has company that the plan did not know.
+        """
+        if came := arrivals(self._job):
+            raise InputError(f"{_first(came)}: not there yet when this was planned; run again")
         memory = Memory(self._kept.memory)
         inputs: dict[str, list[Source]] = {}
         for name, paths in self._job.inputs.items():
@@ -179,15 +201,17 @@ class _Maker:
                     raise InputError(f"{path}: not found; run again")
                 inputs.setdefault(name, []).append(source)
         beside = sources_beside(self._job, memory)
-        return None if beside is None else recipe_of(self._job, {**inputs, **beside})
+        recipe = None if beside is None else recipe_of(self._job, {**inputs, **beside})
+        return recipe, memory.stamps
 
     def _unchanged(self) -> Recipe:
         """Recipe after the work.
 
         Raises:
-            InputError: if it is another than before, or a hub model still has no commit.
+            InputError: if it is another than before, an input was written and put back meanwhile,
+                or a hub model still has no commit.
         """
-        after = self._recipe()
+        after, stamps = self._recipe()
         if after is None:
             models = ", ".join(model for model, _ in self._job.params.get("hub", ()))
             raise InputError(
@@ -198,6 +222,8 @@ class _Maker:
         if self._before is not None and after.key != self._before.key:
             changed = "; ".join(after.differences(self._before))
             raise InputError(f"an input changed while this ran ({changed}); run again")
+        if written := [path for path, stamp in stamps.items() if self._stamps.get(path) != stamp]:
+            raise InputError(f"{_first(written)}: written while this ran; run again")
         return after
 
     def _check_objects(self) -> None:
@@ -228,6 +254,7 @@ class _Maker:
         made = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "host": socket.gethostname(),
+            "took": _took(self._began),
             **_made_with(),
         }
         return Receipt(recipe, outputs, made, self._tree_of(recipe))
@@ -249,6 +276,23 @@ class _Maker:
 @cache
 def _made_with() -> dict[str, Any]:
     return made_with()
+
+
+def _first(paths: Sequence[str]) -> str:
+    return paths[0] if len(paths) == 1 else f"{paths[0]}, and {len(paths) - 1} more"
+
+
+def _now() -> tuple[float, float]:
+    """Seconds of the clock, and of the processor for this process and those it waited for."""
+    return time.perf_counter(), sum(os.times()[:4])
+
+
+def _took(began: tuple[float, float]) -> dict[str, float]:
+    """What was spent since, and the peak of memory so far."""
+    seconds, cpu_seconds = (now - then for now, then in zip(_now(), began, strict=True))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB on Linux
+    rounded = {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak}
+    return {name: round(value, 3) for name, value in rounded.items()}
 
 
 def _output(path: Path, memory: Memory) -> Output:

@@ -12,6 +12,7 @@ from typing import Any
 
 from susx.errors import InputError
 from susx.files import atomic, read_json, sha256_file, sha256_json, write_json
+from susx.plain import well_formed
 from susx.stamps import Stamp, files_below, stamp_of
 
 YOUNG = 2 * 10**9
@@ -26,6 +27,7 @@ class Memory:
     """Hashes by path, in a folder that can be deleted at any time.
 
     Files are one JSON each, so that jobs which write at the same time lose nothing of each other.
+    `stamps` says of everything that was looked at, by path or name, what its stamps were.
     """
 
     def __init__(self, folder: str | Path, budget: int | None = None, trusted: bool = True) -> None:
@@ -39,6 +41,7 @@ class Memory:
         self.folder = Path(folder)
         self._left, self._trusted = budget, trusted
         self._asked: dict[str, str | None] = {}
+        self.stamps: dict[str, str] = {}
 
     def identity(self, path: str, at_any_cost: bool = False) -> str | None:
         """Identity of a file or folder by its content; None if finding out is over the budget.
@@ -46,6 +49,9 @@ class Memory:
         Args:
             path: what is looked at, once for as long as this object lives.
             at_any_cost: whether the budget does not count.
+
+        Raises:
+            InputError: if a name below a folder is not UTF-8.
         """
         if path not in self._asked:
             left = self._left
@@ -63,6 +69,7 @@ class Memory:
         stamp = stamp_of(path)
         if stamp is None:
             return NOT_THERE
+        self.stamps[path] = _line(stamp)
         if known := self._fitting(path, stamp):
             return known
         if not self._spend(stamp.size):
@@ -96,6 +103,9 @@ class Memory:
         """Identity of named files, wherever they lie; missing ones count, too.
 
         They are looked at once for as long as this object lives.
+
+        Raises:
+            InputError: if a name is not UTF-8.
         """
         if name not in self._asked:
             found = ((path, stamp_of(path)) for path in paths)
@@ -138,10 +148,12 @@ class Memory:
     ) -> str | None:
         """Identity of many files: one digest of names and contents."""
         now = dict(found)
-        lines = (f"{key}\0{' '.join(map(str, stamp or ()))}" for key, stamp in now.items())
-        stamps = hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass"))
+        _require_utf8(root, now)
+        lines = (f"{key}\0{_line(stamp)}" for key, stamp in now.items())
+        stamps = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        self.stamps[name] = stamps
         summary = self._recall(name, "folders")
-        if summary and summary["stamps"] == stamps.hexdigest():
+        if summary and summary["stamps"] == stamps:
             return str(summary["content"])
         before = self._recall_looks(name) if self._trusted else {}
         looks = self._looked(now, before, root)
@@ -152,7 +164,7 @@ class Memory:
         _write_looks(self._place("folders", name, ".parquet"), kept)
         if not any(stamp and _is_young(stamp) for stamp, _ in looks.values()):
             place = self._place("folders", name)
-            _write(place, {"path": name, "stamps": stamps.hexdigest(), "content": content})
+            _write(place, {"path": name, "stamps": stamps, "content": content})
         return content
 
     def _looked(self, now: Mapping[str, Stamp | None], before: Looks, root: str) -> Looks | None:
@@ -200,6 +212,25 @@ class Memory:
         name = os.path.realpath(path) if kind == "files" else str(Path(path).absolute())
         digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
         return self.folder / kind / f"{digest[:32]}{suffix}"
+
+
+def _line(stamp: Stamp | None) -> str:
+    return " ".join(map(str, stamp or ()))
+
+
+def _require_utf8(root: str, names: Iterable[str]) -> None:
+    for name in names:
+        if not name.isascii() and not _is_utf8(name):
+            path = well_formed(f"{root}/{name}" if root else name)
+            raise InputError(f"{path}: the file name is not UTF-8; rename it")
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _hashed(path: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from susx.artifacts.ground import (
     Job,
+    Kept,
     intact_object,
     object_file,
     receipt_on_disk,
@@ -19,7 +19,7 @@ from susx.artifacts.ground import (
 from susx.artifacts.memory import Memory
 from susx.artifacts.recipe import Receipt, Recipe, Source
 from susx.artifacts.stages import UNREPEATABLE
-from susx.artifacts.store import Store, link
+from susx.artifacts.store import Store
 
 CHEAP = frozenset({"model"})
 """Inputs that are hashed while planning whatever their size: one model stands behind all jobs."""
@@ -45,17 +45,21 @@ class Plan:
     used: list[tuple[Store, Recipe]] = field(default_factory=list)
     expected: list[Receipt] = field(default_factory=list)
 
-    def prepare(self, memory: Memory) -> None:
+    def prepare(self, kept: Kept) -> None:
         """Link what is found, note that objects are used, and tell jobs what is expected of them.
+
+        Args:
+            kept: folders of the project.
 
         Raises:
             InputError: if a link cannot be written.
         """
+        memory = Memory(kept.memory)
         for receipt in self.expected:
             outputs = {name: output.sha256 for name, output in receipt.outputs.items()}
             memory.expect(receipt.recipe.key, outputs)
         for path, file in self.found.items():
-            link(Path(file), path)
+            kept.mean(path, Path(file))
         for store, recipe in self.used:
             store.note_use(recipe.stage, recipe.key)
 
@@ -184,14 +188,14 @@ class _Planner:
 
     def _compared(self, number: int, job: Job, recipe: Recipe) -> _State:
         now = self._on_disk[number]
-        if job.store is None:
+        if job.store is None or job.kept is None:
             if now and now.recipe.key == recipe.key and self._is_untouched(job, now):
                 return _State(recipe, now, there=True)
         else:
             if receipt := self._object(job.store, recipe):
                 folder = job.store.folder(job.stage, recipe.key)
                 files = {p: str(folder / object_file(n, p)) for n, p in job.outputs.items()}
-                moved = {p: f for p, f in files.items() if not _leads_to(p, f)}
+                moved = {p: f for p, f in files.items() if not job.kept.is_meant(p, Path(f))}
                 return _State(recipe, receipt, there=True, found=moved)
             if job.store.is_forgotten(job.stage, recipe.key):
                 return _State(recipe, reason="forgotten, to be made anew")
@@ -209,12 +213,8 @@ class _Planner:
         return self._objects[recipe.key]
 
     def _is_untouched(self, job: Job, receipt: Receipt) -> bool:
-        """Whether files of their own are what was made."""
+        """Whether files of their own are what was made, at any cost: no later job looks again."""
         return all(
-            self._memory.identity(path) in (None, receipt.outputs[name].sha256)
+            self._memory.identity(path, at_any_cost=True) == receipt.outputs[name].sha256
             for name, path in job.outputs.items()
         )
-
-
-def _leads_to(path: str, file: str) -> bool:
-    return Path(path).is_symlink() and os.path.realpath(path) == os.path.realpath(file)

@@ -17,9 +17,10 @@ SECOND = (
     *("join_descriptions", "search_shard", "draw_support", "select_support"),
     *("join_chunks", "search_embeddings", "match_captions", "query_service"),
     *("download_support", "embed_shard", "evaluate", "collate"),
-    *("export_classifier", "analyse", "report", "summary"),
+    *("export_classifier", "analyse", "summary"),
 )
-STAGES = dict.fromkeys(FIRST, 1) | dict.fromkeys(SECOND, 2)
+THIRD = ("report",)
+STAGES = dict.fromkeys(FIRST, 1) | dict.fromkeys(SECOND, 2) | dict.fromkeys(THIRD, 3)
 """Version of every stage, by the name of its rule."""
 
 UNREPEATABLE = frozenset(

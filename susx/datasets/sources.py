@@ -68,6 +68,11 @@ class Place:
         file, images = self.base / self.source.splits[split], self.source.images
         return {str(file): str(file.parent if images is None else self.base / images)}
 
+    def patterns(self, split: Split) -> list[str]:
+        """Patterns of the shards that are there, and of what lies beside them."""
+        known = isinstance(self.source, WebdatasetShards | ParquetShards)
+        return self.fetched(split) if known else []
+
     def fetched(self, split: Split) -> list[str]:
         """Patterns of the files that a download brings."""
         names = [self.settings(split)["source"]["splits"][split]]

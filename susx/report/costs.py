@@ -1,37 +1,34 @@
-"""What the jobs of a dataset took, by Snakemake's benchmark files."""
+"""What the jobs took that a result stands on, by the receipts of what they made."""
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
+from susx.artifacts.recipe import Receipt
+from susx.artifacts.store import Store
 from susx.schema import Result
-
-NOT_OF_THE_RESULT = {"check_dataset", "demo_images", "demo_pool", "report", "summary"}
-POOL_RULE = "embed_shard"
-AFTER_ENCODER = ("embed_", "import_images", "import_support", "import_text")
-"""Rules whose files lie in folders of encoders; those of all others begin with the dataset."""
 
 
 @dataclass(frozen=True)
 class StageCost:
-    """Jobs of one rule.
+    """Jobs of one stage.
 
     Attributes:
-        rule: the rule.
-        n_jobs: jobs with a benchmark file.
+        stage: the stage.
+        n_jobs: jobs that the result stands on.
+        n_known: those of them whose receipts still lie in a store; what follows is theirs.
         seconds: wall time of all jobs together.
         longest: wall time of the longest.
         cpu_seconds: processor time of all jobs together.
         peak_mib: largest resident memory of any job.
     """
 
-    rule: str
+    stage: str
     n_jobs: int
+    n_known: int
     seconds: float
     longest: float
     cpu_seconds: float
@@ -60,53 +57,48 @@ def method_costs(result: Result) -> list[MethodCost]:
     ]
 
 
-def stage_costs(folder: str | Path, dataset: str, pools: Collection[str]) -> list[StageCost]:
-    """Sum up the benchmark files of a dataset and its pools, the slowest rule first.
+def stage_costs(result: Result, stores: Collection[str]) -> list[StageCost]:
+    """Sum up what every stage behind a result took, the slowest first.
 
-    A rule without a benchmark file, or whose files cannot be read, is left out.
+    What a job found finished counts with what it took to make it, whoever did; tries that failed
+    do not count.
 
     Args:
-        folder: where Snakemake writes benchmarks.
-        dataset: name of the dataset.
-        pools: pools of its support sets.
+        result: whose `provenance.identity` names all artifacts that it stands on; none counts where
+            it names none.
+        stores: folders of the project's stores.
     """
-    found: dict[str, list[Mapping[str, str]]] = defaultdict(list)
-    root = Path(folder)
-    for path in sorted(root.rglob("*.tsv")):
-        rule, *names = path.relative_to(root).with_suffix("").parts
-        owners = pools if rule == POOL_RULE else (dataset,)
-        place = 1 if rule.startswith(AFTER_ENCODER) else 0
-        if rule not in NOT_OF_THE_RESULT and names[place : place + 1] in [
-            [name] for name in owners
-        ]:
-            found[rule] += _measurements(path)
-    costs = [_cost(rule, rows) for rule, rows in found.items() if rows]
+    if "identity" not in result.provenance:
+        return []
+    receipt = Receipt.of_identity(result.provenance["identity"])
+    jobs: dict[str, list[Mapping[str, float] | None]] = defaultdict(list)
+    for key, one in receipt.tree.items():
+        jobs[one.recipe.stage].append(_cost(one.recipe.stage, key, stores))
+    costs = [_of_stage(stage, of) for stage, of in jobs.items()]
     return sorted(costs, key=lambda cost: -cost.seconds)
 
 
-def _measurements(path: Path) -> Iterator[Mapping[str, str]]:
-    with suppress(OSError, ValueError, csv.Error), path.open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file, delimiter="\t")
+def _cost(stage: str, key: str, stores: Collection[str]) -> Mapping[str, float] | None:
+    for store in stores:
+        if there := Store(store).find(stage, key):
+            made: Any = there.made.get("took")
+            return made if isinstance(made, dict) else None
+    return None
 
 
-def _cost(rule: str, rows: list[Mapping[str, str]]) -> StageCost:
+def _of_stage(stage: str, jobs: Collection[Mapping[str, float] | None]) -> StageCost:
+    known = [job for job in jobs if job is not None]
+
     def column(name: str) -> list[float]:
-        return [_number(row.get(name)) for row in rows]
+        return [job[name] for job in known] or [0.0]
 
-    seconds = column("s")
+    seconds = column("seconds")
     return StageCost(
-        rule,
-        len(rows),
+        stage,
+        len(jobs),
+        len(known),
         sum(seconds),
         max(seconds),
-        sum(column("cpu_time")),
-        max(column("max_rss")),
+        sum(column("cpu_seconds")),
+        max(column("peak_mib")),
     )
-
-
-def _number(text: str | None) -> float:
-    """Zero where a job ended before it could be measured."""
-    try:
-        return float(text or 0)
-    except ValueError:
-        return 0.0

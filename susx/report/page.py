@@ -114,7 +114,7 @@ def write_page(
     files: ImageFiles,
     figures: Sequence[Drawing] = (),
     settings: Report | None = None,
-    benchmarks: str = "benchmarks",
+    stores: Sequence[str] = (),
     threads: int = 1,
 ) -> None:
     """Write the report of a dataset.
@@ -127,7 +127,7 @@ def write_page(
         files: where its images are told of.
         figures: what is drawn.
         settings: section `report` of the configuration.
-        benchmarks: folder of Snakemake's benchmark files.
+        stores: folders of the project's stores, whose receipts say what its jobs took.
         threads: that read test images.
 
     Raises:
@@ -170,7 +170,7 @@ def write_page(
         left_out=list(_left_out(fitting, len(classes), settings, hidden)),
         changes=[changes(a, test, supports.get(_support_of(a) or "")) for a in analyses],
         losses=list(losses(result, listed.meta if listed else None, test.n_lost if test else 0)),
-        costs=stage_costs(benchmarks, result.dataset, _pools(result)),
+        costs=stage_costs(result, stores),
         method_costs=method_costs(result),
         target=path,
         configuration=origin.configuration(result),
@@ -237,8 +237,3 @@ def _left_out(
         yield f"pixels: pictures have at most {fitting.side}, not {settings.thumbnail}"
     if names := ", ".join(hidden):
         yield f"other few-shot draws ({names})"
-
-
-def _pools(result: Result) -> set[str]:
-    supports = result.provenance.get("config", {}).get("supports", {})
-    return {entry["pool"] for entry in supports.values() if entry.get("pool")}

@@ -116,7 +116,7 @@ def _kept_inside(inside: Mapping[str, Any] | None, shown: str) -> Receipt | None
 
 def _kept_beside(file: Path, project: Project) -> Receipt | None:
     """Receipt of a file of the project; None if there is none, or it is damaged."""
-    kept = Kept(str(project.work / "memory"), str(project.work / "receipts"))
+    kept = Kept(str(project.work))
     here, places = Path.cwd(), (file, file.resolve())
     names = [place.relative_to(here) for place in places if place.is_relative_to(here)]
     for path in (kept.receipt_file(str(name)) for name in (*names, *places)):

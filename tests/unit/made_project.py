@@ -36,8 +36,7 @@ CONFIG: dict[str, Any] = {
     "encoders": {"clip": {"library": "transformers", "model": "model"}},
 }
 OWN = {
-    "memory": "work/memory",
-    "receipts": "work/receipts",
+    "work": "work",
     "stores": ["work/store", "cache/store"],
 }
 

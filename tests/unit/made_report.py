@@ -45,7 +45,6 @@ class Made:
             self.classes,
             [self.analysis],
             self.files,
-            benchmarks=str(path.parent / "benchmarks"),
             **others,
         )
         return path.read_text("utf-8")

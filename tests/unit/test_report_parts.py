@@ -1,6 +1,5 @@
 """Parts of a report: costs, losses, the summary of all datasets."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,15 +8,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from susx.artifacts.recipe import Receipt, Recipe
+from susx.artifacts.store import Store
 from susx.errors import InputError
 from susx.report import drawn
-from susx.report.costs import (
-    AFTER_ENCODER,
-    NOT_OF_THE_RESULT,
-    StageCost,
-    method_costs,
-    stage_costs,
-)
+from susx.report.costs import StageCost, method_costs, stage_costs
 from susx.report.losses import MOST_DETAILS, losses
 from susx.report.origin import configuration
 from susx.report.render import duration, mebibytes, p_value, signed, verdict
@@ -26,54 +21,40 @@ from susx.schema import Result
 from tests.html_page import Page
 from tests.unit.made_result import difference, result, run, support_counts
 
-RULES = Path(__file__).parents[2] / "rules"
-HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+
+def kept(store: Store, stage: str, name: str, took: dict[str, float] | None) -> Receipt:
+    """An object of a store, and what its job took; not in the store if that is None."""
+    receipt = Receipt(Recipe(stage, 1, {"name": name}, {}), {}, {"took": took})
+    if took is not None:
+        with store.making() as folder:
+            store.add(folder, receipt)
+    return Receipt(receipt.recipe, {})
 
 
-def benchmark(root: Path, name: str, *values: tuple[str, str, str]) -> None:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [f"{s}\t0:00:00\t{rss}\t1\t1\t1\t1\t1\t1\t{cpu}\n" for s, rss, cpu in values]
-    path.write_text(HEAD + "".join(rows), "utf-8")
+def test_costs_are_those_of_what_the_result_stands_on(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    quick = {"seconds": 2.0, "cpu_seconds": 1.0, "peak_mib": 100.0}
+    slow = {"seconds": 3.5, "cpu_seconds": 2.0, "peak_mib": 90.0}
+    behind = [
+        kept(store, "embed_text", "photo", quick),
+        kept(store, "embed_text", "cupl", slow),
+        kept(store, "embed_text", "gone", None),
+        kept(store, "embed_images", "gone", None),
+    ]
+    kept(store, "embed_text", "of another result", {**slow, "seconds": 999.0})
+    tree = {receipt.recipe.key: receipt for receipt in behind}
+    own = Receipt(Recipe("collate", 1, {}, {}), {}, {}, tree)
+    stands = result()
+    stands["provenance"]["identity"] = own.identity
 
-
-def test_costs_are_those_of_the_dataset_and_its_pools(tmp_path: Path) -> None:
-    benchmark(tmp_path, "embed_text/clip/pets/photo.tsv", ("2.0", "100.0", "1.0"))
-    benchmark(tmp_path, "embed_text/clip/pets/cupl.tsv", ("3.5", "90.0", "2.0"))
-    benchmark(tmp_path, "embed_text/clip/cars/cupl.tsv", ("999", "999", "999"))
-    benchmark(tmp_path, "embed_shard/clip/web/pets.tsv", ("60", "200", "50"))
-    benchmark(tmp_path, "embed_shard/clip/other/pets.tsv", ("999", "999", "999"))
-    benchmark(tmp_path, "embed_text/pets/cars/cupl.tsv", ("999", "999", "999"))
-    benchmark(tmp_path, "embed_images/clip/cars/pets.tsv", ("999", "999", "999"))
-    benchmark(tmp_path, "embed_shard/web/other/web.tsv", ("999", "999", "999"))
-    benchmark(tmp_path, "evaluate/cars/pets.tsv", ("999", "999", "999"))
-    benchmark(tmp_path, "select_support/cars/pets.tsv", ("999", "999", "999"))
-    benchmark(tmp_path, "demo_images/pets.tsv", ("999", "999", "999"))
-    benchmark(tmp_path, "import_classes/pets.tsv", ("0.05", "1", "0"))
-    benchmark(tmp_path, "collate/pets.tsv", ("0.1", "NA", "-"))
-    benchmark(tmp_path, "report/pets.tsv", ("999", "999", "999"))
-    (tmp_path / "evaluate/pets").mkdir(parents=True)
-    (tmp_path / "evaluate/pets/clip.tsv").write_bytes(b"\xff\xfe broken")
-
-    assert stage_costs(tmp_path, "pets", ["web"]) == [
-        StageCost("embed_shard", 1, 60.0, 60.0, 50.0, 200.0),
-        StageCost("embed_text", 2, 5.5, 3.5, 3.0, 100.0),
-        StageCost("collate", 1, 0.1, 0.1, 0.0, 0.0),
-        StageCost("import_classes", 1, 0.05, 0.05, 0.0, 1.0),
+    assert stage_costs(Result.model_validate(stands), ["nowhere", str(store.root)]) == [
+        StageCost("embed_text", 3, 2, 5.5, 3.5, 3.0, 100.0),
+        StageCost("embed_images", 1, 0, 0.0, 0.0, 0.0, 0.0),
     ]
 
 
-def test_every_rule_of_a_dataset_lays_its_benchmarks_where_costs_look() -> None:
-    for rules in RULES.glob("*.smk"):
-        for rule, names in re.findall(r'"benchmarks/(\w+)/([^"]+)\.tsv"', rules.read_text("utf-8")):
-            if rule in NOT_OF_THE_RESULT or "{dataset}" not in names:
-                continue
-            place = 1 if rule.startswith(AFTER_ENCODER) else 0
-            assert names.split("/")[place] == "{dataset}", rule
-
-
-def test_without_benchmark_files_there_are_no_costs(tmp_path: Path) -> None:
-    assert stage_costs(tmp_path / "missing", "pets", []) == []
+def test_a_result_that_names_no_artifacts_has_no_costs() -> None:
+    assert stage_costs(Result.model_validate(result()), []) == []
 
 
 def test_time_of_a_method_is_that_of_its_runs() -> None:

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from susx.artifacts.contents import contents
-from susx.artifacts.memory import Memory
+from susx.artifacts.ground import Kept
 from susx.artifacts.project import Project
 from susx.artifacts.store import DAY, Store, link
 from susx.artifacts.upkeep import Rules, check, remove, waste
@@ -368,10 +368,10 @@ def test_uses_are_noted_once_a_day_and_without_touching_the_object(project: Made
     for age, noted in ((0.9, False), (1.1, True)):
         then = time.time() - age * DAY
         os.utime(mark, (then, then))
-        project.planned().prepare(Memory("work/memory"))
+        project.planned().prepare(Kept("work"))
         assert (mark.stat().st_mtime > then + 1) is noted
     mark.unlink()
-    project.planned().prepare(Memory("work/memory"))
+    project.planned().prepare(Kept("work"))
     assert mark.exists()
     assert snapshot(one.folder) == before
 

@@ -356,3 +356,79 @@ def test_class_names_beside_shards_are_watched(project: Project) -> None:
     put_older(names, "\n".join(names.read_text().split()[::-1]).encode())
 
     assert manifest in project.plan(manifest).made
+
+
+def test_a_lock_that_was_left_is_no_reason_to_keep_an_old_number(project: Project) -> None:
+    before = numbers(project)
+    project.change_config(lambda c: c["datasets"]["tiny"].update(template="a sketch of a {}."))
+    project.run(RESULT)
+    assert numbers(project) != before
+    project.change_config(lambda c: c["datasets"]["tiny"].pop("template"))
+    lock = project.path(".snakemake/locks/0.output.lock")
+    lock.parent.mkdir(exist_ok=True)
+    lock.write_text(f"{RESULT}\n")
+    assert "--unlock" in project.attempt(RESULT).output
+
+    project.run(RESULT, "--nolock")
+
+    assert numbers(project) == before
+
+
+def test_two_projects_at_once_with_one_cache_keep_their_own_numbers(
+    project: Project, tmp_path: Path
+) -> None:
+    """Both switch the same readable names while the other one works."""
+    project.change_config(lambda config: config.update(roots={"cache": str(tmp_path / "cache")}))
+    for name in ("work", "results", "cache"):
+        shutil.rmtree(project.path(name))
+    other = project.copy(tmp_path / "other")
+    shutil.rmtree(other.path("images/test"))
+    write_class_folders(other.path("images/test"), FOLDERS, 4, seed=77)
+    runs = [
+        subprocess.Popen(
+            one.command(RESULT),
+            cwd=one.root,
+            env=one.environment({"HF_HUB_OFFLINE": "1"}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for one in (project, other)
+    ]
+    outputs = [run.communicate(timeout=600)[0] for run in runs]
+
+    assert [run.returncode for run in runs] == [0, 0], outputs
+    assert_as_from_scratch(project, tmp_path / "scratch")
+    assert_as_from_scratch(other, tmp_path / "scratch of other")
+
+
+def test_an_empty_class_folder_that_arrives_is_seen(project: Project, tmp_path: Path) -> None:
+    project.path("images/test/no such class").mkdir()
+
+    outcome = project.attempt(RESULT)
+
+    assert outcome.returncode != 0
+    assert 'images/test: "no such class"' in outcome.output
+
+
+def test_a_name_that_is_no_utf8_is_named(project: Project) -> None:
+    name = os.fsencode(project.path("images/test/café")) + b"/\xff.png"
+    Path(os.fsdecode(name)).write_bytes(image_bytes((1, 2, 3)))
+
+    outcome = project.attempt(RESULT)
+
+    assert outcome.returncode != 0
+    last = outcome.output.splitlines()[-1]
+    assert last == r"images/test/café/\udcff.png: the file name is not UTF-8; rename it"
+
+
+def test_a_report_that_was_edited_is_made_again(project: Project) -> None:
+    page = "results/tiny/report.html"
+    project.run(page)
+    html = project.path(page).read_text("utf-8")
+    put_older(project.path(page), html.replace("tiny", "tony").encode())
+
+    outcome = project.run(page)
+
+    assert outcome.rules == {"report"}
+    assert project.path(page).read_text("utf-8").count("tony") == 0

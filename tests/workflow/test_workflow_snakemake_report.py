@@ -97,3 +97,37 @@ def test_no_secret_of_the_environment_is_written(
         assert secret not in said, name
         for path in files:
             assert secret.encode() not in contents(path), (name, path)
+
+
+def test_a_report_of_a_stale_result_is_refused(project: Project) -> None:
+    descriptions = project.read_descriptions()
+    name = next(iter(descriptions))
+    project.write_descriptions(descriptions | {name: ["a photo of something else"]})
+
+    outcome = project.attempt(RESULT, "--report", "report.html")
+
+    assert outcome.returncode != 0
+    assert "has to be made again" in outcome.output
+    assert "run without --report first" in outcome.output
+    assert not project.path("report.html").exists()
+
+
+def test_a_report_tells_what_the_jobs_of_its_result_took(project: Project) -> None:
+    """Not what lies in folders of benchmarks, which jobs of other results write, too."""
+    foreign = project.path("benchmarks/embed_text/other/tiny/ensemble.tsv")
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("s\tmax_rss\tcpu_time\n86400\t1\t1\n")
+    page = "results/tiny/report.html"
+
+    project.run(page)
+
+    html = project.path(page).read_text("utf-8")
+    table = html[html.index("Jobs that this result stands on") :]
+    rows = re.findall(r'<tr><th scope="row">(\w+)</th><td class="n">(\d+)</td>', table)
+    identity = project.read_json(RESULT)["provenance"]["identity"]
+    tree = [
+        one["recipe"]["stage"] for key, one in identity["tree"].items() if key != identity["key"]
+    ]
+    counted = {stage: str(tree.count(stage)) for stage in tree}
+    assert {stage: n for stage, n in rows if stage in counted} == counted
+    assert "24 h" not in table and "1 d" not in table

@@ -1,16 +1,19 @@
 """Jobs around their work, on a toy pipeline."""
 
+import os
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import pytest
 
+from susx.artifacts import memory
 from susx.artifacts.ground import Job, Kept
 from susx.artifacts.making import Paths, make
 from susx.artifacts.memory import Memory
 from susx.artifacts.plan import plan
 from susx.artifacts.recipe import Receipt
+from susx.artifacts.store import receipt_of
 from susx.errors import InputError
 from tests.artifact_world import RESULT, STAGES, Killed, World
 
@@ -90,6 +93,103 @@ def test_an_input_that_changes_while_it_is_read_is_refused(world: World) -> None
         world.run(during=lambda: other.write_text("changed meanwhile"))
     world.run()
     assert world.planned().stale == {}
+
+
+def test_an_input_that_is_put_back_while_it_is_read_is_refused(world: World) -> None:
+    (world.root / "images/ant/new.png").write_text("new")
+    other = world.root / "images/ant/0.png"
+
+    def change_and_restore() -> None:
+        before = other.stat()
+        text = other.read_text()
+        other.write_text("changed meanwhile")
+        other.write_text(text)
+        os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    with pytest.raises(InputError, match=r"images: written while this ran; run again"):
+        world.run(during=change_and_restore)
+    world.run()
+    assert world.ran == ["image_manifest", "embed_images", "evaluate", "collate"]
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_files_of_a_model_that_arrive_after_planning_are_refused(world: World, when: str) -> None:
+    """What is made then may have been read from them, and must not be known without them."""
+    world.settings["precision"] = "float16"
+    late = world.root / "model/processor_config.json"
+
+    def work(paths: Paths) -> None:
+        assert when == "during"
+        late.write_text("{}")
+        STAGES["embed_images"](paths, {"precision": "float16"})
+
+    with at_work(world, "embed_images") as embed:
+        if when == "before":
+            late.write_text("{}")
+        match = r"model/processor_config\.json: not there yet when this was planned; run again"
+        with pytest.raises(InputError, match=match):
+            make(embed, work)
+    late.unlink()
+    assert "cache/images.json" in world.planned().stale
+
+
+def test_parts_made_from_files_that_were_put_back_are_not_gone_on_from(world: World) -> None:
+    world.settings["precision"] = "float16"
+    weights = world.root / "model/weights/a.bin"
+    seen = []
+    with at_work(world, "embed_images") as embed:
+
+        def cut(paths: Paths) -> None:
+            assert paths.parts is not None
+            seen.append(paths.parts.exists())
+            paths.parts.mkdir(parents=True)
+            raise KeyboardInterrupt
+
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                make(embed, cut)
+            text = weights.read_text()
+            weights.write_text("others")
+            weights.write_text(text)
+    assert seen == [False, False]
+
+
+def test_no_job_follows_a_name_that_another_project_switched(world: World) -> None:
+    """Names of caches lie in one folder, which another project may write at the same time."""
+    other = World(world.root.with_name("other"), store=str(world.root / "cache/store"))
+    other.write_sources()
+    (other.root / "images/ant/0.png").write_text("another image")
+    other.run()
+    name = world.root / "cache/images.json"
+    world.settings["seed"] = 5
+    world.planned().prepare(Kept("work", ["work/store", "cache/store"]))
+    name.unlink()
+    name.symlink_to((other.root / "cache/images.json").resolve())
+
+    with at_work(world, "evaluate") as evaluate:
+        make(evaluate, lambda paths: STAGES["evaluate"](paths, evaluate.settings))
+    world.run()
+
+    assert world.ran == ["collate"]
+    assert world.result == world.from_scratch(world.root.with_name("scratch"))
+
+
+def test_an_own_file_is_looked_at_however_much_else_has_changed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "YOUNG", 0)  # all is remembered at once
+    assert world.planned().stale == {}
+    (world.root / RESULT).write_text("edited")
+    with chdir(world.root):
+        assert list(plan(world.jobs, [RESULT], Memory("work/memory", 0)).stale) == [RESULT]
+
+
+def test_a_receipt_tells_what_its_job_took(world: World) -> None:
+    with at_work(world, "embed_images") as embed:
+        took = receipt_of(embed.outputs["output"]).made["took"]
+    assert set(took) == {"seconds", "cpu_seconds", "peak_mib"}
+    assert all(value >= 0 for value in took.values())
+    assert took["peak_mib"] > 1
 
 
 def test_a_job_refuses_a_damaged_object_and_the_next_run_makes_it(world: World) -> None:
@@ -198,7 +298,7 @@ def test_a_link_into_a_store_of_another_project_is_known_by_its_content(
 
 def test_a_folder_of_its_own_is_known_by_its_content(world: World) -> None:
 
-    job = Job("report", {}, {"figures": "results/figures"}, {}, Kept("work/memory", "work/r"))
+    job = Job("report", {}, {"figures": "results/figures"}, {}, Kept("work"))
 
     def draw(paths: Paths) -> None:
         Path(paths.outputs["figures"]).mkdir(exist_ok=True)
