@@ -26,7 +26,7 @@ CHUNK_CACHE = 2**26  # bytes; parts may end within a chunk
 NORM_TOLERANCE = {"float32": 1e-4, "float16": 2e-3}
 ENCODING = (
     *("library", "weights_sha256", "architecture", "vocabulary_sha256", "precision"),
-    *("preprocessing", "image_size", "jpeg_draft", "store"),
+    *("preprocessing", "transparency", "image_size", "jpeg_draft", "upright", "store"),
 )
 """What embeddings depend on, of the provenance of an encoder."""
 

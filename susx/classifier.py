@@ -152,7 +152,8 @@ class Classifier:
         items = [Item(str(place), -1, "", image) for place, image in enumerate(sources)]
         batches = ((items[start : start + size],) * 2 for start in range(0, len(items), size))
         overlap = self.context.text.device.type == "cuda"
-        for shown, batch in prepared(batches, encoder, workers, overlap, settings.jpeg_draft):
+        how = settings.jpeg_draft, settings.upright
+        for shown, batch in prepared(batches, encoder, workers, overlap, *how):
             reasons += [batch.failed.get(item.key, "") for item in shown]
             if batch.pixels is not None:
                 blocks.append(normalised(encoder.encode_images(batch.pixels).numpy()))

@@ -89,6 +89,11 @@ class Encoder(Section):
         description="Whether JPEGs are decoded at the smallest scale that is not below the "
         "input's size: faster, and not quite what the publisher does.",
     )
+    upright: bool = Field(
+        False,
+        description="Whether images are turned as their EXIF says. The published evaluations did "
+        "not; photos of a telephone need it.",
+    )
     store: Literal["float32", "float16"] = Field("float32", description="Precision of the caches.")
     batch_size: Positive = Field(256, description="Images or texts per forward pass.")
     threads: Positive = Field(4, description="CPU threads of an embedding job, at most `--cores`.")

@@ -185,7 +185,7 @@ def embed_shard(
             if sample.key in seen:
                 raise InputError(f"{shard.path}: two images share a key; give them different names")
             seen.add(sample.key)
-            yield Item(sample.key, -1, image.hexdigest(), sample.image)
+            yield Item(sample.key, -1, image.hexdigest(), sample.image, reason=sample.reason)
 
     _embed(settings, items(), Parts(path, parts), threads, lambda: _owned("", digest.hexdigest()))
 
@@ -232,7 +232,8 @@ def _embed(
                     yield (index, stamp, start + len(batch) == len(new)), batch
 
         blocks = _Blocks(encoder.dim, settings.store, patches)
-        batches = prepared(missing(), encoder, threads, overlap, settings.jpeg_draft)
+        how = settings.jpeg_draft, settings.upright
+        batches = prepared(missing(), encoder, threads, overlap, *how)
         for (index, stamp, last), batch in batches:
             blocks.add(batch, encode)
             bar.update(batch.size)
@@ -299,6 +300,7 @@ def _meta(encoder: Encoder, settings: Settings) -> dict[str, Any]:
     own = {
         "image_size": encoder.image_size,
         "jpeg_draft": settings.jpeg_draft,
+        "upright": settings.upright,
         "store": settings.store,
     }
     return {

@@ -14,72 +14,74 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from susx.errors import InputError, listing
 from susx.files import read_regular
+from susx.kinds import (
+    FORMATS,
+    HEAD,
+    HEIC,
+    SUFFIXES,
+    is_hidden,
+    is_image,
+    kind_of,
+    may_be_image,
+    why_not,
+)
 from susx.manifests import ClassManifest, ImageRecord, Table, find_all
 from susx.plain import well_formed
+from susx.rgb import PLAIN, Reading, UnreadableImage, as_rgb, memory_of
+from susx.stamps import entries_below, is_folder
 from susx.support.duplicates import fingerprint
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-SUFFIXES = frozenset(
-    {
-        ".avif",
-        ".bmp",
-        ".gif",
-        ".jpe",
-        ".jpeg",
-        ".jpg",
-        ".pgm",
-        ".png",
-        ".ppm",
-        ".tif",
-        ".tiff",
-        ".webp",
-    }
-)
 MAX_PIXELS = 178_956_970
+"""Pillow's own limit, which is here for its name."""
+MAX_MEMORY = 2**29
+"""Bytes of an image while it is decoded: four threads of a job then stay within its first 2 GB.
+134 megapixels of RGB, 107 of grey levels or a palette, 67 with transparency."""
+MAX_ASPECT = 128
+"""Longest side by shortest: an encoder's resize of the shortest to 512 pixels then makes at most 34
+megapixels of it, of which it crops one 128th."""
 MAX_BYTES = 2**30
 """Larger than any image of `MAX_PIXELS` in a common format."""
 BLOCK = 4096
+UNLISTABLE = "the folder cannot be listed ({}); allow it to be read, or remove it"
+
+# Of Pillow, about images that are read or refused anyway. A filter around every decoding would not
+# do: threads that enter and leave it at the same time would put back each other's.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 S = TypeVar("S")
 T = TypeVar("T")
 
 
-class UnreadableImage(ValueError):
-    """Image bytes that cannot be decoded; the message is the reason."""
-
-
-def decode(data: bytes, draft: int | None = None) -> Image:
+def decode(data: bytes, draft: int | None = None, reading: Reading = PLAIN) -> Image:
     """Decode image bytes to RGB; the content decides the format, not the file name.
 
-    The first frame of an animation is taken, transparency is dropped, and EXIF rotation is not
-    applied: so do the published preprocessing pipelines of CLIP.
+    The first frame of an animation is taken. A TIFF or HEIC is always upright: its library turns
+    it.
 
     Args:
         data: file contents.
         draft: a JPEG is decoded at the smallest of its scales (1, 1/2, 1/4, 1/8) whose sides are
             not below this many pixels, which is faster and not quite the same.
+        reading: what becomes of transparency and EXIF rotation.
 
     Raises:
-        UnreadableImage: if the bytes are no image of a known format, are truncated, or hold more
-            than `MAX_PIXELS` pixels.
+        UnreadableImage: if the bytes are no image of a known format, are truncated, have grey
+            levels without a known range, or `require_bounded` refuses them.
     """
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise UnreadableImage(f"more than {MAX_PIXELS} pixels")
-                if draft is not None and min(image.size) >= draft:
-                    image.draft(None, (draft, draft))
-                image.load()
-                return as_rgb(image)
+        with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
+            if draft is not None and min(image.size) >= draft:
+                image.draft(None, (draft, draft))
+            require_bounded(image)
+            image.load()
+            return as_rgb(image, reading)
     except UnidentifiedImageError:
-        raise UnreadableImage("not an image of a known format" if data else "empty file") from None
+        raise UnreadableImage(why_not(data[:HEAD])) from None
     except Image.DecompressionBombError:
         raise UnreadableImage(f"more than {MAX_PIXELS} pixels") from None
     except UnreadableImage:
@@ -88,11 +90,47 @@ def decode(data: bytes, draft: int | None = None) -> Image:
         raise UnreadableImage(f"{type(error).__name__}: {error}") from None
 
 
-def as_rgb(image: Image) -> Image:
-    """Convert an image of any mode to RGB, without its transparency."""
-    if image.mode.startswith("I;16"):
-        return image.point(lambda value: value / 256).convert("L").convert("RGB")
-    return (image.convert("RGBA") if image.mode == "P" else image).convert("RGB")
+def require_bounded(image: Image) -> None:
+    """Look at the header of an image before it takes memory.
+
+    Raises:
+        UnreadableImage: if it holds more than `MAX_PIXELS` pixels, would take more than
+            `MAX_MEMORY` bytes, or is longer than `MAX_ASPECT` times its width, or the reverse.
+    """
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise UnreadableImage(f"more than {MAX_PIXELS} pixels")
+    if memory_of(image) > MAX_MEMORY:
+        raise UnreadableImage(
+            f"{width} x {height} pixels in mode {image.mode}, which take more than "
+            f"{MAX_MEMORY >> 20} MiB while they are decoded"
+        )
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise UnreadableImage(f"too long and thin ({width} x {height})")
+
+
+def look_of(data: bytes) -> tuple[str, str]:
+    """Pillow's names of the format and the colour mode of an image, from its header.
+
+    Raises:
+        OSError: if it is no image of a known format.
+    """
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
+        return str(image.format), image.mode
+
+
+def _formats(data: bytes) -> tuple[str, ...]:
+    """Pillow's names of what bytes may be."""
+    if kind_of(data[:HEAD]) != HEIC:
+        return FORMATS
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return FORMATS
+    register_heif_opener()
+    return ("HEIF",)
 
 
 @dataclass(frozen=True)
@@ -116,29 +154,47 @@ class Listing:
 
 
 def list_images(folder: Path) -> Iterator[Path]:
-    """Yield the image files below `folder`, sorted, hidden ones left out."""
-    names, _ = _image_names(folder)
-    yield from (folder / name for name in names)
+    """Yield the image files below `folder`, sorted, hidden ones left out; links are followed.
+
+    Raises:
+        InputError: if a folder cannot be listed.
+    """
+    yield from (folder / name for name, is_one in _files_below(folder) if is_one)
+
+
+def _files_below(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Relative path of every file, sorted, and whether it is an image.
+
+    Asks the disk once per folder, and opens only files whose names do not tell. A hidden folder
+    counts as one file.
+    """
+    for name, entry in entries_below(str(folder)):
+        if isinstance(entry, OSError):
+            place = f"{folder}/{name}" if name else folder
+            raise InputError(f"{place}: {UNLISTABLE.format(entry.strerror)}")
+        file = name.removesuffix("/").rpartition("/")[2]
+        if entry is None:
+            yield from [(name, False)] if is_hidden(file) else []
+        else:
+            yield name, is_image(file) or (may_be_image(file) and _begins(f"{folder}/{name}"))
+
+
+def _begins(path: str) -> bool:
+    """Whether a file begins as an image does; one that cannot be read is none."""
+    try:
+        return bool(kind_of(read_regular(path, None, HEAD)))
+    except OSError:
+        return False
 
 
 def _image_names(folder: Path) -> tuple[list[str], int]:
-    """Sorted relative paths of images, and the number of all files.
-
-    Asks the disk once per folder, and makes no object per file: there may be millions.
-    """
+    """Sorted relative paths of images, and the number of all files."""
     names, count = [], 0
-    for place, _, files in os.walk(folder):
-        parts = Path(place).relative_to(folder).parts
-        count += len(files)
-        if not any(part[0] == "." for part in parts):
-            names += ["/".join((*parts, name)) for name in files if is_image(name)]
-    return sorted(names, key=lambda name: name.split("/")), count
-
-
-def is_image(name: str) -> bool:
-    """Whether a file name is that of an image, and not hidden."""
-    stem, dot, suffix = name.rpartition(".")
-    return stem != "" and name[0] != "." and f"{dot}{suffix}".lower() in SUFFIXES
+    for name, is_one in _files_below(folder):
+        count += 1
+        if is_one:
+            names.append(name)
+    return names, count
 
 
 def unlabelled_images(root: Path, origin: str) -> Listing:
@@ -149,7 +205,7 @@ def unlabelled_images(root: Path, origin: str) -> Listing:
         origin: key that names it, for error messages.
 
     Raises:
-        InputError: if there is no such folder.
+        InputError: if there is no such folder, or one below it cannot be listed.
     """
     if not root.is_dir():
         raise InputError(f"{origin}: folder not found: {root}")
@@ -162,14 +218,27 @@ def subfolders(root: Path, origin: str) -> list[str]:
     """Sorted names of the visible folders in `root`.
 
     Raises:
-        InputError: if there are none.
+        InputError: if there are none, or `root` cannot be listed.
     """
     if not root.is_dir():
         raise InputError(f"{origin}: folder not found: {root}")
-    names = sorted(p.name for p in root.iterdir() if p.is_dir() and p.name[0] != ".")
+    names = visible_folders(root)
     if not names:
         raise InputError(f"{origin}: {root} has no subfolders; make one per class")
     return names
+
+
+def visible_folders(root: Path) -> list[str]:
+    """Sorted names of the folders in `root` that are not hidden, and of links to such.
+
+    Raises:
+        InputError: if `root` cannot be listed.
+    """
+    try:
+        with os.scandir(root) as entries:
+            return sorted(e.name for e in entries if is_folder(e) and not is_hidden(e.name))
+    except OSError as error:
+        raise InputError(f"{root}: {UNLISTABLE.format(error.strerror)}") from None
 
 
 def labelled_folders(root: Path, labels: Mapping[str, int], classes: ClassManifest) -> Listing:
@@ -179,19 +248,24 @@ def labelled_folders(root: Path, labels: Mapping[str, int], classes: ClassManife
         root: folder of all of them.
         labels: class index by name of folder.
         classes: class manifest.
+
+    Raises:
+        InputError: if a folder cannot be listed.
     """
-    images: list[Listed] = []
-    folders = [path for path in root.iterdir() if path.is_dir()]
-    files = sum(1 for _ in root.iterdir()) - len(folders)
-    found = {path.name: _image_names(path) for path in folders}
-    for name, label in sorted(labels.items(), key=lambda item: item[1]):
-        keys = (f"{name}/{image}" for image in found[name][0])
-        images += (Listed(key, f"{root}/{key}", label) for key in keys)
-    files += sum(count for _, count in found.values())
+    found: dict[str, list[str]] = {name: [] for name in labels}
+    names, count = _image_names(root)
+    for name in names:
+        folder, inside, _ = name.partition("/")
+        if inside and folder in found:
+            found[folder].append(name)
+    in_order = sorted(labels.items(), key=lambda item: item[1])
+    images = [
+        Listed(key, f"{root}/{key}", label) for name, label in in_order for key in found[name]
+    ]
     known = set(labels.values())
     meta = {
         "folder": str(root),
-        "n_other_files": files - len(images),
+        "n_other_files": count - len(images),
         "classes_without_folder": [entry.name for entry in classes if entry.index not in known],
     }
     return Listing(images, meta)

@@ -50,12 +50,21 @@ class Shard:
 
 @dataclass(frozen=True)
 class Sample:
-    """An undecoded image of a pool; `metadata` is a JSON object of columns of the pool."""
+    """An undecoded image of a pool.
+
+    Attributes:
+        key: its name, once in its shard.
+        image: bytes of its file; none if they could not be read.
+        caption: its text.
+        metadata: JSON object of columns of the pool.
+        reason: why its file could not be read.
+    """
 
     key: str
     image: bytes
     caption: str
     metadata: str = ""
+    reason: str = ""
 
 
 def pool_shards(pool: Pool, origin: str = "pool") -> dict[str, Shard]:
@@ -125,10 +134,16 @@ def read_shard(shard: Shard) -> Iterator[Sample]:
 def _read_folder(shard: Shard) -> Iterator[Sample]:
     root = Path(shard.path)
     for path in list(list_images(root))[shard.index :: shard.count]:
+        data, reason = b"", ""
+        try:
+            data = read_regular(path, MAX_BYTES)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
         yield Sample(
-            key=well_formed(path.relative_to(root).as_posix()),
-            image=_content(path, MAX_BYTES),
-            caption=_decoded(_beside(path)),
+            well_formed(path.relative_to(root).as_posix()),
+            data,
+            _decoded(_beside(path)),
+            reason=reason,
         )
 
 
@@ -143,14 +158,6 @@ def _beside(path: Path) -> bytes:
 def _decoded(text: bytes) -> str:
     """Caption in a text file."""
     return caption(text.decode("utf-8-sig", "replace"))
-
-
-def _content(path: Path, limit: int) -> bytes:
-    """Bytes of a file; none where there is no file, or one that cannot be what is looked for."""
-    try:
-        return read_regular(path, limit)
-    except OSError:
-        return b""
 
 
 def _read_webdataset(shard: Shard) -> Iterator[Sample]:

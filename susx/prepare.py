@@ -16,8 +16,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from susx.encoders import Encoder
 from susx.errors import InputError
-from susx.images import UnreadableImage, as_rgb, decode, read_listed, stored_bytes
+from susx.images import decode, read_listed, require_bounded, stored_bytes
 from susx.manifests import ImageRecord
+from susx.rgb import PLAIN, Reading, UnreadableImage, as_rgb
 from susx.support.views import random_view
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Item:
         sha256: of its bytes.
         source: its bytes, a PIL image, or where it lies.
         seed: of the random view that is taken of it; None for the image itself.
+        reason: why it could not even be fetched.
     """
 
     key: str
@@ -46,6 +48,7 @@ class Item:
     sha256: str
     source: Source
     seed: tuple[int, ...] | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ def prepared(
     workers: int,
     processes: bool,
     draft: bool = False,
+    upright: bool = False,
 ) -> Iterator[tuple[T, Batch]]:
     """Decode and preprocess batches of images, in order.
 
@@ -88,6 +92,7 @@ def prepared(
             the encoder runs on another device. On the CPU, which it keeps busy by itself, threads
             between two batches do less harm.
         draft: whether JPEGs may be decoded at the smallest scale that is not below the input's.
+        upright: whether images are turned as their EXIF says.
 
     Raises:
         InputError: if a file has changed since it was listed.
@@ -101,7 +106,8 @@ def prepared(
             waiting.append((tag, len(starts)))
             yield from (items[start : start + size] for start in starts)
 
-    images = _Images(encoder, draft, 0 if processes else workers)
+    reading = Reading(encoder.transparency == "white", upright)
+    images = _Images(encoder, draft, reading, 0 if processes else workers)
     loader = DataLoader(
         images,
         batch_sampler=units(),  # type: ignore[arg-type]
@@ -122,9 +128,10 @@ def prepared(
 class _Images(Dataset[Batch]):
     """What workers share; its indices are the items themselves."""
 
-    def __init__(self, encoder: Encoder, draft: bool, threads: int) -> None:
+    def __init__(self, encoder: Encoder, draft: bool, reading: Reading, threads: int) -> None:
         self._encoder = encoder
         self._draft = draft
+        self._reading = reading
         self._pool = ThreadPoolExecutor(threads) if threads else None
 
     def __getitems__(self, items: Sequence[Item]) -> Batch:
@@ -146,10 +153,12 @@ class _Images(Dataset[Batch]):
         return Batch(keys, labels, hashes, pixels, failed, len(items))
 
     def _prepare(self, item: Item) -> Tensor | str:
+        if item.reason:
+            return item.reason
         encoder = self._encoder
         side = encoder.image_size if self._draft and item.seed is None else None
         try:
-            image = opened(item.source, side)
+            image = opened(item.source, side, self._reading)
             if item.seed is not None:
                 image = random_view(image, encoder.image_size, np.random.default_rng(item.seed))
             return encoder.preprocess(image)
@@ -157,21 +166,22 @@ class _Images(Dataset[Batch]):
             return str(error)
 
 
-def opened(source: Source, draft: int | None = None) -> Image:
-    """Decode an image to RGB; `draft` as for `susx.images.decode`.
+def opened(source: Source, draft: int | None = None, reading: Reading = PLAIN) -> Image:
+    """Decode an image to RGB; `draft` and `reading` as for `susx.images.decode`.
 
     Raises:
         InputError: if the file of a record has changed since it was listed.
         UnreadableImage: if there is no such file, or it cannot be decoded.
     """
     if isinstance(source, ImageRecord):
-        return decode(read_listed(source), draft)
+        return decode(read_listed(source), draft, reading)
     if isinstance(source, bytes):
-        return decode(source, draft)
+        return decode(source, draft, reading)
     try:
         if isinstance(source, str | Path):
-            return decode(stored_bytes(str(source)), draft)
-        return as_rgb(source)  # PIL decodes when it is first asked
+            return decode(stored_bytes(str(source)), draft, reading)
+        require_bounded(source)
+        return as_rgb(source, reading)  # PIL decodes when it is first asked
     except UnreadableImage:
         raise
     except (OSError, ValueError, SyntaxError) as error:

@@ -38,43 +38,61 @@ def _stamp(state: os.stat_result) -> Stamp:
 
 
 def files_below(root: str) -> Iterator[tuple[str, Stamp | None]]:
-    """Yield relative path and stamp of everything below a folder but hidden folders, sorted.
+    """Yield relative path and stamp of everything below a folder, as `entries_below` lists it.
 
-    Links are followed; a folder that lies within itself is entered once. What cannot be looked at,
-    such as a dangling link or a folder without permission, has no stamp. Nor has an empty folder,
-    which ends in `/`.
+    Empty and hidden folders and what cannot be looked at, such as a dangling link or a folder
+    without permission, have no stamp.
+    """
+    for name, entry in entries_below(root):
+        try:
+            state = entry.stat() if isinstance(entry, os.DirEntry) else None
+        except OSError:
+            state = None
+        yield name, _stamp(state) if state and stat.S_ISREG(state.st_mode) else None
+
+
+def entries_below(root: str) -> Iterator[tuple[str, os.DirEntry[str] | OSError | None]]:
+    """Yield relative path and entry of everything below a folder, sorted.
+
+    Links are followed; a folder that lies within itself is entered once. A folder that cannot be
+    listed comes with the error. An empty one, and a hidden one, which is not looked into, come with
+    None and a slash behind their paths.
     """
     yield from _below(root, "", frozenset())
 
 
 def _below(
     folder: str, prefix: str, above: frozenset[tuple[int, int]]
-) -> Iterator[tuple[str, Stamp | None]]:
+) -> Iterator[tuple[str, os.DirEntry[str] | OSError | None]]:
     try:
         state = Path(folder).stat()
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
-    except OSError:
-        yield prefix, None
+    except OSError as error:
+        yield prefix, error
         return
     place = (state.st_dev, state.st_ino)
-    if place in above:
+    if state.st_ino and place in above:  # some network file systems number nothing
         return
-    seen = [entry for entry in entries if not _is_left_out(entry)]
-    if prefix and not seen:
-        yield f"{prefix}/", None
-    for entry in seen:
+    is_empty = True
+    for entry in entries:
         name = f"{prefix}/{entry.name}" if prefix else entry.name
-        if entry.is_dir():
-            yield from _below(entry.path, name, above | {place})
-            continue
-        try:
-            state = entry.stat()
-        except OSError:
-            yield name, None
-            continue
-        yield name, _stamp(state) if stat.S_ISREG(state.st_mode) else None
+        if is_folder(entry):
+            is_empty = False
+            if entry.name.startswith("."):
+                yield f"{name}/", None
+            else:
+                yield from _below(entry.path, name, above | {place})
+        elif entry.name != OF_SNAKEMAKE:
+            is_empty = False
+            yield name, entry
+    if is_empty and prefix:
+        yield f"{prefix}/", None
 
 
-def _is_left_out(entry: os.DirEntry[str]) -> bool:
-    return entry.name.startswith(".") if entry.is_dir() else entry.name == OF_SNAKEMAKE
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder; a link that goes in a circle is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from susx.errors import InputError
-from susx.images import is_image
+from susx.kinds import HEAD, is_image, kind_of, may_be_image, suffix_of
 
 META = re.compile(r"__[^/]*__($|/)")
 """Names that webdataset keeps for itself."""
@@ -49,7 +49,8 @@ def tar_images(
     """Find the images of a tar, in the order of their bytes, and count the other files.
 
     An image such as `0.depth.png` beside `0.jpg` is one of the other files; hidden files and links
-    to what is outside of the tar are none.
+    to what is outside of the tar are none. A file whose name does not tell is an image if it begins
+    as one does and its sample has no other.
 
     Args:
         tar: opened for reading at random, compressed or not.
@@ -77,6 +78,7 @@ class _Files:
 
     def __init__(self) -> None:
         self.images: dict[str, tuple[str, tarfile.TarInfo]] = {}
+        self.unnamed: dict[str, tuple[str, tarfile.TarInfo]] = {}
         self.texts: dict[str, dict[str, bytes]] = defaultdict(dict)
         self.count = self.size = 0
 
@@ -90,18 +92,29 @@ class _Files:
             if suffix in self.texts[stem]:
                 raise InputError(f"{_path(tar)}: {name} is there twice; remove one")
             self.texts[stem][suffix] = _bytes(tar, member.offset_data, member.size)
-        elif is_image(name.rpartition("/")[2]):
-            stem = name.rpartition(".")[0]
+            return
+        file = name.rpartition("/")[2]
+        stem = name[: len(name) - len(suffix_of(file))]
+        if is_image(file):
             if stem in self.images:
                 raise InputError(
                     f"{_path(tar)}: {self.images[stem][0]} and {name} are two images of one name; "
                     "rename or remove one"
                 )
             self.images[stem] = name, member
+        elif may_be_image(file):
+            head = _bytes(tar, member.offset_data, min(HEAD, member.size))
+            if kind_of(head):
+                self.unnamed.setdefault(stem, (name, member))
 
     def found(self) -> Iterator[TarImage]:
         """The images but those that are parts of the sample of another."""
-        for stem, (_, member) in self.images.items():
+        unnamed = {
+            stem: found
+            for stem, found in self.unnamed.items()
+            if stem not in self.images and _sample(stem) not in self.images
+        }
+        for stem, (_, member) in (self.images | unnamed).items():
             sample = _sample(stem)
             is_part = sample in self.images and FIELD.fullmatch(stem[len(sample) + 1 :])
             if not is_part or stem in self.texts:

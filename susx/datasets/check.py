@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,16 +15,16 @@ from susx.datasets.download import Download
 from susx.datasets.sources import OWN, Place, list_split, locate
 from susx.errors import InputError, listing
 from susx.images import (
-    FORMATS,
     Listed,
     Listing,
-    UnreadableImage,
     decode,
     in_threads,
+    look_of,
     stored_bytes,
     unlabelled_images,
 )
 from susx.manifests import ClassManifest
+from susx.rgb import UnreadableImage
 
 SAMPLE = 64
 
@@ -229,10 +227,7 @@ def _look(image: Listed) -> _Look:
     try:
         data = stored_bytes(image.path)
         decode(data)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-                kind, mode = str(opened.format), opened.mode
+        kind, mode = look_of(data)
     except OSError as error:
         return _Look(image.key, reason=error.strerror or type(error).__name__)
     except (UnreadableImage, InputError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from susx.config_sources import (
     WebdatasetShards,
 )
 from susx.errors import InputError, listing, suggestion
-from susx.images import Listing, examined
+from susx.images import Listing, examined, visible_folders
 from susx.manifests import ClassManifest, Table
 
 SOURCES: TypeAdapter[AnySource] = TypeAdapter(AnySource)
@@ -251,10 +251,6 @@ def _is_there(source: AnySource, base: Path) -> bool:
     if isinstance(source, WebdatasetShards | ParquetShards):
         return any(any(base.glob(mark)) for mark in _marks(source))
     if isinstance(source, ClassFolders):  # tars of a mirror lie in folders called the same
-        return any(any(_folders(base / mark)) for mark in _marks(source))
+        roots = (base / mark for mark in _marks(source))
+        return any(root.is_dir() and visible_folders(root) for root in roots)
     return any((base / mark).exists() for mark in _marks(source))
-
-
-def _folders(root: Path) -> Iterator[Path]:
-    if root.is_dir():
-        yield from sorted(path for path in root.iterdir() if path.is_dir())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from susx.config_encoders import LIBRARIES
 from susx.config_encoders import Encoder as Settings
@@ -22,6 +22,8 @@ class Encoder(Protocol):
         dim: dimension d of the joint space.
         image_size: side of the square input, in pixels.
         logit_scale: factor on cosines that the encoder was trained with.
+        transparency: `dropped` if transparent pixels keep their colours, `white` if they are laid
+            over white.
         provenance: library, model, revision, weights hash, precision, preprocessing.
     """
 
@@ -29,6 +31,7 @@ class Encoder(Protocol):
     dim: int
     image_size: int
     logit_scale: float
+    transparency: Literal["dropped", "white"]
     provenance: dict[str, Any]
 
     def preprocess(self, image: Image) -> Tensor:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ class Traits:
         logit_scale: factor on cosines that the encoder was trained with.
         preprocessing: settings of the image preprocessing, for the record.
         notes: what else goes on record.
+        transparency: what becomes of transparent pixels, as in `susx.encoders.Encoder`.
     """
 
     dim: int
@@ -40,6 +41,7 @@ class Traits:
     logit_scale: float
     preprocessing: Mapping[str, Any]
     notes: Mapping[str, Any]
+    transparency: Literal["dropped", "white"] = "dropped"
 
 
 class TorchEncoder(ABC):
@@ -53,6 +55,7 @@ class TorchEncoder(ABC):
         self.dim = traits.dim
         self.image_size = traits.image_size
         self.logit_scale = traits.logit_scale
+        self.transparency = traits.transparency
         self.provenance: dict[str, Any] = {
             "library": settings.library,
             "model": settings.model,
@@ -60,6 +63,7 @@ class TorchEncoder(ABC):
             "weights_sha256": weights_sha256(model),
             "precision": settings.precision,
             "preprocessing": dict(traits.preprocessing),
+            "transparency": traits.transparency,
             **({"compiled": True} if settings.compile else {}),
             **traits.notes,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -48,6 +48,7 @@ class ClipEncoder(TorchEncoder):
             logit_scale=float(model.logit_scale.detach().float().exp()),
             preprocessing=processor.to_dict(),
             notes={},
+            transparency=_transparency(processor),
         )
 
     def preprocess(self, image: Image) -> Tensor:
@@ -120,6 +121,7 @@ class SiglipEncoder(ClipEncoder):
             logit_scale=float(model.logit_scale.detach().float().exp()),
             preprocessing=processor.to_dict(),
             notes={"logit_bias": float(model.logit_bias.detach().float())},
+            transparency=_transparency(processor),
         )
 
     def patch_features(self, pixels: Tensor) -> Tensor:
@@ -183,6 +185,11 @@ class NaflexEncoder(SiglipEncoder):
 
     def _placed(self, batch: Tensor) -> Tensor:
         return batch.to(self._device)  # shapes are not exact in low precision
+
+
+def _transparency(processor: Any) -> Literal["dropped", "white"]:
+    """A processor that converts to RGB lays transparent pixels over white; others take only RGB."""
+    return "white" if getattr(processor, "do_convert_rgb", None) else "dropped"
 
 
 class Family(NamedTuple):

@@ -9,7 +9,8 @@ from pathlib import Path
 from susx.config_datasets import Images
 from susx.datasets.sources import list_split, locate
 from susx.errors import InputError
-from susx.images import SUFFIXES, list_images, unlabelled_images
+from susx.images import list_images, unlabelled_images, visible_folders
+from susx.kinds import SUFFIXES
 from susx.manifests import ClassManifest, class_manifest, read_class_list
 from susx.plain import well_formed
 
@@ -78,15 +79,14 @@ def _subfolder_names(images: Path) -> list[str]:
     advice = "give --classes, a text file with one class name per line"
     if not images.is_dir():
         raise InputError(f"{images}: a file names no classes by folders; {advice}")
-    folders = [path for path in images.iterdir() if path.is_dir() and path.name[0] != "."]
-    names = sorted(path.name for path in folders if next(list_images(path), None))
+    names = [n for n in visible_folders(images) if next(list_images(images / n), None)]
     if not names:
         raise InputError(f"{images}: no subfolders with images that could name classes; {advice}")
     return names
 
 
 def _class_folders(images: Path, classes: ClassManifest) -> bool:
-    return any(classes.find(path.name) is not None for path in images.iterdir() if path.is_dir())
+    return any(classes.find(name) is not None for name in visible_folders(images))
 
 
 def counted(images: Images, classes: ClassManifest) -> dict[str, dict[str, int]]:

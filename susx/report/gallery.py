@@ -10,10 +10,11 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from susx.errors import InputError
-from susx.images import UnreadableImage, in_threads, read_listed
+from susx.images import in_threads, read_listed
 from susx.manifests import ImageRecord, SupportRecord, Table
 from susx.plain import plain
 from susx.report.thumbnails import Plan, Thumbnail, thumbnail
+from susx.rgb import UnreadableImage
 
 LONGEST = 300
 SEED = "seed "

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from susx.cache import disagreement, read_cache, read_meta
 from susx.errors import InputError
 from susx.files import atomic
-from susx.images import FORMATS, UnreadableImage, decode
+from susx.images import decode, look_of
 from susx.manifests import ClassManifest, SupportRecord, Table
 from susx.pools import Sample, Shard, read_shard
+from susx.rgb import UnreadableImage
 from susx.support.account import DISAGREES, DUPLICATE, SURPLUS, summary
 from susx.support.duplicates import Originals, fingerprint
 from susx.support.refusal import refusal
@@ -215,10 +216,5 @@ def stored_images(
 
 
 def _suffix(data: bytes) -> str:
-    import io
-
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        name = str(image.format)
+    name, _ = look_of(data)
     return {"JPEG": "jpg", "MPO": "jpg", "TIFF": "tif"}.get(name, name.lower())

@@ -18,8 +18,9 @@ from urllib.parse import quote
 
 from susx.errors import InputError
 from susx.files import read_checked, sha256_file, write_checked
-from susx.images import UnreadableImage, decode
+from susx.images import decode
 from susx.pools import Shard, read_shard
+from susx.rgb import UnreadableImage
 from susx.support.duplicates import fingerprint
 from susx.support.etiquette import RESTING, Etiquette
 from susx.support.guard import Limits, guarded

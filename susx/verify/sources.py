@@ -16,7 +16,7 @@ from susx.artifacts.store import Store
 from susx.datasets.layouts import listed_images
 from susx.datasets.sources import SOURCES, Place
 from susx.errors import InputError
-from susx.images import SUFFIXES
+from susx.kinds import is_image
 from susx.manifests import ImageRecord, read_table
 
 HUB, LISTED = "hub", "listed"
@@ -150,7 +150,7 @@ def _layout(receipt: Receipt) -> Any:
 def _is_listed(key: str, nested: bool) -> bool:
     """Whether the manifest of a folder would list a file; of class folders, what lies in them."""
     name = key.rpartition("/")[2]
-    return name[0] != "." and Path(name).suffix.lower() in SUFFIXES and ("/" in key or not nested)
+    return is_image(name) and ("/" in key or not nested)
 
 
 def _in_words(then: Mapping[str, str], now: Mapping[str, str]) -> str:

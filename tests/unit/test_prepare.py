@@ -119,6 +119,7 @@ def test_views_are_those_of_their_seeds(encoder: Encoder, processes: bool) -> No
 def test_processes_work_apart_from_this_one_and_end(encoder: Encoder) -> None:
     class Telling:
         image_size = 32
+        transparency = "dropped"
 
         def preprocess(self, image: object) -> torch.Tensor:
             return torch.tensor([os.getpid()])

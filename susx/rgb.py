@@ -1,0 +1,184 @@
+"""Images of any colour mode as RGB: deep grey by its declared range, transparency as asked for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+STRIP = 2**20
+"""Pixels converted at a time: enough to keep the loop cheap, few enough to cost no memory."""
+SIXTEEN = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
+"""Pillow's modes of unsigned grey levels of 16 bits."""
+DEEP = SIXTEEN | {"I", "F"}
+PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
+BITS, PHOTOMETRIC, SAMPLE_FORMAT, LEAST, MOST = 258, 262, 339, 340, 341
+"""Tags of TIFF 6.0: BitsPerSample, PhotometricInterpretation, SampleFormat, and the
+SMinSampleValue and SMaxSampleValue that declare a range."""
+UNSIGNED, SIGNED = 1, 2  # values of SampleFormat
+ORIENTATION = 0x0112  # of EXIF
+
+
+class UnreadableImage(ValueError):
+    """An image that cannot be decoded; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How an image becomes RGB; as it stands, as the published code of CLIP does it.
+
+    Attributes:
+        white: whether transparent pixels are laid over white; their colours are kept otherwise.
+        upright: whether the image is turned as its EXIF says.
+    """
+
+    white: bool = False
+    upright: bool = False
+
+
+PLAIN = Reading()
+
+
+@dataclass(frozen=True)
+class _Range:
+    """Level of black and level of white, and the type that the stored bits are of."""
+
+    black: float
+    white: float
+    dtype: str | None = None
+
+
+def as_rgb(image: Image, reading: Reading = PLAIN) -> Image:
+    """Convert an image of any mode to RGB; one that is RGB already may be returned itself.
+
+    Grey of more than 8 bits is scaled linearly from the range that its file declares: 16 bits
+    unsigned are black at 0 and white at 65,535, a PGM at its maxval, a TIFF at its bits per sample,
+    or SMinSampleValue and SMaxSampleValue.
+
+    Raises:
+        UnreadableImage: if levels have no declared range, or are no numbers.
+    """
+    levels = _range(image)
+    if reading.upright:
+        image = _turned(image)
+    on_white = reading.white and _is_transparent(image)
+    if image.mode == "RGB" and not on_white:
+        return image
+    return _by_strips(image, levels, on_white)
+
+
+def _by_strips(image: Image, levels: _Range | None, on_white: bool) -> Image:
+    from PIL import Image as Pillow
+
+    made = Pillow.new("RGB", image.size)
+    rows = max(1, STRIP // max(1, image.width))
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        made.paste(
+            _grey(strip, levels, on_white) if levels else _colours(strip, on_white), (0, top)
+        )
+    return made
+
+
+def _colours(image: Image, on_white: bool) -> Image:
+    from PIL import Image as Pillow
+
+    if image.mode in PREMULTIPLIED:
+        image = image.convert(PREMULTIPLIED[image.mode])
+    if on_white:
+        ground = Pillow.new("RGBA", image.size, "white")
+        image = Pillow.alpha_composite(ground, image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def _grey(image: Image, levels: _Range, on_white: bool) -> Image:
+    from PIL import Image as Pillow
+
+    stored = np.asarray(image)
+    values = (stored.view(levels.dtype) if levels.dtype else stored).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise UnreadableImage("grey levels that are no numbers")
+    shares = np.clip((values - levels.black) / (levels.white - levels.black), 0, 1)
+    shades = np.rint(shares * 255).astype(np.uint8)
+    if on_white:
+        shades[stored == image.info["transparency"]] = 255
+    return Pillow.fromarray(shades).convert("RGB")
+
+
+def _is_transparent(image: Image) -> bool:
+    has_alpha = "A" in image.getbands() or image.mode in PREMULTIPLIED
+    return has_alpha or image.info.get("transparency") is not None
+
+
+def _turned(image: Image) -> Image:
+    """The image as its EXIF says; a broken EXIF says nothing, as for viewers."""
+    from PIL.Image import Transpose
+
+    try:
+        orientation = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # Pillow raises many kinds
+        return image
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    return image.transpose(turns[orientation]) if orientation in turns else image
+
+
+def _range(image: Image) -> _Range | None:
+    """Range of grey levels that are not 8 bits; None for all other modes."""
+    tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
+    if tags is not None and (image.mode in DEEP or image.mode == "L"):
+        return _range_of_tiff(tags, image.mode)
+    if image.mode in SIXTEEN or (image.mode == "I" and image.format == "PPM"):
+        return _Range(0, 65535)  # to which Pillow scales PGM
+    if image.mode in DEEP:
+        kind = "floating-point numbers" if image.mode == "F" else "integers of 32 bits"
+        raise UnreadableImage(f"grey levels that are {kind} without a declared range")
+    return None
+
+
+def _range_of_tiff(tags: Any, mode: str) -> _Range | None:
+    bits, kind = _first(tags, BITS, 1), _first(tags, SAMPLE_FORMAT, UNSIGNED)
+    if mode == "L" and kind != SIGNED:
+        return None
+    least, most = _first(tags, LEAST, None), _first(tags, MOST, None)
+    if kind == UNSIGNED:
+        least, most = 0 if least is None else least, 2**bits - 1 if most is None else most
+    named = f"grey levels of {bits} bits of a TIFF with SampleFormat {kind}"
+    if least is None or most is None:
+        raise UnreadableImage(f"{named}, but without SMinSampleValue and SMaxSampleValue")
+    if not (math.isfinite(least) and math.isfinite(most) and least < most):
+        raise UnreadableImage(f"{named}, whose declared range is {least:g} to {most:g}")
+    black, white = (most, least) if _first(tags, PHOTOMETRIC, 0) == 0 else (least, most)
+    return _Range(float(black), float(white), _stored(mode, kind, bits))
+
+
+def _stored(mode: str, kind: int, bits: int) -> str | None:
+    """Type of the bits where Pillow takes them for another one."""
+    if mode == "L":
+        return "int8"
+    return "uint32" if (mode, kind, bits) == ("I", UNSIGNED, 32) else None
+
+
+def _first(tags: Any, name: int, otherwise: Any) -> Any:
+    value = tags.get(name, otherwise)
+    return value[0] if isinstance(value, tuple) else value
+
+
+def memory_of(image: Image) -> int:
+    """Bytes that an image takes while it is decoded and converted, at most."""
+    stored = 1 if image.mode in ("1", "L", "P") else 2 if image.mode in SIXTEEN else 4
+    whole = 4 if image.format in ("AVIF", "HEIF", "WEBP") else 0  # a frame that decoders hold
+    made = 0 if image.mode == "RGB" else 4
+    return image.width * image.height * (stored + whole + made)
