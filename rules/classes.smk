@@ -75,6 +75,7 @@ rule image_manifest:
     params:
         kept=IN_WORK,
         place=lambda w: image_place(w.dataset).settings(w.split),
+        added_formats=ADDED_FORMATS,
         listed=listed_files,
         how=lambda w: {"key": f"config.yaml: {image_key(w.dataset, w.split)}"},
     script:
@@ -103,6 +104,7 @@ rule list_unlabelled:
     params:
         kept=IN_WORK,
         folder=lambda w: IMAGES[w.dataset].unlabelled,
+        added_formats=ADDED_FORMATS,
         how=lambda w: {"key": f"config.yaml: datasets.{w.dataset}.images.unlabelled"},
     script:
         "../workflow_scripts/list_unlabelled.py"

@@ -16,12 +16,14 @@ from susx.config import (
 from susx.config_encoders import local_files
 from susx.config_synthesis import Synthesis
 from susx.feature_files import feature_files, require
+from susx.kinds import added_formats
 from susx.methods import METHODS
 from susx.config_pools import REMOTE
 from susx.pools import pool_shards
 from susx.web_pools import web_shards
 
 STARTED = time.time()
+ADDED_FORMATS = added_formats()
 ENVIRONMENT = "../envs/susx.yaml"
 ENCODER_ENVIRONMENT = "../envs/encoders.yaml"
 WEB_ENVIRONMENT = "../envs/web.yaml"

@@ -143,6 +143,7 @@ rule embed_shard:
         hub=encoder_hub,
         listed=encoder_models,
         shard=lambda w: image_source(SHARDS[w.pool][w.shard]),
+        added_formats=ADDED_FORMATS,
         how=lambda w: encoder_runs(w) | {"path": SHARDS[w.pool][w.shard].path},
     script:
         "../workflow_scripts/embed_shard.py"

@@ -115,6 +115,7 @@ rule download_support:
         rules=CONFIG.download.model_dump(exclude={"wave_factor", "rerank", "threads"}),
         encoder=judge_settings,
         selection=lambda w: selection(w.support),
+        added_formats=ADDED_FORMATS,
         hub=judge_hub,
         listed=judge_models,
         how=lambda w: {

@@ -26,6 +26,7 @@ from susx.kinds import (
     why_not,
 )
 from susx.manifests import ClassManifest, ImageRecord, Table, find_all
+from susx.patterns import UNLISTABLE
 from susx.plain import well_formed
 from susx.rgb import PLAIN, Reading, UnreadableImage, as_rgb, memory_of
 from susx.stamps import entries_below, is_folder
@@ -45,7 +46,6 @@ megapixels of it, of which it crops one 128th."""
 MAX_BYTES = 2**30
 """Larger than any image of `MAX_PIXELS` in a common format."""
 BLOCK = 4096
-UNLISTABLE = "the folder cannot be listed ({}); allow it to be read, or remove it"
 
 # Of Pillow, about images that are read or refused anyway. A filter around every decoding would not
 # do: threads that enter and leave it at the same time would put back each other's.

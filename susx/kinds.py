@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's names of the formats that are read."""
@@ -22,6 +23,8 @@ TEXTS = frozenset(
 HEAD = 32
 """Bytes of a file that tell what it is: the longest mark, BMP's, ends before the 19th."""
 HEIC = "HEIC"
+READERS = {HEIC: "pillow_heif"}
+"""Packages that read formats which Pillow does not, by format."""
 MARKS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
     (kind, re.compile(mark, re.DOTALL))
     for kind, mark in (
@@ -45,6 +48,11 @@ MARKS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
 def kind_of(head: bytes) -> str:
     """Format of an image by the first `HEAD` bytes of its file; empty if it is none."""
     return next((kind for kind, mark in MARKS if mark.match(head)), "")
+
+
+def added_formats() -> list[str]:
+    """Formats that are read because a package is installed, on which stages depend."""
+    return [kind for kind, package in READERS.items() if find_spec(package)]
 
 
 def is_image(name: str) -> bool:

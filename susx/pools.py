@@ -24,6 +24,7 @@ from susx.config_pools import Pool
 from susx.errors import InputError
 from susx.files import read_regular
 from susx.images import MAX_BYTES, list_images
+from susx.patterns import matching
 from susx.plain import LONGEST_CAPTION, caption, well_formed
 from susx.tars import read_image, tar_images
 
@@ -71,7 +72,8 @@ def pool_shards(pool: Pool, origin: str = "pool") -> dict[str, Shard]:
     """Enumerate the shards of a pool by name, without opening any.
 
     Raises:
-        InputError: if a pattern matches nothing, or two shards get the same name.
+        InputError: if a pattern matches nothing, a folder that it looks into cannot be listed, or
+            two shards get the same name.
     """
     if pool.layout == "folder":
         return {
@@ -81,7 +83,7 @@ def pool_shards(pool: Pool, origin: str = "pool") -> dict[str, Shard]:
     paths = [
         path
         for pattern in braceexpand(pool.path)
-        for path in (sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern])  # noqa: PTH207
+        for path in (matching(pattern) if glob.has_magic(pattern) else [pattern])
     ]
     if not paths:
         raise InputError(f"{origin}.path: no file matches {pool.path}")

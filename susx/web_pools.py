@@ -19,6 +19,7 @@ from slugify import slugify
 from susx.config_pools import CaptionPool, EmbeddingPool, ServicePool
 from susx.errors import InputError
 from susx.files import read_checked, write_checked
+from susx.patterns import matching
 
 WebPool = EmbeddingPool | CaptionPool | ServicePool
 NUMBER = re.compile(r"\d+$")
@@ -145,7 +146,7 @@ def _expand(pattern: str, storage: Mapping[str, Any], origin: str, remembered: P
         elif is_remote(part):
             paths += _listed(part, storage, origin, remembered)
         else:
-            paths += sorted(glob.glob(part))  # noqa: PTH207
+            paths += matching(part)
     if not paths:
         raise InputError(f"{origin}: no file matches {pattern}")
     return paths

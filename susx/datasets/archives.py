@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import json
 import re
 import tarfile
@@ -16,6 +18,7 @@ from susx.datasets.naming import class_indices, numbered_indices
 from susx.errors import InputError, listing
 from susx.images import MAX_BYTES, Listed, Listing
 from susx.manifests import ClassManifest, read_class_list
+from susx.patterns import require_listable
 from susx.plain import well_formed
 from susx.tars import TarImage, tar_images
 
@@ -31,13 +34,13 @@ def member_bytes(path: str) -> bytes | None:
     """Read an image by `tar#first-size` or `parquet#column:row`; None if `path` has neither form.
 
     Raises:
-        OSError: if the file is missing.
+        OSError: if the file is missing, or the image too large.
         InputError: if it is broken.
     """
     if match := IN_TAR.fullmatch(path):
         with Path(match[1]).open("rb") as stream:
             if int(match[3]) > MAX_BYTES:
-                return b""
+                raise OSError(errno.EFBIG, f"larger than {MAX_BYTES} bytes")
             stream.seek(int(match[2]))
             return stream.read(int(match[3]))
     if match := IN_PARQUET.fullmatch(path):
@@ -117,6 +120,7 @@ def _labels(path: Path, column: str, schema: Any) -> list[Any]:
 
 
 def _shards(base: Path, pattern: str, origin: str) -> list[Path]:
+    require_listable(f"{glob.escape(str(base))}/{pattern}")
     paths = sorted(base.glob(pattern))
     if not paths:
         raise InputError(f"{origin}: no files {base / pattern}")

@@ -159,7 +159,7 @@ def test_a_member_of_a_dataset_without_end_is_unreadable(
         dataset("webdataset", order="card")(path)
     write_tar(path, {**members, "b.cls": b"1"})
     reasons = [record.reason for record in dataset("webdataset", order="card")(path).records]
-    assert reasons == ["", "empty file"]
+    assert reasons == ["", "larger than 100000 bytes"]
 
 
 def test_a_file_without_end_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

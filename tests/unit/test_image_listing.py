@@ -16,12 +16,13 @@ from PIL import Image
 from susx.artifacts.memory import Memory
 from susx.cache import read_cache
 from susx.config import Encoder as Settings
+from susx.config_pools import Pool
 from susx.embedding import embed_shard
 from susx.errors import InputError
 from susx.images import decode, image_manifest, list_images, unlabelled_images
-from susx.kinds import FORMATS, HEAD, is_image, kind_of, may_be_image
+from susx.kinds import FORMATS, HEAD, added_formats, is_image, kind_of, may_be_image
 from susx.manifests import class_manifest
-from susx.pools import Shard, read_shard
+from susx.pools import Shard, pool_shards, read_shard
 from susx.rgb import UnreadableImage
 from susx.tars import tar_images
 from tests.helpers import add_member, image_bytes
@@ -99,6 +100,19 @@ def test_a_folder_of_classes_that_cannot_be_listed_is_named(
     refuse(monkeypatch, root)
     with pytest.raises(InputError, match=f"^{re.escape(str(root))}: the folder cannot be listed"):
         image_manifest(root, PETS)
+
+
+@pytest.mark.parametrize("closed", ["pool", "pool/b"])
+def test_a_pattern_that_looks_into_a_closed_folder_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str
+) -> None:
+    for name in ("a/0.parquet", "b/1.parquet"):
+        write(tmp_path / "pool" / name)
+    pool = Pool(layout="parquet", path=f"{tmp_path}/pool/*/*.parquet")
+    assert list(pool_shards(pool)) == ["0", "1"]
+    refuse(monkeypatch, tmp_path / closed)
+    with pytest.raises(InputError, match=f"^{tmp_path / closed}: the folder cannot be listed"):
+        pool_shards(pool)
 
 
 @pytest.mark.parametrize(
@@ -250,6 +264,15 @@ def test_a_package_that_reads_heic_is_asked(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Image, "ID", list(Image.ID))
     image = decode(HEIC)
     assert (image.size, image.getpixel((0, 0))) == ((8, 4), (200, 30, 60))
+
+
+def test_formats_are_added_by_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    assert added_formats() == []
+    monkeypatch.delitem(sys.modules, "pillow_heif")
+    write(tmp_path / "pillow_heif/__init__.py", b"")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert added_formats() == ["HEIC"]
 
 
 def tar_of(*members: tuple[str, bytes]) -> tarfile.TarFile:
