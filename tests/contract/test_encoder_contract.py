@@ -1,5 +1,6 @@
 """What every registered encoder promises."""
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from susx.config import Encoder as Settings
 from susx.encoders import LIBRARIES, Encoder, load_encoder
 from susx.errors import InputError
 from susx.images import decode
+from susx.prepare import Item, prepared
 from tests import blip_cases, encoder_cases, open_clip_cases
 from tests.closeness import LANES, assert_close, close, random_walk
 from tests.encoder_cases import Case, Reference
@@ -156,6 +158,23 @@ def test_preprocessing_is_that_of_the_library(
     made = encoder.scale(levels)
     assert made.dtype == torch.float32
     assert torch.equal(made, reference.pixels)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_images_are_preprocessed_as_by_the_library(
+    encoder: Encoder, loaded: Loaded, mode: str
+) -> None:
+    stored = Image.new(mode, (40, 30), 60)
+    stored.paste(200, (5, 5, 20, 25))
+    stored.save(stream := io.BytesIO(), "PNG", **({"transparency": 60} if mode == "P" else {}))
+    shown = Image.open(stream)
+    on_white = loaded.case.library == "transformers"  # loaders of the others convert at once
+    given = shown if on_white else shown.convert("RGB")
+    expected = loaded.case.reference(loaded.said, [given], TEXTS).pixels
+    ((_, batch),) = prepared([("", [Item("a", -1, "", stream.getvalue())])], encoder, 1, False)
+    assert batch.pixels is not None
+    assert torch.equal(encoder.scale(batch.pixels), expected)
+    assert encoder.transparency == ("white" if on_white else "dropped")
 
 
 @pytest.mark.parametrize("size", [(40, 30), (30, 40), (64, 64), (32, 32), (17, 90)])

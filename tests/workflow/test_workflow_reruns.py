@@ -290,3 +290,17 @@ def test_every_job_leaves_a_log_and_a_benchmark(finished: Project) -> None:
     jobs = finished.plan("--forceall", RESULT).jobs
 
     assert len(finished.files("logs")) == len(finished.files("benchmarks")) == len(jobs)
+
+
+def test_a_package_that_reads_more_formats_looks_at_images_anew(
+    project: Project, tmp_path: Path
+) -> None:
+    heic = b"\0\0\0\x18ftypheic" + bytes(60)
+    project.path(f"images/test/{NAMES[0].replace(' ', '_')}/telephone.heic").write_bytes(heic)
+    assert "image_manifest" in project.run(RESULT).rules
+    assert project.plan(RESULT).jobs == []
+    (tmp_path / "added").mkdir()
+    (tmp_path / "added/pillow_heif.py").write_text("")
+    env = {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(tmp_path / "added")}
+    planned = project.run("--dry-run", RESULT, env=env)
+    assert {"image_manifest", "embed_shard"} <= planned.rules
