@@ -55,7 +55,9 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
-def decode(data: bytes, draft: int | None = None, reading: Reading = PLAIN) -> Image:
+def decode(
+    data: bytes, draft: int | None = None, reading: Reading = PLAIN, any_shape: bool = False
+) -> Image:
     """Decode image bytes to RGB; the content decides the format, not the file name.
 
     The first frame of an animation is taken. A TIFF or HEIC is always upright: its library turns
@@ -66,6 +68,7 @@ def decode(data: bytes, draft: int | None = None, reading: Reading = PLAIN) -> I
         draft: a JPEG is decoded at the smallest of its scales (1, 1/2, 1/4, 1/8) whose sides are
             not below this many pixels, which is faster and not quite the same.
         reading: what becomes of transparency and EXIF rotation.
+        any_shape: whether to take images that are too thin for an encoder.
 
     Raises:
         UnreadableImage: if the bytes are no image of a known format, are truncated, have grey
@@ -77,7 +80,7 @@ def decode(data: bytes, draft: int | None = None, reading: Reading = PLAIN) -> I
         with Image.open(io.BytesIO(data), formats=_formats(data)) as image:
             if draft is not None and min(image.size) >= draft:
                 image.draft(None, (draft, draft))
-            require_bounded(image)
+            require_bounded(image, any_shape)
             image.load()
             return as_rgb(image, reading)
     except UnidentifiedImageError:
@@ -90,12 +93,13 @@ def decode(data: bytes, draft: int | None = None, reading: Reading = PLAIN) -> I
         raise UnreadableImage(f"{type(error).__name__}: {error}") from None
 
 
-def require_bounded(image: Image) -> None:
+def require_bounded(image: Image, any_shape: bool = False) -> None:
     """Look at the header of an image before it takes memory.
 
     Raises:
         UnreadableImage: if it holds more than `MAX_PIXELS` pixels, would take more than
-            `MAX_MEMORY` bytes, or is longer than `MAX_ASPECT` times its width, or the reverse.
+            `MAX_MEMORY` bytes, or is longer than `MAX_ASPECT` times its width, or the reverse,
+            unless it may have any shape.
     """
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -105,7 +109,7 @@ def require_bounded(image: Image) -> None:
             f"{width} x {height} pixels in mode {image.mode}, which take more than "
             f"{MAX_MEMORY >> 20} MiB while they are decoded"
         )
-    if max(width, height) > MAX_ASPECT * min(width, height):
+    if not any_shape and max(width, height) > MAX_ASPECT * min(width, height):
         raise UnreadableImage(f"too long and thin ({width} x {height})")
 
 

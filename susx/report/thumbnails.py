@@ -78,7 +78,7 @@ def thumbnail(data: bytes, side: int, limit: int) -> Thumbnail:
     """
     from susx.images import decode
 
-    image = decode(data, draft=side)
+    image = decode(data, draft=side, any_shape=True)
     while True:
         image.thumbnail((side, side))
         for quality in QUALITIES:
