@@ -8,7 +8,7 @@ from __future__ import annotations
 
 FIRST = (
     *("class_manifest", "download_dataset", "prompts", "synthesise"),
-    *("embed_text", "embed_images", "embed_patches", "embed_support"),
+    *("embed_images", "embed_patches", "embed_support"),
     *("import_classes", "import_images", "import_text", "import_support"),
     *("predict",),
 )
@@ -17,7 +17,7 @@ SECOND = (
     *("join_descriptions", "search_shard", "draw_support", "select_support"),
     *("join_chunks", "search_embeddings", "match_captions", "query_service"),
     *("download_support", "embed_shard", "evaluate", "collate"),
-    *("export_classifier", "analyse", "report", "summary"),
+    *("export_classifier", "analyse", "report", "summary", "embed_text"),
 )
 STAGES = dict.fromkeys(FIRST, 1) | dict.fromkeys(SECOND, 2)
 """Version of every stage, by the name of its rule."""
