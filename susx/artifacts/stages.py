@@ -8,7 +8,6 @@ from __future__ import annotations
 
 FIRST = (
     *("class_manifest", "download_dataset", "prompts", "synthesise"),
-    *("embed_images", "embed_patches", "embed_support"),
     *("import_classes", "import_images", "import_text", "import_support"),
     *("predict",),
 )
@@ -16,10 +15,12 @@ SECOND = (
     *("image_manifest", "list_unlabelled", "describe_classes"),
     *("join_descriptions", "search_shard", "draw_support", "select_support"),
     *("join_chunks", "search_embeddings", "match_captions", "query_service"),
-    *("download_support", "embed_shard", "evaluate", "collate"),
-    *("export_classifier", "analyse", "report", "summary", "embed_text"),
+    *("download_support", "evaluate", "collate"),
+    *("embed_text", "embed_images", "embed_patches", "embed_support"),
+    *("export_classifier", "analyse", "report", "summary"),
 )
-STAGES = dict.fromkeys(FIRST, 1) | dict.fromkeys(SECOND, 2)
+THIRD = ("embed_shard",)
+STAGES = dict.fromkeys(FIRST, 1) | dict.fromkeys(SECOND, 2) | dict.fromkeys(THIRD, 3)
 """Version of every stage, by the name of its rule."""
 
 UNREPEATABLE = frozenset(
