@@ -85,6 +85,8 @@ def decide(dag):
             wanted,
             Memory(MEMORY, PLANNING_READS),
         )
+        stale = {job for job in jobs if not made.stale.keys().isdisjoint(job.output)}
+        refuse_unready(stale)
         if not (
             workflow.dryrun or workflow.persistence.locked
         ):  # by another run's jobs
@@ -92,7 +94,6 @@ def decide(dag):
     except InputError as error:
         raise Refused(str(error)) from None
     drop_dangling_links(jobs)
-    stale = {job for job in jobs if not made.stale.keys().isdisjoint(job.output)}
     for job in set(jobs) - stale:
         for path in job.input:
             path._file = flag(path._file, "ancient")
