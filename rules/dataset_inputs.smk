@@ -2,7 +2,8 @@
 
 from functools import cache
 
-from susx.config_datasets import card_path, load_card
+from susx.class_names import named_classes
+from susx.config_datasets import card_files, card_path, load_card
 from susx.datasets.sources import locate
 
 DOWNLOADED_DATASETS = [name for name, images in IMAGES.items() if images.download]
@@ -13,7 +14,10 @@ def class_files(wildcards):
     dataset, key = DATASETS[wildcards.dataset], f"datasets.{wildcards.dataset}"
     if isinstance(dataset.classes, str):
         return existing(dataset.classes, f"{key}.classes")
-    return [] if dataset.classes else existing(card_path(dataset.card), f"{key}.card")
+    if dataset.classes:
+        return []
+    existing(card_path(dataset.card), f"{key}.card")
+    return list(map(str, card_files(dataset.card)))
 
 
 def name_source(dataset):
@@ -31,13 +35,12 @@ def image_key(dataset, split):
 @cache
 def image_place(dataset):
     """Where the images of a dataset are, and in which layout."""
-    card = DATASETS[dataset].card
+    section, key = DATASETS[dataset], f"config.yaml: datasets.{dataset}"
+    card = load_card(section.card) if section.card else None
+    own = section.model_dump()["classes"] if card and IMAGES[dataset].root else None
     try:
-        return locate(
-            IMAGES[dataset],
-            load_card(card) if card else None,
-            f"config.yaml: datasets.{dataset}.images",
-        )
+        classes = named_classes(own, None, f"{key}.classes") if own else None
+        return locate(IMAGES[dataset], card, f"{key}.images", classes)
     except InputError as error:
         raise Refused(str(error)) from None
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from susx.config_sources import NamedSource, Shards
+from susx.config_sources import AnySource, NamedSource, Shards
+from susx.config_types import repeats
 from susx.errors import InputError, listing, suggestion
 from susx.manifests import ClassManifest, find_all
 
@@ -62,7 +63,7 @@ def numbered_indices(
             f"{origin}: nothing says which class a number means; where the numbers are those of "
             f"the card, say `order: card` in its source {source.name}"
         )
-    if repeated := _repeated(names):
+    if repeated := repeats(names):
         raise InputError(f"{origin}: several numbers are called {listing(sorted(repeated))}")
     known = set(source.names)
     unknown = [
@@ -80,6 +81,43 @@ def numbered_indices(
     return [indices[name] for name in names]
 
 
+def check_positions(
+    classes: ClassManifest, card: ClassManifest, source: AnySource, key: str
+) -> None:
+    """Make sure that classes of a configuration stand where the card's do, if a source counts them.
+
+    Names may be worded otherwise, but not mean the class of another position.
+
+    Args:
+        classes: of the configuration.
+        card: classes of the card, whose positions the source's names or numbers mean.
+        source: of the card.
+        key: of the dataset's images in config.yaml, for error messages.
+
+    Raises:
+        InputError: if there are more or fewer classes, or one stands at another position.
+    """
+    if not source.names and not (isinstance(source, Shards) and source.order == "card"):
+        return
+    counted = f"source {source.name} of the card tells classes by their positions in the card"
+    if len(classes) != len(card):
+        raise InputError(
+            f"{key}: {counted}, which lists {len(card)}, but `classes` of the dataset are "
+            f"{len(classes)}; list all of them in the card's order"
+        )
+    for theirs in card:
+        ours = classes.classes[theirs.index]
+        for entry, manifest in ((theirs, classes), (ours, card)):
+            found = manifest.find(entry.name)
+            if found not in (None, theirs.index):
+                place, other = sorted((theirs.index + 1, found + 1))
+                raise InputError(
+                    f'{key}: {counted}, but "{entry.name}" stands at {place} in one and at {other} '
+                    "in the other of the card's classes and `classes` of the dataset; list them "
+                    "in the card's order"
+                )
+
+
 def _check_order(classes: ClassManifest, names: Sequence[str], source: Shards, origin: str) -> None:
     """Names may be worded otherwise, but not mean other classes than the numbers."""
     if names and len(names) != len(classes):
@@ -87,7 +125,7 @@ def _check_order(classes: ClassManifest, names: Sequence[str], source: Shards, o
             f"{origin}: tells of {len(names)} classes, but there are {len(classes)}, so that its "
             "numbers mean others"
         )
-    repeated = _repeated(names)
+    repeated = set(repeats(names))
     for number, name in enumerate(names):
         index = classes.find(_cut(name, source))
         if index not in (None, number) and name not in repeated:
@@ -99,7 +137,3 @@ def _check_order(classes: ClassManifest, names: Sequence[str], source: Shards, o
 
 def _cut(name: str, source: NamedSource) -> str:
     return re.sub(source.strip or "(?!)", "", name)
-
-
-def _repeated(names: Sequence[str]) -> set[str]:
-    return {name for name in names if names.count(name) > 1}

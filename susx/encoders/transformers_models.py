@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -22,7 +25,8 @@ from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2Imag
 
 from susx.config_encoders import Encoder as Settings
 from susx.encoders.base import Tokens, TorchEncoder, Traits
-from susx.encoders.hub import reason
+from susx.encoders.hub import NOT_DATA, reason
+from susx.encoders.texts import as_written, clip_text, siglip_text
 from susx.errors import InputError, listing
 
 if TYPE_CHECKING:
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 class ClipEncoder(TorchEncoder):
     """A model of the CLIP family (Radford et al., arXiv:2103.00020; Xu et al., 2309.16671)."""
 
+    cleaning: Callable[[str], str] = staticmethod(clip_text)
     padding: bool | str = True
     tokenizer_inputs: tuple[str, ...] = ("input_ids", "attention_mask")
 
@@ -75,10 +80,20 @@ class ClipEncoder(TorchEncoder):
         projected: Tensor = self._model.visual_projection(normed)
         return projected
 
+    @property
+    def special_tokens(self) -> Sequence[str]:
+        """What the tokenizer reads as marks, such as the end of a text."""
+        tokens: list[str] = self._tokenizer.all_special_tokens
+        return tokens
+
+    def clean(self, text: str) -> str:
+        """Clean a text as the publisher does before the tokenizer reads it."""
+        return self.cleaning(text)
+
     def tokens(self, texts: Sequence[str]) -> Tokens:
         """Tokenise as the publisher does, with as many columns as the longest text needs."""
         tokens = self._tokenizer(
-            self._clean(texts),
+            list(texts),
             padding=self.padding,
             truncation=True,
             max_length=self._context,
@@ -91,23 +106,28 @@ class ClipEncoder(TorchEncoder):
         pooled: Tensor = self._model.get_text_features(**tokens).pooler_output
         return pooled
 
-    def count_truncated(self, texts: Sequence[str]) -> int:
-        """Count the texts longer than the text encoder's context."""
-        tokens = self._tokenizer(self._clean(texts), truncation=False)["input_ids"]
+    def truncated(self, texts: Sequence[str]) -> int:
+        """Count the cleaned texts longer than the text encoder's context."""
+        tokens = self._tokenizer(list(texts), truncation=False)["input_ids"]
         return sum(len(row) > self._context for row in tokens)
 
-    def _clean(self, texts: Sequence[str]) -> list[str]:
-        return list(texts)
+
+class MetaClip2Encoder(ClipEncoder):
+    """MetaCLIP 2 (Chuang et al., arXiv:2507.22062), whose tokenizer reads texts as written."""
+
+    cleaning = staticmethod(as_written)
 
 
 class SiglipEncoder(ClipEncoder):
     """SigLIP (Zhai et al., arXiv:2303.15343) or SigLIP 2 of fixed size (arXiv:2502.14786).
 
-    Texts are lower-cased, padded to the full context and not masked, as in training. Their
+    Texts are padded to the full context and not masked, as in training; the published SigLIP 2
+    checkpoints name a tokenizer class that would keep upper case and punctuation. Their
     sigmoid loss has a bias beside the scale; it is the same for all classes, so that it changes
     neither their order nor their softmax, and is only recorded.
     """
 
+    cleaning = staticmethod(siglip_text)
     padding = "max_length"
     tokenizer_inputs = ("input_ids",)
 
@@ -129,10 +149,6 @@ class SiglipEncoder(ClipEncoder):
         tokens = self._model.vision_model(pixel_values=pixels).last_hidden_state
         pooled: Tensor = self._model.vision_model.head(tokens.flatten(0, 1)[:, None])
         return pooled.reshape(*tokens.shape[:2], -1)
-
-    def _clean(self, texts: Sequence[str]) -> list[str]:
-        # The published SigLIP 2 checkpoints name a tokenizer class that keeps upper case.
-        return [text.lower() for text in texts]
 
 
 class NaflexEncoder(SiglipEncoder):
@@ -187,6 +203,11 @@ class NaflexEncoder(SiglipEncoder):
         return batch.to(self._device)  # shapes are not exact in low precision
 
 
+SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
+"""Weights in one file, or where those in several are."""
+PICKLED = "pytorch_model*.bin"
+
+
 def _transparency(processor: Any) -> Literal["dropped", "white"]:
     """A processor that converts to RGB lays transparent pixels over white; others take only RGB."""
     return "white" if getattr(processor, "do_convert_rgb", None) else "dropped"
@@ -202,7 +223,7 @@ class Family(NamedTuple):
 
 FAMILIES = {
     "clip": Family(CLIPModel, CLIPImageProcessorPil, ClipEncoder),
-    "metaclip_2": Family(MetaClip2Model, CLIPImageProcessorPil, ClipEncoder),
+    "metaclip_2": Family(MetaClip2Model, CLIPImageProcessorPil, MetaClip2Encoder),
     "siglip": Family(SiglipModel, SiglipImageProcessorPil, SiglipEncoder),
     "siglip2": Family(Siglip2Model, Siglip2ImageProcessorPil, NaflexEncoder),
 }
@@ -224,7 +245,8 @@ def load(settings: Settings) -> ClipEncoder:
         model, report = family.model.from_pretrained(
             settings.model,
             dtype=torch.float32,
-            use_safetensors=True,
+            use_safetensors=_has_safetensors(settings.model, settings.revision),
+            weights_only=True,
             output_loading_info=True,
             **options,
         )
@@ -237,6 +259,8 @@ def load(settings: Settings) -> ClipEncoder:
             raise InputError(
                 f"{name}: its tokenizer needs the package sentencepiece: pip install -e '.[siglip]'"
             ) from None
+        if "weights_only" in str(error):
+            raise InputError(f"{name}: {NOT_DATA}") from None
         raise InputError(
             f"{name}: cannot be loaded with transformers: {reason(error, settings.model)}; give "
             "a folder that save_pretrained wrote, or a hub identifier"
@@ -247,3 +271,19 @@ def load(settings: Settings) -> ClipEncoder:
             f"complete {kind} checkpoint"
         )
     return family.encoder(settings, model, tokenizer, processor)
+
+
+def _has_safetensors(model: str, revision: str | None) -> bool:
+    """Whether weights are in the format that holds nothing but data; it is always preferred."""
+    folder = Path(model)
+    if folder.is_dir():
+        return any(folder.glob("model*.safetensors")) or not any(folder.glob(PICKLED))
+    for name in SAFETENSORS:
+        try:
+            hf_hub_download(model, name, revision=revision)
+        except EntryNotFoundError:
+            continue
+        except Exception:  # whoever loads the model says what is wrong
+            return True
+        return True
+    return False

@@ -1,5 +1,6 @@
 """Bad input ends in one message that helps, and leaves nothing half-written."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +43,16 @@ def append(project: Project, text: str) -> None:
     """Write more into the configuration, below what is there."""
     with project.path("config.yaml").open("a") as file:
         file.write(text)
+
+
+def reorder(project: Project) -> None:
+    """Take the images from a card whose source counts classes, which the list has the other way."""
+    source = {"name": "list", "layout": "csv", "splits": {"test": "test.csv"}, "names": [*"zbca"]}
+    card = {"title": "Tiny", "classes": NAMES, "sources": [source]}
+    project.path("card.yaml").write_text(json.dumps(card), "utf-8")
+    project.path("images/test.csv").write_text("path,label\ntest/zebra/000.png,z\n", "utf-8")
+    dataset = {"card": "card.yaml", "images": {"root": "images"}, "classes": NAMES[::-1]}
+    project.change_config(lambda c: c["datasets"].update(tiny=dataset))
 
 
 IN_CONFIG = [
@@ -90,6 +101,30 @@ IN_CONFIG = [
         ("config.yaml: datasets.tiny.images.test: not found: images/tset",),
     ),
     Case(
+        "classes in another order than the card's",
+        reorder,
+        "work/tiny/images/test.parquet",
+        ("config.yaml: datasets.tiny.images: source list of the card", '"zebra" stands at 1'),
+    ),
+    Case(
+        "missing model folder",
+        lambda p: p.change_config(lambda c: c["encoders"]["clip"].update(model="models/nowhere")),
+        "cache/clip/tiny/text-photo.h5",
+        ("config.yaml: encoders.clip.model: models/nowhere: not found",),
+    ),
+    Case(
+        "model that is not cached, without a network",
+        lambda p: p.change_config(lambda c: c["encoders"]["clip"].update(model="owner/name")),
+        RESULT,
+        ("config.yaml: encoders.clip: owner/name: it is not in the local cache of the hub",),
+    ),
+    Case(
+        "folder of another library",
+        lambda p: p.change_config(lambda c: c["encoders"]["clip"].update(library="open-clip")),
+        RESULT,
+        ("config.yaml: encoders.clip.model: model: ", "set `library: transformers`"),
+    ),
+    Case(
         "missing descriptions",
         lambda p: p.change_config(lambda c: c["datasets"]["tiny"].pop("descriptions")),
         CUPL,
@@ -133,12 +168,6 @@ IN_JOBS = [
         lambda p: p.path("images/test/zebre").mkdir(),
         "work/tiny/images/test.parquet",
         ("datasets.tiny.images.test", '"zebre" names no class', 'did you mean "zebra"?'),
-    ),
-    Case(
-        "missing model folder",
-        lambda p: p.change_config(lambda c: c["encoders"]["clip"].update(model="models/nowhere")),
-        "cache/clip/tiny/text-photo.h5",
-        ("models/nowhere", "give a folder"),
     ),
     Case(
         "truncated pool shard",
