@@ -142,6 +142,7 @@ def caption(kind: str, text: str) -> str:
         text = re.sub(r"([.!\"()*#:;~])", " ", text)
     else:
         text = re.sub(r"([,.'!?\"()*#:;~])", "", text).replace("-", " ").replace("/", " ")
+        text = text.replace("<person>", "person")
     words = re.sub(r"\s{2,}", " ", text).rstrip("\n").strip(" ").split(" ")
     return " ".join(words[:30])
 
@@ -200,6 +201,7 @@ def case(kind: str, fits: int) -> Case:
         image_terms=IMAGE_TERMS,
         text_terms=terms_of_layers(TEXT_LAYERS[kind], TOWER, 35) + 2 * TOWER,
         unit="x ",
+        mark="[SEP]",
         resize="squash",
         mean=MEAN,
         std=STD,

@@ -1,8 +1,10 @@
 """Tiny random checkpoints, each in its publisher's format, and what its library makes of them."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from string import punctuation
 from typing import Any
 
 import torch
@@ -70,6 +72,7 @@ class Case:
         mean: of the normalisation.
         std: of the normalisation.
         unit: what takes one token.
+        mark: a special token of its tokenizer.
         image_terms: terms that are added up between a pixel and a feature, over all layers.
         text_terms: the same between a token and a feature.
     """
@@ -88,6 +91,7 @@ class Case:
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.25, 0.25, 0.25)
     unit: str = "x"
+    mark: str = EOS
 
 
 def terms_of_layers(layers: int, width: int, tokens: int, hidden: int = 2) -> int:
@@ -221,6 +225,12 @@ def _save_siglip(folder: Path) -> dict[str, Any]:
     return {"model": str(folder)}
 
 
+def canonical(text: str) -> str:
+    """A text without punctuation and capitals, as the publisher reads it for a classifier."""
+    spaced = text.replace("_", " ").lower()
+    return re.sub(r"\s+", " ", re.sub(f"[{re.escape(punctuation)}]", "", spaced)).strip()
+
+
 def _siglip_reference(
     settings: dict[str, Any], images: list[Image.Image], texts: list[str]
 ) -> Reference:
@@ -229,7 +239,10 @@ def _siglip_reference(
     processor = SiglipImageProcessorPil.from_pretrained(folder)
     pixels = processor(images=images, return_tensors="pt")["pixel_values"]
     tokens = AutoTokenizer.from_pretrained(folder)(
-        texts, padding="max_length", truncation=True, return_tensors="pt"
+        [canonical(text) for text in texts],
+        padding="max_length",
+        truncation=True,
+        return_tensors="pt",
     )
     with torch.no_grad():
         out = model.vision_model(pixel_values=pixels)

@@ -96,6 +96,7 @@ def case(
         image_terms=image_terms,
         text_terms=terms_of_layers(1, 16, CONTEXT, hidden=4) + 2 * 16,
         unit="x ",
+        mark="<end_of_text>",
         mean=MEAN,
         std=STD,
     )

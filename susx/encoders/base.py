@@ -16,6 +16,7 @@ from torch import Tensor
 
 from susx.compute import pick_device
 from susx.config_encoders import Encoder as Settings
+from susx.encoders.texts import cleaned
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -110,17 +111,26 @@ class TorchEncoder(ABC):
     def patch_features(self, pixels: Tensor) -> Tensor:
         """Embed the P patches of (B, 3, H, W) inputs on the device as (B, P, d)."""
 
+    @property
+    def special_tokens(self) -> Sequence[str]:
+        """What the tokenizer reads as marks, such as the end of a text; none if not overridden."""
+        return ()
+
+    def clean(self, text: str) -> str:
+        """Clean a text as the publisher does before tokenising; unchanged if not overridden."""
+        return text
+
     @abstractmethod
     def tokens(self, texts: Sequence[str]) -> Tokens:
-        """Turn B texts into the named inputs of `text_features`, each (B, L)."""
+        """Turn B cleaned texts into the named inputs of `text_features`, each (B, L)."""
 
     @abstractmethod
     def text_features(self, tokens: Tokens) -> Tensor:
         """Embed tokens on the device as (B, d)."""
 
     @abstractmethod
-    def count_truncated(self, texts: Sequence[str]) -> int:
-        """Count the texts that `encode_texts` cuts."""
+    def truncated(self, texts: Sequence[str]) -> int:
+        """Count the cleaned texts that `tokens` cuts."""
 
     @torch.inference_mode()
     def encode_images(self, batch: Tensor) -> Tensor:
@@ -134,9 +144,25 @@ class TorchEncoder(ABC):
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Embed texts as (B, d) float32 rows on the CPU, not normalised; long texts are cut."""
-        tokens = {name: ids.to(self._device) for name, ids in self.tokens(texts).items()}
-        return self._texts(tokens).float().cpu()
+        """Embed texts as (B, d) float32 rows on the CPU, not normalised; long texts are cut.
+
+        Raises:
+            InputError: if a text holds a special token of the tokenizer.
+        """
+        tokens = self.tokens(self._cleaned(texts))
+        on_device = {name: ids.to(self._device) for name, ids in tokens.items()}
+        return self._texts(on_device).float().cpu()
+
+    def count_truncated(self, texts: Sequence[str]) -> int:
+        """Count the texts that `encode_texts` cuts.
+
+        Raises:
+            InputError: if a text holds a special token of the tokenizer.
+        """
+        return self.truncated(self._cleaned(texts))
+
+    def _cleaned(self, texts: Sequence[str]) -> list[str]:
+        return cleaned(texts, self.clean, self.special_tokens, self.name)
 
     def _placed(self, batch: Tensor) -> Tensor:
         return self.scale(batch.to(self._device)).to(self._dtype)

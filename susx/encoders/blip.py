@@ -44,6 +44,7 @@ class Format:
         max_tokens: context of the text, with its two special tokens.
         erased: characters that are deleted from texts.
         spaced: characters that become spaces.
+        renamed: a word that training captions have in angle brackets, and what it becomes.
     """
 
     library: str
@@ -52,15 +53,18 @@ class Format:
     max_tokens: int
     erased: str
     spaced: str
+    renamed: tuple[str, str] = ("", "")
 
     def clean(self, text: str) -> list[str]:
         """Return the words of a text as its publisher prepares captions, uncut."""
         table = str.maketrans(self.spaced, " " * len(self.spaced), self.erased)
-        return text.lower().translate(table).split()
+        return text.lower().translate(table).replace(*self.renamed).split()
 
 
 BLIP = Format("blip", None, False, 35, erased="", spaced='.!"()*#:;~')
-TCL = Format("tcl", 6, True, 30, erased=",.'!?\"()*#:;~", spaced="-/")
+TCL = Format(
+    *("tcl", 6, True, 30), erased=",.'!?\"()*#:;~", spaced="-/", renamed=("<person>", "person")
+)
 
 
 class DualEncoder(TorchEncoder):
@@ -116,10 +120,20 @@ class DualEncoder(TorchEncoder):
         hidden: Tensor = self._model["vision"](pixel_values=pixels).last_hidden_state
         return hidden
 
+    @property
+    def special_tokens(self) -> Sequence[str]:
+        """What the tokenizer reads as marks, such as the end of a text."""
+        tokens: list[str] = self._tokenizer.all_special_tokens
+        return tokens
+
+    def clean(self, text: str) -> str:
+        """Clean a text as the publisher does captions, uncut."""
+        return " ".join(self._form.clean(text))
+
     def tokens(self, texts: Sequence[str]) -> Tokens:
-        """Clean and tokenise, with as many columns as the longest text needs."""
+        """Tokenise, with as many columns as the longest text needs."""
         tokens = self._tokenizer(
-            [" ".join(self._form.clean(text)[:MAX_WORDS]) for text in texts],
+            [" ".join(text.split()[:MAX_WORDS]) for text in texts],
             padding=True,
             truncation=True,
             max_length=self._form.max_tokens,
@@ -133,13 +147,12 @@ class DualEncoder(TorchEncoder):
         features: Tensor = self._model["text_proj"](hidden[:, 0])
         return features
 
-    def count_truncated(self, texts: Sequence[str]) -> int:
-        """Count the texts with too many words or tokens."""
-        words = [self._form.clean(text) for text in texts]
-        tokens = self._tokenizer([" ".join(row) for row in words], truncation=False)["input_ids"]
+    def truncated(self, texts: Sequence[str]) -> int:
+        """Count the cleaned texts with too many words or tokens."""
+        tokens = self._tokenizer(list(texts), truncation=False)["input_ids"]
         return sum(
-            len(row) > MAX_WORDS or len(ids) > self._form.max_tokens
-            for row, ids in zip(words, tokens, strict=True)
+            len(text.split()) > MAX_WORDS or len(ids) > self._form.max_tokens
+            for text, ids in zip(texts, tokens, strict=True)
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from susx.config_encoders import Encoder as Settings
 from susx.encoders.base import Tokens, TorchEncoder, Traits
 from susx.encoders.hub import folder_of, reason
+from susx.encoders.texts import as_written
 from susx.errors import InputError, listing, suggestion
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class OpenClipEncoder(TorchEncoder):
             notes=notes,
         )
         super().__init__(settings, model, traits)
+        self._clean: Callable[[str], str] = getattr(tokenizer, "clean_fn", as_written)
+        tokenizer.clean_fn = as_written  # cleaning twice would resolve entities twice as often
         self._tokenizer = tokenizer
         self._transform = transform
         self._context = int(tokenizer.context_length)
@@ -109,6 +112,19 @@ class OpenClipEncoder(TorchEncoder):
             "tokens in the joint space; leave `calip` out of `evaluation.methods`"
         )
 
+    @property
+    def special_tokens(self) -> Sequence[str]:
+        """What the tokenizer reads as marks, such as the end of a text."""
+        wrapped = getattr(self._tokenizer, "tokenizer", None)  # of transformers, where it is one
+        if wrapped is not None:
+            tokens: list[str] = wrapped.all_special_tokens
+            return tokens
+        return [self._tokenizer.decoder[token] for token in self._tokenizer.all_special_ids]
+
+    def clean(self, text: str) -> str:
+        """Clean a text as open_clip's tokenizer does by itself."""
+        return self._clean(text)
+
     def tokens(self, texts: Sequence[str]) -> Tokens:
         """Tokenise, with as many columns as the context."""
         return {"text": self._tokenizer(list(texts))}
@@ -118,8 +134,8 @@ class OpenClipEncoder(TorchEncoder):
         features: Tensor = self._model.encode_text(tokens["text"], normalize=False)
         return features
 
-    def count_truncated(self, texts: Sequence[str]) -> int:
-        """Count the texts that read otherwise in a context one token longer."""
+    def truncated(self, texts: Sequence[str]) -> int:
+        """Count the cleaned texts that read otherwise in a context one token longer."""
         cut = self._tokenizer(list(texts))
         longer = self._tokenizer(list(texts), context_length=self._context + 1)
         return int((longer[:, : self._context] != cut).any(dim=1).sum())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
@@ -23,6 +23,7 @@ from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2Imag
 from susx.config_encoders import Encoder as Settings
 from susx.encoders.base import Tokens, TorchEncoder, Traits
 from susx.encoders.hub import reason
+from susx.encoders.texts import as_written, clip_text, siglip_text
 from susx.errors import InputError, listing
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 class ClipEncoder(TorchEncoder):
     """A model of the CLIP family (Radford et al., arXiv:2103.00020; Xu et al., 2309.16671)."""
 
+    cleaning: Callable[[str], str] = staticmethod(clip_text)
     padding: bool | str = True
     tokenizer_inputs: tuple[str, ...] = ("input_ids", "attention_mask")
 
@@ -75,10 +77,20 @@ class ClipEncoder(TorchEncoder):
         projected: Tensor = self._model.visual_projection(normed)
         return projected
 
+    @property
+    def special_tokens(self) -> Sequence[str]:
+        """What the tokenizer reads as marks, such as the end of a text."""
+        tokens: list[str] = self._tokenizer.all_special_tokens
+        return tokens
+
+    def clean(self, text: str) -> str:
+        """Clean a text as the publisher does before the tokenizer reads it."""
+        return self.cleaning(text)
+
     def tokens(self, texts: Sequence[str]) -> Tokens:
         """Tokenise as the publisher does, with as many columns as the longest text needs."""
         tokens = self._tokenizer(
-            self._clean(texts),
+            list(texts),
             padding=self.padding,
             truncation=True,
             max_length=self._context,
@@ -91,23 +103,28 @@ class ClipEncoder(TorchEncoder):
         pooled: Tensor = self._model.get_text_features(**tokens).pooler_output
         return pooled
 
-    def count_truncated(self, texts: Sequence[str]) -> int:
-        """Count the texts longer than the text encoder's context."""
-        tokens = self._tokenizer(self._clean(texts), truncation=False)["input_ids"]
+    def truncated(self, texts: Sequence[str]) -> int:
+        """Count the cleaned texts longer than the text encoder's context."""
+        tokens = self._tokenizer(list(texts), truncation=False)["input_ids"]
         return sum(len(row) > self._context for row in tokens)
 
-    def _clean(self, texts: Sequence[str]) -> list[str]:
-        return list(texts)
+
+class MetaClip2Encoder(ClipEncoder):
+    """MetaCLIP 2 (Chuang et al., arXiv:2507.22062), whose tokenizer reads texts as written."""
+
+    cleaning = staticmethod(as_written)
 
 
 class SiglipEncoder(ClipEncoder):
     """SigLIP (Zhai et al., arXiv:2303.15343) or SigLIP 2 of fixed size (arXiv:2502.14786).
 
-    Texts are lower-cased, padded to the full context and not masked, as in training. Their
+    Texts are padded to the full context and not masked, as in training; the published SigLIP 2
+    checkpoints name a tokenizer class that would keep upper case and punctuation. Their
     sigmoid loss has a bias beside the scale; it is the same for all classes, so that it changes
     neither their order nor their softmax, and is only recorded.
     """
 
+    cleaning = staticmethod(siglip_text)
     padding = "max_length"
     tokenizer_inputs = ("input_ids",)
 
@@ -129,10 +146,6 @@ class SiglipEncoder(ClipEncoder):
         tokens = self._model.vision_model(pixel_values=pixels).last_hidden_state
         pooled: Tensor = self._model.vision_model.head(tokens.flatten(0, 1)[:, None])
         return pooled.reshape(*tokens.shape[:2], -1)
-
-    def _clean(self, texts: Sequence[str]) -> list[str]:
-        # The published SigLIP 2 checkpoints name a tokenizer class that keeps upper case.
-        return [text.lower() for text in texts]
 
 
 class NaflexEncoder(SiglipEncoder):
@@ -202,7 +215,7 @@ class Family(NamedTuple):
 
 FAMILIES = {
     "clip": Family(CLIPModel, CLIPImageProcessorPil, ClipEncoder),
-    "metaclip_2": Family(MetaClip2Model, CLIPImageProcessorPil, ClipEncoder),
+    "metaclip_2": Family(MetaClip2Model, CLIPImageProcessorPil, MetaClip2Encoder),
     "siglip": Family(SiglipModel, SiglipImageProcessorPil, SiglipEncoder),
     "siglip2": Family(Siglip2Model, Siglip2ImageProcessorPil, NaflexEncoder),
 }

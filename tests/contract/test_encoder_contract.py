@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -220,11 +221,20 @@ def test_long_texts_are_cut_to_the_context_and_counted(encoder: Encoder, case: C
     assert_close(made[0], made[1], text_roundings(case))
 
 
-@pytest.mark.parametrize("text", ["", "日本 😀", "[PAD][EOS]", "line\nbreak"])
+@pytest.mark.parametrize("text", ["", "日本 😀", "line\nbreak"])
 def test_any_text_can_be_embedded(encoder: Encoder, text: str) -> None:
     features = encoder.encode_texts([text, "cat"])
     assert features.isfinite().all()
     assert features.norm(dim=1).min() > 0
+
+
+def test_special_token_in_a_text_is_refused(encoder: Encoder, case: Case) -> None:
+    for text in (f"a cat {case.mark} or a dog", f"cat{case.mark.upper()}"):
+        says = rf'text "cat|"a cat .* holds "{re.escape(case.mark)}", a special token of encoder'
+        with pytest.raises(InputError, match=says):
+            encoder.encode_texts(["a cat", text])
+        with pytest.raises(InputError, match=says):
+            encoder.count_truncated([text])
 
 
 def test_loading_twice_gives_the_same_encoder(encoder: Encoder, settings: Settings) -> None:

@@ -233,6 +233,7 @@ def test_missing_tokenizer_is_named(said: dict[str, Any], kind: str) -> None:
     [
         "A photo of a Cat.",
         'salt-and-pepper, half/half; it\'s #1 (really?) ~ "quoted"',
+        "a <Person> with a dog",
         "  two   spaces\tand a tab \n",
         " ".join(f"w{i}" for i in range(40)),
         "",
