@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from susx.class_names import named_classes
 from susx.config_datasets import card_path, load_card
 from susx.datasets.sources import locate
 
@@ -31,13 +32,12 @@ def image_key(dataset, split):
 @cache
 def image_place(dataset):
     """Where the images of a dataset are, and in which layout."""
-    card = DATASETS[dataset].card
+    section, key = DATASETS[dataset], f"config.yaml: datasets.{dataset}"
+    card = load_card(section.card) if section.card else None
+    own = section.model_dump()["classes"] if card and IMAGES[dataset].root else None
     try:
-        return locate(
-            IMAGES[dataset],
-            load_card(card) if card else None,
-            f"config.yaml: datasets.{dataset}.images",
-        )
+        classes = named_classes(own, None, f"{key}.classes") if own else None
+        return locate(IMAGES[dataset], card, f"{key}.images", classes)
     except InputError as error:
         raise Refused(str(error)) from None
 

@@ -122,7 +122,7 @@ def check_dataset(
     if not section.labelled:
         return check
     try:
-        place = locate(section, facts, key)
+        place = locate(section, facts, key, classes)
     except InputError as error:
         check.problems.append(str(error))
         return check

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from susx.config_sources import NamedSource, Shards
+from susx.config_sources import AnySource, NamedSource, Shards
 from susx.errors import InputError, listing, suggestion
 from susx.manifests import ClassManifest, find_all
 
@@ -78,6 +78,43 @@ def numbered_indices(
         )
     indices = class_indices(classes, names, source, origin)
     return [indices[name] for name in names]
+
+
+def check_positions(
+    classes: ClassManifest, card: ClassManifest, source: AnySource, key: str
+) -> None:
+    """Make sure that classes of a configuration stand where the card's do, if a source counts them.
+
+    Names may be worded otherwise, but not mean the class of another position.
+
+    Args:
+        classes: of the configuration.
+        card: classes of the card, whose positions the source's names or numbers mean.
+        source: of the card.
+        key: of the dataset's images in config.yaml, for error messages.
+
+    Raises:
+        InputError: if there are more or fewer classes, or one stands at another position.
+    """
+    if not source.names and not (isinstance(source, Shards) and source.order == "card"):
+        return
+    counted = f"source {source.name} of the card tells classes by their positions in the card"
+    if len(classes) != len(card):
+        raise InputError(
+            f"{key}: {counted}, which lists {len(card)}, but `classes` of the dataset are "
+            f"{len(classes)}; list all of them in the card's order"
+        )
+    for theirs in card:
+        ours = classes.classes[theirs.index]
+        for entry, manifest in ((theirs, classes), (ours, card)):
+            found = manifest.find(entry.name)
+            if found not in (None, theirs.index):
+                place, other = sorted((theirs.index + 1, found + 1))
+                raise InputError(
+                    f'{key}: {counted}, but "{entry.name}" stands at {place} in one and at {other} '
+                    "in the other of the card's classes and `classes` of the dataset; list them "
+                    "in the card's order"
+                )
 
 
 def _check_order(classes: ClassManifest, names: Sequence[str], source: Shards, origin: str) -> None:

@@ -22,9 +22,10 @@ from susx.config_sources import (
     Split,
     WebdatasetShards,
 )
+from susx.datasets.naming import check_positions
 from susx.errors import InputError, listing, suggestion
 from susx.images import Listing, examined, visible_folders
-from susx.manifests import ClassManifest, Table
+from susx.manifests import ClassManifest, Table, class_manifest
 
 SOURCES: TypeAdapter[AnySource] = TypeAdapter(AnySource)
 OWN = "own"
@@ -105,17 +106,28 @@ class Place:
         }
 
 
-def locate(images: Images, card: Card | None, key: str) -> Place:
+def locate(
+    images: Images, card: Card | None, key: str, classes: ClassManifest | None = None
+) -> Place:
     """Find the source of a dataset's images.
 
     Args:
         images: folders by split, or a root.
         card: dataset card, whose sources are looked for below a root, in its order.
         key: of `images` in config.yaml, for error messages.
+        classes: those of the dataset, if they may be others than the card's.
 
     Raises:
-        InputError: if nothing of what the card lists is there, or can be downloaded.
+        InputError: if nothing of what the card lists is there, or can be downloaded, or if it tells
+            classes by positions that these classes do not have.
     """
+    place = _located(images, card, key)
+    if images.root is not None and card is not None and classes is not None:
+        check_positions(classes, class_manifest(card.model_dump()["classes"]), place.source, key)
+    return place
+
+
+def _located(images: Images, card: Card | None, key: str) -> Place:
     if images.root is None:
         folders: dict[Split, str | None] = {
             "train": images.train,

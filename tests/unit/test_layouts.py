@@ -367,3 +367,47 @@ def test_a_listed_image_that_changed_is_refused(tmp_path: Path) -> None:
     write_image(folder / row[0], seed=1)
     with pytest.raises(InputError, match=r"image_1\.jpg: changed or gone"):
         read_listed(record)
+
+
+OWN_CLASSES = [
+    (["cat", "dog"], None),
+    (["kitty", "hound"], None),
+    (["kitty", "dog"], None),
+    (["Kater", {"name": "hound", "aliases": ["dog"]}], None),
+    (["dog", "cat"], '"cat" stands at 1 in one and at 2 in the other'),
+    (["dog", "kitty"], '"dog" stands at 1 in one and at 2'),
+    ([{"name": "hound", "aliases": ["dog"]}, "kitty"], '"dog" stands at 1 in one and at 2'),
+    (["cat"], "which lists 2, but `classes` of the dataset are 1"),
+    (["cat", "dog", "cow"], "which lists 2, but `classes` of the dataset are 3"),
+]
+
+
+@pytest.mark.parametrize(("own", "problem"), OWN_CLASSES)
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"layout": "csv", "splits": {"test": "t.csv"}, "names": ["c", "d"]},
+        {"layout": "webdataset", "splits": {"test": "t.tar"}, "order": "card"},
+    ],
+    ids=["names", "order"],
+)
+def test_own_classes_stand_where_a_source_counts_those_of_the_card(
+    tmp_path: Path, source: dict[str, Any], own: list[Any], problem: str | None
+) -> None:
+    card = Card.model_validate(
+        {"title": "Pets", "classes": ["cat", "dog"], "sources": [{"name": "a", **source}]}
+    )
+    (tmp_path / source["splits"]["test"]).touch()
+    images, classes = Images(root=str(tmp_path)), class_manifest(own)
+    if problem is None:
+        assert locate(images, card, "images", classes).source.name == "a"
+    else:
+        with pytest.raises(InputError, match=rf"^images: source a of the card tells .*{problem}"):
+            locate(images, card, "images", classes)
+
+
+def test_own_classes_in_any_order_are_found_by_name(tmp_path: Path) -> None:
+    source = {"name": "a", "layout": "csv", "splits": {"test": "t.csv"}}
+    card = Card.model_validate({"title": "Pets", "classes": ["cat", "dog"], "sources": [source]})
+    (tmp_path / "t.csv").touch()
+    locate(Images(root=str(tmp_path)), card, "images", class_manifest(["dog", "cat", "cow"]))

@@ -1,5 +1,6 @@
 """Bad input ends in one message that helps, and leaves nothing half-written."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +43,16 @@ def append(project: Project, text: str) -> None:
     """Write more into the configuration, below what is there."""
     with project.path("config.yaml").open("a") as file:
         file.write(text)
+
+
+def reorder(project: Project) -> None:
+    """Take the images from a card whose source counts classes, which the list has the other way."""
+    source = {"name": "list", "layout": "csv", "splits": {"test": "test.csv"}, "names": [*"zbca"]}
+    card = {"title": "Tiny", "classes": NAMES, "sources": [source]}
+    project.path("card.yaml").write_text(json.dumps(card), "utf-8")
+    project.path("images/test.csv").write_text("path,label\ntest/zebra/000.png,z\n", "utf-8")
+    dataset = {"card": "card.yaml", "images": {"root": "images"}, "classes": NAMES[::-1]}
+    project.change_config(lambda c: c["datasets"].update(tiny=dataset))
 
 
 IN_CONFIG = [
@@ -88,6 +99,12 @@ IN_CONFIG = [
         ),
         "work/tiny/images/test.parquet",
         ("config.yaml: datasets.tiny.images.test: not found: images/tset",),
+    ),
+    Case(
+        "classes in another order than the card's",
+        reorder,
+        "work/tiny/images/test.parquet",
+        ("config.yaml: datasets.tiny.images: source list of the card", '"zebra" stands at 1'),
     ),
     Case(
         "missing descriptions",
