@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from susx.config_encoders import Encoder as Settings
 from susx.encoders.base import Tokens, TorchEncoder, Traits
 from susx.encoders.hub import folder_of, reason
+from susx.encoders.openai_files import openai_weights
 from susx.encoders.texts import as_written
 from susx.errors import InputError, listing, suggestion
 
@@ -23,17 +24,28 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CONFIGURATION = "open_clip_config.json"
+PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
 SCALING = 2  # to a tensor, and normalised: how every transformation of open_clip ends
 TOKENIZERS = ("*.json", "*.txt", "*.model")
 WEIGHTS = ("open_clip*.safetensors", "open_clip_pytorch_model.bin")  # in order of preference
 
 
 class Source(NamedTuple):
-    """How open_clip is asked for a model: its name for it, a tag or file, the activation."""
+    """How open_clip is asked for a model.
+
+    Attributes:
+        name: its name for the architecture, or for a folder.
+        pretrained: tag or file.
+        weights: tensors by name, in place of a file that it cannot read.
+        quick_gelu: whether the activation is that, whatever the architecture says.
+        preprocessing: what is done to images, where the library does not know.
+    """
 
     name: str
     pretrained: str | None = None
+    weights: Mapping[str, Tensor] | None = None
     quick_gelu: bool = False
+    preprocessing: Mapping[str, Any] = {}
 
 
 class OpenClipEncoder(TorchEncoder):
@@ -171,12 +183,7 @@ def load(settings: Settings) -> OpenClipEncoder:
     try:
         config = open_clip.get_model_config(source.name)
         _refuse_code(config, settings.model)
-        model, transform = open_clip.create_model_from_pretrained(
-            source.name,
-            pretrained=source.pretrained,
-            force_quick_gelu=source.quick_gelu,
-            weights_only=True,
-        )
+        model, transform = _created(source, open_clip)
         tokenizer = open_clip.get_tokenizer(source.name)
     except InputError:
         raise
@@ -184,14 +191,37 @@ def load(settings: Settings) -> OpenClipEncoder:
         if "weights_only" in str(error):
             raise InputError(
                 f"encoder model {settings.model}: its weights cannot be read as data only: they "
-                "are broken, a pickle that could run code, or a TorchScript archive; take "
-                "safetensors, which OpenAI's models have on the hub (timm/resnet50_clip.openai)"
+                "are broken, or a pickle that could run code; take safetensors"
             ) from None
         raise InputError(
             f"encoder model {settings.model}: cannot be loaded with open_clip: "
             f"{reason(error, settings.model)}"
         ) from None
     return OpenClipEncoder(settings, model, tokenizer, transform, int(config["embed_dim"]))
+
+
+def _created(source: Source, open_clip: Any) -> tuple[Any, Any]:
+    """Model and transformation of images."""
+    if source.weights is None:
+        options = {f"image_{key}": value for key, value in source.preprocessing.items()}
+        made: tuple[Any, Any] = open_clip.create_model_from_pretrained(
+            source.name,
+            pretrained=source.pretrained,
+            force_quick_gelu=source.quick_gelu,
+            weights_only=True,
+            **options,
+        )
+        return made
+    model = open_clip.create_model(
+        source.name,
+        force_quick_gelu=source.quick_gelu,
+        force_preprocess_cfg=source.preprocessing,
+        pretrained_text=False,
+    )
+    model.load_state_dict(source.weights)
+    steps = open_clip.transform
+    config = steps.PreprocessCfg(**model.visual.preprocess_cfg)
+    return model, steps.image_transform_v2(config, is_train=False)
 
 
 def _library() -> Any:
@@ -228,15 +258,34 @@ def _source(settings: Settings, open_clip: Any) -> Source:
             f"encoder model {name}: files and tags have no revision; remove `revision`, or name a "
             "hub model in place of `architecture`"
         )
-    tag = {} if Path(name).is_file() else open_clip.get_pretrained_cfg(architecture, name)
-    if not tag and not Path(name).is_file():
+    if Path(name).is_file():
+        return _file(name, architecture, open_clip)
+    tag = open_clip.get_pretrained_cfg(architecture, name)
+    if not tag:
         tags = open_clip.list_pretrained_tags_by_model(architecture)
         raise InputError(
             f"encoder model {name}: neither a file nor a tag of {architecture}; its tags are "
             f"{listing(tags, 20)}"
         )
     # The library only warns where weights of a tag were trained with another activation.
-    return Source(architecture, name, bool(tag.get("quick_gelu")))
+    return Source(architecture, name, quick_gelu=bool(tag.get("quick_gelu")))
+
+
+def _file(path: str, architecture: str, open_clip: Any) -> Source:
+    """A checkpoint file, whose preprocessing is that of the architecture's published weights."""
+    weights, said = openai_weights(path), preprocessing(architecture, open_clip)
+    if weights is None:
+        return Source(architecture, path, preprocessing=said)
+    # OpenAI trained all of its models with that activation.
+    return Source(architecture, weights=weights, quick_gelu=True, preprocessing=said)
+
+
+def preprocessing(architecture: str, open_clip: Any) -> dict[str, Any]:
+    """What all tags of an architecture do to images; OpenAI's, if there are none or they differ."""
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    known = [open_clip.get_pretrained_cfg(architecture, tag) for tag in tags]
+    said = [{key: tag[key] for key in PREPROCESSING if key in tag} for tag in known]
+    return dict(said[0]) if said and all(one == said[0] for one in said) else {}
 
 
 def _folder(model: str, revision: str | None) -> Path:
