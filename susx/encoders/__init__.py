@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from susx.config_encoders import LIBRARIES
 from susx.config_encoders import Encoder as Settings
+from susx.errors import InputError
+from susx.model_files import model_problem
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -71,6 +73,8 @@ def load_encoder(settings: Settings) -> Encoder:
     """
     from susx.encoders.trial import tried  # which imports PyTorch
 
+    if problem := model_problem(settings):
+        raise InputError("encoder {} {}".format(*problem))
     module, function = LIBRARIES[settings.library].split(":")
     load: Callable[[Settings], Encoder] = getattr(import_module(module), function)
     return tried(load(settings))

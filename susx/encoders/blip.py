@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,7 @@ class DualEncoder(TorchEncoder):
         model: Any,
         tokenizer: Any,
         temperature: float,
+        notes: Mapping[str, str],
     ) -> None:
         side = int(model["vision"].config.image_size)
         traits = Traits(
@@ -89,7 +90,7 @@ class DualEncoder(TorchEncoder):
                 "image_mean": list(MEAN),
                 "image_std": list(STD),
             },
-            notes={"vocabulary_sha256": _vocabulary_sha256(tokenizer)},
+            notes={"vocabulary_sha256": _vocabulary_sha256(tokenizer), **notes},
         )
         super().__init__(settings, model, traits)
         self._form = form
@@ -192,7 +193,7 @@ def _load(settings: Settings, form: Format) -> DualEncoder:
         raise InputError(f"{name}: `temp` is {temperature:g}, but a temperature is positive")
     vocabulary = model["text"].config.vocab_size
     tokenizer = _load_tokenizer(settings.tokenizer or TOKENIZER, vocabulary)
-    return DualEncoder(settings, form, model, tokenizer, temperature)
+    return DualEncoder(settings, form, model, tokenizer, temperature, checkpoint.notes)
 
 
 def _load_tokenizer(source: str, vocabulary: int) -> Any:

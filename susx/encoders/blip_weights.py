@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,14 @@ from transformers import BertConfig, BertModel, BlipVisionConfig, BlipVisionMode
 
 from susx.encoders.hub import folder_of
 from susx.errors import InputError, listing
+from susx.model_files import OF_TRANSFORMERS, model_config
 
 WEIGHTS = (".safetensors", ".bin", ".pth", ".pt")  # in order of preference
 HEAD = 64  # width of an attention head, in every published size of ViT and BERT
+VISION = "vision_model."
+"""What names of transformers' vision tower begin with."""
+INITIAL = "logit_scale_init_value"
+"""Logarithm of the inverse of the temperature, as transformers' configurations call it."""
 TIMM_NAMES = (
     ("embeddings.class_embedding", "cls_token"),
     ("embeddings.position_embedding", "pos_embed"),
@@ -40,11 +45,13 @@ class Checkpoint:
         name: file, folder or hub identifier, for messages.
         tensors: tensors by name.
         prefix: what was cut off from the names.
+        notes: what goes on record.
     """
 
     name: str
     tensors: Mapping[str, Tensor]
     prefix: str = ""
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def below(self, prefix: str) -> Checkpoint:
         """Return the part whose names start with a prefix, which is cut off."""
@@ -114,7 +121,7 @@ def read_checkpoint(model: str, revision: str | None) -> Checkpoint:
     path = _file_of(model, revision)
     try:
         if path.suffix == ".safetensors":
-            return Checkpoint(model, load_file(path))
+            return _as_published(Checkpoint(model, load_file(path)), path.parent)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling fails in many ways, none of which runs code
         raise InputError(
@@ -127,13 +134,36 @@ def read_checkpoint(model: str, revision: str | None) -> Checkpoint:
     tensors = {k: v for k, v in weights.items() if isinstance(k, str) and isinstance(v, Tensor)}
     if not tensors:
         raise InputError(f"encoder model {path}: holds no tensors by name; it is no checkpoint")
-    return Checkpoint(model, tensors)
+    return _as_published(Checkpoint(model, tensors), path.parent)
+
+
+def _as_published(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
+    """Rename what transformers' BlipForImageTextRetrieval wrote, which is BLIP without `temp`.
+
+    Its temperature is the one that training started with, which its configuration tells.
+    """
+    if not any(key.startswith(VISION) for key in checkpoint.tensors):
+        return checkpoint
+    tensors = {_published_name(key): tensor for key, tensor in checkpoint.tensors.items()}
+    initial = model_config(folder).get(INITIAL)
+    if "temp" in tensors or not isinstance(initial, float):
+        return Checkpoint(checkpoint.name, tensors)
+    tensors["temp"] = torch.tensor(math.exp(-initial), dtype=torch.float64)
+    notes = {"logit_scale_from": f"config.json: {INITIAL}"}
+    return Checkpoint(checkpoint.name, tensors, notes=notes)
+
+
+def _published_name(key: str) -> str:
+    """Publisher's name of what transformers calls so."""
+    if not key.startswith(VISION):
+        return key
+    return f"visual_encoder.{_timm_name(key.removeprefix(VISION))}"
 
 
 def _file_of(model: str, revision: str | None) -> Path:
     if Path(model).is_file():
         return Path(model)
-    folder = folder_of(model, revision, [f"*{suffix}" for suffix in WEIGHTS])
+    folder = folder_of(model, revision, [OF_TRANSFORMERS, *(f"*{suffix}" for suffix in WEIGHTS)])
     for suffix in WEIGHTS:
         found = sorted(folder.glob(f"*{suffix}"))
         if len(found) > 1:

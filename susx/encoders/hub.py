@@ -10,6 +10,11 @@ from huggingface_hub import errors, snapshot_download
 
 from susx.errors import InputError
 
+NOT_DATA = (
+    "its weights cannot be read as data only: they are broken, or a pickle that could run code; "
+    "take safetensors"
+)
+"""Why a file of torch is refused."""
 REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (
         errors.GatedRepoError,

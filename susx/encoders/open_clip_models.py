@@ -15,7 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from susx.config_encoders import Encoder as Settings
 from susx.encoders.base import Tokens, TorchEncoder, Traits
-from susx.encoders.hub import folder_of, reason
+from susx.encoders.hub import NOT_DATA, folder_of, reason
 from susx.encoders.openai_files import openai_weights
 from susx.encoders.texts import as_written
 from susx.errors import InputError, listing, suggestion
@@ -189,10 +189,7 @@ def load(settings: Settings) -> OpenClipEncoder:
         raise
     except Exception as error:  # the library raises many kinds for missing and broken files
         if "weights_only" in str(error):
-            raise InputError(
-                f"encoder model {settings.model}: its weights cannot be read as data only: they "
-                "are broken, or a pickle that could run code; take safetensors"
-            ) from None
+            raise InputError(f"encoder model {settings.model}: {NOT_DATA}") from None
         raise InputError(
             f"encoder model {settings.model}: cannot be loaded with open_clip: "
             f"{reason(error, settings.model)}"
@@ -242,11 +239,6 @@ def _library() -> Any:
 def _source(settings: Settings, open_clip: Any) -> Source:
     name, architecture = settings.model, settings.architecture
     if architecture is None:
-        if Path(name).is_file():
-            raise InputError(
-                f"encoder model {name}: is a checkpoint file; set `architecture` to open_clip's "
-                "name for the model in it, such as RN50-quickgelu"
-            )
         return Source(f"local-dir:{_folder(name, settings.revision)}")
     if architecture not in open_clip.list_models():
         raise InputError(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -22,7 +25,7 @@ from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2Imag
 
 from susx.config_encoders import Encoder as Settings
 from susx.encoders.base import Tokens, TorchEncoder, Traits
-from susx.encoders.hub import reason
+from susx.encoders.hub import NOT_DATA, reason
 from susx.encoders.texts import as_written, clip_text, siglip_text
 from susx.errors import InputError, listing
 
@@ -205,6 +208,11 @@ def _transparency(processor: Any) -> Literal["dropped", "white"]:
     return "white" if getattr(processor, "do_convert_rgb", None) else "dropped"
 
 
+SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
+"""Weights in one file, or where those in several are."""
+PICKLED = "pytorch_model*.bin"
+
+
 class Family(NamedTuple):
     """Classes for one `model_type`: of the model, of its image processor, and ours."""
 
@@ -237,7 +245,8 @@ def load(settings: Settings) -> ClipEncoder:
         model, report = family.model.from_pretrained(
             settings.model,
             dtype=torch.float32,
-            use_safetensors=True,
+            use_safetensors=_has_safetensors(settings.model, settings.revision),
+            weights_only=True,
             output_loading_info=True,
             **options,
         )
@@ -250,6 +259,8 @@ def load(settings: Settings) -> ClipEncoder:
             raise InputError(
                 f"{name}: its tokenizer needs the package sentencepiece: pip install -e '.[siglip]'"
             ) from None
+        if "weights_only" in str(error):
+            raise InputError(f"{name}: {NOT_DATA}") from None
         raise InputError(
             f"{name}: cannot be loaded with transformers: {reason(error, settings.model)}; give "
             "a folder that save_pretrained wrote, or a hub identifier"
@@ -260,3 +271,19 @@ def load(settings: Settings) -> ClipEncoder:
             f"complete {kind} checkpoint"
         )
     return family.encoder(settings, model, tokenizer, processor)
+
+
+def _has_safetensors(model: str, revision: str | None) -> bool:
+    """Whether weights are in the format that holds nothing but data; it is always preferred."""
+    folder = Path(model)
+    if folder.is_dir():
+        return any(folder.glob("model*.safetensors")) or not any(folder.glob(PICKLED))
+    for name in SAFETENSORS:
+        try:
+            hf_hub_download(model, name, revision=revision)
+        except EntryNotFoundError:
+            continue
+        except Exception:  # whoever loads the model says what is wrong
+            return True
+        return True
+    return False

@@ -11,6 +11,7 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import Tensor
+from transformers import BertTokenizer, BlipConfig, BlipForImageTextRetrieval
 
 from susx.config import Encoder as Settings
 from susx.config_encoders import local_files
@@ -19,8 +20,21 @@ from susx.encoders.blip import BLIP, TCL
 from susx.encoders.blip_weights import interpolated
 from susx.errors import InputError
 from susx.images import decode
-from tests.blip_cases import IMAGE_TERMS, SIDE, caption, published, save, squashed, towers
+from tests.blip_cases import (
+    DIM,
+    IMAGE_TERMS,
+    PATCH,
+    SIDE,
+    TOWER,
+    VOCABULARY,
+    caption,
+    published,
+    save,
+    squashed,
+    towers,
+)
 from tests.closeness import LANES, assert_close, random_walk
+from tests.encoder_cases import widen
 from tests.helpers import colour_of, image_bytes
 
 TEXTS = ["a photo of a cat", "dog"]
@@ -59,6 +73,61 @@ def test_safetensors_hold_the_same_model(kind: str, said: dict[str, Any], tmp_pa
     again = load(kind, said, model=str(tmp_path / "model.safetensors"))
     expected = load(kind, said).provenance["weights_sha256"]
     assert again.provenance["weights_sha256"] == expected
+
+
+@pytest.fixture(scope="module")
+def of_transformers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of BlipForImageTextRetrieval, which has every other weight drawn anew."""
+    tower = {"hidden_size": TOWER, "intermediate_size": 2 * TOWER, "num_attention_heads": 2}
+    config = BlipConfig(
+        text_config=tower
+        | {"num_hidden_layers": 3, "vocab_size": len(VOCABULARY) + 2, "max_position_embeddings": 48}
+        | {"layer_norm_eps": 1e-12, "encoder_hidden_size": TOWER},
+        vision_config=tower
+        | {"num_hidden_layers": 2, "image_size": SIDE, "patch_size": PATCH, "layer_norm_eps": 1e-6},
+        image_text_hidden_size=DIM,
+        logit_scale_init_value=2.6592,
+    )
+    model = BlipForImageTextRetrieval(config)
+    widen(model)
+    folder = tmp_path_factory.mktemp("retrieval")
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("pickled", [False, True])
+def test_folder_of_transformers_is_the_same_model(
+    of_transformers: Path, said: dict[str, Any], tmp_path: Path, pickled: bool
+) -> None:
+    model = BlipForImageTextRetrieval.from_pretrained(of_transformers).eval()
+    folder = of_transformers
+    if pickled:
+        folder = tmp_path / "pickled"
+        folder.mkdir()
+        shutil.copy(of_transformers / "config.json", folder)
+        torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    encoder = load("blip", said, model=str(folder))
+    assert encoder.logit_scale == pytest.approx(14.2849, rel=1e-4)
+    assert encoder.provenance["logit_scale_from"] == "config.json: logit_scale_init_value"
+    pixels = torch.stack([encoder.preprocess(image) for image in IMAGES])
+    with torch.no_grad():
+        hidden = model.vision_model(pixel_values=squashed(IMAGES, SIDE)).last_hidden_state
+        images = model.vision_proj(hidden[:, 0])
+        tokens = BertTokenizer.from_pretrained(said["tokenizer"])(
+            TEXTS, padding=True, return_tensors="pt"
+        )
+        states = model.text_encoder(tokens["input_ids"], tokens["attention_mask"])
+        texts = model.text_proj(states.last_hidden_state[:, 0])
+    assert_close(encoder.encode_images(pixels), images, random_walk(IMAGE_TERMS, LANES))
+    assert_close(encoder.encode_texts(TEXTS), texts, random_walk(IMAGE_TERMS, LANES))
+
+
+def test_folder_of_transformers_without_a_temperature_is_refused(
+    of_transformers: Path, said: dict[str, Any], tmp_path: Path
+) -> None:
+    shutil.copy(of_transformers / "model.safetensors", tmp_path)
+    with pytest.raises(InputError, match=r"weights are missing \(temp"):
+        load("blip", said, model=str(tmp_path))
 
 
 def test_folder_with_two_checkpoints_is_ambiguous(tmp_path: Path, said: dict[str, Any]) -> None:

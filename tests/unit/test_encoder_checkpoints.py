@@ -1,17 +1,20 @@
 """Checkpoints that are missing, broken, of another kind, or up to something."""
 
 import json
+import os
 import re
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from huggingface_hub.errors import EntryNotFoundError
 from safetensors.torch import load_file, save_file
 from transformers import CLIPModel
 
 from susx.config import Encoder as Settings
-from susx.encoders import Encoder, load_encoder
+from susx.encoders import Encoder, load_encoder, transformers_models
 from susx.errors import InputError
 from tests.closeness import LANES, assert_close, random_walk
 from tests.encoder_cases import CLIP_TEXT_TERMS
@@ -60,9 +63,12 @@ def test_half_precision_checkpoint_is_loaded(checkpoint: Path) -> None:
     assert torch.equal(made, load(checkpoint).encode_texts(TEXTS))
 
 
-@pytest.mark.parametrize("model", ["no/such/folder", "nobody/no-such-model"])
-def test_missing_model_is_named(model: str) -> None:
-    with pytest.raises(InputError, match=rf"(?s)encoder model {model}: .*give a folder that save_"):
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [("no/such/folder", "not found"), ("nobody/no-such-model", ".*give a folder that save_")],
+)
+def test_missing_model_is_named(model: str, says: str) -> None:
+    with pytest.raises(InputError, match=rf"(?s)encoder model {model}: {says}"):
         load(model)
 
 
@@ -112,12 +118,60 @@ def test_weights_of_another_shape_are_refused(checkpoint: Path) -> None:
         load(checkpoint)
 
 
-def test_pickled_weights_are_not_loaded(checkpoint: Path) -> None:
+def test_pickled_weights_are_read_as_data(checkpoint: Path) -> None:
+    expected = load(checkpoint)
     weights = load_file(checkpoint / "model.safetensors")
     torch.save(weights, checkpoint / "pytorch_model.bin")
     (checkpoint / "model.safetensors").unlink()
-    with pytest.raises(InputError, match="clip: cannot be loaded with transformers"):
+    made = load(checkpoint)
+    assert made.provenance["weights_sha256"] == expected.provenance["weights_sha256"]
+    assert torch.equal(made.encode_texts(TEXTS), expected.encode_texts(TEXTS))
+
+
+def test_safetensors_are_preferred(checkpoint: Path) -> None:
+    (checkpoint / "pytorch_model.bin").write_bytes(b"broken")
+    load(checkpoint)
+
+
+class Trap:
+    """Leaves a trace when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.trace),)
+
+
+def test_code_in_a_pickle_is_not_run(checkpoint: Path, tmp_path: Path) -> None:
+    weights = load_file(checkpoint / "model.safetensors")
+    (checkpoint / "model.safetensors").unlink()
+    torch.save(weights | {"x": Trap(tmp_path / "trace")}, checkpoint / "pytorch_model.bin")
+    with pytest.raises(InputError, match="clip: its weights cannot be read as data only"):
         load(checkpoint)
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize(
+    ("there", "asked"),
+    [
+        ({"model.safetensors"}, True),
+        ({"model.safetensors.index.json", "pytorch_model.bin"}, True),
+        ({"pytorch_model.bin"}, False),
+        (set(), False),
+    ],
+)
+def test_hub_is_asked_for_safetensors_first(
+    monkeypatch: pytest.MonkeyPatch, there: set[str], asked: bool
+) -> None:
+    def download(model: str, name: str, revision: str | None) -> str:
+        assert (model, revision) == ("owner/name", "abc")
+        if name not in there:
+            raise EntryNotFoundError(name)
+        return name
+
+    monkeypatch.setattr(transformers_models, "hf_hub_download", download)
+    assert transformers_models._has_safetensors("owner/name", "abc") is asked
 
 
 @pytest.mark.parametrize(
