@@ -47,14 +47,12 @@ include: "rules/evaluate.smk"
 include: "rules/classifier.smk"
 include: "rules/report.smk"
 include: "rules/ends.smk"
+include: "rules/ready.smk"
 include: "rules/stale.smk"
-
-
-localrules:
-    all,
 
 
 rule all:
     default_target: True
     input:
         result_files(),
+    localrule: True

@@ -102,6 +102,9 @@ def decide(dag, reporting):
             wanted,
             Memory(kept.memory, PLANNING_READS),
         )
+        stale = {job for job in jobs if not made.stale.keys().isdisjoint(job.output)}
+        if not reporting:
+            refuse_unready(stale)
         if not (workflow.dryrun or is_locked()):
             made.prepare(kept)
     except InputError as error:
@@ -109,7 +112,6 @@ def decide(dag, reporting):
     if reporting:
         refuse_stale_report(jobs, made.stale)
     drop_dangling_links(jobs)
-    stale = {job for job in jobs if not made.stale.keys().isdisjoint(job.output)}
     for job in set(jobs) - stale:
         for path in job.input:
             path._file = flag(path._file, "ancient")

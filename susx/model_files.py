@@ -38,6 +38,15 @@ def model_problem(settings: Encoder) -> tuple[str, str] | None:
     return ("model", f"{settings.model}: {problem}") if problem else None
 
 
+def encoder_extra(settings: Encoder) -> str | None:
+    """Extra of this package that an encoder needs, if that shows without loading it."""
+    folder = Path(settings.model)
+    if settings.library == "open-clip":
+        return "open-clip"
+    pieces = (folder / "spiece.model").exists() and not (folder / "tokenizer.json").exists()
+    return "siglip" if settings.library == "transformers" and pieces else None
+
+
 def _is_path(name: str) -> bool:
     """Whether a name can only be that of a file or folder here."""
     parts = name.removeprefix(HUB_PREFIX).split("/")

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import shorten
 
-from huggingface_hub import errors, snapshot_download
+from huggingface_hub import HfApi, errors, is_offline_mode, snapshot_download
 
+from susx.artifacts.hub import snapshot_commit
 from susx.errors import InputError
 
 NOT_DATA = (
@@ -15,6 +16,8 @@ NOT_DATA = (
     "take safetensors"
 )
 """Why a file of torch is refused."""
+PATIENCE = 5.0
+"""Seconds that the hub has to say whether it has a model; the job that loads it waits longer."""
 REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (
         errors.GatedRepoError,
@@ -37,6 +40,14 @@ REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (errors.EntryNotFoundError, "it lacks a file that is needed"),
     (errors.HFValidationError, "there is no such folder here, and it is no hub identifier"),
 )
+
+FINAL = (
+    errors.RepositoryNotFoundError,  # gated ones too
+    errors.RevisionNotFoundError,
+    errors.HFValidationError,
+    errors.OfflineModeIsEnabled,
+)
+"""Errors that a job would meet as well."""
 
 
 def reason(error: BaseException, model: str) -> str:
@@ -68,3 +79,25 @@ def folder_of(model: str, revision: str | None, patterns: Sequence[str]) -> Path
         raise InputError(
             f"encoder model {model}: cannot be loaded: {reason(error, model)}"
         ) from None
+
+
+def hub_problem(model: str, revision: str | None) -> str | None:
+    """Say why a model cannot come from the hub, or None if it may.
+
+    What lies in the local cache is not asked for. A hub that does not answer says nothing.
+
+    Args:
+        model: hub identifier.
+        revision: branch, tag or commit; None for the main branch.
+    """
+    if snapshot_commit(model, revision):
+        return None
+    try:
+        if is_offline_mode():
+            raise errors.OfflineModeIsEnabled()
+        HfApi().model_info(model, revision=revision, timeout=PATIENCE)
+    except FINAL as error:
+        return reason(error, model)
+    except Exception:  # of the network's many failures none tells anything of the model
+        return None
+    return None

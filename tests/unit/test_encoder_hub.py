@@ -119,3 +119,40 @@ def test_models_of_the_hub_are_those_that_are_not_here(tmp_path: Path) -> None:
     ]
     for settings, models in cases:
         assert published_models(settings) == models, settings
+
+
+ASKED = [
+    (http_error(errors.RepositoryNotFoundError), "no such model on the hub"),
+    (http_error(errors.GatedRepoError), "it is gated"),
+    (http_error(errors.RevisionNotFoundError), "correct `revision`"),
+    (errors.HFValidationError("a//b"), "it is no hub identifier"),
+    (http_error(errors.HfHubHTTPError), None),
+    (TimeoutError(), None),
+    (None, None),
+]
+
+
+@pytest.mark.parametrize(("cause", "says"), ASKED, ids=lambda p: type(p).__name__)
+def test_hub_is_asked_once_and_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, cause: Exception | None, says: str | None
+) -> None:
+    asked = []
+
+    def answers(self: object, model: str, revision: str | None, timeout: float) -> None:
+        asked.append((model, revision, timeout <= 10))
+        if cause:
+            raise cause
+
+    monkeypatch.setattr(hub, "is_offline_mode", lambda: False)
+    monkeypatch.setattr(hub.HfApi, "model_info", answers)
+    said = hub.hub_problem("owner/name", "abc")
+    assert asked == [("owner/name", "abc", True)]
+    assert said is None if says is None else says in str(said)
+
+
+def test_model_in_the_cache_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "snapshot_commit", lambda model, revision: "0" * 40)
+    monkeypatch.setattr(hub, "is_offline_mode", lambda: True)
+    assert hub.hub_problem("owner/name", None) is None
+    monkeypatch.setattr(hub, "snapshot_commit", lambda model, revision: None)
+    assert "HF_HUB_OFFLINE is set" in str(hub.hub_problem("owner/name", None))

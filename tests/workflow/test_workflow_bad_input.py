@@ -107,6 +107,24 @@ IN_CONFIG = [
         ("config.yaml: datasets.tiny.images: source list of the card", '"zebra" stands at 1'),
     ),
     Case(
+        "missing model folder",
+        lambda p: p.change_config(lambda c: c["encoders"]["clip"].update(model="models/nowhere")),
+        "cache/clip/tiny/text-photo.h5",
+        ("config.yaml: encoders.clip.model: models/nowhere: not found",),
+    ),
+    Case(
+        "model that is not cached, without a network",
+        lambda p: p.change_config(lambda c: c["encoders"]["clip"].update(model="owner/name")),
+        RESULT,
+        ("config.yaml: encoders.clip: owner/name: it is not in the local cache of the hub",),
+    ),
+    Case(
+        "folder of another library",
+        lambda p: p.change_config(lambda c: c["encoders"]["clip"].update(library="open-clip")),
+        RESULT,
+        ("config.yaml: encoders.clip.model: model: ", "set `library: transformers`"),
+    ),
+    Case(
         "missing descriptions",
         lambda p: p.change_config(lambda c: c["datasets"]["tiny"].pop("descriptions")),
         CUPL,
@@ -150,12 +168,6 @@ IN_JOBS = [
         lambda p: p.path("images/test/zebre").mkdir(),
         "work/tiny/images/test.parquet",
         ("datasets.tiny.images.test", '"zebre" names no class', 'did you mean "zebra"?'),
-    ),
-    Case(
-        "missing model folder",
-        lambda p: p.change_config(lambda c: c["encoders"]["clip"].update(model="models/nowhere")),
-        "cache/clip/tiny/text-photo.h5",
-        ("models/nowhere", "give a folder"),
     ),
     Case(
         "truncated pool shard",

@@ -1,0 +1,27 @@
+"""The extras of this package, and whether what they bring is installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+EXTRAS = {
+    "llm": ("httpx2", "openai"),
+    "open-clip": ("open_clip",),
+    "report": ("altair", "jinja2", "vl_convert"),
+    "s3": ("s3fs",),
+    "sd": ("accelerate", "diffusers"),
+    "siglip": ("sentencepiece",),
+    "web": ("aiohttp", "idna", "img2dataset", "protego"),
+}
+"""Modules of every extra that jobs import."""
+
+
+def extra_problem(extra: str) -> str | None:
+    """Say what an extra lacks and how to install it, or None if it is there.
+
+    Nothing is imported: a package may be there and still not load.
+    """
+    lacking = next((module for module in EXTRAS[extra] if find_spec(module) is None), None)
+    if lacking is None:
+        return None
+    return f"needs {lacking}, which is not installed: pip install 'susx[{extra}]'"
