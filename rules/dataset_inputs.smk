@@ -3,7 +3,7 @@
 from functools import cache
 
 from susx.class_names import named_classes
-from susx.config_datasets import card_path, load_card
+from susx.config_datasets import card_files, card_path, load_card
 from susx.datasets.sources import locate
 
 DOWNLOADED_DATASETS = [name for name, images in IMAGES.items() if images.download]
@@ -14,7 +14,10 @@ def class_files(wildcards):
     dataset, key = DATASETS[wildcards.dataset], f"datasets.{wildcards.dataset}"
     if isinstance(dataset.classes, str):
         return existing(dataset.classes, f"{key}.classes")
-    return [] if dataset.classes else existing(card_path(dataset.card), f"{key}.card")
+    if dataset.classes:
+        return []
+    existing(card_path(dataset.card), f"{key}.card")
+    return list(map(str, card_files(dataset.card)))
 
 
 def name_source(dataset):

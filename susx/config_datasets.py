@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,9 +18,9 @@ from pydantic import (
 from susx.config_problems import described
 from susx.config_sources import Address, AnySource, Split
 from susx.config_texts import DESCRIPTION_QUESTIONS, Questions
-from susx.config_types import FilePath, Positive, Section, Template
+from susx.config_types import FilePath, Positive, Section, Template, repeats
 from susx.errors import InputError, suggestion
-from susx.yaml_files import load_yaml
+from susx.yaml_files import parse_yaml, yaml_text
 
 CARDS = Path(__file__).parent / "datasets/cards"
 DEFAULT_ENSEMBLE = [
@@ -163,10 +164,8 @@ class Card(Section):
     @field_validator("sources")
     @classmethod
     def _names_differ(cls, sources: list[AnySource]) -> list[AnySource]:
-        names = [source.name for source in sources]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f'two are called "{name}"; rename one')
+        if repeated := repeats(source.name for source in sources):
+            raise ValueError(f'two are called "{repeated[0]}"; rename one')
         return sources
 
 
@@ -198,25 +197,50 @@ def load_card(card: str | Path) -> Card:
     """Read a dataset card; its `classes` are then a list, with all that is known of each.
 
     Raises:
-        InputError: naming the file and the key.
+        InputError: naming the file and the key, or the cards that name each other in a circle.
     """
-    path = card_path(card)
-    data = load_yaml(path)
+    files = card_files(card)
+    own, last = _read(files[0]), _read(files[-1])
+    entries = last.classes
+    if last.wnids:
+        entries = [
+            entry.model_copy(update={"wnid": wnid})
+            for entry, wnid in zip(last.classes, last.wnids, strict=True)
+            if isinstance(entry, ClassEntry)
+        ]
+    return own.model_copy(update={"classes": entries})
+
+
+def card_files(card: str | Path) -> list[Path]:
+    """Files that the classes of a card come from: its own, and those of the cards it names.
+
+    Raises:
+        InputError: as `load_card` does.
+    """
+    files = [card_path(card)]
+    while isinstance(named := _read(files[-1]).classes, str):
+        path = card_path(named)
+        if path.resolve() in [file.resolve() for file in files]:
+            circle = " -> ".join(map(str, [*files, path]))
+            raise InputError(
+                f"{files[0]}: classes: cards name each other in a circle ({circle}); list the "
+                "classes in one of them"
+            )
+        files.append(path)
+    return files
+
+
+def _read(path: Path) -> Card:
+    return _parsed(path, yaml_text(path))
+
+
+@lru_cache(maxsize=64)  # planning asks for each card a dozen times, and few name so many
+def _parsed(path: Path, text: str) -> Card:
+    data = parse_yaml(text, path)
     if not isinstance(data, dict):
         raise InputError(f"{path}: a dataset card is a mapping with `title` and `classes`")
     try:
-        read = Card.model_validate(data)
+        return Card.model_validate(data)
     except ValidationError as error:
         lines = [f"{path}: {problem}" for problem in described(error, Card)]
         raise InputError("\n".join(lines)) from None
-    if isinstance(read.classes, str):
-        if card_path(read.classes) == path:
-            raise InputError(f"{path}: classes: names this very card; list the classes")
-        return read.model_copy(update={"classes": load_card(read.classes).classes})
-    if read.wnids:
-        entries = [
-            entry.model_copy(update={"wnid": wnid})
-            for entry, wnid in zip(read.classes, read.wnids, strict=True)
-        ]
-        return read.model_copy(update={"classes": entries})
-    return read

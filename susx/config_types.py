@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -31,10 +33,14 @@ def _with_placeholder(template: str) -> str:
     return template
 
 
+def repeats(names: Iterable[T]) -> list[T]:
+    """What stands more than once, in the order of first places."""
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
 def _without_repeats(names: list[T]) -> list[T]:
-    for position, name in enumerate(names):
-        if name in names[:position]:
-            raise ValueError(f'"{name}" is listed twice; remove one')
+    if repeated := repeats(names):
+        raise ValueError(f'"{repeated[0]}" is listed twice; remove one')
     return names
 
 

@@ -19,20 +19,40 @@ def load_yaml(path: str | Path) -> Any:
     Raises:
         InputError: if the file is missing or is not YAML, or a key stands twice in a mapping.
     """
+    return parse_yaml(yaml_text(path), path)
+
+
+def yaml_text(path: str | Path) -> str:
+    """Text of a YAML file.
+
+    Raises:
+        InputError: if it is missing or no text.
+    """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        return Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: file not found") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not valid YAML: {error}") from None
+
+
+def parse_yaml(text: str, path: str | Path) -> Any:
+    """Read the text of a YAML file.
+
+    Raises:
+        InputError: if it is not YAML, or a key stands twice in a mapping.
+    """
+    try:
         loader = LOADER(text)
         node = loader.get_single_node()
         if repeated := _repeated(node):
             raise InputError(f"{path}: {repeated}")
         return loader.construct_document(node) if node else None
-    except FileNotFoundError:
-        raise InputError(f"{path}: file not found") from None
     except InputError:
         raise
     except yaml.MarkedYAMLError as error:
         raise InputError(f"{path}: {_problem(error, text)}") from None
-    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid YAML: {error}") from None
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from susx.config_sources import AnySource, NamedSource, Shards
+from susx.config_types import repeats
 from susx.errors import InputError, listing, suggestion
 from susx.manifests import ClassManifest, find_all
 
@@ -62,7 +63,7 @@ def numbered_indices(
             f"{origin}: nothing says which class a number means; where the numbers are those of "
             f"the card, say `order: card` in its source {source.name}"
         )
-    if repeated := _repeated(names):
+    if repeated := repeats(names):
         raise InputError(f"{origin}: several numbers are called {listing(sorted(repeated))}")
     known = set(source.names)
     unknown = [
@@ -124,7 +125,7 @@ def _check_order(classes: ClassManifest, names: Sequence[str], source: Shards, o
             f"{origin}: tells of {len(names)} classes, but there are {len(classes)}, so that its "
             "numbers mean others"
         )
-    repeated = _repeated(names)
+    repeated = set(repeats(names))
     for number, name in enumerate(names):
         index = classes.find(_cut(name, source))
         if index not in (None, number) and name not in repeated:
@@ -136,7 +137,3 @@ def _check_order(classes: ClassManifest, names: Sequence[str], source: Shards, o
 
 def _cut(name: str, source: NamedSource) -> str:
     return re.sub(source.strip or "(?!)", "", name)
-
-
-def _repeated(names: Sequence[str]) -> set[str]:
-    return {name for name in names if names.count(name) > 1}

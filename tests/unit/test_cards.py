@@ -1,13 +1,14 @@
 """The built-in dataset cards, and cards by name."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from susx.class_names import named_classes
 from susx.config import parse_config, tuning_split, with_card
-from susx.config_datasets import CARDS, built_in_cards, card_path, load_card
+from susx.config_datasets import CARDS, built_in_cards, card_files, card_path, load_card
 from susx.config_sources import CoopSplit
 from susx.errors import InputError
 from susx.manifests import ClassManifest, class_manifest
@@ -208,11 +209,40 @@ def test_broken_part_of_a_card_is_named(tmp_path: Path, lines: str, problem: str
         load_card(path)
 
 
-def test_a_card_may_not_have_its_own_classes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_cards_in_a_circle_are_named(tmp_path: Path, length: int) -> None:
+    files = [tmp_path / f"{number}.yaml" for number in range(length)]
+    for file, following in zip(files, [*files[1:], files[0]], strict=True):
+        file.write_text(f"title: Pets\nclasses: {following}\n", "utf-8")
+    circle = " -> ".join(map(str, [*files, files[0]]))
+    with pytest.raises(InputError) as caught:
+        load_card(files[0])
+    assert str(caught.value) == (
+        f"{files[0]}: classes: cards name each other in a circle ({circle}); list the classes in "
+        "one of them"
+    )
+
+
+def test_classes_of_a_card_come_from_all_cards_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text("title: A\nclasses: b.yaml\ntemplate: one {}\n", "utf-8")
+    Path("b.yaml").write_text("title: B\nclasses: c.yaml\ntemplate: two {}\n", "utf-8")
+    Path("c.yaml").write_text("title: C\nclasses: [cat]\nwnids: [n1]\n", "utf-8")
+    assert [str(file) for file in card_files("a.yaml")] == ["a.yaml", "b.yaml", "c.yaml"]
+    card = load_card("a.yaml")
+    assert (card.title, card.template) == ("A", "one {}")
+    assert [(entry.name, entry.wnid) for entry in card.classes] == [("cat", "n1")]
+    assert card_files("imagenet-sketch") == [card_path("imagenet-sketch"), card_path("imagenet")]
+
+
+def test_a_card_that_changes_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "card.yaml"
-    path.write_text(f"title: Pets\nclasses: {path}\n", "utf-8")
-    with pytest.raises(InputError, match="names this very card"):
-        load_card(path)
+    for name in ("cat", "dog"):
+        path.write_text(f"title: Pets\nclasses: [{name}]\n", "utf-8")
+        os.utime(path, ns=(0, 0))
+        assert [entry.name for entry in load_card(path).classes] == [name]
 
 
 def test_wnids_are_joined_to_their_classes(tmp_path: Path) -> None:

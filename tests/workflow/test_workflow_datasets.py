@@ -38,3 +38,18 @@ def test_a_dataset_in_the_layout_of_its_card_is_checked_and_listed(fresh_project
     assert [record.label for record in table.records] == [0, 1, 2, 3, 3]
     assert (table.meta["source"], table.meta["n_unreadable"]) == ("list", 1)
     assert fresh_project.plan("check/listed.json", manifest).made == {"check/listed.json"}
+
+
+def test_classes_follow_every_card_that_they_come_from(fresh_project: Project) -> None:
+    fresh_project.path("names.yaml").write_text("title: Names\nclasses: [cat, dog]\n", "utf-8")
+    fresh_project.path("card.yaml").write_text("title: Pets\nclasses: names.yaml\n", "utf-8")
+    dataset = {"card": "card.yaml", "images": {"test": "images/test"}}
+    fresh_project.change_config(lambda config: config["datasets"].update(pets=dataset))
+    target = "work/pets/classes.json"
+    fresh_project.run(target)
+    assert fresh_project.run(target).made == set()
+
+    fresh_project.path("names.yaml").write_text("title: Names\nclasses: [cat, cow]\n", "utf-8")
+
+    assert fresh_project.run(target).made == {target}
+    assert [entry["name"] for entry in fresh_project.read_json(target)["classes"]] == ["cat", "cow"]
