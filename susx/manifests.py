@@ -52,7 +52,7 @@ class ClassManifest:
     def __iter__(self) -> Any:
         return iter(self.classes)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """Class names in label order."""
         return [entry.name for entry in self.classes]
