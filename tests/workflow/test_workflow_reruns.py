@@ -70,6 +70,28 @@ def test_a_new_class_rebuilds_all_but_the_pool(project: Project) -> None:
     assert result.provenance["classes_sha256"] == after["sha256"]
 
 
+def test_a_renamed_class_embeds_no_image_again(project: Project) -> None:
+    renamed = ["striped horse", *NAMES[1:]]
+    classes = [{"name": renamed[0], "aliases": [NAMES[0]]}, *NAMES[1:]]
+    project.change_config(lambda config: config["datasets"]["tiny"].update(classes=classes))
+    before = {name: read_cache(project.path(name)) for name in IMAGES}
+
+    outcome = project.run(RESULT)
+
+    assert outcome.made >= IMAGES | TEXTS  # which name their classes
+    for name in IMAGES:
+        log = project.path(f"logs/embed_images/clip/tiny/{name.split('-')[-1][:-3]}.log")
+        rows = len(before[name])
+        assert f"{rows} of {rows} images are embedded already" in log.read_text("utf-8")
+        after = read_cache(project.path(name))
+        assert np.array_equal(after.features, before[name].features)
+        assert after.meta["classes_sha256"] != before[name].meta["classes_sha256"]
+    assert not outcome.made & POOL
+    assert [entry["name"] for entry in project.read_json("work/tiny/classes.json")["classes"]] == (
+        renamed
+    )
+
+
 def test_editing_descriptions_reruns_only_what_reads_them(project: Project) -> None:
     before = hashes_of(project)
     descriptions = project.read_descriptions()
