@@ -46,7 +46,8 @@ def model_key(job):
 
 def lacking_packages(jobs):
     """What jobs need that is not installed here, where they run with what is installed here."""
-    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    settings = workflow.deployment_settings
+    if settings and DeploymentMethod.CONDA in settings.deployment_method:
         return
     for who, extra in sorted({needed for job in jobs for needed in needed_extras(job)}):
         if problem := extra_problem(extra):

@@ -103,7 +103,8 @@ def decide(dag, reporting):
             Memory(kept.memory, PLANNING_READS),
         )
         stale = {job for job in jobs if not made.stale.keys().isdisjoint(job.output)}
-        refuse_unready(stale)
+        if not reporting:
+            refuse_unready(stale)
         if not (workflow.dryrun or is_locked()):
             made.prepare(kept)
     except InputError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 EXTRAS = {
+    "heic": ("pillow_heif",),
     "llm": ("httpx2", "openai"),
     "open-clip": ("open_clip",),
     "report": ("altair", "jinja2", "vl_convert"),

@@ -12,16 +12,20 @@ FIRST = (
     *("predict",),
 )
 SECOND = (
-    *("embed_images", "embed_patches", "embed_support", "describe_classes"),
-    *("join_descriptions", "search_shard"),
+    *("describe_classes", "join_descriptions", "search_shard"),
     *("join_chunks", "search_embeddings", "match_captions", "query_service"),
     *("evaluate", "collate", "export_classifier", "analyse", "summary", "embed_text"),
 )
 THIRD = (
     *("image_manifest", "list_unlabelled", "draw_support", "select_support"),
-    *("download_support", "embed_shard", "report"),
+    *("embed_images", "embed_patches", "embed_support", "report"),
 )
-STAGES = dict.fromkeys(FIRST, 1) | dict.fromkeys(SECOND, 2) | dict.fromkeys(THIRD, 3)
+FOURTH = ("download_support", "embed_shard")
+STAGES = {
+    stage: version
+    for version, stages in enumerate((FIRST, SECOND, THIRD, FOURTH), start=1)
+    for stage in stages
+}
 """Version of every stage, by the name of its rule."""
 
 UNREPEATABLE = frozenset(

@@ -213,6 +213,11 @@ def _transparency(processor: Any) -> Literal["dropped", "white"]:
     return "white" if getattr(processor, "do_convert_rgb", None) else "dropped"
 
 
+SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
+"""Weights in one file, or where those in several are."""
+PICKLED = "pytorch_model*.bin"
+
+
 class Family(NamedTuple):
     """Classes for one `model_type`: of the model, of its image processor, and ours."""
 

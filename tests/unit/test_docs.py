@@ -21,9 +21,10 @@ from snakemake.cli import get_argument_parser
 import susx.classifier_file
 from susx.cli import app
 from susx.config import parse_config, with_card
-from susx.config_datasets import Card, load_yaml
+from susx.config_datasets import Card
 from susx.errors import InputError
 from susx.methods import METHODS
+from susx.yaml_files import load_yaml
 from tests.pages import PAGES, ROOT, WRITTEN, blocks, commands, text_of
 from tests.unit.made_photos import photos_classifier
 
