@@ -112,7 +112,8 @@ rule download_support:
         kept=IN_WORK,
         limit=lambda w: candidate_limit(w.support),
         wanted=lambda w: wanted_images(w.support),
-        rules=CONFIG.download.model_dump(exclude={"wave_factor", "rerank", "threads"}),
+        rules=CONFIG.download.model_dump(exclude=DOWNLOADED_ANYHOW),
+        crawler=crawler(CONFIG.download.user_agent),
         encoder=judge_settings,
         selection=lambda w: selection(w.support),
         added_formats=ADDED_FORMATS,
@@ -120,7 +121,7 @@ rule download_support:
         listed=judge_models,
         how=lambda w: {
             "folder": f"{WORK}/{w.dataset}/support/{w.support}/downloads",
-            "threads": CONFIG.download.threads,
+            "fetch": CONFIG.download.model_dump(include={"threads", "user_agent"}),
             "encoder": judge_runs(w),
         },
     script:

@@ -19,7 +19,7 @@ def main(job):
     candidates = (read_table(path, Candidate, classes.sha256) for path in job.input.candidates)
     ranking, pool = merge_candidates(candidates, classes, params.limit, may_lack=True)
     wanted = Wanted(**params.wanted)
-    rules = Rules(**params.rules, threads=params.how["threads"])
+    rules = Rules(**params.rules, **params.how["fetch"])
     outcomes = download_images(ranking, wanted, rules, params.how["folder"])
     chosen_by = None
     if params.encoder:
