@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from susx.errors import InputError, closest
 from susx.manifests import ClassManifest
+from susx.spelling import unaccented
 
 Words = tuple[str, ...]
 APOSTROPHES = str.maketrans("", "", "'’")
@@ -21,9 +21,8 @@ def words(text: str) -> Words:
 
     `bazaar (outdoor)` and `outdoor bazaar` have the same.
     """
-    plain = unicodedata.normalize("NFKD", text.replace("_", " ").casefold())
-    letters = "".join(c for c in plain if not unicodedata.combining(c))
-    return tuple(sorted(re.findall(r"\w+", letters.translate(APOSTROPHES))))
+    plain = unaccented(text).casefold().replace("_", " ").translate(APOSTROPHES)
+    return tuple(sorted(re.findall(r"\w+", plain)))
 
 
 def keys_of_classes(

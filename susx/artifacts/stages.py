@@ -14,12 +14,13 @@ FIRST = (
 SECOND = (
     *("embed_images", "embed_patches", "embed_support", "describe_classes"),
     *("search_shard",),
-    *("join_chunks", "search_embeddings", "match_captions", "query_service"),
+    *("join_chunks", "search_embeddings", "query_service"),
     *("evaluate", "collate", "export_classifier", "analyse", "summary", "embed_text"),
 )
 THIRD = (
     *("image_manifest", "list_unlabelled", "draw_support", "select_support"),
     *("download_support", "embed_shard", "report", "join_descriptions"),
+    *("match_captions",),
 )
 STAGES = dict.fromkeys(FIRST, 1) | dict.fromkeys(SECOND, 2) | dict.fromkeys(THIRD, 3)
 """Version of every stage, by the name of its rule."""
