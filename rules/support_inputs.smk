@@ -15,6 +15,11 @@ def pool_of(support):
     return SHARDS[CONFIG.supports[support].pool]
 
 
+def local_images(support):
+    """Folder of the images of a pool that has paths in place of addresses, or nothing."""
+    return getattr(CONFIG.pools[CONFIG.supports[support].pool], "images", None) or ""
+
+
 def query_encoder(support):
     """Encoder of the texts that a support set is retrieved or ranked again with, or None."""
     entry = CONFIG.supports[support]

@@ -24,7 +24,7 @@ rule search_embeddings:
     params:
         kept=IN_WORK,
         name=lambda w: w.shard,
-        shard=lambda w: vars(pool_of(w.support)[w.shard]),
+        shard=lambda w: pool_of(w.support)[w.shard].settings,
         limit=lambda w: candidate_limit(w.support),
         encoder=lambda w: query_encoder(w.support),
     script:
@@ -53,7 +53,7 @@ rule match_captions:
     params:
         kept=IN_WORK,
         name=lambda w: w.shard,
-        shard=lambda w: vars(pool_of(w.support)[w.shard]),
+        shard=lambda w: pool_of(w.support)[w.shard].settings,
         limit=lambda w: candidate_limit(w.support),
     script:
         "../workflow_scripts/match_captions.py"
@@ -123,6 +123,7 @@ rule download_support:
             "folder": f"{WORK}/{w.dataset}/support/{w.support}/downloads",
             "fetch": CONFIG.download.model_dump(include={"threads", "user_agent"}),
             "encoder": judge_runs(w),
+            "images": local_images(w.support),
         },
     script:
         "../workflow_scripts/download_support.py"

@@ -12,14 +12,14 @@ SECONDS: Final = re.compile(r"\d+(\.\d+)?", re.ASCII)
 """Whole seconds in RFC 9110; some servers send fractions."""
 
 
-def asked_pause(wanted: str | None) -> float:
+def asked_pause(wanted: str | None) -> float | None:
     """Seconds that a `Retry-After` asks for, as a number or a date.
 
     Args:
         wanted: its value, or None without one.
 
     Returns:
-        Seconds from now, not negative; 0 if it says neither, infinite if no float is as large.
+        Seconds from now, not negative, infinite if no float is as large; None if it says neither.
     """
     text = (wanted or "").strip()
     if SECONDS.fullmatch(text):
@@ -29,4 +29,4 @@ def asked_pause(wanted: str | None) -> float:
         date = date if date.tzinfo else date.replace(tzinfo=UTC)  # HTTP has no other zone
         return max(date.timestamp() - time.time(), 0.0)
     except (ValueError, OverflowError):
-        return 0.0
+        return None

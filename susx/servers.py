@@ -33,7 +33,7 @@ class Answer:
 
     def pause(self, longest: float) -> float:
         """Seconds that the server asks to wait, at most `longest`; 0 if it asks for none."""
-        return min(asked_pause(self.headers.get("retry-after")), longest)
+        return min(asked_pause(self.headers.get("retry-after")) or 0.0, longest)
 
 
 class Client:

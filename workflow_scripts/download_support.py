@@ -20,7 +20,8 @@ def main(job):
     ranking, pool = merge_candidates(candidates, classes, params.limit, may_lack=True)
     wanted = Wanted(**params.wanted)
     rules = Rules(**params.rules, **params.how["fetch"])
-    outcomes = download_images(ranking, wanted, rules, params.how["folder"])
+    places = params.how["folder"], params.how["images"]
+    outcomes = download_images(ranking, wanted, rules, *places)
     chosen_by = None
     if params.encoder:
         encoder = Encoder(**params.encoder, **params.how["encoder"])

@@ -128,8 +128,8 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
     finder = NameFinder(classes)
     best: dict[int, list[tuple[float, int, Candidate]]] = defaultdict(list)
     rows: Counter[str] = Counter()
-    for row, record, named in _records(shard, finder):
-        placed, captioned = address(record[shard.url_column]), record[shard.caption_column]
+    for row, record, named, called in _records(shard, finder):
+        placed, captioned = address(record[called.url_column]), record[called.caption_column]
         rows[NO_ADDRESS if not placed else SEARCHED if captioned else NO_CAPTION] += 1
         if not (placed and captioned):
             continue
@@ -137,7 +137,7 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
             heap = best[label]
             if len(heap) == limit and (score, -row) <= heap[0][:2]:
                 continue
-            found = described(record, shard)
+            found = described(record, called)
             candidate = Candidate(label, label, score, name, f"{row:09d}", **found)
             push = heapq.heappush if len(heap) < limit else heapq.heapreplace
             push(heap, (score, -row, candidate))
@@ -146,20 +146,19 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
 
 
 def _records(
-    shard: WebShard, finder: NameFinder
-) -> Iterator[tuple[int, dict[str, Any], dict[int, float]]]:
-    """Rows by number, with the classes that their captions name.
+    pool: WebShard, finder: NameFinder
+) -> Iterator[tuple[int, dict[str, Any], dict[int, float], WebShard]]:
+    """Rows by number, with the classes that their captions name, and the names of their columns.
 
     Equal captions of a batch are searched once.
     """
-    needed = (shard.url_column, shard.caption_column)
     row = 0
-    with opened_parquet(shard.path, shard, needed) as (file, there):
+    with opened_parquet(pool.path, pool, captioned=True) as (file, there, shard):
         for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=there):
             known: dict[str, dict[int, float]] = {}
             for record in records(batch):
                 caption = record[shard.caption_column] or ""
                 if caption not in known:
                     known[caption] = finder.find(caption)
-                yield row, record, known[caption]
+                yield row, record, known[caption], shard
                 row += 1

@@ -62,7 +62,7 @@ class Wanted:
 
 
 def download_images(
-    ranking: Ranking, wanted: Wanted, rules: Rules, folder: str | Path
+    ranking: Ranking, wanted: Wanted, rules: Rules, folder: str | Path, images: str = ""
 ) -> dict[str, Outcome]:
     """Download candidates in waves until every class has its quota or none is left.
 
@@ -74,6 +74,7 @@ def download_images(
         wanted: numbers.
         rules: what is fetched.
         folder: where waves are kept, in a subfolder of their own for every set of rules.
+        images: folder of images that are read, where addresses are paths below it.
 
     Returns:
         What became of every address that this request needs, its latest outcome, whenever it was
@@ -98,14 +99,15 @@ def download_images(
         urls = [url for url in wave if url not in known]
         for start in range(0, len(urls), WAVE_SIZE):
             part = urls[start : start + WAVE_SIZE]
-            found = fetch_wave(part, rules, home / f"{number:05d}", etiquette)
+            found = fetch_wave(part, rules, home / f"{number:05d}", etiquette, images)
             lost = all(UNSENT.search(outcome.reason) for outcome in found)
             if lost and (not tried or len(part) >= OFFLINE):
                 _forget(home / f"{number:05d}")
+                check = f"the images lie in {images}" if images else "this machine is online"
                 raise InputError(
                     f"none of {len(part)} addresses could be reached ({found[0].url}: "
-                    f"{found[0].reason}); see whether this machine is online and run again, "
-                    "finished downloads are kept"
+                    f"{found[0].reason}); see whether {check} and run again, finished downloads "
+                    "are kept"
                 )
             outcomes.update((outcome.url, outcome) for outcome in found)
             tried += len(found)

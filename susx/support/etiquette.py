@@ -85,7 +85,8 @@ class Etiquette:
         if self.rest(url) <= 0:  # what other threads were told meanwhile is the same turn
             self._turns[host] += 1
         backoff = min(2.0 ** (self._turns[host] - 1), LONGEST_BACKOFF)
-        rest = max(asked_pause(wanted) or backoff, SHORTEST_REST)
+        asked = asked_pause(wanted)
+        rest = max(backoff if asked is None else asked, SHORTEST_REST)
         self._until[host] = max(self._until.get(host, 0.0), time.monotonic() + rest)
 
     def rest(self, url: str) -> float:
