@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from susx.class_names import named_classes
+from susx.class_names import description_keys, named_classes
 from susx.config_encoders import files_of_model
 from susx.config_texts import HOW_IT_RUNS, Descriptions
 from susx.descriptions import ASKED

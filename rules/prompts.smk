@@ -88,6 +88,7 @@ rule prompts:
         settings=lambda w: DATASETS[w.dataset].model_dump(
             include={"template", "ensemble"}
         ),
+        described=lambda w: description_keys(name_source(w.dataset)["card"]),
         files=lambda w: {source: text_file(source)(w) or None for source in TEXT_FILES},
     script:
         "../workflow_scripts/prompts.py"

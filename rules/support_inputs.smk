@@ -1,15 +1,23 @@
 """Input functions of support sets: pools, queries, candidates, what chooses among them."""
 
 from susx.config_encoders import files_of_model
+from susx.support.etiquette import crawler
 
 CANDIDATES = {False: 2, True: 10}  # per image wanted; downloaded or not
 DRAWN_ANYHOW = {"device", "batch_size", "threads"}
 """Keys of synthesis that say how it runs, not what it draws."""
+DOWNLOADED_ANYHOW = {"wave_factor", "rerank", "threads", "user_agent"}
+"""Keys of `download` that are no rules of what is kept; the first two are in `wanted_images`."""
 
 
 def pool_of(support):
     """Shards of the pool that a support set is retrieved from, by name."""
     return SHARDS[CONFIG.supports[support].pool]
+
+
+def local_images(support):
+    """Folder of the images of a pool that has paths in place of addresses, or nothing."""
+    return getattr(CONFIG.pools[CONFIG.supports[support].pool], "images", None) or ""
 
 
 def query_encoder(support):

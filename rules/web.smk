@@ -24,7 +24,7 @@ rule search_embeddings:
     params:
         kept=IN_WORK,
         name=lambda w: w.shard,
-        shard=lambda w: vars(pool_of(w.support)[w.shard]),
+        shard=lambda w: pool_of(w.support)[w.shard].settings,
         limit=lambda w: candidate_limit(w.support),
         encoder=lambda w: query_encoder(w.support),
     script:
@@ -53,7 +53,7 @@ rule match_captions:
     params:
         kept=IN_WORK,
         name=lambda w: w.shard,
-        shard=lambda w: vars(pool_of(w.support)[w.shard]),
+        shard=lambda w: pool_of(w.support)[w.shard].settings,
         limit=lambda w: candidate_limit(w.support),
     script:
         "../workflow_scripts/match_captions.py"
@@ -112,7 +112,8 @@ rule download_support:
         kept=IN_WORK,
         limit=lambda w: candidate_limit(w.support),
         wanted=lambda w: wanted_images(w.support),
-        rules=CONFIG.download.model_dump(exclude={"wave_factor", "rerank", "threads"}),
+        rules=CONFIG.download.model_dump(exclude=DOWNLOADED_ANYHOW),
+        crawler=crawler(CONFIG.download.user_agent),
         encoder=judge_settings,
         selection=lambda w: selection(w.support),
         added_formats=ADDED_FORMATS,
@@ -120,8 +121,9 @@ rule download_support:
         listed=judge_models,
         how=lambda w: {
             "folder": f"{WORK}/{w.dataset}/support/{w.support}/downloads",
-            "threads": CONFIG.download.threads,
+            "fetch": CONFIG.download.model_dump(include={"threads", "user_agent"}),
             "encoder": judge_runs(w),
+            "images": local_images(w.support),
         },
     script:
         "../workflow_scripts/download_support.py"

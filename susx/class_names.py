@@ -1,4 +1,4 @@
-"""Where a dataset's class names come from: a list, a text file, or a dataset card."""
+"""Where a dataset's class names come from, and how others call them: a list, a file, a card."""
 
 from __future__ import annotations
 
@@ -27,3 +27,15 @@ def named_classes(
     if classes:
         return class_manifest(classes, key)
     return class_manifest(load_card(str(card)).model_dump()["classes"], str(card))
+
+
+def description_keys(card: str | None) -> dict[str, Any]:
+    """What a card says of the keys of description files: `described_as`, `described_besides`.
+
+    Raises:
+        InputError: if the card is missing or broken.
+    """
+    if card is None:
+        return {}
+    said = load_card(card).model_dump(include={"described_as", "described_besides"})
+    return said if any(said.values()) else {}

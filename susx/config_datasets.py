@@ -138,6 +138,14 @@ class Card(Section):
         description="What a language model is asked about a class, for descriptions; `{}` is its "
         "name, `{a}` its article.",
     )
+    described_as: dict[str, str] = Field(
+        {},
+        description="Keys of published description files by class name, where they have other "
+        "words than the class and its aliases; a key may serve two classes.",
+    )
+    described_besides: list[str] = Field(
+        [], description="Keys of published description files that mean no class."
+    )
     validation: Literal["validation", "test"] = Field(
         "validation",
         description="`test` if published results are tuned on the test images, as on ImageNet: "
@@ -160,6 +168,18 @@ class Card(Section):
         if wnids and len(wnids) != len(classes):
             raise ValueError(f"{len(wnids)} for {len(classes)} `classes`; give one per class")
         return wnids
+
+    @field_validator("described_as")
+    @classmethod
+    def _of_classes(cls, keys: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        classes = info.data.get("classes", [])
+        names = [] if isinstance(classes, str) else [entry.name for entry in classes]
+        for name in keys:
+            if name not in names:
+                raise ValueError(
+                    f'"{name}" is none of the `classes`; name one, in front of its key'
+                )
+        return keys
 
     @field_validator("sources")
     @classmethod
@@ -208,7 +228,8 @@ def load_card(card: str | Path) -> Card:
             for entry, wnid in zip(last.classes, last.wnids, strict=True)
             if isinstance(entry, ClassEntry)
         ]
-    return own.model_copy(update={"classes": entries})
+    keys = {"described_as": last.described_as, "described_besides": last.described_besides}
+    return own.model_copy(update={"classes": entries, **keys})
 
 
 def card_files(card: str | Path) -> list[Path]:

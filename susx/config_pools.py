@@ -40,8 +40,16 @@ class Pool(Section):
 
 
 class _Columns(Section):
-    url_column: str = Field("url", description="Parquet column of image addresses.")
-    caption_column: str = Field("caption", description="Parquet column of captions.")
+    url_column: str = Field(
+        "url",
+        description="Parquet column of image addresses; by default also the only one called `URL` "
+        "or `image_url`.",
+    )
+    caption_column: str = Field(
+        "caption",
+        description="Parquet column of captions; by default also the only one called `text` or "
+        "`TEXT`.",
+    )
     metadata_columns: Annotated[list[str], WithoutRepeats] = Field(
         METADATA_COLUMNS,
         description="Parquet columns that the support manifest keeps; absent ones are skipped.",
@@ -66,6 +74,11 @@ class EmbeddingPool(_Columns):
     )
     encoder: str = Field(description="Encoder that made the embeddings; it embeds the queries.")
     array: str | None = Field(None, description="Array of .npz files, such as `l14_img`.")
+    images: FilePath | None = Field(
+        None,
+        description="Folder of the images, where the metadata hold their paths (`image_path`, as "
+        "clip-retrieval writes it) and no addresses; nothing outside of it is read.",
+    )
 
 
 class CaptionPool(_Columns):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from susx import sentences
 from susx.config_texts import Descriptions
 from susx.errors import InputError
 from susx.files import read_checked
+from susx.kept_replies import KeptReplies
 from susx.language_models import LanguageModel, Reply, Request, Sampling
 from susx.manifests import ClassManifest
 from susx.plain import well_formed
@@ -23,6 +25,7 @@ ASKED = ("questions", "instruction", "samples", "temperature", "top_p", "max_tok
 """Keys of `Descriptions` that replies depend on."""
 PARSERS = {"descriptions": sentences.descriptions, "descriptors": sentences.descriptors}
 VOWELS = "aeiou"
+KEEPS_NONE = KeptReplies(None)
 
 
 def ask(question: str, instruction: str, name: str) -> str:
@@ -41,7 +44,10 @@ def request_seed(seed: int, name: str, question: str, sample: int) -> int:
 
 
 def describe_classes(
-    names: Mapping[str, str], settings: Descriptions, model: LanguageModel
+    names: Mapping[str, str],
+    settings: Descriptions,
+    model: LanguageModel,
+    kept: KeptReplies = KEEPS_NONE,
 ) -> dict[str, Any]:
     """Ask a model about some classes.
 
@@ -49,6 +55,7 @@ def describe_classes(
         names: how every class is called in a question, by its name.
         settings: questions and sampling.
         model: language model.
+        kept: replies of an earlier try, which are not asked for again; gets the others.
 
     Returns:
         Every reply as the model wrote it, by class, with what was asked: `join_replies` reads it.
@@ -62,16 +69,15 @@ def describe_classes(
         for position, question in enumerate(settings.questions)
         for sample in range(settings.samples)
     ]
-    replies = model.answer(
-        [
-            Request(
-                ask(question, settings.instruction, names[name]),
-                request_seed(settings.seed, name, question, sample),
-            )
-            for name, _, question, sample in asked
-        ],
-        Sampling(settings.temperature, settings.top_p, settings.max_tokens),
-    )
+    requests = [
+        Request(
+            ask(question, settings.instruction, names[name]),
+            request_seed(settings.seed, name, question, sample),
+        )
+        for name, _, question, sample in asked
+    ]
+    sampling = Sampling(settings.temperature, settings.top_p, settings.max_tokens)
+    replies = _answered(requests, sampling, model, kept)
     _check_thoughts(replies, settings.model)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for (name, position, *_), reply in zip(asked, replies, strict=True):
@@ -81,13 +87,32 @@ def describe_classes(
     return {
         "format": REPLIES_FORMAT,
         "asked": settings.model_dump(include=set(ASKED)),
-        "model": model.provenance,
+        "model": model.provenance | _writers(replies),
         "tokens": {
             "questions": sum(reply.question_tokens for reply in replies),
             "replies": sum(reply.reply_tokens for reply in replies),
         },
         "replies": rows,
     }
+
+
+def _answered(
+    requests: Sequence[Request], sampling: Sampling, model: LanguageModel, kept: KeptReplies
+) -> list[Reply]:
+    """Replies to all requests, in order; those that are kept are not asked for."""
+    known = {request: kept.find(request) for request in requests}
+    lacking = [request for request, reply in known.items() if reply is None]
+    if len(lacking) < len(known):
+        logging.info("%d of %d replies were kept", len(known) - len(lacking), len(known))
+    answers = model.answer(lacking, sampling, kept.add)
+    known |= dict(zip(lacking, answers, strict=True))
+    return [reply for request in requests if (reply := known[request]) is not None]
+
+
+def _writers(replies: Sequence[Reply]) -> dict[str, Any]:
+    """Models that have written the replies, kept ones as well, if a server names them."""
+    writers = sorted({reply.writer for reply in replies if reply.writer})
+    return {"answered_by": writers} if writers else {}
 
 
 def _check_thoughts(replies: Sequence[Reply], model: str) -> None:
@@ -118,7 +143,10 @@ def join_replies(kind: str, classes: ClassManifest, paths: Sequence[str | Path])
     replies = {name: rows for chunk in chunks for name, rows in chunk["replies"].items()}
     harvests: dict[str, sentences.Harvest] = {}
     hidden = begin_in_thought(
-        row["text"] for rows in replies.values() for row in rows if row["finished"]
+        row["text"]
+        for rows in replies.values()
+        for row in rows
+        if row["finished"] and not row["malformed"]
     )
     for entry in classes:
         if entry.name not in replies:

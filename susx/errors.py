@@ -26,12 +26,17 @@ class InputError(ValueError):
 
 def suggestion(name: str, valid: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the valid name nearest to `name`, else an empty string."""
+    nearest = closest(name, valid)
+    return f'; did you mean "{nearest}"?' if nearest else ""
+
+
+def closest(name: str, valid: Iterable[str]) -> str:
+    """Return the valid name that is spelled most like `name`, or nothing if none is near."""
     if len(name) > LONGEST_NAME:  # comparing takes quadratic time
         return ""
-    choices = list(valid)
-    folded = {choice.casefold(): choice for choice in choices}
+    folded = {choice.casefold(): choice for choice in valid}
     nearest = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    return f'; did you mean "{folded[nearest[0]]}"?' if nearest else ""
+    return folded[nearest[0]] if nearest else ""
 
 
 def listing(items: Iterable[object], limit: int = 5) -> str:

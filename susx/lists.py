@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -22,7 +23,7 @@ SYMBOLS = "-–—•·‣⁃▪▫●○◦■□▶►➤➢→⇒✓✔✅☑
 BULLET = re.compile(
     r"(?:(?:step|feature|item|point|number|no\.?)\s*)?[#(\[]?\d{1,3}"
     r"(?:\\?[.):\]/．、）：]|\s+[-–—])(?=\s|[^\W\d])"  # 1. 1) (1) [1] 1\. 1: 1/ 1- Step 1:
-    r"|#\d{1,3}(?=\s)|=>(?=\s)"
+    r"|#\d{1,3}(?=\s)|=>(?=\s)|o(?=\t)"  # the last: a circle of word processors
     r"|\d{1,2}\ufe0f?\u20e3|[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793][.)]?"  # keycaps, circles
     rf"|[{re.escape(SYMBOLS)}]\ufe0f?(?=[^\W\d])"
     r"|[^\w\s\"'“”‘’()\[\]{}<>|#.,;:!?…&%$€£`\\^=]{1,4}(?=\s)"  # any other symbol, as emoji
@@ -41,34 +42,40 @@ MIN_ITEMS = 3
 
 NESTED = 2
 """Further spaces before a line that belongs to the item above it: the fewest in Markdown."""
+TAB = 4
+"""Columns of a tab, as Markdown has it."""
+DASHES = "-–—"
+
+
+@dataclass(frozen=True)
+class _Item:
+    indent: int
+    mark: str
+    """Kind of the bullet: `number`, `letter`, `other`, or the symbol itself."""
+    text: str
 
 
 def items(text: str) -> tuple[list[str], bool]:
     """Find the items of a list: in lines with or without bullets, a table, JSON, or one line.
 
-    An item under which others are indented gets a colon at its end.
+    An item above others, which are indented or have another kind of bullet, gets a colon at its
+    end.
 
     Returns:
         The items, none if there is no list, and whether the last of them ends the text.
     """
-    text = WRAPPERS.sub("\n", OPENERS.sub("\n- ", NOISE.sub("", text))).strip()
-    if strings := _literal(text):
+    text = WRAPPERS.sub("\n", OPENERS.sub("\n- ", NOISE.sub("", text)))
+    if strings := _literal(text.strip()):
         return strings, False
     lines = [line for line in text.splitlines() if re.search(r"\w", line)]
     if not lines:
         return [], False
-    marked = list(_marked([part for line in lines for part in _inline(line)]))
+    marked, at_end = _marked([part for line in lines for part in _inline(line)])
     if marked:
-        _, _, last = marked[-1]
-        return _with_headings([(indent, item) for indent, item, _ in marked]), last
+        return _with_headings(marked), at_end
     if rows := list(_table(lines)):
         return rows, True
     return _plain(lines), True
-
-
-def unmarked(line: str) -> str:
-    """Remove the bullets or numbers that a line begins with."""
-    return _split(EMPHASIS.sub(r"\2", line)) or line.strip()
 
 
 def _literal(text: str) -> list[str]:
@@ -105,35 +112,54 @@ def _inline(line: str) -> list[str]:
     return [line]
 
 
-def _split(line: str) -> str | None:
-    """What follows the bullets of a line, or None if it has none."""
+def without_bullets(line: str) -> str | None:
+    """What follows the bullets or numbers that a line begins with, or None if it has none."""
     rest = text = line.strip()
     while mark := BULLET.match(rest):
         rest = rest[mark.end() :].lstrip()
     return rest if rest != text else None
 
 
-def _marked(lines: list[str]) -> Iterator[tuple[int, str, bool]]:
-    """Indent and text of every item with a bullet, and whether no line follows."""
+def _marked(lines: list[str]) -> tuple[list[_Item], bool]:
+    """Items with a bullet, and whether no line follows the last one."""
     lines = [EMPHASIS.sub(r"\2", line) for line in lines]
     lettered = _lettered(lines)
-    indent, item = 0, ""
+    found: list[_Item] = []
+    going_on = False
     for line in lines:
-        margin = len(line) - len(line.lstrip())
-        rest = LETTER.sub("", line.strip(), count=1) if lettered else _split(line)
-        if lettered and rest == line.strip():
-            rest = _split(line)
-        if rest is not None:
-            if item:
-                yield indent, item, False
-            indent, item = margin, rest
-        elif item and margin >= indent + NESTED:
-            item = f"{item} {line.strip()}"
-        elif item:
-            yield indent, item, False
-            item = ""
-    if item:
-        yield indent, item, True
+        if item := _item(line, lettered):
+            found.append(item)
+        elif going_on and indent_of(line) >= found[-1].indent + NESTED:
+            found[-1] = replace(found[-1], text=f"{found[-1].text} {line.strip()}")
+            continue
+        going_on = bool(item and item.text)
+    return [item for item in found if item.text], going_on
+
+
+def _item(line: str, lettered: bool) -> _Item | None:
+    """What a line with a bullet says."""
+    text = line.strip()
+    if lettered and (letter := LETTER.match(text)):
+        return _Item(indent_of(line), "letter", text[letter.end() :])
+    rest = without_bullets(line)
+    return None if rest is None else _Item(indent_of(line), _kind(text), rest)
+
+
+def _kind(line: str) -> str:
+    """Kind of the bullet that a line begins with; one of its own for every common symbol."""
+    bullet = BULLET.match(line)
+    mark = bullet[0] if bullet else ""
+    if any(character.isnumeric() for character in mark):
+        return "number"
+    if mark[:1] in DASHES:
+        return "-"
+    return mark[:1] if mark[:1] in SYMBOLS + "o" else "other"
+
+
+def indent_of(line: str) -> int:
+    """Columns before the first character of a line."""
+    text = line.expandtabs(TAB)
+    return len(text) - len(text.lstrip())
 
 
 def _lettered(lines: list[str]) -> bool:
@@ -142,12 +168,31 @@ def _lettered(lines: list[str]) -> bool:
     return len(marks) > 1 and marks[:2] in (["a", "b"], ["i", "ii"])
 
 
-def _with_headings(found: list[tuple[int, str]]) -> list[str]:
-    following = [indent for indent, _ in found[1:]] + [0]
+def _with_headings(found: list[_Item]) -> list[str]:
+    above = _above_others(found)
     return [
-        f"{item.rstrip(': ')}:" if after >= indent + NESTED else item
-        for (indent, item), after in zip(found, following, strict=True)
+        f"{item.text.rstrip(': ')}:" if number in above else item.text
+        for number, item in enumerate(found)
     ]
+
+
+def _above_others(found: list[_Item]) -> set[int]:
+    """Numbers of the items that have others below them.
+
+    In a list with two kinds of bullets, where all items with the first kind are followed by the
+    other, the first is that of headings, whatever the indents: `1. Legs`, `- four`, `- thin`.
+    """
+    pairs = list(pairwise(found))
+    above = {number for number, (item, after) in enumerate(pairs) if _is_below(after, item)}
+    if len({item.mark for item in found}) == 2:
+        first = [n for n, (item, _) in enumerate(pairs) if item.mark == found[0].mark]
+        if all(pairs[number][1].mark != found[0].mark for number in first):
+            above.update(first)
+    return above
+
+
+def _is_below(item: _Item, other: _Item) -> bool:
+    return item.indent >= other.indent + NESTED
 
 
 def _table(lines: list[str]) -> Iterator[str]:
@@ -163,7 +208,7 @@ def _plain(lines: list[str]) -> list[str]:
     introduced = lines[0].rstrip("* ").endswith(":")
     lines = lines[introduced:] if len(lines) > 1 else lines
     if len(lines) > 1:
-        return [line.strip() for line in lines]
+        return _with_headings([_Item(indent_of(line), "", line.strip()) for line in lines])
     line = INTRODUCTION.sub("", lines[0].strip(), count=1)
     for separator in SEPARATORS:
         parts = [part.strip() for part in line.split(separator) if part.strip()]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from susx.errors import InputError, listing, suggestion
+from susx.description_keys import keys_of_classes
+from susx.errors import InputError, listing
 from susx.files import read_checked, read_json, verified, write_checked
 from susx.manifests import ClassManifest
 
@@ -83,7 +84,8 @@ def build_prompts(
         strategy: its name.
         sources: what it joins, in order: strategy name -> key of `SOURCES`.
         classes: class manifest.
-        settings: the dataset's `template`, `ensemble`, `descriptions` and `descriptors`.
+        settings: the dataset's `template`, `ensemble`, `descriptions` and `descriptors`, and the
+            `keys` of the last two if its card has a table of them (`read_descriptions`).
         shown: how files are called in the provenance, if not by their paths.
 
     Raises:
@@ -127,16 +129,27 @@ def with_descriptor(name: str, descriptor: str) -> str:
 
 
 def read_descriptions(
-    path: str | Path, classes: ClassManifest, allow_empty: bool = False
+    path: str | Path,
+    classes: ClassManifest,
+    allow_empty: bool = False,
+    keys: Mapping[str, Any] | None = None,
 ) -> list[list[str]]:
     """Read a published description file {class name: [sentence, ...]} in label order.
 
-    The texts of a file that `susx.descriptions.join_replies` made are such a mapping, too. Keys
-    match class names, aliases and slugs, whatever their case.
+    The texts of a file that `susx.descriptions.join_replies` made are such a mapping, too. A class
+    that has the sentences of another (`described_as`) gets its own name in front of them, so that
+    the two differ; descriptors follow their class's name anyway.
+
+    Args:
+        path: JSON file.
+        classes: class manifest.
+        allow_empty: whether a class may have no sentence.
+        keys: `described_as` and `described_besides` of `susx.description_keys.keys_of_classes`,
+            which says how keys match.
 
     Raises:
-        InputError: naming the class that is missing, unknown, given twice, or has no sentence
-            (unless `allow_empty`).
+        InputError: naming all classes that are missing and keys that are unknown, the class that is
+            given twice, or has no sentence (unless `allow_empty`).
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -152,25 +165,20 @@ def read_descriptions(
     if generated:
         _check_generated(path, data)
     counts = data["provenance"].get("classes", {}) if generated else {}
-    texts: dict[int, list[str]] = {}
-    for key, sentences in (data["texts"] if generated else data).items():
-        index = classes.find(key)
-        if index is None:
-            hint = suggestion(key, classes.names) or "; remove it or add the class"
-            raise InputError(f'{path}: "{key}" names no class{hint}')
-        name = classes.names[index]
-        if index in texts:
-            raise InputError(f'{path}: class "{name}" is described twice; merge the two entries')
+    entries = data["texts"] if generated else data
+    texts = []
+    found = keys_of_classes(path, entries, classes, **(keys or {}))
+    for entry, key in zip(classes, found, strict=True):
+        sentences = entries[key]
         if not isinstance(sentences, list) or not all(isinstance(s, str) for s in sentences):
             raise InputError(f'{path}: class "{key}": expected a list of sentences')
         kept = [sentence.strip() for sentence in sentences if sentence.strip()]
         if not kept and not allow_empty:
             raise InputError(f'{path}: class "{key}" has no sentence{_remedy(counts.get(key))}')
-        texts[index] = kept
-    missing = [entry.name for entry in classes if entry.index not in texts]
-    if missing:
-        raise InputError(f"{path}: no description of {listing(missing)}; add it")
-    return [texts[index] for index in range(len(classes))]
+        if not allow_empty and classes.find(key) not in (entry.index, None):
+            kept = [f"{entry.prompt_name}: {sentence}" for sentence in kept]
+        texts.append(kept)
+    return texts
 
 
 def _check_generated(path: str | Path, data: Mapping[str, Any]) -> None:
@@ -207,7 +215,7 @@ def _descriptions(classes: ClassManifest, settings: Mapping[str, Any]) -> list[l
             "the dataset has no `descriptions`: name a JSON file {class name: [sentence, ...]}, "
             "or leave out the methods and texts that need descriptions"
         )
-    return read_descriptions(path, classes)
+    return read_descriptions(path, classes, keys=settings.get("keys"))
 
 
 def _descriptors(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[str]]:
@@ -217,7 +225,7 @@ def _descriptors(classes: ClassManifest, settings: Mapping[str, Any]) -> list[li
             "the dataset has no `descriptors`: name a JSON file {class name: [descriptor, ...]}, "
             "or leave out the method visdesc"
         )
-    rows = read_descriptions(path, classes, allow_empty=True)
+    rows = read_descriptions(path, classes, allow_empty=True, keys=settings.get("keys"))
     return [
         [with_descriptor(entry.prompt_name, text.rstrip(".")) for text in row or [""]]
         for entry, row in zip(classes, rows, strict=True)

@@ -15,7 +15,8 @@ from susx.chatter import (
     without_label,
     without_relative,
 )
-from susx.lists import EMPHASIS, items, unmarked
+from susx.lines import ENDED, told_lines
+from susx.lists import EMPHASIS, items
 from susx.thoughts import without_thoughts
 
 MIN_WORDS = 3
@@ -27,7 +28,6 @@ LONGEST_REPLY = 10_000
 
 MARKUP = re.compile(r"[][{}<>|\\`*#_^=]|&#?\w+;|https?:|www\.")
 END = re.compile(r"[.!?…]+[\"'”’)]*(?=\s|$)")
-ENDED = re.compile(r"[.!?…][\"'”’)]*$")
 ABBREVIATION = re.compile(r"(?:\b[A-Za-z]|\b(?:St|Mt|Mr|Mrs|Ms|Dr|Jr|No|vs))$")
 QUOTES = ' \t"“”'
 
@@ -161,7 +161,7 @@ def _spoken(reply: str, finished: bool, name: str) -> tuple[str, bool]:
     if not text:
         raise Unusable("only thoughts" if reply.strip() or not finished else "empty")
     said, cut = first_turn(text, name)
-    said = said.strip()
+    said = said.rstrip()
     return said[:LONGEST_REPLY], (finished or ended or cut) and len(said) <= LONGEST_REPLY
 
 
@@ -211,7 +211,7 @@ def _check(text: str, name: str, words: int, limit: int) -> None:
 
 def _sentences(text: str, finished: bool, name: str) -> Iterator[tuple[str, bool]]:
     """Yield the sentences of a text, without bullets, and whether each of them ends there."""
-    lines = [unmarked(line) for line in text.splitlines() if line.strip()]
+    lines = told_lines(text)
     for number, line in enumerate(lines, 1):
         names = [found.span() for found in _name_pattern(name).finditer(line)]
         start = 0

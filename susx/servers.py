@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
+from susx.pauses import asked_pause
 from susx.support.guard import Limits, Refused, opener
 
 
@@ -32,8 +33,7 @@ class Answer:
 
     def pause(self, longest: float) -> float:
         """Seconds that the server asks to wait, at most `longest`; 0 if it asks for none."""
-        asked = self.headers.get("retry-after", "")
-        return min(float(asked), longest) if asked.isdecimal() else 0.0
+        return min(asked_pause(self.headers.get("retry-after")) or 0.0, longest)
 
 
 class Client:

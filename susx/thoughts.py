@@ -49,6 +49,7 @@ END = re.compile(
     r"|\[END FINAL RESPONSE\]",
     re.IGNORECASE,
 )
+BLANK = re.compile(r"\A(?:[^\S\n]*\n)*+ ?")
 HEADER = re.compile(r"<\|(?:channel|message)\|>")
 ROLE = re.compile(r"\A\s*(?:<\|im_start\|>\s*assistant|<\|assistant\|>|<start_of_turn>model)\s*")
 
@@ -68,7 +69,15 @@ def without_thoughts(reply: str) -> tuple[str, bool]:
     said, closed = _until(END, said)
     if not starts and ALOUD.match(said):
         return "", False
-    return said.strip(), ended or closed
+    return trimmed(said), ended or closed
+
+
+def trimmed(text: str) -> str:
+    """A text without blank lines and space around it; its first line keeps all but one space.
+
+    Indents tell which items of a list stand below others; the one space is of the first token.
+    """
+    return BLANK.sub("", text).rstrip()
 
 
 def is_mark(token: str) -> bool:

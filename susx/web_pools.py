@@ -23,6 +23,16 @@ from susx.patterns import matching
 
 WebPool = EmbeddingPool | CaptionPool | ServicePool
 NUMBER = re.compile(r"\d+$")
+FOLDERS = {
+    "path": ("img_emb/*.npy", "images/*.npy"),
+    "metadata": ("metadata/*.parquet", "*-metadata/*.parquet"),
+}
+"""Files of published embeddings: of clip-retrieval and LAION; in LAION-400M the arrays are in
+`images`, in LAION-5B the tables in `laion2B-en-metadata` and the like."""
+
+
+class NothingMatches(InputError):
+    """No file matches a pattern."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,7 @@ class WebShard:
         metadata: Parquet file whose rows belong to those of the embeddings.
         array: array of an .npz file.
         storage: options of the fsspec file system.
+        images: folder of the images, where the metadata have paths in place of addresses.
     """
 
     path: str
@@ -43,6 +54,12 @@ class WebShard:
     caption_column: str = "caption"
     metadata_columns: Sequence[str] = ()
     storage: Mapping[str, Any] = field(default_factory=dict)
+    images: str = ""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All fields; of pools on the web, without the folder that they do not have."""
+        return {k: v for k, v in vars(self).items() if v or k != "images"}
 
     @property
     def local_files(self) -> list[str]:
@@ -85,6 +102,7 @@ def web_shards(pool: WebPool, origin: str, remembered: str | Path) -> dict[str, 
             caption_column=pool.caption_column,
             metadata_columns=pool.metadata_columns,
             storage=pool.storage,
+            images=getattr(pool, "images", None) or "",
         )
     return shards
 
@@ -105,16 +123,31 @@ def _files(
     if path.endswith(".npz") and pool.array is None:
         raise InputError(f"{origin}.array: missing; .npz files hold several arrays")
     folder = path.rstrip("/")
-    patterns = (
-        {"path": f"{folder}/img_emb/*.npy", "metadata": f"{folder}/metadata/*.parquet"}
-        if is_folder
-        else {"path": path, "metadata": str(metadata)}
-    )
+    patterns = {"path": [path], "metadata": [str(metadata)]}
+    if is_folder:
+        patterns = {key: [f"{folder}/{name}" for name in names] for key, names in FOLDERS.items()}
     files, partners = (
-        _expand(pattern, pool.storage, f"{origin}.{key}", remembered)
-        for key, pattern in patterns.items()
+        _first(found, pool.storage, f"{origin}.{key}", remembered)
+        for key, found in patterns.items()
     )
     return files, _paired(files, partners, origin)
+
+
+def _first(
+    patterns: Sequence[str], storage: Mapping[str, Any], origin: str, remembered: Path
+) -> list[str]:
+    """Files of the first pattern that matches any.
+
+    Raises:
+        InputError: if none does; of the first one.
+    """
+    problems = []
+    for pattern in patterns:
+        try:
+            return _expand(pattern, storage, origin, remembered)
+        except NothingMatches as error:
+            problems.append(error)
+    raise problems[0]
 
 
 def _paired(files: list[str], partners: list[str], origin: str) -> list[str]:
@@ -148,7 +181,7 @@ def _expand(pattern: str, storage: Mapping[str, Any], origin: str, remembered: P
         else:
             paths += matching(part)
     if not paths:
-        raise InputError(f"{origin}: no file matches {pattern}")
+        raise NothingMatches(f"{origin}: no file matches {pattern}")
     return paths
 
 
@@ -164,7 +197,7 @@ def _listed(pattern: str, storage: Mapping[str, Any], origin: str, remembered: P
         except Exception as error:  # file systems raise many kinds
             raise InputError(f"{origin}: cannot list {pattern} ({error})") from None
         if not found:
-            raise InputError(f"{origin}: no file matches {pattern}")
+            raise NothingMatches(f"{origin}: no file matches {pattern}")
         known[pattern] = found
         write_checked(remembered, known)
     listed: list[str] = known[pattern]

@@ -6,18 +6,24 @@ from susx_job import run_job
 
 
 def main(job):
-    """Replies are kept as the model wrote them; joining them decides what is usable."""
+    """Replies are kept as the model wrote them; joining them decides what is usable.
+
+    Those of a try that failed are not asked for again.
+    """
     from susx.config_texts import Descriptions
     from susx.descriptions import describe_classes
     from susx.files import write_checked
+    from susx.kept_replies import KeptReplies
     from susx.language_models import load_language_model
 
     params = job.params
     name = params.how["name"]
     model = load_language_model(name, {**params.model, **params.how["runs"]})
     asked = Descriptions(model=name, **params.asked)
-    data = describe_classes(params.classes, asked, model)
+    kept = KeptReplies(job.parts)
+    data = describe_classes(params.classes, asked, model, kept)
     write_checked(job.output[0], data)
+    kept.forget()
     logging.info("%d classes, tokens: %s", len(params.classes), data["tokens"])
 
 

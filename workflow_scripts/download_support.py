@@ -19,8 +19,9 @@ def main(job):
     candidates = (read_table(path, Candidate, classes.sha256) for path in job.input.candidates)
     ranking, pool = merge_candidates(candidates, classes, params.limit, may_lack=True)
     wanted = Wanted(**params.wanted)
-    rules = Rules(**params.rules, threads=params.how["threads"])
-    outcomes = download_images(ranking, wanted, rules, params.how["folder"])
+    rules = Rules(**params.rules, **params.how["fetch"])
+    places = params.how["folder"], params.how["images"]
+    outcomes = download_images(ranking, wanted, rules, *places)
     chosen_by = None
     if params.encoder:
         encoder = Encoder(**params.encoder, **params.how["encoder"])

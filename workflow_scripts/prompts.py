@@ -17,7 +17,7 @@ def main(job):
         "descriptors": job.input.descriptors or None,
     }
     params = job.params
-    settings = {**params.settings, **files}
+    settings = {**params.settings, **files, "keys": params.described}
     prompts = build_prompts(params.strategy, params.sources, classes, settings, params.files)
     prompts.write(job.output[0], classes)
     logging.info("%d texts for %d classes", sum(map(len, prompts.texts)), len(classes))

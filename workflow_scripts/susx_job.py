@@ -62,7 +62,7 @@ class Task:
     """What a script sees of its job: no wildcards, which would change what is made unseen.
 
     `parts` is a folder for what a later try goes on from, `receipt` what the outputs are made from,
-    and `kin` finds earlier outputs that were made from other inputs of the given names.
+    and `kin` and `relatives` find earlier outputs that were made from other inputs, or settings.
     """
 
     input: Files
@@ -72,6 +72,7 @@ class Task:
     parts: Path | None
     receipt: Receipt | None
     kin: Callable[..., list[Path]]
+    relatives: Callable[..., list[dict[str, Path]]]
 
 
 def run_job(main: Callable[[Any], None], job: Any) -> None:
@@ -83,7 +84,8 @@ def run_job(main: Callable[[Any], None], job: Any) -> None:
 
     def work(paths: Paths) -> None:
         own, made = Files(job.input, paths.inputs), Files(job.output, paths.outputs)
-        main(Task(own, made, job.params, job.threads, paths.parts, paths.receipt, paths.kin))
+        found = paths.kin, paths.relatives
+        main(Task(own, made, job.params, job.threads, paths.parts, paths.receipt, *found))
 
     limit_threads(job.threads)
     end_quickly()

@@ -7,17 +7,22 @@ from susx_job import run_job
 from susx.config_synthesis import Synthesis
 from susx.manifests import ClassManifest, SupportRecord, write_table
 from susx.prompts import PromptSet
-from susx.support.synthesis import chunk_of, forget, synthesise_chunk
+from susx.support.synthesis import chunk_of, forget, images_depend_on, synthesise_chunk
 
 
 def main(job):
-    """Finished classes outlive a killed job; they go when the chunk is written."""
+    """Finished classes outlive a killed job; they go when the chunk is written.
+
+    Images that earlier jobs drew, of chunks or numbers of another size, are taken over.
+    """
     classes = ClassManifest.read(job.input.classes)
     prompts = PromptSet.read(job.input.prompts, classes)
     settings = Synthesis(**job.params.settings, **job.params.how["runs"])
     entries = chunk_of(classes, job.params.chunk, settings.chunk)
     finished = job.parts
-    table = synthesise_chunk(settings, classes, entries, prompts, finished, job.output.images)
+    earlier = job.relatives(("classes", "prompts"), images_depend_on)
+    tar = job.output.images
+    table = synthesise_chunk(settings, classes, entries, prompts, finished, tar, earlier)
     write_table(job.output.manifest, table, SupportRecord)
     forget(finished, entries)
     logging.info("%d images of %d classes", sum(r.kept for r in table.records), len(entries))

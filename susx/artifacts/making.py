@@ -8,7 +8,7 @@ import resource
 import shutil
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,7 @@ from susx.artifacts.ground import (
 )
 from susx.artifacts.memory import NOT_THERE, Memory
 from susx.artifacts.recipe import Output, Receipt, Recipe, Source
-from susx.artifacts.store import RECEIPT, Store
+from susx.artifacts.store import RECEIPT, Counted, Store
 from susx.errors import InputError
 from susx.files import sha256_file, sha256_json
 from susx.provenance import made_with
@@ -60,6 +60,17 @@ class Paths:
         if self.store is None or self.receipt is None:
             return []
         return self.store.kin(self.receipt.recipe, besides)
+
+    def relatives(self, besides: Collection[str], counted: Counted) -> list[dict[str, Path]]:
+        """Earlier outputs of this stage, by name, whose inputs and settings that count are these.
+
+        Args:
+            besides: names of inputs that do not count.
+            counted: of the settings, those that do.
+        """
+        if self.store is None or self.receipt is None:
+            return []
+        return self.store.relatives(self.receipt.recipe, besides, counted)
 
 
 def make(job: Job, work: Callable[[Paths], None]) -> None:

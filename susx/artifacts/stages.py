@@ -12,13 +12,14 @@ FIRST = (
     *("predict",),
 )
 SECOND = (
-    *("describe_classes", "join_descriptions", "search_shard"),
-    *("join_chunks", "search_embeddings", "match_captions", "query_service"),
+    *("describe_classes", "search_shard"),
+    *("join_chunks", "search_embeddings", "query_service"),
     *("evaluate", "collate", "export_classifier", "analyse", "summary", "embed_text"),
 )
 THIRD = (
     *("image_manifest", "list_unlabelled", "draw_support", "select_support"),
     *("embed_images", "embed_patches", "embed_support", "report"),
+    *("join_descriptions", "match_captions"),
 )
 FOURTH = ("download_support", "embed_shard")
 STAGES = {

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ KEY = re.compile(r"[0-9a-f]{64}")
 """SHA-256 in hex, as folders of objects are called."""
 MOST_KIN = 32
 """Objects that are looked through for rows: reading a cache of 50,000 rows takes 0.1 to 0.4 s."""
+Counted = Callable[[Mapping[str, Any]], Any]
+"""Takes those of the settings of a recipe that count."""
 DAY = 24 * 60 * 60
 """Seconds between two notes that an object is used: it is pruned by days."""
 
@@ -69,14 +71,30 @@ class Store:
             recipe: of one output.
             besides: names of the inputs that may differ.
         """
-        own = _fixed(recipe, besides)
+        found = self.relatives(recipe, besides, dict)[:MOST_KIN]
+        return [path for outputs in found for path in outputs.values()]
+
+    def relatives(
+        self, recipe: Recipe, besides: Collection[str], counted: Counted
+    ) -> list[dict[str, Path]]:
+        """Files by name of objects that differ from a recipe in some inputs and settings only.
+
+        Args:
+            recipe: of all their outputs.
+            besides: names of the inputs that may differ.
+            counted: of the settings, what may not.
+
+        Returns:
+            Their files by name, those of the newest object first.
+        """
+        own = _fixed(recipe, besides, counted)
         found = []
         for folder in (self.root / recipe.stage).glob("*"):
             receipt = self.find(recipe.stage, folder.name)
-            if receipt and _fixed(receipt.recipe, besides) == own:
-                (output,) = receipt.outputs.values()
-                found.append((str(receipt.made.get("time", "")), folder / output.file))
-        return [path for _, path in sorted(found, reverse=True)[:MOST_KIN]]
+            if receipt and _fixed(receipt.recipe, besides, counted) == own:
+                files = {name: folder / output.file for name, output in receipt.outputs.items()}
+                found.append((str(receipt.made.get("time", "")), folder.name, files))
+        return [files for _, _, files in sorted(found, key=lambda one: one[:2], reverse=True)]
 
     @contextmanager
     def making(self) -> Iterator[Path]:
@@ -186,10 +204,10 @@ class Store:
         return self.root / IN_THE_MAKING / PARTS / f"{stage}-{key}"
 
 
-def _fixed(recipe: Recipe, besides: Collection[str]) -> list[Any]:
+def _fixed(recipe: Recipe, besides: Collection[str], counted: Counted) -> list[Any]:
     named = recipe.inputs.items()
     inputs = {n: [s.identity for s in sources] for n, sources in named if n not in besides}
-    return [recipe.version, dict(recipe.settings), inputs]
+    return [recipe.version, counted(recipe.settings), inputs]
 
 
 def link(target: Path, name: str | Path) -> None:

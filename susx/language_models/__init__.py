@@ -36,7 +36,9 @@ class Reply:
         finished: whether the model ended it; else it was cut at the maximal length.
         question_tokens: of the question.
         reply_tokens: of the text, and of thoughts.
-        malformed: whether the server's answer was no reply, however often it was asked.
+        malformed: whether the server's answer was no reply, however often it was asked; `text` is
+            then the beginning of what it said.
+        writer: the model that the server says has written it.
     """
 
     text: str
@@ -44,6 +46,15 @@ class Reply:
     question_tokens: int = 0
     reply_tokens: int = 0
     malformed: bool = False
+    writer: str = ""
+
+
+Keep = Callable[[Request, Reply], object]
+"""What is told of every reply as it arrives, from any thread."""
+
+
+def nothing(_request: Request, _reply: Reply) -> None:
+    """Keep no reply."""
 
 
 class LanguageModel(Protocol):
@@ -55,7 +66,9 @@ class LanguageModel(Protocol):
 
     provenance: dict[str, Any]
 
-    def answer(self, requests: Sequence[Request], sampling: Sampling) -> list[Reply]:
+    def answer(
+        self, requests: Sequence[Request], sampling: Sampling, keep: Keep = nothing
+    ) -> list[Reply]:
         """Reply to every request, in order.
 
         Raises:

@@ -14,6 +14,8 @@ LARGEST_ANSWER = 4 * 2**20
 """Bytes of an answer: 131,072 tokens, as models write at most, of five letters, all escaped."""
 LONGEST_NAME = 200
 """Characters of a model's name that are kept: names of the hub have at most 96, and a path more."""
+LONGEST_QUOTE = 300
+"""Bytes of an answer that a message quotes: a line or two of a log."""
 UNSENT = ("accept-encoding", "connection", "content-length", "host", "transfer-encoding")
 """Headers that the connection sets by itself."""
 UNREAD = ("content-encoding", "content-length", "transfer-encoding", "connection")
@@ -88,6 +90,7 @@ class Completion(BaseModel):
             finished=choice.finish_reason != "length",
             question_tokens=usage.prompt_tokens or 0,
             reply_tokens=usage.completion_tokens or 0,
+            writer=self.writer,
         )
 
     @property
@@ -100,11 +103,16 @@ def checked(response: httpx2.Response) -> None:
     """Let the client repeat a request whose answer says that all is well, but is no completion.
 
     Raises:
-        httpx2.DecodingError: if it is none.
+        httpx2.DecodingError: if it is none; with the reason, and what the server said.
     """
     if response.status_code != httpx2.codes.OK:
         return
     try:
         Completion.model_validate_json(response.read())
     except ValidationError as error:
-        raise httpx2.DecodingError(str(error.errors(include_url=False)[0]["msg"])) from None
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        said = response.content[:LONGEST_QUOTE].decode("utf-8", "replace")
+        raise httpx2.DecodingError(
+            f"{place}: {first['msg']}; it says: {said}".removeprefix(": ")
+        ) from None

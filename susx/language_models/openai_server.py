@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from textwrap import shorten
+from threading import Event
 from typing import Any
 
 from tqdm import tqdm
 
 from susx.config_texts import OpenAIServer
 from susx.errors import InputError
-from susx.language_models import Reply, Request, Sampling
+from susx.language_models import Keep, Reply, Request, Sampling, nothing
 
 try:
     import httpx2
@@ -26,8 +27,14 @@ except ImportError:
         "language models of backend `openai` need the package openai: pip install -e '.[llm]'"
     ) from None
 
-KEPT = "the classes of finished jobs are kept, so run again after that"
+LOG = logging.getLogger(__name__)
+KEPT = "all replies so far are kept, so run again after that"
 WITHHELD = {"content_filter", "content_policy_violation"}
+LONGEST_QUOTE = 300
+"""Characters of what a server says: enough for its reason, and a line or two of a log."""
+NONSENSE = 3
+"""Malformed replies, each asked for until `retries` end, after which no good one is expected: the
+address is no chat server's. Fewer may be a fault that passes."""
 
 
 class Server:
@@ -57,31 +64,53 @@ class Server:
         )
         logging.getLogger("httpx2").setLevel(logging.WARNING)
 
-    def answer(self, requests: Sequence[Request], sampling: Sampling) -> list[Reply]:
+    def answer(
+        self, requests: Sequence[Request], sampling: Sampling, keep: Keep = nothing
+    ) -> list[Reply]:
         """Reply to every request; several are under way at the same time.
 
-        A malformed answer among good ones is a malformed reply.
+        A malformed answer among good ones is a malformed reply. When a request fails, those that
+        are under way are still answered and kept.
 
         Raises:
             InputError: if the server refuses, fails for good, or answers nothing but nonsense.
         """
-        writers: set[str] = set()
+
+        made_sense = Event()
+
+        def ask(request: Request) -> Reply:
+            reply = self._ask(request, sampling)
+            keep(request, reply)
+            if not reply.malformed:
+                made_sense.set()
+            return reply
+
         replies: list[Reply] = []
         with ThreadPoolExecutor(self._settings.concurrency) as pool:
-            futures = [pool.submit(self._ask, request, sampling, writers) for request in requests]
+            futures = [pool.submit(ask, request) for request in requests]
             try:
                 for future in tqdm(futures, unit=" replies"):
                     replies.append(future.result())
-                    if replies[-1].malformed and not writers:
-                        raise InputError(f"{self._key}: {self._nonsense()}")
+                    if len(replies) >= min(NONSENSE, len(requests)) and not made_sense.is_set():
+                        raise InputError(f"{self._key}: {self._nonsense(replies[0].text)}")
             finally:
                 pool.shutdown(cancel_futures=True)
-        self.provenance["answered_by"] = sorted(writers)
+        if odd := [reply.text for reply in replies if reply.malformed]:
+            LOG.warning(
+                "%d of %d answers are no chat completion; the first: %s",
+                len(odd), len(replies), odd[0],
+            )  # fmt: skip
+        self.provenance["answered_by"] = sorted({r.writer for r in replies if not r.malformed})
         self.provenance["date"] = datetime.now(UTC).date().isoformat()
         return replies
 
-    def _ask(self, request: Request, sampling: Sampling, writers: set[str]) -> Reply:
-        """Return the reply, and note the model that the server says has written it."""
+    def _nonsense(self, said: str) -> str:
+        return (
+            f"{self._settings.base_url} answers, but with no chat completion ({said}); check "
+            "`base_url`, which mostly ends in /v1"
+        )
+
+    def _ask(self, request: Request, sampling: Sampling) -> Reply:
         body: dict[str, Any] = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -97,33 +126,28 @@ class Server:
             )
         except (openai.OpenAIError, TooLarge) as error:
             if isinstance(error, openai.BadRequestError) and error.code in WITHHELD:
-                writers.add(self._settings.model)
-                return Reply("", finished=True)
+                return Reply("", finished=True, writer=self._settings.model)
             if isinstance(error.__cause__, httpx2.DecodingError):
-                return Reply("", finished=True, malformed=True)
+                return Reply(self._quoted(str(error.__cause__)), finished=True, malformed=True)
             raise InputError(f"{self._key}: {self._explained(error)}") from None
-        completion = Completion.model_validate_json(answer.content)
-        writers.add(completion.writer)
-        return completion.reply
+        return Completion.model_validate_json(answer.content).reply
 
-    def _nonsense(self) -> str:
-        return (
-            f"{self._settings.base_url} answers, but with no chat completion; check `base_url`, "
-            "which mostly ends in /v1"
-        )
+    def _quoted(self, said: str) -> str:
+        """Words of the server without the key, which servers like to repeat."""
+        return shorten(said.replace(self._secret or "\0", "***"), LONGEST_QUOTE)
 
     def _explained(self, error: openai.OpenAIError | TooLarge) -> str:
-        """Say what is wrong and what to do, without the key, which servers like to repeat."""
+        """Say what is wrong and what to do."""
         url, n = self._settings.base_url, self._settings.retries + 1
         tries = "1 try" if n == 1 else f"{n} tries"
         said = str(error)
         if isinstance(error, openai.APIStatusError):
             said = f"{error.status_code}: {error.response.text}"
-        said = shorten(said.replace(self._secret or "\0", "***"), 300)
+        said = self._quoted(said)
         if isinstance(error, TooLarge):
             return f"{url} sends an answer that is {said}; check `base_url`, and lower `max_tokens`"
         if isinstance(error, openai.APIStatusError) and error.response.is_redirect:
-            target = shorten(error.response.headers.get("location", "nowhere"), 300)
+            target = self._quoted(error.response.headers.get("location", "nowhere"))
             return f"{url} redirects to {target}; if that is right, set it as `base_url`"
         if isinstance(error, openai.APITimeoutError):
             return (
@@ -131,7 +155,7 @@ class Server:
                 f"raise `timeout` or lower `concurrency`; {KEPT}"
             )
         if isinstance(error, openai.APIConnectionError):
-            cause = shorten(str(error.__cause__ or said), 300)
+            cause = self._quoted(str(error.__cause__ or said))
             return (
                 f"no usable answer from {url} in {tries} ({cause}); start the server, or "
                 f"correct `base_url`; {KEPT}"

@@ -23,7 +23,7 @@ from susx.compute import pick_device
 from susx.config_texts import TransformersModel
 from susx.errors import InputError
 from susx.files import sha256_file, sha256_json
-from susx.language_models import Reply, Request, Sampling
+from susx.language_models import Keep, Reply, Request, Sampling, nothing
 from susx.thoughts import is_mark, open_thought
 
 ALWAYS_THINKS = "<|channel|>analysis"
@@ -76,7 +76,9 @@ class CausalModel:
             if added.special and not is_mark(added.content)
         }
 
-    def answer(self, requests: Sequence[Request], sampling: Sampling) -> list[Reply]:
+    def answer(
+        self, requests: Sequence[Request], sampling: Sampling, keep: Keep = nothing
+    ) -> list[Reply]:
         """Reply to every request, in batches of questions of similar length.
 
         Raises:
@@ -91,7 +93,9 @@ class CausalModel:
             batch = order[start : start + self._batch_size]
             seeds = [requests[i].seed for i in batch]
             written = self._write([prompts[i] for i in batch], seeds, sampling)
-            replies.update(zip(batch, written, strict=True))
+            for i, reply in zip(batch, written, strict=True):
+                keep(requests[i], reply)
+                replies[i] = reply
         return [replies[i] for i in range(len(requests))]
 
     def _longest(self, sampling: Sampling) -> int:

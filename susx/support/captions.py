@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -17,33 +16,57 @@ from typing import Any
 from susx.columns import records
 from susx.manifests import ClassManifest, Table
 from susx.plain import LONGEST_CAPTION, address
+from susx.spelling import plurals, unaccented
 from susx.support.account import NO_ADDRESS, NO_CAPTION, SEARCHED
 from susx.support.remote import ROWS_AT_ONCE, described, opened_parquet
 from susx.support.retrieval import Candidate
 from susx.web_pools import WebShard
 
 SEPARATORS = str.maketrans({"_": " ", "-": " ", "/": " ", "’": "'"})
-SIBILANT = re.compile(r"(s|x|z|ch|sh)$")
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""Characters of scripts that leave no space between words: Thai, Lao, Burmese, Khmer, Hiragana and
+the Chinese ones."""
+KATAKANA = re.compile("[\u30a0-\u30ff\u31f0-\u31ff]")
+"""Foreign words in Japanese: without spaces, too, but not mixed with other scripts."""
+HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]")
+"""Korean has spaces, but particles follow a word without one."""
 
 
 def folded(text: str) -> str:
-    """Text as names are compared: without case, hyphens and double spaces."""
-    plain = unicodedata.normalize("NFC", text).casefold().translate(SEPARATORS)
-    return " ".join(plain.split())
+    """Text as names are compared: without case, accents, hyphens and double spaces."""
+    return " ".join(unaccented(text).casefold().translate(SEPARATORS).split())
 
 
-def plurals(name: str) -> list[str]:
-    """A folded name, and its English plural."""
-    if re.search(r"[^aeiou]y$", name):
-        return [name, f"{name[:-1]}ies"]
-    return [name, f"{name}es" if SIBILANT.search(name) else f"{name}s"]
+def begins_word(text: str, start: int) -> bool:
+    """Whether a word may begin at a place of a text."""
+    return not start or not _are_joined(text[start - 1], text[start])
+
+
+def ends_word(text: str, end: int) -> bool:
+    """Whether a word may end before a place of a text."""
+    if end >= len(text):
+        return True
+    return bool(HANGUL.match(text[end - 1])) or not _are_joined(text[end - 1], text[end])
+
+
+def _are_joined(one: str, other: str) -> bool:
+    """Whether two neighbours are letters or digits of one word."""
+    if not (one.isalnum() and other.isalnum()) or UNSPACED.match(one) or UNSPACED.match(other):
+        return False
+    return all(
+        bool(script.match(one)) == bool(script.match(other)) for script in (KATAKANA, HANGUL)
+    )
 
 
 class NameFinder:
     """Finds class names and aliases in captions.
 
-    A name counts where it stands between word boundaries and is not part of a longer name. An alias
-    that is also a name or alias of another class is not looked for.
+    A name counts, in singular or plural, where it stands between word boundaries, if its script has
+    any, and is not part of a longer name. An alias that is also a name or alias of another class is
+    not looked for.
     """
 
     def __init__(self, classes: ClassManifest) -> None:
@@ -72,8 +95,7 @@ class NameFinder:
             for pattern, start, end in self._automaton.find_matches_as_indexes(
                 text, overlapping=True
             )
-            if not (start and text[start - 1].isalnum())
-            and not (end < len(text) and text[end].isalnum())
+            if begins_word(text, start) and ends_word(text, end)
         ]
         found: dict[int, float] = {}
         reached = 0
@@ -106,8 +128,8 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
     finder = NameFinder(classes)
     best: dict[int, list[tuple[float, int, Candidate]]] = defaultdict(list)
     rows: Counter[str] = Counter()
-    for row, record, named in _records(shard, finder):
-        placed, captioned = address(record[shard.url_column]), record[shard.caption_column]
+    for row, record, named, called in _records(shard, finder):
+        placed, captioned = address(record[called.url_column]), record[called.caption_column]
         rows[NO_ADDRESS if not placed else SEARCHED if captioned else NO_CAPTION] += 1
         if not (placed and captioned):
             continue
@@ -115,7 +137,7 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
             heap = best[label]
             if len(heap) == limit and (score, -row) <= heap[0][:2]:
                 continue
-            found = described(record, shard)
+            found = described(record, called)
             candidate = Candidate(label, label, score, name, f"{row:09d}", **found)
             push = heapq.heappush if len(heap) < limit else heapq.heapreplace
             push(heap, (score, -row, candidate))
@@ -124,20 +146,19 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
 
 
 def _records(
-    shard: WebShard, finder: NameFinder
-) -> Iterator[tuple[int, dict[str, Any], dict[int, float]]]:
-    """Rows by number, with the classes that their captions name.
+    pool: WebShard, finder: NameFinder
+) -> Iterator[tuple[int, dict[str, Any], dict[int, float], WebShard]]:
+    """Rows by number, with the classes that their captions name, and the names of their columns.
 
     Equal captions of a batch are searched once.
     """
-    needed = (shard.url_column, shard.caption_column)
     row = 0
-    with opened_parquet(shard.path, shard, needed) as (file, there):
+    with opened_parquet(pool.path, pool, captioned=True) as (file, there, shard):
         for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=there):
             known: dict[str, dict[int, float]] = {}
             for record in records(batch):
                 caption = record[shard.caption_column] or ""
                 if caption not in known:
                     known[caption] = finder.find(caption)
-                yield row, record, known[caption]
+                yield row, record, known[caption], shard
                 row += 1

@@ -19,6 +19,7 @@ from susx.files import sha256_json
 from susx.manifests import ClassManifest, SupportRecord, Table
 from susx.support.account import DUPLICATE, SURPLUS, UNTRIED, summary
 from susx.support.duplicates import Originals
+from susx.support.etiquette import crawler
 from susx.support.judge import Judge
 from susx.support.refusal import Limits, refusal
 from susx.support.retrieval import Candidate
@@ -35,7 +36,7 @@ from susx.support.waves import (
 
 WAVE_SIZE = 2000
 OFFLINE = 50
-ANYHOW = ("threads", "timeout", "retries", "patience")
+ANYHOW = ("threads", "timeout", "retries", "patience", "user_agent")
 """Rules that say how images are fetched, not which are kept: what is there stays valid."""
 
 Ranking = Sequence[Sequence[Candidate]]
@@ -61,7 +62,7 @@ class Wanted:
 
 
 def download_images(
-    ranking: Ranking, wanted: Wanted, rules: Rules, folder: str | Path
+    ranking: Ranking, wanted: Wanted, rules: Rules, folder: str | Path, images: str = ""
 ) -> dict[str, Outcome]:
     """Download candidates in waves until every class has its quota or none is left.
 
@@ -73,34 +74,40 @@ def download_images(
         wanted: numbers.
         rules: what is fetched.
         folder: where waves are kept, in a subfolder of their own for every set of rules.
+        images: folder of images that are read, where addresses are paths below it.
 
     Returns:
-        What became of every address that was tried, in this run or before, and of those that are
-        refused untried.
+        What became of every address that this request needs, its latest outcome, whenever it was
+        fetched, and of those that are refused untried. What earlier requests needed beyond that is
+        left out, as if it had not been tried.
 
     Raises:
         InputError: if no address can be reached, or the disk is full; finished waves are kept.
     """
     judging = {k: v for k, v in vars(rules).items() if k not in ANYHOW}
+    judging["crawler"] = crawler(rules.user_agent)
     home = Path(folder) / sha256_json(judging)[:12]
     waves = sorted(p for p in home.iterdir() if p.name.isdigit()) if home.is_dir() else []
-    known = {outcome.url: outcome for wave in waves for outcome in read_wave(wave)}
-    outcomes = {url: outcome for url, outcome in known.items() if not may_pass(outcome.reason)}
-    tried = len(outcomes)
+    latest = {outcome.url: outcome for wave in waves for outcome in read_wave(wave)}
+    known = {url: outcome for url, outcome in latest.items() if not may_pass(outcome.reason)}
+    tried = len(known)
     etiquette = etiquette_of(rules)
-    outcomes |= _refused(ranking, wanted.refuse)
+    outcomes = _refused(ranking, wanted.refuse)
     number = len(waves)
-    while urls := _next_wave(ranking, wanted, outcomes):
+    while wave := _next_wave(ranking, wanted, outcomes):
+        outcomes.update((url, known[url]) for url in wave if url in known)
+        urls = [url for url in wave if url not in known]
         for start in range(0, len(urls), WAVE_SIZE):
             part = urls[start : start + WAVE_SIZE]
-            found = fetch_wave(part, rules, home / f"{number:05d}", etiquette)
+            found = fetch_wave(part, rules, home / f"{number:05d}", etiquette, images)
             lost = all(UNSENT.search(outcome.reason) for outcome in found)
             if lost and (not tried or len(part) >= OFFLINE):
                 _forget(home / f"{number:05d}")
+                check = f"the images lie in {images}" if images else "this machine is online"
                 raise InputError(
                     f"none of {len(part)} addresses could be reached ({found[0].url}: "
-                    f"{found[0].reason}); see whether this machine is online and run again, "
-                    "finished downloads are kept"
+                    f"{found[0].reason}); see whether {check} and run again, finished downloads "
+                    "are kept"
                 )
             outcomes.update((outcome.url, outcome) for outcome in found)
             tried += len(found)

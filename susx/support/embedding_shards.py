@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from susx.cache import Embeddings
-from susx.columns import records
+from susx.columns import records, values
 from susx.errors import InputError, listing
 from susx.manifests import Table
 from susx.support.account import NO_ADDRESS, NO_DIRECTION, SEARCHED
 from susx.support.exact import nearest_rows, rows_at_once
 from susx.support.npy import NpyFile
-from susx.support.remote import ROWS_AT_ONCE, described, opened, opened_parquet
+from susx.support.remote import ROWS_AT_ONCE, described, located, opened, opened_parquet
 from susx.support.retrieval import Candidate
 from susx.web_pools import WebShard
 
@@ -49,9 +49,8 @@ def search_embeddings(
             metadata have other rows or lack the column of addresses.
     """
     dimension = queries.features.shape[1]
-    needed = [shard.url_column]
     with (
-        opened_parquet(shard.metadata, shard, needed) as (metadata, there),
+        opened_parquet(shard.metadata, shard) as (metadata, there, called),
         _array(shard) as array,
     ):
         n_rows, found_dimension = array.shape
@@ -65,11 +64,11 @@ def search_embeddings(
                 f"{array.name}: {n_rows} rows, but {shard.metadata} has "
                 f"{metadata.metadata.num_rows}; fetch both again"
             )
-        addressed = _addressed(metadata, shard.url_column)
+        addressed = _addressed(metadata, called)
         blocks = _without(~addressed, array.blocks(rows_at_once(len(queries))))
         found = nearest_rows(queries.features, blocks, limit)
         rows = np.unique(found.rows[found.rows >= 0])
-        described_rows = _records(metadata, there, shard, rows)
+        described_rows = _records(metadata, there, called, rows)
     candidates = [
         Candidate(int(label), query, score, name, f"{row:09d}", **described_rows[row])
         for query, label in enumerate(queries.labels)
@@ -87,15 +86,28 @@ def search_embeddings(
     return Table(candidates, queries.meta["classes_sha256"], meta)
 
 
-def _addressed(metadata: Any, column: str) -> NDArray[np.bool_]:
-    """Which rows have an address."""
+def _addressed(metadata: Any, shard: WebShard) -> NDArray[np.bool_]:
+    """Which rows have an address.
+
+    Raises:
+        InputError: if images lie in a folder, and no path leads into it.
+    """
     import pyarrow.compute as pc
 
     parts = [np.zeros(0, bool)]
-    for batch in metadata.iter_batches(batch_size=ROWS_AT_ONCE, columns=[column]):
+    for batch in metadata.iter_batches(batch_size=ROWS_AT_ONCE, columns=[shard.url_column]):
+        if shard.images:
+            parts.append(np.array([bool(located(t, shard)) for t in values(batch.column(0))], bool))
+            continue
         text = pc.utf8_trim_whitespace(batch.column(0).cast("string"))
         parts.append(pc.not_equal(text, "").fill_null(False).to_numpy(zero_copy_only=False))
-    return np.concatenate(parts)
+    found = np.concatenate(parts)
+    if shard.images and len(found) and not found.any():
+        raise InputError(
+            f'{shard.metadata}: no path of column "{shard.url_column}" leads into {shard.images}; '
+            "set `images` of the pool to the folder that the images lie in"
+        )
+    return found
 
 
 def _without(left_out: NDArray[np.bool_], blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:

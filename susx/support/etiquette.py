@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from email.message import Message
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
+from susx.pauses import asked_pause
 from susx.support.guard import Refused
 
 if TYPE_CHECKING:
@@ -33,6 +32,11 @@ RESTING: Final = "asks to wait"
 Fetch = Callable[[str], str]
 
 
+def crawler(user_agent: str) -> str:
+    """Name by which robots.txt and X-Robots-Tag speak of a user agent: its first word."""
+    return re.split(r"[/ (]", user_agent.strip())[0].casefold()
+
+
 class Etiquette:
     """Remembers, for all threads of a run, what hosts asked for."""
 
@@ -40,7 +44,7 @@ class Etiquette:
         self, user_agent: str, directives: Sequence[str], robots_txt: bool, patience: float
     ) -> None:
         self.patience = patience
-        self._token = re.split(r"[/ (]", user_agent.strip())[0].casefold()
+        self._token = crawler(user_agent)
         self._directives = {directive.strip().casefold() for directive in directives}
         if "noindex" in self._directives:  # `none` means `noindex, nofollow`
             self._directives.add("none")
@@ -81,7 +85,8 @@ class Etiquette:
         if self.rest(url) <= 0:  # what other threads were told meanwhile is the same turn
             self._turns[host] += 1
         backoff = min(2.0 ** (self._turns[host] - 1), LONGEST_BACKOFF)
-        rest = max(_seconds(wanted) or backoff, SHORTEST_REST)
+        asked = asked_pause(wanted)
+        rest = max(backoff if asked is None else asked, SHORTEST_REST)
         self._until[host] = max(self._until.get(host, 0.0), time.monotonic() + rest)
 
     def rest(self, url: str) -> float:
@@ -143,15 +148,3 @@ def _robots(address: str, fetch: Fetch) -> Protego | OSError:
     except Exception as error:  # HTTP fails in more ways than OSError
         reason = getattr(error, "reason", error)
         return reason if isinstance(reason, Refused) else OSError(f"robots.txt: {reason}")
-
-
-def _seconds(wanted: str | None) -> float:
-    """Seconds that a `Retry-After` asks for, as a number or a date; 0 if it says neither."""
-    try:
-        seconds = float(wanted or 0)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(str(wanted)).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return 0.0
-    return seconds if math.isfinite(seconds) else 0.0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from susx.columns import opened_columns, require_columns
 from susx.errors import InputError
 from susx.plain import address, caption
 from susx.pools import metadata_of
+from susx.support.column_names import with_names
+from susx.support.local_images import local_address
 from susx.web_pools import WebShard, is_remote
 
 if TYPE_CHECKING:
@@ -44,26 +46,45 @@ def opened(path: str, storage: Mapping[str, Any]) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def opened_parquet(
-    path: str, shard: WebShard, needed: Sequence[str]
-) -> Iterator[tuple[pq.ParquetFile, list[str]]]:
-    """Open a Parquet file that has the needed columns, and tell which of all it has.
+    path: str, shard: WebShard, captioned: bool = False
+) -> Iterator[tuple[pq.ParquetFile, list[str], WebShard]]:
+    """Open a Parquet file that has addresses, and tell its columns and how they are called.
+
+    Args:
+        path: the file.
+        shard: its names of columns are those of the configuration.
+        captioned: whether captions are needed as well.
+
+    Yields:
+        The file, those of its columns that the pool uses, and the shard with their names.
 
     Raises:
         InputError: if it is broken, lacks a column, or one holds what it cannot.
     """
-    texts, keys = (shard.url_column, shard.caption_column), "url_column or caption_column"
-    with (
-        opened(path, shard.storage) as stream,
-        opened_columns(stream, path, texts, shard.metadata_columns, keys) as (file, there),
-    ):
-        require_columns(file, path, needed, keys)
-        yield file, there
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    keys = "url_column or caption_column"
+    with opened(path, shard.storage) as stream:
+        with suppress(
+            OSError, pa.ArrowException, UnicodeDecodeError
+        ):  # what is broken is told below
+            shard = with_names(shard, pq.read_schema(stream).names, path)
+        texts = shard.url_column, shard.caption_column
+        with opened_columns(stream, path, texts, shard.metadata_columns, keys) as (file, there):
+            require_columns(file, path, texts[: 2 if captioned else 1], keys)
+            yield file, there, shard
+
+
+def located(text: object, shard: WebShard) -> str:
+    """Address of a row, of the web or of a folder; nothing if it has none."""
+    return local_address(text, shard.images) if shard.images else address(text)
 
 
 def described(record: Mapping[str, Any], shard: WebShard) -> dict[str, str]:
     """Address, caption and metadata of a row, as fields of a candidate."""
     return {
-        "url": address(record[shard.url_column]),
+        "url": located(record[shard.url_column], shard),
         "caption": caption(record.get(shard.caption_column)),
         "metadata": metadata_of(record, shard.metadata_columns),
     }

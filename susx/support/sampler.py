@@ -13,6 +13,7 @@ from susx.compute import pick_device
 from susx.config_synthesis import Synthesis
 from susx.errors import InputError
 from susx.files import read_json, sha256_file, sha256_json
+from susx.support.pipeline_arguments import pipeline_arguments
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -75,19 +76,12 @@ class DiffusionSampler:
     def _draw_batch(self, batch: Sequence[Shot]) -> list[Image | None]:
         import torch
 
-        settings = self._settings
-        options: dict[str, Any] = {}
-        if settings.negative_prompt:
-            options["negative_prompt"] = [settings.negative_prompt] * len(batch)
-        if settings.image_size:
-            options |= {"height": settings.image_size, "width": settings.image_size}
+        call = type(self._pipeline).__call__
         output = self._pipeline(
             prompt=[shot.prompt for shot in batch],
             generator=[torch.Generator("cpu").manual_seed(shot.seed) for shot in batch],
-            num_inference_steps=settings.steps,
-            guidance_scale=settings.guidance,
             output_type="pil",
-            **options,
+            **pipeline_arguments(call, self._settings, len(batch)),
         )
         flags = getattr(output, "nsfw_content_detected", None) or [False] * len(batch)
         return [None if flag else image for image, flag in zip(output.images, flags, strict=True)]

@@ -1,17 +1,17 @@
 """Support sets by synthesis (SuS-SD; SuS-X, section 3.1): images drawn from a class's texts.
 
 Image i of a class depends on the seed, the slug of the class, its texts and i only: not on the
-batch, the chunk, the order, or how many images are drawn in all.
+batch, the chunk, the order, or how many images are drawn in all. So none is drawn twice.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,7 +24,7 @@ from susx.manifests import ClassManifest, ClassName, SupportRecord, Table
 from susx.pools import Shard, read_shard
 from susx.prompts import PromptSet
 from susx.support.account import FLAGGED, summary
-from susx.support.duplicates import fingerprint
+from susx.support.drawings import Drawing, Drawings, drawing
 from susx.support.sampler import DiffusionSampler, Shot, description, locate
 from susx.support.selection import stored_images, write_images
 
@@ -71,9 +71,23 @@ def image_text(texts: Sequence[str], seed: int, slug: str, index: int, attempt: 
     return texts[int(order[(place + attempt) % len(texts)])]
 
 
+def images_depend_on(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the settings of a chunk's job, those that its images depend on."""
+    drawn = {k: v for k, v in settings["settings"].items() if k not in ("size", "chunk", "preset")}
+    return {**settings, "settings": drawn, "chunk": None}
+
+
 def chunk_of(classes: ClassManifest, chunk: int, per_chunk: int) -> list[ClassName]:
     """The classes of chunk number `chunk`."""
     return list(classes)[chunk * per_chunk : (chunk + 1) * per_chunk]
+
+
+def shot_of(
+    entry: ClassName, texts: Sequence[str], seed: int, index: int, attempt: int = 0
+) -> Shot:
+    """What image `index` of a class is drawn from."""
+    text = image_text(texts, seed, entry.slug, index, attempt)
+    return Shot(text, image_seed(seed, entry.slug, index, attempt))
 
 
 def draw_class(
@@ -82,6 +96,7 @@ def draw_class(
     job: Job,
     sampler: Sampler,
     advance: Callable[[int], object] = lambda n: None,
+    known: Drawings | None = None,
 ) -> tuple[list[SupportRecord], list[tuple[str, bytes]]]:
     """Draw the images of one class; flagged ones are replaced up to `ATTEMPTS` times in all.
 
@@ -91,6 +106,7 @@ def draw_class(
         job: what to draw.
         sampler: draws the images.
         advance: told the number of images that are settled.
+        known: images that were drawn before, which are not drawn again.
 
     Returns:
         One record per drawn image, and the kept ones as (key, PNG bytes).
@@ -99,25 +115,18 @@ def draw_class(
     images: list[tuple[str, bytes]] = []
     pending = list(range(job.size))
     for attempt in range(ATTEMPTS):
-        shots = [
-            Shot(
-                image_text(texts, job.seed, entry.slug, index, attempt),
-                image_seed(job.seed, entry.slug, index, attempt),
-            )
-            for index in pending
-        ]
+        shots = [shot_of(entry, texts, job.seed, index, attempt) for index in pending]
         refused = []
-        for index, shot, image in zip(pending, shots, sampler.draw(shots), strict=True):
-            record = _record(entry, index, attempt, shot, image, job)
-            if image is None:
+        for index, shot, drawn in zip(
+            pending, shots, _drawings(shots, sampler, known), strict=True
+        ):
+            record = _record(entry, index, attempt, shot, drawn, job)
+            records.append(record)
+            if drawn.flagged:
                 refused.append(index)
             else:
-                data = png(image)
-                digest = hashlib.sha256(data).hexdigest()
-                record = SupportRecord(**{**asdict(record), "sha256": digest})
-                images.append((record.key, data))
+                images.append((record.key, drawn.data))
                 advance(1)
-            records.append(record)
         pending = refused
         if not pending:
             break
@@ -125,12 +134,21 @@ def draw_class(
     return sorted(records, key=lambda r: r.key), sorted(images)
 
 
+def _drawings(shots: Sequence[Shot], sampler: Sampler, known: Drawings | None) -> Iterator[Drawing]:
+    """What comes of every shot; the sampler draws those that are not known."""
+    found = [known.find(shot) if known else None for shot in shots]
+    lacking = [shot for shot, drawn in zip(shots, found, strict=True) if drawn is None]
+    fresh = iter(sampler.draw(lacking)) if lacking else iter(())
+    for drawn in found:
+        yield drawing(next(fresh)) if drawn is None else drawn
+
+
 def _record(
-    entry: ClassName, index: int, attempt: int, shot: Shot, image: Image | None, job: Job
+    entry: ClassName, index: int, attempt: int, shot: Shot, drawn: Drawing, job: Job
 ) -> SupportRecord:
     key = f"{entry.index:05d}-{index:05d}"
     return SupportRecord(
-        key=key if image is not None else f"{key}-{attempt}",
+        key=f"{key}-{attempt}" if drawn.flagged else key,
         label=entry.index,
         class_name=entry.name,
         rank=index,
@@ -138,20 +156,13 @@ def _record(
         source=job.source,
         location=f"seed {shot.seed}",
         caption=shot.prompt,
-        sha256="",
-        width=image.width if image is not None else 0,
-        height=image.height if image is not None else 0,
-        kept=image is not None,
-        reason="" if image is not None else FLAGGED,
-        fingerprint=fingerprint(image) if image is not None else "",
+        sha256="" if drawn.flagged else hashlib.sha256(drawn.data).hexdigest(),
+        width=drawn.width,
+        height=drawn.height,
+        kept=not drawn.flagged,
+        reason=FLAGGED if drawn.flagged else "",
+        fingerprint=drawn.fingerprint,
     )
-
-
-def png(image: Image) -> bytes:
-    """Encode an image without loss."""
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 class Progress:
@@ -186,6 +197,7 @@ class Progress:
         write_images(self.images(entry), images)
         notes = {
             "fingerprint": self._fingerprint(entry, texts),
+            "generator": sha256_json(self._job.generator),
             "records": [asdict(record) for record in records],
         }
         write_checked(self._notes(entry), notes)
@@ -203,6 +215,15 @@ class Progress:
         digests = {key: hashlib.sha256(data).hexdigest() for key, data in stored.items()}
         return records if digests == {r.key: r.sha256 for r in records if r.kept} else None
 
+    def of_others(self, entry: ClassName) -> Iterator[tuple[list[SupportRecord], Path]]:
+        """Records and tars of the class that jobs of other sizes finished before they were cut."""
+        for notes_file in sorted(self._folder.parent.glob(f"*/{escape(self._notes(entry).name)}")):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                notes = read_checked(notes_file, "the class is drawn again")
+                if notes["generator"] == sha256_json(self._job.generator):
+                    records = [SupportRecord(**record) for record in notes["records"]]
+                    yield records, notes_file.with_suffix(".tar")
+
     def read(self, entry: ClassName) -> Iterator[tuple[str, bytes]]:
         """The images of a finished class."""
         for sample in read_shard(Shard("webdataset", str(self.images(entry)))):
@@ -217,19 +238,21 @@ def synthesise(
     sampler: Callable[[], Sampler],
     progress: Progress,
     images: str | Path,
+    earlier: Iterable[Mapping[str, Path]] = (),
 ) -> Table:
     """Draw the images of some classes and write them to a tar.
 
-    A class that `progress` holds is not drawn again.
+    A class that `progress` holds is not drawn again, nor is an image that an earlier job drew.
 
     Args:
         classes: class manifest.
         entries: the classes to draw.
         texts: texts of every class of the manifest.
         job: what to draw.
-        sampler: makes what draws the images; not called if all classes are there.
+        sampler: makes what draws the images; not called if all images are there.
         progress: keeps finished classes.
         images: tar to write; keys are those of the returned manifest.
+        earlier: `manifest` and `images` of jobs that drew other classes or numbers.
 
     Returns:
         Table of SupportRecord of these classes, one row per drawn image.
@@ -239,12 +262,23 @@ def synthesise(
     found = {entry: progress.load(entry, texts[entry.index]) for entry in entries}
     todo = [entry for entry, records in found.items() if records is None]
     ready = job.size * (len(entries) - len(todo))
-    painter: Sampler | None = None
+    painter, known = _Later(sampler), Drawings()
+    known.add_earlier(
+        earlier,
+        job.generator,
+        [
+            shot_of(entry, texts[entry.index], job.seed, index)
+            for entry in todo
+            for index in range(job.size)
+        ],
+    )
+    for entry in todo:
+        for records, tar in progress.of_others(entry):
+            known.add(records, tar)
     with tqdm(total=job.size * len(entries), initial=ready, unit=" images", mininterval=1) as bar:
         for entry in todo:
-            painter = painter or sampler()
             own = texts[entry.index]
-            records, drawn = draw_class(entry, own, job, painter, bar.update)
+            records, drawn = draw_class(entry, own, job, painter, bar.update, known)
             if len(drawn) < job.size:
                 LOG.warning(
                     '"%s" has %d of %d images: the safety checker refused the others %d times',
@@ -252,9 +286,25 @@ def synthesise(
                 )  # fmt: skip
             progress.save(entry, own, records, drawn)
             found[entry] = records
+    LOG.info("%d images drawn; others were there", painter.n_drawn)
     write_images(images, (image for entry in entries for image in progress.read(entry)))
     records = [record for entry in entries for record in found[entry] or []]
     return Table(records, classes.sha256, {"generator": dict(job.generator)})
+
+
+class _Later:
+    """A sampler that is made when it is needed: loading a model takes long."""
+
+    def __init__(self, make: Callable[[], Sampler]) -> None:
+        self._make = make
+        self._made: Sampler | None = None
+        self.n_drawn = 0
+
+    def draw(self, shots: Sequence[Shot]) -> Iterator[Image | None]:
+        """Yield one image per shot."""
+        self._made = self._made or self._make()
+        self.n_drawn += len(shots)
+        return self._made.draw(shots)
 
 
 def synthesise_chunk(
@@ -264,6 +314,7 @@ def synthesise_chunk(
     prompts: PromptSet,
     folder: str | Path,
     images: str | Path,
+    earlier: Iterable[Mapping[str, Path]] = (),
 ) -> Table:
     """Draw the images of some classes with the configured model and write them to a tar.
 
@@ -284,6 +335,7 @@ def synthesise_chunk(
         lambda: DiffusionSampler(settings, model),
         Progress(folder, job),
         images,
+        earlier,
     )
 
 

@@ -17,13 +17,14 @@ from typing import Any
 from urllib.parse import quote
 
 from susx.errors import InputError
-from susx.files import read_checked, sha256_file, write_checked
+from susx.files import read_checked, sha256_file
 from susx.images import decode
 from susx.pools import Shard, read_shard
 from susx.rgb import UnreadableImage
 from susx.support.duplicates import fingerprint
 from susx.support.etiquette import RESTING, Etiquette
 from susx.support.guard import Limits, guarded
+from susx.support.local_images import MISSING, note_wave, read_local, write_wave
 
 PASSING = re.compile(
     r"timed out|reset|refused|unreachable|aborted|HTTP Error (408|425|429|5\d\d)|IncompleteRead|"
@@ -37,9 +38,10 @@ MOST_ASKED = 100
 """How often an address is asked whose host asks to wait: a third of the patience as shipped, at
 rests of a second."""
 UNSENT = re.compile(
-    r"unreachable|Connection refused|Temporary failure|Name or service|No address", re.IGNORECASE
+    r"unreachable|Connection refused|Temporary failure|Name or service|No address|" + MISSING,
+    re.IGNORECASE,
 )
-"""Errors of hosts that were not reached at all."""
+"""Errors of hosts that were not reached at all, and of files that are not there."""
 LONGEST_REASON = 300
 
 
@@ -85,9 +87,11 @@ def may_pass(reason: str) -> bool:
 
 
 def fetch_wave(
-    urls: Sequence[str], rules: Rules, folder: Path, etiquette: Etiquette
+    urls: Sequence[str], rules: Rules, folder: Path, etiquette: Etiquette, images: str = ""
 ) -> list[Outcome]:
     """Fetch distinct addresses into a new folder, which appears when it is complete.
+
+    With a folder of `images`, addresses are paths below it, and nothing is fetched from the web.
 
     What failed for a passing reason is tried again after all others, up to `retries` times; what
     its host asked to wait for, as long as patience lasts.
@@ -102,7 +106,10 @@ def fetch_wave(
     try:
         for attempt in count():
             part = temporary / str(attempt)
-            _download(ready, rules, part, etiquette)
+            if images:
+                _read_images(ready, rules, part, images)
+            else:
+                _download(ready, rules, part, etiquette)
             asked = set(ready)
             again = [o for o in _outcomes(part) if _is_tried_again(o, rules, tries, etiquette)]
             waiting = [url for url in waiting if url not in asked] + [o.url for o in again]
@@ -208,6 +215,13 @@ class Inspector:
         return data, width, height, width, height, None
 
 
+def _read_images(urls: Sequence[str], rules: Rules, folder: Path, images: str) -> None:
+    """Read images of this machine into a folder, as if they were downloaded."""
+    inspector = Inspector(rules)
+    write_wave(read_local(urls, images, rules.max_mib * 2**20, inspector), folder)
+    note_wave(folder, inspector.fingerprints)
+
+
 def _download(urls: Sequence[str], rules: Rules, folder: Path, etiquette: Etiquette) -> None:
     """Fetch addresses into a folder, as img2dataset writes it."""
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network otherwise
@@ -250,9 +264,7 @@ def _download(urls: Sequence[str], rules: Rules, folder: Path, etiquette: Etique
     etiquette.renew()
     with guarded(limits, etiquette):
         download.download_shard((0, str(folder / "urls.arrow")))
-    records = sha256_file(folder / "0.parquet")
-    notes = {"parquet": records, "fingerprints": inspector.fingerprints}
-    write_checked(folder / "fingerprints.json", notes)
+    note_wave(folder, inspector.fingerprints)
     lost = len(urls) - len(_outcomes(folder))
     if lost:  # img2dataset prints what went wrong with them and goes on
         raise InputError(f"{folder}: {lost} of {len(urls)} downloads were not written; {AGAIN}")

@@ -49,6 +49,53 @@ def test_names_are_found_as_words(caption: str, names: list[str]) -> None:
     assert sorted(CLASSES.names[label] for label in found) == sorted(names)
 
 
+@pytest.mark.parametrize(
+    ("name", "caption"),
+    [
+        ("mouse", "three blind mice"),
+        ("gray wolf", "Gray Wolves at night"),
+        ("goose", "geese"),
+        ("cactus", "cacti"),
+        ("cactus", "cactuses"),
+        ("person", "people"),
+        ("chef", "chefs"),
+        ("bird of paradise", "birds of paradise"),
+        ("café", "a cafe in Paris"),
+        ("cafe", "un cafe\u0301"),
+        ("café", "CAFÉS"),
+        ("crème brûlée", "creme brulee"),
+        ("犬", "黒い犬が走る"),
+        ("大熊猫", "一只大熊猫在吃竹子"),
+        ("แมว", "รูปแมวสีดำ"),
+        ("カメラ", "黒いカメラです"),
+        ("カメラ", "iPhoneカメラ"),
+        ("고양이", "검은 고양이가 있다"),
+    ],
+)
+def test_other_forms_of_a_name_are_found(name: str, caption: str) -> None:
+    assert list(NameFinder(class_manifest([name])).find(caption)) == [0]
+
+
+@pytest.mark.parametrize(
+    ("name", "caption"),
+    [
+        ("mine", "ours"),  # the plural of a pronoun
+        ("タイ", "ネクタイ"),  # Thailand in a necktie
+        ("고양이", "길고양이"),
+        ("か", "が"),
+        ("犬", "犭"),
+        ("737", "7370"),
+        ("cat", "cattle"),
+    ],
+)
+def test_other_words_are_not_found(name: str, caption: str) -> None:
+    assert NameFinder(class_manifest([name])).find(caption) == {}
+
+
+def test_the_longer_name_wins_without_word_boundaries() -> None:
+    assert list(NameFinder(class_manifest(["熊", "熊猫"])).find("大熊猫和熊")) == [1, 0]
+
+
 def test_captions_about_one_thing_score_higher() -> None:
     find = NameFinder(CLASSES).find
     assert find("cat") == {2: 1.0}
@@ -94,6 +141,11 @@ def test_nested_names_of_a_long_caption_are_found_in_linear_time() -> None:
     """Comparing all pairs of 3,300 hits took seconds."""
     finder = NameFinder(class_manifest(["a", "a a", "b"]))
     assert finder.find("a a b " * 10_000) == {1: 3 / (2 * 9_999), 2: 1 / (2 * 9_999)}
+
+
+def test_names_without_boundaries_are_found_in_linear_time() -> None:
+    finder = NameFinder(class_manifest(["犬", "犬犬"]))
+    assert finder.find("犬犬" * 5_000) == {1: 2 / 10_000}
 
 
 def test_captions_are_searched_to_the_length_that_is_kept() -> None:

@@ -13,7 +13,7 @@ from susx.config_texts import Descriptions, Descriptors
 from susx.descriptions import ask, describe_classes, join_replies, request_seed, shares_told
 from susx.errors import InputError
 from susx.files import write_checked
-from susx.language_models import Reply, Request, Sampling
+from susx.language_models import Keep, Reply, Request, Sampling, nothing
 from susx.manifests import class_manifest
 from susx.prompts import build_prompts, left_to_names, read_descriptions
 
@@ -30,10 +30,15 @@ class Echo:
         self.requests: list[Request] = []
         self.sampling: Sampling | None = None
 
-    def answer(self, requests: Sequence[Request], sampling: Sampling) -> list[Reply]:
+    def answer(
+        self, requests: Sequence[Request], sampling: Sampling, keep: Keep = nothing
+    ) -> list[Reply]:
         self.requests += requests
         self.sampling = sampling
-        return [self.reply(request) for request in requests]
+        replies = [self.reply(request) for request in requests]
+        for request, reply in zip(requests, replies, strict=True):
+            keep(request, reply)
+        return replies
 
     def reply(self, request: Request) -> Reply:
         return Reply(f"It says {request.seed} about itself.", True, 7, 3)

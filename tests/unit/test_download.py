@@ -110,6 +110,44 @@ def test_a_second_run_asks_nothing_and_a_larger_one_only_what_is_new(
     assert web.asked["/photo/1.png"] == 1
 
 
+def test_the_account_is_that_of_a_fresh_run_whatever_was_asked_before(
+    web: Web, tmp_path: Path
+) -> None:
+    old, fresh = tmp_path / "old", tmp_path / "fresh"
+    run(web, old, replace(WANTED, size=3, quota=3, wave_factor=10.0))
+    run(web, old, rules=replace(RULES, min_size=17))
+    web.asked.clear()
+    again = run(web, old)
+    assert not web.asked
+    assert again == run(web, fresh)
+    assert again.meta["fates"]["not tried"] == 2
+    assert sum(again.meta["fates"].values()) == again.meta["n_candidates"]
+
+
+def test_an_address_counts_once_with_its_latest_outcome(web: Web, tmp_path: Path) -> None:
+    ranking = [ranked(web, 0, "flaky/77.png", "photo/1.png", "photo/2.png", "photo/3.png"), [], []]
+
+    def counted(folder: Path) -> Table:
+        outcomes = download_images(ranking, WANTED, RULES, folder)
+        return collect_downloads(ranking, outcomes, CLASSES, WANTED, tmp_path / "images.tar")
+
+    assert counted(tmp_path / "old").meta["fates"] == {"kept": 2, "failed": 1, "not tried": 1}
+    later = counted(tmp_path / "old")
+    assert later.meta["fates"] == {"kept": 2, "not tried": 2}
+    assert later == counted(tmp_path / "fresh")  # where the address works at once
+
+
+def test_another_contact_fetches_nothing_again_and_another_name_all(
+    web: Web, tmp_path: Path
+) -> None:
+    table = run(web, tmp_path, rules=replace(RULES, user_agent="susx-test (me@example.org)"))
+    web.asked.clear()
+    assert run(web, tmp_path, rules=replace(RULES, user_agent="susx-test/2 (+you)")) == table
+    assert not web.asked
+    run(web, tmp_path, rules=replace(RULES, user_agent="other"))
+    assert web.asked["/photo/1.png"] == 1
+
+
 def test_the_next_run_takes_up_what_may_have_passed_and_nothing_else(
     web: Web, tmp_path: Path
 ) -> None:

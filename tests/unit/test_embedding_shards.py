@@ -137,8 +137,8 @@ BROKEN = {
         r"metadata_0\.parquet: not a readable Parquet file",
     ),
     "column": (
-        lambda s: write_metadata(Path(s.metadata), url="URL"),
-        r'metadata_0\.parquet: no column "url" \(has "URL", .*\); set url_column',
+        lambda s: write_metadata(Path(s.metadata), url="address"),
+        r'metadata_0\.parquet: no column "url" \(has "address", .*\); set url_column',
     ),
     "gone": (lambda s: Path(s.path).unlink(), r"img_emb_0\.npy: pool shard not found"),
 }
@@ -166,6 +166,19 @@ def test_files_pair_by_name_or_number(tmp_path: Path) -> None:
     (tmp_path / "metadata/metadata_0001.parquet").unlink()
     with pytest.raises(InputError, match=r"pools\.web: 2 files .* and 1 .*img_emb_0001\.npy has"):
         web_shards(pool(str(tmp_path)), "pools.web", tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "tables"),
+    [("images", "metadata"), ("img_emb", "laion2B-en-metadata"), ("img_emb", "metadata")],
+)
+def test_folders_of_laion_are_found(tmp_path: Path, arrays: str, tables: str) -> None:
+    write_shard(tmp_path, "0000")
+    (tmp_path / "img_emb").rename(tmp_path / arrays)
+    (tmp_path / "metadata").rename(tmp_path / tables)
+    _, shard = only(web_shards(pool(str(tmp_path)), "pools.web", tmp_path / "x"))
+    assert shard.path == f"{tmp_path}/{arrays}/img_emb_0000.npy"
+    assert shard.metadata == f"{tmp_path}/{tables}/metadata_0000.parquet"
 
 
 def test_braces_are_not_looked_up(tmp_path: Path) -> None:

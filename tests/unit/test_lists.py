@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.lists import items, unmarked
+from susx.lines import told_lines
+from susx.lists import items
 from susx.sentences import descriptors
 
 WORDS = ["four legs", "black stripes", "a long tail"]
@@ -94,6 +95,41 @@ def test_headings_of_nested_lists_are_no_features_and_are_counted() -> None:
     assert harvest.dropped == {"heading": 2}
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "- Legs\n\t- four legs\n- Coat\n\t- black stripes\n\t- a long tail",
+        "1. **Legs**\n- four legs\n2. **Coat**\n- black stripes\n- a long tail",
+        "- Legs\n▪ four legs\n- Coat\n▪ black stripes\n▪ a long tail",
+        "• Legs\no\tfour legs\n• Coat\no\tblack stripes\no\ta long tail",
+        "🦓 Legs\n- four legs\n🎨 Coat\n- black stripes\n- a long tail",
+        "Legs\n  four legs\nCoat\n  black stripes\n  a long tail",
+        " - Legs\n  - four legs\n - Coat\n   - black stripes\n   - a long tail",
+        "A. Legs\n  - four legs\nB. Coat\n  - black stripes\n  - a long tail",
+    ],
+)
+def test_an_item_above_others_is_a_heading(reply: str) -> None:
+    harvest = descriptors([(reply, True)], "zebra")
+    assert harvest.texts == WORDS
+    assert harvest.dropped == {"heading": 2}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "  - four legs\n  - black stripes\n  - a long tail",
+        " - four legs\n - black stripes\n - a long tail",
+        "    four legs\n    black stripes\n    a long tail",
+        " - four legs\n- black stripes\n - a long tail",
+        " 9. four legs\n10. black stripes\n11. a long tail",
+        "1. four legs\n2. black stripes\n- a long tail",
+        "- four legs\n* black stripes\n• a long tail",
+    ],
+)
+def test_what_is_indented_or_marked_at_random_is_no_heading(reply: str) -> None:
+    assert found(reply) == WORDS
+
+
 def test_an_item_goes_on_in_indented_lines() -> None:
     assert items("- **Legs**:\n  four of them\n- a tail\nBye.") == (
         ["Legs: four of them", "a tail"],
@@ -115,7 +151,7 @@ def test_an_item_goes_on_in_indented_lines() -> None:
     ],
 )
 def test_numbers_and_initials_of_the_text_stay(text: str, kept: str) -> None:
-    assert unmarked(text) == kept
+    assert told_lines(text) == [kept]
 
 
 @pytest.mark.parametrize(

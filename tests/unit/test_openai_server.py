@@ -13,7 +13,10 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request as Received
 from werkzeug import Response
 
+from susx.config_texts import Descriptions
+from susx.descriptions import describe_classes
 from susx.errors import InputError
+from susx.kept_replies import KeptReplies
 from susx.language_models import Reply, Request, Sampling, completions, load_language_model
 from tests.language_models import WORDS, free_port, save_tiny_model, served
 
@@ -86,7 +89,9 @@ def test_replies_come_in_order_with_their_tokens(
 
     replies = model.answer(requests, SAMPLING)
 
-    assert replies == [Reply(f"Said: question {n}", True, 9, 4) for n in range(20)]
+    assert replies == [
+        Reply(f"Said: question {n}", True, 9, 4, writer="served-model-7") for n in range(20)
+    ]
     assert sorted(body["seed"] for body in bodies) == list(range(20))
     assert model.provenance["answered_by"] == ["served-model-7"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", model.provenance["date"])
@@ -248,21 +253,78 @@ def test_refusals_say_what_to_do(httpserver: HTTPServer, status: int, says: str)
 def test_nonsense_is_no_reply(httpserver: HTTPServer, answer: Response) -> None:
     httpserver.expect_request(PATH).respond_with_response(answer)
     message = problem(loaded(httpserver, retries=0))
-    assert "answers, but with no chat completion; check `base_url`" in message
+    assert "answers, but with no chat completion (" in message
+    assert "); check `base_url`" in message
+
+
+def test_nonsense_is_quoted_within_bounds_and_without_the_key(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PETS_KEY", SECRET)
+    page = f"<html>Welcome to nginx, {SECRET} {'x ' * 9_000}"
+    httpserver.expect_request(PATH).respond_with_data(page)
+    message = problem(loaded(httpserver, retries=0, api_key_variable="PETS_KEY"))
+    assert "it says: <html>Welcome to nginx, *** x" in message
+    assert SECRET not in message
+    assert len(message) < 700
 
 
 def test_a_malformed_answer_is_asked_again_and_costs_no_good_ones(httpserver: HTTPServer) -> None:
     good, odd = json.dumps(completion()), ODD[0]
-    for text in (good, odd, odd, good):
+    for text in (odd, odd, good, odd, good):
         answer = Response(text, content_type="application/json")
         httpserver.expect_ordered_request(PATH).respond_with_response(answer)
     model = loaded(httpserver, concurrency=1)
-    replies = model.answer([*REQUESTS, *REQUESTS[:1]], SAMPLING)
-    assert [(reply.text, reply.malformed) for reply in replies] == [
-        ("It is striped.", False),
-        ("", True),
-        ("It is striped.", False),
-    ]
+    told: list[Reply] = []
+    requests = [*REQUESTS, Request("What is an ant?", 2)]
+    replies = model.answer(requests, SAMPLING, lambda _, reply: told.append(reply))
+    assert [reply.malformed for reply in replies] == [True, False, False]
+    assert "it says: {" in replies[0].text
+    assert told == replies
+    assert len(httpserver.log) == 5
+    assert model.provenance["answered_by"] == ["served-model-7"]
+
+
+def test_what_is_under_way_when_a_request_fails_is_kept(tmp_path: Path) -> None:
+    """The first request fails at once, the second one is answered later."""
+
+    def answer(request: Received) -> Response:
+        if b"zebra" in request.get_data():
+            return Response("busy", status=503)
+        time.sleep(0.3)
+        return Response(json.dumps(completion("It is grey.")), content_type="application/json")
+
+    kept = KeptReplies(tmp_path / "parts")
+    with HTTPServer(threaded=True) as server:
+        server.expect_request(PATH).respond_with_handler(answer)
+        model = loaded(server, concurrency=2, retries=0)
+        with pytest.raises(
+            InputError, match=r"fails in 1 try \(503: busy\).* replies so far are kept"
+        ):
+            model.answer(REQUESTS, SAMPLING, kept.add)
+    again = KeptReplies(tmp_path / "parts")
+    assert again.find(REQUESTS[0]) is None
+    assert again.find(REQUESTS[1]) == Reply("It is grey.", True, 9, 4, writer="served-model-7")
+
+
+def test_the_next_run_asks_only_for_what_failed(httpserver: HTTPServer, tmp_path: Path) -> None:
+    names = {"zebra": "zebra", "owl": "owl"}
+    settings = Descriptions(model="gpt", questions=["What is {a} {}?"], samples=2)
+    for _ in range(3):
+        httpserver.expect_ordered_request(PATH).respond_with_json(completion())
+    httpserver.expect_ordered_request(PATH).respond_with_data("oops", status=500)
+    model = loaded(httpserver, concurrency=1, retries=0)
+    with pytest.raises(InputError, match="oops"):
+        describe_classes(names, settings, model, KeptReplies(tmp_path))
+    other = {**completion("It is an owl."), "model": "served-model-8"}
+    httpserver.expect_ordered_request(PATH).respond_with_json(other)
+    kept = KeptReplies(tmp_path)
+    data = describe_classes(names, settings, model, kept)
+    assert len(httpserver.log) == 5
+    texts = {name: [row["text"] for row in rows] for name, rows in data["replies"].items()}
+    assert texts == {"zebra": ["It is striped."] * 2, "owl": ["It is striped.", "It is an owl."]}
+    assert data["model"]["answered_by"] == ["served-model-7", "served-model-8"]
+    assert data["tokens"] == {"questions": 36, "replies": 16}
 
 
 def test_a_reply_in_parts_is_its_text(httpserver: HTTPServer) -> None:
@@ -318,7 +380,7 @@ def test_a_server_that_is_down_is_named() -> None:
     message = problem(load(url))
     assert f"no usable answer from {url} in 2 tries" in message
     assert "start the server, or correct `base_url`" in message
-    assert "finished jobs are kept" in message
+    assert "all replies so far are kept" in message
 
 
 def test_a_server_that_is_too_slow_is_named(httpserver: HTTPServer) -> None:

@@ -20,6 +20,7 @@ from susx.prompts import (
 )
 
 CLASSES = class_manifest(["red_fox", {"name": "St. Bernard", "aliases": ["rescue dog"]}])
+OTHER = {"St. Bernard": ["large"]}
 SETTINGS: dict[str, Any] = {
     "template": "a photo of a {}.",
     "ensemble": ["one {}.", "two {} here."],
@@ -119,7 +120,9 @@ def test_class_without_descriptors_is_its_name(tmp_path: Path, empty: list[str])
 
 def test_class_that_is_absent_is_no_class_without_descriptors(tmp_path: Path) -> None:
     path = describe(tmp_path, {"red_fox": []})
-    with pytest.raises(InputError, match=r'texts\.json: no description of "St\. Bernard"; add it'):
+    with pytest.raises(
+        InputError, match=r'texts\.json: no description of "St\. Bernard"; add what'
+    ):
         read_descriptions(path, CLASSES, allow_empty=True)
 
 
@@ -159,20 +162,27 @@ def test_empty_sentences_are_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        ({"red_fox": ["red"]}, 'no description of "St. Bernard"; add it'),
-        ({}, 'no description of "red_fox", "St. Bernard"; add it'),
+        ({"red_fox": ["red"]}, 'no description of "St. Bernard"; add what'),
+        ({}, 'no description of "red_fox", "St. Bernard"; add what'),
         (
             {"red_fox": ["r"], "St. Bernard": ["s"], "St. Bernhard": ["t"]},
-            '"St. Bernhard" names no class; did you mean "St. Bernard"',
+            r'"St. Bernhard" \(did you mean "St. Bernard"\?\) names no class; remove',
         ),
-        ({"zebra": ["z"]}, '"zebra" names no class; remove it or add the class'),
-        ({"red_fox": ["a"], "Red Fox": ["b"]}, 'class "red_fox" is described twice; merge'),
+        (
+            {"zebra": ["z"]},
+            '"zebra" names no class; no description of "red_fox", "St. Bernard"; rename the keys, '
+            "or give the classes `aliases`, or their card `described_as`",
+        ),
+        (
+            {"red_fox": ["a"], "Red Fox": ["b"]},
+            'class "red_fox" is described twice, as "red_fox" and as "Red Fox"; merge',
+        ),
         ('{"red_fox": ["a"], "red_fox": ["b"], "St. Bernard": ["c"]}', "described twice; merge"),
-        ({"red_fox": []}, 'class "red_fox" has no sentence; give at least one'),
-        ({"red_fox": ["", " "]}, 'class "red_fox" has no sentence; give at least one'),
-        ({"red_fox": "red"}, 'class "red_fox": expected a list of sentences'),
-        ({"red_fox": [1]}, 'class "red_fox": expected a list of sentences'),
-        ({"red_fox": None}, 'class "red_fox": expected a list of sentences'),
+        ({"red_fox": [], **OTHER}, 'class "red_fox" has no sentence; give at least one'),
+        ({"red_fox": ["", " "], **OTHER}, 'class "red_fox" has no sentence; give at least one'),
+        ({"red_fox": "red", **OTHER}, 'class "red_fox": expected a list of sentences'),
+        ({"red_fox": [1], **OTHER}, 'class "red_fox": expected a list of sentences'),
+        ({"red_fox": None, **OTHER}, 'class "red_fox": expected a list of sentences'),
         ([["red_fox", "red"]], "expected a mapping"),
         ("{", "not valid JSON"),
     ],

@@ -59,6 +59,18 @@ def test_batch_and_order_change_an_image_by_rounding_at_most(folder: Path, batch
     assert farthest(whole, turned[::-1]) <= 1
 
 
+def test_threads_change_an_image_by_rounding_at_most(folder: Path) -> None:
+    before = torch.get_num_threads()
+    images = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            images.append(drawn(settings_of(folder)))
+    finally:
+        torch.set_num_threads(before)
+    assert max(farthest(images[0], other) for other in images[1:]) <= 1
+
+
 @pytest.mark.parametrize("changes", [{"steps": 3}, {"guidance": 0.0}, {"negative_prompt": "blue"}])
 def test_settings_reach_the_pipeline(folder: Path, changes: dict[str, Any]) -> None:
     assert farthest(drawn(settings_of(folder)), drawn(settings_of(folder, **changes))) > 0

@@ -15,6 +15,7 @@ from susx.manifests import SupportRecord, Table, class_manifest, read_table, wri
 from susx.pools import Shard, read_shard
 from susx.support import synthesis
 from susx.support.account import FLAGGED
+from susx.support.drawings import png
 from susx.support.sampler import Shot
 from susx.support.synthesis import (
     ATTEMPTS,
@@ -25,6 +26,7 @@ from susx.support.synthesis import (
     forget,
     image_seed,
     image_text,
+    images_depend_on,
     join_chunks,
     synthesise,
 )
@@ -56,12 +58,15 @@ def run(
     labels: Sequence[int] = range(len(CLASSES)),
     job: Job = JOB,
     texts: Sequence[Sequence[str]] = TEXTS,
+    earlier: Sequence[Path] = (),
 ) -> tuple[Table, dict[str, bytes]]:
-    """The manifest, and the images of the tar by key."""
+    """The manifest, and the images of the tar by key; both stay in the folder."""
     entries = [CLASSES.classes[label] for label in labels]
     progress = Progress(folder / "finished", job)
     tar = folder / "images.tar"
-    table = synthesise(CLASSES, entries, texts, job, lambda: painter, progress, tar)
+    known = [{"manifest": e / "manifest.parquet", "images": e / "images.tar"} for e in earlier]
+    table = synthesise(CLASSES, entries, texts, job, lambda: painter, progress, tar, known)
+    write_table(folder / "manifest.parquet", table, SupportRecord)
     return table, images_of(tar)
 
 
@@ -168,6 +173,24 @@ def test_finished_classes_outlive_a_kill(tmp_path: Path, broken_after: int) -> N
     assert result == run(tmp_path / "whole", Painter())
 
 
+def test_finished_classes_of_a_cut_job_serve_other_sizes(tmp_path: Path) -> None:
+    """The folders of jobs lie side by side."""
+    larger = Job(6, JOB.seed, JOB.source, JOB.generator)
+    cut, again = tmp_path / "parts/a", tmp_path / "parts/b"
+    tar = tmp_path / "images.tar"
+    with pytest.raises(KeyboardInterrupt):
+        broken = Painter(broken_after=11)
+        synthesise(CLASSES, list(CLASSES), TEXTS, JOB, lambda: broken, Progress(cut, JOB), tar)
+    painter, progress = Painter(), Progress(again, larger)
+    table = synthesise(CLASSES, list(CLASSES), TEXTS, larger, lambda: painter, progress, tar)
+    assert (table, images_of(tar)) == run(tmp_path / "whole", Painter(), job=larger)
+    assert len(painter.shots) == 5 * 6 - 2 * 4
+    other = Job(4, JOB.seed, JOB.source, {"model": "another"})
+    painter, progress = Painter(), Progress(tmp_path / "parts/c", other)
+    synthesise(CLASSES, list(CLASSES), TEXTS, other, lambda: painter, progress, tar)
+    assert len(painter.shots) == 20
+
+
 @pytest.mark.parametrize("damage", ["tar cut", "tar gone", "notes cut", "notes gone", "notes odd"])
 def test_damaged_classes_are_drawn_again(tmp_path: Path, damage: str) -> None:
     whole = run(tmp_path, Painter())
@@ -214,6 +237,64 @@ def test_a_full_disk_corrupts_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     second = Painter()
     assert run(tmp_path, second) == run(tmp_path / "whole", Painter())
     assert len(second.shots) == 12
+
+
+def test_more_images_draw_only_the_new_ones(tmp_path: Path) -> None:
+    bad = [image_seed(0, "ant", 2), image_seed(0, "ant", 5)]
+    larger = Job(9, JOB.seed, JOB.source, JOB.generator)
+    run(tmp_path / "few", Painter(bad))
+    second = Painter(bad)
+    more = run(tmp_path / "more", second, job=larger, earlier=[tmp_path / "few"])
+    assert more == run(tmp_path / "fresh", Painter(bad), job=larger)
+    assert len(second.shots) == 5 * 5 + 1
+    third = Painter()
+    fewer = run(tmp_path / "fewer", third, job=JOB, earlier=[tmp_path / "more"])
+    assert fewer == run(tmp_path / "few", Painter(bad))
+    assert third.shots == []
+
+
+def test_other_chunks_draw_nothing(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", Painter())
+    for number in range(3):
+        run(tmp_path / str(number), Painter(), range(2 * number, min(5, 2 * number + 2)))
+
+    def unneeded() -> Painter:
+        raise AssertionError("the model is loaded, though all images are there")
+
+    parts = [
+        {"manifest": tmp_path / f"{n}/manifest.parquet", "images": tmp_path / f"{n}/images.tar"}
+        for n in range(3)
+    ]
+    progress = Progress(tmp_path / "finished", JOB)
+    tar = tmp_path / "images.tar"
+    assert (
+        synthesise(CLASSES, list(CLASSES), TEXTS, JOB, unneeded, progress, tar, parts) == whole[0]
+    )
+    assert images_of(tar) == whole[1]
+
+
+@pytest.mark.parametrize("damage", ["table cut", "tar cut", "tar gone", "image changed", "model"])
+def test_damaged_or_other_images_are_drawn_again(tmp_path: Path, damage: str) -> None:
+    earlier, painter = tmp_path / "earlier", Painter()
+    other = Job(4, 0, JOB.source, {"model": "another"})
+    run(earlier, Painter(), job=other if damage == "model" else JOB)
+    table, tar = earlier / "manifest.parquet", earlier / "images.tar"
+    if damage == "table cut":
+        table.write_bytes(table.read_bytes()[:99])
+    elif damage == "tar cut":
+        tar.write_bytes(tar.read_bytes()[:99])
+    elif damage == "tar gone":
+        tar.unlink()
+    elif damage == "image changed":
+        tar.write_bytes(tar.read_bytes().replace(b"IHDR", b"IHDD", 1))
+    again = run(tmp_path / "again", painter, earlier=[earlier])
+    assert again == run(tmp_path / "fresh", Painter())
+    assert len(painter.shots) == (1 if damage == "image changed" else 20)
+
+
+def test_settings_that_images_do_not_depend_on_are_left_out() -> None:
+    settings = {"settings": {"seed": 1, "size": 16, "chunk": 25, "preset": "fast"}, "chunk": 3}
+    assert images_depend_on(settings) == {"settings": {"seed": 1}, "chunk": None}
 
 
 def test_chunks_cover_all_classes_once() -> None:
@@ -265,5 +346,5 @@ def test_progress_counts_settled_images() -> None:
 
 def test_images_are_lossless() -> None:
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8))
-    again = Image.open(io.BytesIO(synthesis.png(image)))
+    again = Image.open(io.BytesIO(png(image)))
     assert np.array_equal(np.asarray(image), np.asarray(again))

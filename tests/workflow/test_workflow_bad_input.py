@@ -155,13 +155,16 @@ IN_JOBS = [
         "class without description",
         lambda p: describe(p, drop="café"),
         CUPL,
-        ('descriptions.json: no description of "café"', "add it"),
+        ('descriptions.json: no description of "café"', "add what is missing"),
     ),
     Case(
         "description of an unknown class",
         lambda p: describe(p, zebre=["striped."]),
         CUPL,
-        ('descriptions.json: "zebre" names no class', 'did you mean "zebra"?'),
+        (
+            'descriptions.json: "zebre" (did you mean "zebra"?) names no class',
+            "remove what is too much",
+        ),
     ),
     Case(
         "folder of an unknown class",

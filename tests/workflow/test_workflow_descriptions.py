@@ -132,6 +132,7 @@ def test_a_chunk_that_fails_leaves_the_others(
     httpserver.expect_request("/v1/chat/completions").respond_with_handler(replies())
     assert fresh_project.run(CUPL).made == {CHUNKS[1], JOINED, CUPL}
     assert fresh_project.path(CHUNKS[0]).read_bytes() == kept
+    assert len(httpserver.log) < 8, "replies of the chunk that failed were asked for again"
 
 
 @pytest.mark.parametrize(

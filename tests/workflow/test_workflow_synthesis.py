@@ -75,6 +75,27 @@ def test_a_killed_chunk_goes_on_where_it_stopped(fresh_project: Project, tmp_pat
         assert first == second, name
 
 
+def test_other_numbers_and_chunks_draw_only_what_is_new(fresh_project: Project) -> None:
+    def drawn_now() -> int:
+        logs = fresh_project.path("logs/synthesise/tiny/sd").glob("*.log")
+        texts = [log.read_text("utf-8") for log in logs]
+        return sum(int(n) for text in texts for n in re.findall(r"(\d+) images drawn", text))
+
+    add_support(fresh_project)
+    fresh_project.run(TARGET)
+    first = fresh_project.path(f"{SUPPORT}/images.tar").read_bytes()
+    assert drawn_now() == 12
+    add_support(fresh_project, chunk=3)
+    fresh_project.run(TARGET)
+    assert fresh_project.path(f"{SUPPORT}/images.tar").read_bytes() == first
+    assert drawn_now() == 0
+    add_support(fresh_project, size=5, chunk=4)
+    fresh_project.path("logs/synthesise/tiny/sd/00001.log").unlink()
+    fresh_project.run(TARGET)
+    assert drawn_now() == 2 * 4
+    assert fresh_project.plan(TARGET).jobs == []
+
+
 def test_a_folder_without_pipeline_is_one_message(fresh_project: Project) -> None:
     add_support(fresh_project, model="model", chunk=4)
     outcome = fresh_project.attempt(TARGET)

@@ -1,7 +1,9 @@
 """Objects of a store, receipts, and the names that stand for them."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,6 +141,20 @@ def test_links_are_relative_within_a_project_and_can_be_moved(
     name = tmp_path / "moved/cache/clip/text.h5"
     assert name.read_text() == "content"
     assert receipt_of(name) == receipt
+
+
+def test_relatives_differ_in_what_does_not_count_only(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    settings = ({"size": 1, "seed": 0}, {"size": 2, "seed": 0}, {"size": 1, "seed": 9})
+    for number, chosen in enumerate(settings):
+        add(store, str(number), **chosen)
+
+    def counted(values: Mapping[str, Any]) -> Any:
+        return {name: value for name, value in values.items() if name != "size"}
+
+    found = store.relatives(recipe(size=3, seed=0), (), counted)
+    assert sorted(files["output"].read_text("utf-8") for files in found) == ["0", "1"]
+    assert store.relatives(recipe(size=3, seed=5), (), counted) == []
 
 
 def test_a_link_takes_the_place_of_anything(tmp_path: Path) -> None:
