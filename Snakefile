@@ -54,5 +54,5 @@ include: "rules/stale.smk"
 rule all:
     default_target: True
     input:
-        result_files(),
+        lambda w: result_files(DATASETS),
     localrule: True

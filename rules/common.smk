@@ -33,7 +33,10 @@ DEMO_FILES = re.compile(r"demo/data/(test|validation|pool/\d{5}\.tar)")
 
 try:
     CONFIG = parse_config(config)
-    DATASETS = {name: with_card(dataset) for name, dataset in CONFIG.datasets.items()}
+    DATASETS = {
+        name: with_card(dataset, f"config.yaml: datasets.{name}.card: ")
+        for name, dataset in CONFIG.datasets.items()
+    }
     TUNED_ON = {name: tuning_split(dataset) for name, dataset in DATASETS.items()}
     SHARDS = {
         name: (
@@ -130,7 +133,7 @@ def gpus(device):
     return int(device == "cuda")
 
 
-def result_files():
+def result_files(datasets):
     """Everything that a bare `snakemake` makes: results, or predictions where nothing is tested."""
     return [
         (
@@ -138,8 +141,16 @@ def result_files():
             if dataset in IMAGES and lacking_split(dataset, "test")
             else f"{RESULTS}/{dataset}.json"
         )
-        for dataset in DATASETS
+        for dataset in datasets
     ]
+
+
+def located(dataset):
+    """Whether the images of a dataset are where the configuration says."""
+    try:
+        return bool(result_files([dataset]))
+    except Refused:
+        return False
 
 
 def print_results():
@@ -149,7 +160,7 @@ def print_results():
     def new(path):
         return path.exists() and path.stat().st_mtime >= STARTED
 
-    for path in filter(new, map(Path, result_files())):
+    for path in filter(new, map(Path, result_files(filter(located, DATASETS)))):
         show(path)
     pages = [f"{RESULTS}/{dataset}/report.html" for dataset in DATASETS]
     for page in filter(new, map(Path, [*pages, f"{RESULTS}/report.html"])):

@@ -26,13 +26,16 @@ def existing(path, key):
 
 
 def apart(path, key):
-    """Return `existing(path, key)`, or stop if it lies in a folder of the pipeline, or holds one."""
+    """Return `existing(path, key)`, or stop if it lies in a folder of the pipeline, or holds one.
+
+    What a job reads would change by what jobs write.
+    """
     folder = Path(existing(path, key)).resolve()
-    for root in (WORK, CACHE, RESULTS, ".snakemake"):
+    for root in (WORK, CACHE, RESULTS, *STORES, ".snakemake"):
         if Path(root).resolve().is_relative_to(folder) and folder.is_dir():
             raise Refused(
-                f"config.yaml: {key}: {path} holds {root}, which the pipeline writes; name a folder "
-                "of images alone"
+                f"config.yaml: {key}: {path} holds {root}, which the pipeline writes; change `roots`, "
+                "or name a folder without it"
             )
         if folder.is_relative_to(Path(root).resolve()):
             raise Refused(
@@ -84,10 +87,11 @@ def text_file(source):
 @cache
 def model_files(encoder):
     """Files of a local encoder model; none for one from the hub."""
-    return [
-        existing(path, f"encoders.{encoder}.model")
-        for path in local_files(CONFIG.encoders[encoder])
-    ]
+    key, settings = f"encoders.{encoder}.model", CONFIG.encoders[encoder]
+    for name in listed_models(encoder)["models"]:
+        if Path(name).is_dir():
+            apart(name, key)
+    return [existing(path, key) for path in local_files(settings)]
 
 
 def hub_models(encoder):

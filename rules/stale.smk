@@ -48,6 +48,10 @@ def refuse_lost_jobs(dag, jobs):
     kept = Kept(**OWN)
     for path in sorted(map(str, read - made)):
         if kept.object_of(path) or kept.receipt_file(path).exists():
+            if workflow.dag_settings.allowed_rules:
+                raise Refused(
+                    f"--allowed-rules leaves out the rule that makes {path}; add it"
+                )
             raise Refused(
                 f"config.yaml: {path} was made before, but cannot be made from what is named now: "
                 "a file is missing, or a name has braces; delete it, and the next call says which"
@@ -85,6 +89,10 @@ def drop_dangling_links(jobs):
 
 def decide(dag, reporting):
     """Force the jobs whose outputs are stale, link what is found, and silence all other reasons."""
+    if workflow.touch:
+        raise Refused(
+            "--touch: content decides what is made again, not times; leave it out"
+        )
     kept, levels = Kept(**OWN), [list(level) for level in dag.toposorted()]
     jobs = [job for level in levels for job in level if not job.rule.norun]
     refuse_lost_jobs(dag, jobs)

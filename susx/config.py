@@ -306,11 +306,20 @@ def parse_config(data: Mapping[str, Any], file: str = "config.yaml") -> Config:
     raise InputError("\n".join(f"{file}: {problem}" for problem in dict.fromkeys(problems)))
 
 
-def with_card(dataset: Dataset) -> Dataset:
-    """Fill what the configuration leaves out with the values of the dataset's card."""
-    if dataset.card is None:
-        return dataset
-    card = load_card(dataset.card)
+def with_card(dataset: Dataset, origin: str = "") -> Dataset:
+    """Fill what the configuration leaves out with the values of the dataset's card.
+
+    Raises:
+        InputError: if there is no such card, or it does not fit; the message begins with `origin`.
+    """
+    try:
+        return _with_card(dataset) if dataset.card else dataset
+    except InputError as error:
+        raise InputError(f"{origin}{error}") from None
+
+
+def _with_card(dataset: Dataset) -> Dataset:
+    card = load_card(str(dataset.card))
     given = dataset.model_fields_set
     taken = {key: getattr(card, key) for key in ("template", "ensemble") if key not in given}
     written = dataset.descriptions

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from susx.config import Config, Retrieval
 
 
-BESIDE = {"datasets": ("store", "memory", "receipts"), "encoders": ("store", "listings")}
+BESIDE = {
+    "datasets": ("store", "memory", "receipts", "meanings"),
+    "encoders": ("store", "listings"),
+}
 """Folders that lie in `work` beside those of datasets, and in `cache` beside those of encoders."""
 
 

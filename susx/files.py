@@ -16,7 +16,10 @@ from typing import Any
 
 from susx.errors import InputError
 
-UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+UNWRITABLE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room"),
+    errno.EROFS: "let it be writable, or set another folder under `roots`,",
+}
 
 
 @contextmanager
@@ -32,8 +35,8 @@ def write_errors(target: str | Path) -> Iterator[None]:
         if error.errno not in UNWRITABLE:
             raise
         raise InputError(
-            f"{target}: cannot be written ({os.strerror(error.errno)}); make room and run again, "
-            "finished files are kept"
+            f"{target}: cannot be written ({os.strerror(error.errno)}); {UNWRITABLE[error.errno]} "
+            "and run again, finished files are kept"
         ) from None
 
 

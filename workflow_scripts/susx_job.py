@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Environments that Snakemake deploys have the dependencies but not this package.
-sys.path.append(str(Path(__file__).resolve().parents[1]))
+# The package beside the workflow is the one that planned this job, whatever else is installed;
+# environments that Snakemake deploys have none.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from susx.artifacts.ground import Job
 from susx.artifacts.making import Paths, make

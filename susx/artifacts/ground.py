@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,12 @@ from susx.artifacts.store import RECEIPT, Store, link, object_of, receipt_of
 from susx.config_encoders import files_of_model
 from susx.datasets.layouts import listed_images
 from susx.errors import InputError
+from susx.files import atomic
+
+RUN = "SUSX_RUN"
+"""Environment variable with the name of a run, which its jobs inherit."""
+RUNS_KEPT = 100
+"""Names of earlier runs that are kept: more than will be planned while one job runs."""
 
 UNCOUNTED = frozenset({"how", "kept", "hub", "listed"})
 """Parameters of a rule that are no settings: how a job runs, where its outputs are kept, and what
@@ -69,6 +76,34 @@ class Kept:
         """
         link(file, self._meaning(path))
         link(file, path)
+
+    def begin(self) -> None:
+        """Note that a run of this project has been planned, whose jobs have its name around them.
+
+        Raises:
+            InputError: if that cannot be written.
+        """
+        os.environ[RUN] = secrets.token_hex(8)
+        runs = [*self._runs()[-RUNS_KEPT:], os.environ[RUN]]
+        with atomic(self._list_of_runs) as temporary:
+            temporary.write_text("\n".join(runs), "utf-8")
+
+    def is_overtaken(self) -> bool:
+        """Whether another run of this project has been planned since that of this job.
+
+        That of a job which has no name of a run around it, as some executors start them, is not.
+        """
+        return os.environ.get(RUN) in self._runs()[:-1]
+
+    def _runs(self) -> list[str]:
+        try:
+            return self._list_of_runs.read_text("utf-8").split()
+        except OSError:
+            return []
+
+    @property
+    def _list_of_runs(self) -> Path:
+        return Path(self.work, "meanings", ".runs")
 
     def receipt_file(self, output: str) -> Path:
         """Where the receipt of an output that is a file of its own lies."""

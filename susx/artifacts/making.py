@@ -102,7 +102,9 @@ class _Maker:
     def __init__(self, job: Job, kept: Kept, work: Callable[[Paths], None]) -> None:
         self._job, self._kept, self._work = job, kept, work
         self._began = _now()
+        self._refuse_overtaken()
         self._objects = {path: place for path in self._paths() if (place := kept.meant(path))}
+        self._refuse_overtaken()  # the names may have been switched while they were looked up
         self._check_objects()
         self._inputs = {n: [self._followed(p) for p in paths] for n, paths in job.inputs.items()}
         self._tree = self._ancestors()
@@ -131,12 +133,35 @@ class _Maker:
             LOG.info("found in %s: nothing to make", store.root)
         else:
             if before and store.find(before.stage, before.key):  # of the right size, but damaged
-                store.discard(before.stage, before.key)
+                self._discard_damaged(store, before)
             found = self._add_object(store)
         store.note_use(found.recipe.stage, found.recipe.key)
         folder = store.folder(found.recipe.stage, found.recipe.key)
+        self._refuse_overtaken()
         for name, path in self._job.outputs.items():
             self._kept.mean(path, folder / object_file(name, path))
+
+    def _refuse_overtaken(self) -> None:
+        """Stop where two runs of one project are at work, whose names may mean different things.
+
+        Raises:
+            InputError: if another run has been planned since.
+        """
+        if self._kept.is_overtaken():
+            raise InputError(
+                f"{', '.join(self._job.outputs.values())}: another run of this project has begun "
+                "since this one was planned; let it end, and run again; what is finished is found"
+            )
+
+    def _discard_damaged(self, store: Store, recipe: Recipe) -> None:
+        place = store.folder(recipe.stage, recipe.key)
+        try:
+            store.discard(recipe.stage, recipe.key)
+        except OSError as error:
+            raise InputError(
+                f"{place}: is damaged, and cannot be removed ({error.strerror}); ask its owner to "
+                "delete it, or set another `roots.store`"
+            ) from None
 
     def _add_object(self, store: Store) -> Receipt:
         job, before = self._job, self._before

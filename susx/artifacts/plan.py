@@ -54,6 +54,7 @@ class Plan:
         Raises:
             InputError: if a link cannot be written.
         """
+        kept.begin()
         memory = Memory(kept.memory)
         for receipt in self.expected:
             outputs = {name: output.sha256 for name, output in receipt.outputs.items()}

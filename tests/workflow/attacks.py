@@ -17,6 +17,13 @@ import os, signal, sys
 if any("/.snakemake/scripts/" in part and {rule!r} in part for part in sys.orig_argv):
     os.kill(os.getpid(), signal.SIGKILL)
 """
+OVERTAKE = """\
+import sys
+from pathlib import Path
+if any("/.snakemake/scripts/" in part and {rule!r} in part for part in sys.orig_argv):
+    with Path("work/meanings/.runs").open("a") as runs:
+        runs.write("\\nanother")
+"""
 RAISE = """\
 from susx.artifacts import stages
 stages.STAGES[{stage!r}] += 1
@@ -68,6 +75,11 @@ def python_startup(folder: Path, code: str) -> Mapping[str, str]:
 def killing(project: Project, rule: str) -> Mapping[str, str]:
     """Environment in which the jobs of a rule are killed when they begin."""
     return python_startup(project.root / "startup", KILL.format(rule=rule))
+
+
+def overtaking(project: Project, rule: str) -> Mapping[str, str]:
+    """Environment in which another run seems to be planned when the jobs of a rule begin."""
+    return python_startup(project.root / "startup", OVERTAKE.format(rule=rule))
 
 
 def raising(project: Project, stage: str) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from tests.workflow.attacks import (
     fresh,
     killing,
     numbers,
+    overtaking,
     overwrite_unseen,
     put_older,
     raising,
@@ -372,6 +373,36 @@ def test_a_lock_that_was_left_is_no_reason_to_keep_an_old_number(project: Projec
     project.run(RESULT, "--nolock")
 
     assert numbers(project) == before
+
+
+def test_a_run_that_another_one_overtakes_stops(project: Project) -> None:
+    """Without a lock two runs may mean different things by the same names."""
+    project.change_config(lambda config: config["evaluation"].update(bootstrap=101))
+
+    outcome = project.attempt(RESULT, "--nolock", env=overtaking(project, "collate"))
+
+    assert outcome.returncode != 0
+    assert "another run of this project has begun" in outcome.output
+    assert project.run(RESULT).rules == {"collate"}
+
+
+@pytest.mark.parametrize("place", ["model", "images/test"])
+def test_a_store_within_what_jobs_read_is_refused(project: Project, place: str) -> None:
+    project.change_config(lambda config: config.update(roots={"store": f"{place}/store"}))
+
+    outcome = project.attempt(RESULT)
+
+    assert outcome.returncode != 0
+    assert f"{place} holds {place}/store, which the pipeline writes" in outcome.output
+
+
+def test_options_that_would_show_an_old_number_are_refused(project: Project) -> None:
+    touched = project.attempt(RESULT, "--touch")
+    allowed = project.attempt(RESULT, "--allowed-rules", "evaluate", "collate")
+
+    assert touched.returncode != 0 != allowed.returncode
+    assert "--touch: content decides" in touched.output
+    assert "--allowed-rules leaves out the rule that makes" in allowed.output
 
 
 def test_two_projects_at_once_with_one_cache_keep_their_own_numbers(
