@@ -39,7 +39,8 @@ MAX_PIXELS = 178_956_970
 """Pillow's own limit, which is here for its name."""
 MAX_MEMORY = 2**29
 """Bytes of an image while it is decoded: four threads of a job then stay within its first 2 GB.
-134 megapixels of RGB, 107 of grey levels or a palette, 67 with transparency."""
+134 megapixels of RGB, 107 of grey levels or a palette, 67 with transparency; fewer of a WebP or
+progressive JPEG, whose decoders hold more."""
 MAX_ASPECT = 128
 """Longest side by shortest: an encoder's resize of the shortest to 512 pixels then makes at most 34
 megapixels of it, of which it crops one 128th."""

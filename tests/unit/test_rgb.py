@@ -347,21 +347,34 @@ def test_images_that_fill_the_memory_are_refused_unread() -> None:
     assert peak < side**2  # not even a byte per pixel
 
 
-def test_memory_is_reckoned_by_mode(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_MEMORY", 64 * 64 * 5)
-    for mode, format, fits in (
-        ("L", "PNG", True),
-        ("P", "PNG", True),
-        ("RGB", "PNG", True),
-        ("RGBA", "PNG", False),
-        ("RGB", "WEBP", False),
-    ):
-        data = encoded(Image.new(mode, (64, 64)), format)
-        if fits:
-            assert decode(data).size == (64, 64)
-        else:
-            with pytest.raises(UnreadableImage, match="MiB while they are decoded"):
-                decode(data)
+@pytest.mark.parametrize(
+    ("mode", "format", "options", "bytes_per_pixel"),
+    [
+        ("L", "PNG", {}, 5),
+        ("P", "PNG", {}, 5),
+        ("RGB", "PNG", {}, 4),
+        ("RGBA", "PNG", {}, 8),
+        ("I;16", "PNG", {}, 6),
+        ("RGB", "WEBP", {}, 16),
+        ("RGB", "JPEG", {}, 4),
+        ("RGB", "JPEG", {"progressive": True, "subsampling": "4:4:4"}, 10),
+        ("RGB", "JPEG", {"progressive": True, "subsampling": "4:2:0"}, 7),
+        ("L", "JPEG", {"progressive": True}, 7),
+    ],
+)
+def test_memory_is_reckoned_by_mode_and_decoder(
+    mode: str,
+    format: str,
+    options: dict[str, Any],
+    bytes_per_pixel: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = encoded(Image.new(mode, (64, 64)), format, **options)
+    monkeypatch.setattr(images, "MAX_MEMORY", 64 * 64 * bytes_per_pixel)
+    assert decode(data).size == (64, 64)
+    monkeypatch.setattr(images, "MAX_MEMORY", 64 * 64 * bytes_per_pixel - 1)
+    with pytest.raises(UnreadableImage, match="MiB while they are decoded"):
+        decode(data)
 
 
 SCRIPT = """
