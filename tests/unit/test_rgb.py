@@ -305,6 +305,17 @@ def test_images_are_turned_where_that_is_asked_for(
     assert (decode(data).size, decode(data).getpixel((0, 0))) == ((3, 2), (255, 255, 255))
 
 
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_tiff_is_turned_once_by_pillow(compression: str | None, upright: bool) -> None:
+    pixels = np.zeros((2, 3, 3), np.uint8)
+    pixels[0, 0] = 255
+    tags = {0x0112: 6}
+    data = encoded(Image.fromarray(pixels), "TIFF", compression=compression, tiffinfo=tags)
+    image = decode(data, reading=Reading(upright=upright))
+    assert (image.size, image.getpixel((1, 0))) == ((2, 3), (255, 255, 255))
+
+
 def test_a_broken_exif_turns_nothing() -> None:
     data = encoded(Image.new("RGB", (3, 2)), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
     assert decode(data, reading=Reading(upright=True)).size == (3, 2)
