@@ -23,6 +23,8 @@ SMinSampleValue and SMaxSampleValue that declare a range."""
 UNSIGNED, SIGNED = 1, 2  # values of SampleFormat
 WHOLE = {"AVIF": 6, "HEIF": 6, "WEBP": 12}
 """Bytes per pixel of the frames that decoders hold besides, as measured, by Pillow's format."""
+SLOW = frozenset({"ppm", "ppm_plain"})
+"""Pillow's decoders that are written in Python."""
 ORIENTATION = 0x0112  # of EXIF
 
 
@@ -193,3 +195,9 @@ def _coefficients(image: Image) -> float:
     sampled = [(across, down) for _, across, down, _ in getattr(image, "layer", [])]
     most = max((a for a, _ in sampled), default=1) * max((d for _, d in sampled), default=1)
     return float(2 * sum(a * d for a, d in sampled) / max(1, most))
+
+
+def slow_samples(image: Image) -> int:
+    """Samples of an image that is not yet decoded and whose decoder is written in Python."""
+    slow = any(tile[0] in SLOW for tile in getattr(image, "tile", ()))
+    return image.width * image.height * len(image.getbands()) if slow else 0

@@ -388,6 +388,20 @@ def test_memory_is_reckoned_by_mode_and_decoder(
         decode(data)
 
 
+@pytest.mark.parametrize("head", [b"P5 8 4 1023\n", b"P2 8 4 255\n", b"P6 8 2 100\n"])
+def test_images_that_are_decoded_slowly_have_a_bound_of_their_own(
+    head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = head + (b"0 " * 32 if head.startswith(b"P2") else bytes(64))
+    samples = 48 if head.startswith(b"P6") else 32
+    monkeypatch.setattr(images, "MAX_SLOW", samples)
+    assert decode(data).width == 8
+    monkeypatch.setattr(images, "MAX_SLOW", samples - 1)
+    with pytest.raises(UnreadableImage, match=f"^more than {samples - 1} samples"):
+        decode(data)
+    assert decode(b"P5 8 4 255\n" + bytes(32)).size == (8, 4)  # in C
+
+
 SCRIPT = """
 import io, threading, warnings
 from PIL import Image
