@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,22 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from susx.errors import InputError, listing
 from susx.files import read_regular
-from susx.kinds import (
-    FORMATS,
-    HEAD,
-    HEIC,
-    SUFFIXES,
-    is_hidden,
-    is_image,
-    kind_of,
-    may_be_image,
-    why_not,
-)
+from susx.kinds import FORMATS, HEAD, HEIC, SUFFIXES, kind_of, told_apart, visible_folders, why_not
 from susx.manifests import ClassManifest, ImageRecord, Table, find_all
-from susx.patterns import UNLISTABLE
 from susx.plain import well_formed
-from susx.rgb import PLAIN, Reading, UnreadableImage, as_rgb, memory_of
-from susx.stamps import entries_below, is_folder
+from susx.rgb import PLAIN, Reading, UnreadableImage, as_rgb, memory_of, slow_samples
 from susx.support.duplicates import fingerprint
 
 if TYPE_CHECKING:
@@ -39,7 +26,10 @@ MAX_PIXELS = 178_956_970
 """Pillow's own limit, which is here for its name."""
 MAX_MEMORY = 2**29
 """Bytes of an image while it is decoded: four threads of a job then stay within its first 2 GB.
-134 megapixels of RGB, 107 of grey levels or a palette, 67 with transparency."""
+134 megapixels of RGB, 107 of grey levels or a palette, 67 with transparency; fewer of a WebP or
+progressive JPEG, whose decoders hold more."""
+MAX_SLOW = 2**25
+"""Samples of a PGM or PPM whose numbers Pillow scales one by one: about a minute's work."""
 MAX_ASPECT = 128
 """Longest side by shortest: an encoder's resize of the shortest to 512 pixels then makes at most 34
 megapixels of it, of which it crops one 128th."""
@@ -98,8 +88,8 @@ def require_bounded(image: Image, any_shape: bool = False) -> None:
 
     Raises:
         UnreadableImage: if it holds more than `MAX_PIXELS` pixels, would take more than
-            `MAX_MEMORY` bytes, or is longer than `MAX_ASPECT` times its width, or the reverse,
-            unless it may have any shape.
+            `MAX_MEMORY` bytes, has more than `MAX_SLOW` samples that are scaled one by one, or is
+            longer than `MAX_ASPECT` times its width, or the reverse, unless it may have any shape.
     """
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -109,6 +99,8 @@ def require_bounded(image: Image, any_shape: bool = False) -> None:
             f"{width} x {height} pixels in mode {image.mode}, which take more than "
             f"{MAX_MEMORY >> 20} MiB while they are decoded"
         )
+    if slow_samples(image) > MAX_SLOW:
+        raise UnreadableImage(f"more than {MAX_SLOW} samples that are scaled one by one")
     if not any_shape and max(width, height) > MAX_ASPECT * min(width, height):
         raise UnreadableImage(f"too long and thin ({width} x {height})")
 
@@ -163,38 +155,13 @@ def list_images(folder: Path) -> Iterator[Path]:
     Raises:
         InputError: if a folder cannot be listed.
     """
-    yield from (folder / name for name, is_one in _files_below(folder) if is_one)
-
-
-def _files_below(folder: Path) -> Iterator[tuple[str, bool]]:
-    """Relative path of every file, sorted, and whether it is an image.
-
-    Asks the disk once per folder, and opens only files whose names do not tell. A hidden folder
-    counts as one file.
-    """
-    for name, entry in entries_below(str(folder)):
-        if isinstance(entry, OSError):
-            place = f"{folder}/{name}" if name else folder
-            raise InputError(f"{place}: {UNLISTABLE.format(entry.strerror)}")
-        file = name.removesuffix("/").rpartition("/")[2]
-        if entry is None:
-            yield from [(name, False)] if is_hidden(file) else []
-        else:
-            yield name, is_image(file) or (may_be_image(file) and _begins(f"{folder}/{name}"))
-
-
-def _begins(path: str) -> bool:
-    """Whether a file begins as an image does; one that cannot be read is none."""
-    try:
-        return bool(kind_of(read_regular(path, None, HEAD)))
-    except OSError:
-        return False
+    yield from (folder / name for name, is_one in told_apart(folder) if is_one)
 
 
 def _image_names(folder: Path) -> tuple[list[str], int]:
     """Sorted relative paths of images, and the number of all files."""
     names, count = [], 0
-    for name, is_one in _files_below(folder):
+    for name, is_one in told_apart(folder):
         count += 1
         if is_one:
             names.append(name)
@@ -230,19 +197,6 @@ def subfolders(root: Path, origin: str) -> list[str]:
     if not names:
         raise InputError(f"{origin}: {root} has no subfolders; make one per class")
     return names
-
-
-def visible_folders(root: Path) -> list[str]:
-    """Sorted names of the folders in `root` that are not hidden, and of links to such.
-
-    Raises:
-        InputError: if `root` cannot be listed.
-    """
-    try:
-        with os.scandir(root) as entries:
-            return sorted(e.name for e in entries if is_folder(e) and not is_hidden(e.name))
-    except OSError as error:
-        raise InputError(f"{root}: {UNLISTABLE.format(error.strerror)}") from None
 
 
 def labelled_folders(root: Path, labels: Mapping[str, int], classes: ClassManifest) -> Listing:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
+
+from susx.errors import InputError
+from susx.files import read_regular
+from susx.patterns import UNLISTABLE
+from susx.stamps import entries_below, is_folder
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's names of the formats that are read."""
@@ -88,3 +96,44 @@ def why_not(head: bytes) -> str:
     if kind:
         return f"{kind} of a kind that Pillow does not read, or broken"
     return "not an image of a known format"
+
+
+def told_apart(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Yield the relative path of every file below a folder, sorted, and whether it is an image.
+
+    Asks the disk once per folder, and opens only files whose names do not tell. A hidden folder
+    counts as one file.
+
+    Raises:
+        InputError: if a folder cannot be listed.
+    """
+    for name, entry in entries_below(str(folder)):
+        if isinstance(entry, OSError):
+            place = f"{folder}/{name}" if name else folder
+            raise InputError(f"{place}: {UNLISTABLE.format(entry.strerror)}")
+        file = name.removesuffix("/").rpartition("/")[2]
+        if entry is None:
+            yield from [(name, False)] if is_hidden(file) else []
+        else:
+            yield name, is_image(file) or (may_be_image(file) and _begins(f"{folder}/{name}"))
+
+
+def _begins(path: str) -> bool:
+    """Whether a file begins as an image does; one that cannot be read is none."""
+    try:
+        return bool(kind_of(read_regular(path, None, HEAD)))
+    except OSError:
+        return False
+
+
+def visible_folders(root: Path) -> list[str]:
+    """Sorted names of the folders in `root` that are not hidden, and of links to such.
+
+    Raises:
+        InputError: if `root` cannot be listed.
+    """
+    try:
+        with os.scandir(root) as entries:
+            return sorted(e.name for e in entries if is_folder(e) and not is_hidden(e.name))
+    except OSError as error:
+        raise InputError(f"{root}: {UNLISTABLE.format(error.strerror)}") from None

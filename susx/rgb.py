@@ -21,6 +21,10 @@ BITS, PHOTOMETRIC, SAMPLE_FORMAT, LEAST, MOST = 258, 262, 339, 340, 341
 """Tags of TIFF 6.0: BitsPerSample, PhotometricInterpretation, SampleFormat, and the
 SMinSampleValue and SMaxSampleValue that declare a range."""
 UNSIGNED, SIGNED = 1, 2  # values of SampleFormat
+WHOLE = {"AVIF": 6, "HEIF": 6, "WEBP": 12}
+"""Bytes per pixel of the frames that decoders hold besides, as measured, by Pillow's format."""
+SLOW = frozenset({"ppm", "ppm_plain"})
+"""Pillow's decoders that are written in Python."""
 ORIENTATION = 0x0112  # of EXIF
 
 
@@ -177,8 +181,23 @@ def _first(tags: Any, name: int, otherwise: Any) -> Any:
 
 
 def memory_of(image: Image) -> int:
-    """Bytes that an image takes while it is decoded and converted, at most."""
+    """Bytes that an image takes while it is decoded and converted, by its header."""
     stored = 1 if image.mode in ("1", "L", "P") else 2 if image.mode in SIXTEEN else 4
-    whole = 4 if image.format in ("AVIF", "HEIF", "WEBP") else 0  # a frame that decoders hold
     made = 0 if image.mode == "RGB" else 4
-    return image.width * image.height * (stored + whole + made)
+    besides = WHOLE.get(image.format or "", 0) + _coefficients(image)
+    return int(image.width * image.height * (stored + made + besides))
+
+
+def _coefficients(image: Image) -> float:
+    """Bytes per pixel that a progressive JPEG keeps of all its scans: two per sample."""
+    if not image.info.get("progressive"):
+        return 0
+    sampled = [(across, down) for _, across, down, _ in getattr(image, "layer", [])]
+    most = max((a for a, _ in sampled), default=1) * max((d for _, d in sampled), default=1)
+    return float(2 * sum(a * d for a, d in sampled) / max(1, most))
+
+
+def slow_samples(image: Image) -> int:
+    """Samples of an image that is not yet decoded and whose decoder is written in Python."""
+    slow = any(tile[0] in SLOW for tile in getattr(image, "tile", ()))
+    return image.width * image.height * len(image.getbands()) if slow else 0

@@ -172,11 +172,22 @@ def _check_split(
     )
     there = found.images
     if isinstance(place.source, CoopSplit | CsvLists | FgvcLists):  # others list what is there
-        there = [image for image in found.images if Path(image.path).exists()]
+        there = [image for image in found.images if not _is_missing(image.path)]
     kept = {image.key for image in there}
     check.missing = [image.key for image in found.images if image.key not in kept]
     _look_at(check, there, split, full, threads)
     return check
+
+
+def _is_missing(path: str) -> bool:
+    """Whether there is no such file; one that may not be looked at is told when it is read."""
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _check_unlabelled(check: Check, folder: str, key: str, full: bool, threads: int) -> None:

@@ -24,7 +24,8 @@ from susx.config_sources import (
 )
 from susx.datasets.naming import check_positions
 from susx.errors import InputError, listing, suggestion
-from susx.images import Listing, examined, visible_folders
+from susx.images import Listing, examined
+from susx.kinds import visible_folders
 from susx.manifests import ClassManifest, Table, class_manifest
 
 SOURCES: TypeAdapter[AnySource] = TypeAdapter(AnySource)

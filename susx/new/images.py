@@ -9,8 +9,8 @@ from pathlib import Path
 from susx.config_datasets import Images
 from susx.datasets.sources import list_split, locate
 from susx.errors import InputError
-from susx.images import list_images, unlabelled_images, visible_folders
-from susx.kinds import SUFFIXES
+from susx.images import list_images, unlabelled_images
+from susx.kinds import SUFFIXES, visible_folders
 from susx.manifests import ClassManifest, class_manifest, read_class_list
 from susx.plain import well_formed
 

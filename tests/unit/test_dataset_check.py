@@ -75,6 +75,21 @@ def test_missing_images_are_told_from_unreadable_ones(pets: Path) -> None:
     assert unreadable in found.problems
 
 
+def test_a_file_that_may_not_be_looked_at_is_not_missing(
+    pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.stat
+
+    def stat(path: Path, **options: Any) -> Any:
+        if path.name == "d.jpg":
+            raise PermissionError(13, "Permission denied")
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    found = check(pets).splits["test"]
+    assert (found.missing, found.unreadable) == ([], {"d.jpg": "Permission denied"})
+
+
 def test_other_counts_than_published_are_told(pets: Path) -> None:
     rewrite(pets, test=[["c.jpg", 0, "cat"], ["d.jpg", 1, "dog"]])
     assert "test: 3 images were published, 2 are listed" in check(pets).problems

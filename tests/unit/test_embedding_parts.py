@@ -114,8 +114,14 @@ def cut_at(settings: Encoder, table: Table, path: Path, seen: dict[str, Any], cu
 
 @pytest.mark.parametrize(
     ("change", "redone"),
-    [({}, 3), ({"batch_size": 2}, 8), ({"store": "float16"}, 7), ({"jpeg_draft": True}, 7)],
-    ids=["nothing", "batch size", "precision of the cache", "decoding"],
+    [
+        ({}, 3),
+        ({"batch_size": 2}, 8),
+        ({"store": "float16"}, 7),
+        ({"jpeg_draft": True}, 7),
+        ({"upright": True}, 7),
+    ],
+    ids=["nothing", "batch size", "precision of the cache", "decoding", "orientation"],
 )
 def test_parts_made_with_other_settings_are_made_again(
     settings: Encoder,

@@ -305,6 +305,17 @@ def test_images_are_turned_where_that_is_asked_for(
     assert (decode(data).size, decode(data).getpixel((0, 0))) == ((3, 2), (255, 255, 255))
 
 
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_tiff_is_turned_once_by_pillow(compression: str | None, upright: bool) -> None:
+    pixels = np.zeros((2, 3, 3), np.uint8)
+    pixels[0, 0] = 255
+    tags = {0x0112: 6}
+    data = encoded(Image.fromarray(pixels), "TIFF", compression=compression, tiffinfo=tags)
+    image = decode(data, reading=Reading(upright=upright))
+    assert (image.size, image.getpixel((1, 0))) == ((2, 3), (255, 255, 255))
+
+
 def test_a_broken_exif_turns_nothing() -> None:
     data = encoded(Image.new("RGB", (3, 2)), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
     assert decode(data, reading=Reading(upright=True)).size == (3, 2)
@@ -347,21 +358,48 @@ def test_images_that_fill_the_memory_are_refused_unread() -> None:
     assert peak < side**2  # not even a byte per pixel
 
 
-def test_memory_is_reckoned_by_mode(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_MEMORY", 64 * 64 * 5)
-    for mode, format, fits in (
-        ("L", "PNG", True),
-        ("P", "PNG", True),
-        ("RGB", "PNG", True),
-        ("RGBA", "PNG", False),
-        ("RGB", "WEBP", False),
-    ):
-        data = encoded(Image.new(mode, (64, 64)), format)
-        if fits:
-            assert decode(data).size == (64, 64)
-        else:
-            with pytest.raises(UnreadableImage, match="MiB while they are decoded"):
-                decode(data)
+@pytest.mark.parametrize(
+    ("mode", "format", "options", "bytes_per_pixel"),
+    [
+        ("L", "PNG", {}, 5),
+        ("P", "PNG", {}, 5),
+        ("RGB", "PNG", {}, 4),
+        ("RGBA", "PNG", {}, 8),
+        ("I;16", "PNG", {}, 6),
+        ("RGB", "WEBP", {}, 16),
+        ("RGB", "JPEG", {}, 4),
+        ("RGB", "JPEG", {"progressive": True, "subsampling": "4:4:4"}, 10),
+        ("RGB", "JPEG", {"progressive": True, "subsampling": "4:2:0"}, 7),
+        ("L", "JPEG", {"progressive": True}, 7),
+    ],
+)
+def test_memory_is_reckoned_by_mode_and_decoder(
+    mode: str,
+    format: str,
+    options: dict[str, Any],
+    bytes_per_pixel: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = encoded(Image.new(mode, (64, 64)), format, **options)
+    monkeypatch.setattr(images, "MAX_MEMORY", 64 * 64 * bytes_per_pixel)
+    assert decode(data).size == (64, 64)
+    monkeypatch.setattr(images, "MAX_MEMORY", 64 * 64 * bytes_per_pixel - 1)
+    with pytest.raises(UnreadableImage, match="MiB while they are decoded"):
+        decode(data)
+
+
+@pytest.mark.parametrize("head", [b"P5 8 4 1023\n", b"P2 8 4 255\n", b"P6 8 2 100\n"])
+def test_images_that_are_decoded_slowly_have_a_bound_of_their_own(
+    head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = head + (b"0 " * 32 if head.startswith(b"P2") else bytes(64))
+    samples = 48 if head.startswith(b"P6") else 32
+    monkeypatch.setattr(images, "MAX_SLOW", samples)
+    assert decode(data).width == 8
+    monkeypatch.setattr(images, "MAX_SLOW", samples - 1)
+    with pytest.raises(UnreadableImage, match=f"^more than {samples - 1} samples"):
+        decode(data)
+    assert decode(b"P5 8 4 255\n" + bytes(32)).size == (8, 4)  # in C
 
 
 SCRIPT = """
