@@ -103,7 +103,7 @@ class Kept:
 
     @property
     def _list_of_runs(self) -> Path:
-        return Path(self.work, "meanings", ".runs")
+        return Path(self.memory, "runs")
 
     def receipt_file(self, output: str) -> Path:
         """Where the receipt of an output that is a file of its own lies."""

@@ -21,7 +21,7 @@ OVERTAKE = """\
 import sys
 from pathlib import Path
 if any("/.snakemake/scripts/" in part and {rule!r} in part for part in sys.orig_argv):
-    with Path("work/meanings/.runs").open("a") as runs:
+    with Path("work/memory/runs").open("a") as runs:
         runs.write("\\nanother")
 """
 RAISE = """\

@@ -25,7 +25,7 @@ RESULT = "results/tiny.json"
 NAMES = ["zebra", "a/b", "café", "apple"]  # label order is not alphabetical order
 FOLDERS = ["zebra", "a-b", "café", "apple"]  # a name with a slash has its slug as folder
 SHARDS = ["000", "001"]
-BEHIND = {"store", "memory", "receipts"}  # what lies behind the names of files
+BEHIND = {"store", "memory", "receipts", "meanings"}  # what lies behind the names of files
 AXIS = {"start": 0.1, "stop": 10.0, "steps": 3}
 # All but CALIP, whose patch embeddings take two more jobs, and VisDesc, which has no descriptors.
 METHODS = [
