@@ -12,6 +12,7 @@ EXTRAS_OF_RULES = {
     "synthesise": "sd",
     "report": "report",
     "summary": "report",
+    "match_captions": "web",
     "download_support": "web",
 }
 
@@ -26,7 +27,8 @@ def encoder_of(job):
 def needed_extras(job):
     """Extras that a job needs, by what needs them."""
     name = job.rule.name
-    if name in EXTRAS_OF_RULES:
+    local = name == "download_support" and local_images(job.wildcards.support)
+    if name in EXTRAS_OF_RULES and not local:
         yield f"rule {name}", EXTRAS_OF_RULES[name]
     if name == "describe_classes" and language_model(job.wildcards).backend == "openai":
         yield f"config.yaml: language_models.{written(job.wildcards).model}", "llm"

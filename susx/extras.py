@@ -12,7 +12,7 @@ EXTRAS = {
     "s3": ("s3fs",),
     "sd": ("accelerate", "diffusers"),
     "siglip": ("sentencepiece",),
-    "web": ("aiohttp", "idna", "img2dataset", "protego"),
+    "web": ("aiohttp", "idna", "img2dataset", "inflect", "protego"),
 }
 """Modules of every extra that jobs import."""
 

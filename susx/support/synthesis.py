@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -197,7 +196,6 @@ class Progress:
         write_images(self.images(entry), images)
         notes = {
             "fingerprint": self._fingerprint(entry, texts),
-            "generator": sha256_json(self._job.generator),
             "records": [asdict(record) for record in records],
         }
         write_checked(self._notes(entry), notes)
@@ -214,15 +212,6 @@ class Progress:
             return None
         digests = {key: hashlib.sha256(data).hexdigest() for key, data in stored.items()}
         return records if digests == {r.key: r.sha256 for r in records if r.kept} else None
-
-    def of_others(self, entry: ClassName) -> Iterator[tuple[list[SupportRecord], Path]]:
-        """Records and tars of the class that jobs of other sizes finished before they were cut."""
-        for notes_file in sorted(self._folder.parent.glob(f"*/{escape(self._notes(entry).name)}")):
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                notes = read_checked(notes_file, "the class is drawn again")
-                if notes["generator"] == sha256_json(self._job.generator):
-                    records = [SupportRecord(**record) for record in notes["records"]]
-                    yield records, notes_file.with_suffix(".tar")
 
     def read(self, entry: ClassName) -> Iterator[tuple[str, bytes]]:
         """The images of a finished class."""
@@ -272,9 +261,6 @@ def synthesise(
             for index in range(job.size)
         ],
     )
-    for entry in todo:
-        for records, tar in progress.of_others(entry):
-            known.add(records, tar)
     with tqdm(total=job.size * len(entries), initial=ready, unit=" images", mininterval=1) as bar:
         for entry in todo:
             own = texts[entry.index]

@@ -173,24 +173,6 @@ def test_finished_classes_outlive_a_kill(tmp_path: Path, broken_after: int) -> N
     assert result == run(tmp_path / "whole", Painter())
 
 
-def test_finished_classes_of_a_cut_job_serve_other_sizes(tmp_path: Path) -> None:
-    """The folders of jobs lie side by side."""
-    larger = Job(6, JOB.seed, JOB.source, JOB.generator)
-    cut, again = tmp_path / "parts/a", tmp_path / "parts/b"
-    tar = tmp_path / "images.tar"
-    with pytest.raises(KeyboardInterrupt):
-        broken = Painter(broken_after=11)
-        synthesise(CLASSES, list(CLASSES), TEXTS, JOB, lambda: broken, Progress(cut, JOB), tar)
-    painter, progress = Painter(), Progress(again, larger)
-    table = synthesise(CLASSES, list(CLASSES), TEXTS, larger, lambda: painter, progress, tar)
-    assert (table, images_of(tar)) == run(tmp_path / "whole", Painter(), job=larger)
-    assert len(painter.shots) == 5 * 6 - 2 * 4
-    other = Job(4, JOB.seed, JOB.source, {"model": "another"})
-    painter, progress = Painter(), Progress(tmp_path / "parts/c", other)
-    synthesise(CLASSES, list(CLASSES), TEXTS, other, lambda: painter, progress, tar)
-    assert len(painter.shots) == 20
-
-
 @pytest.mark.parametrize("damage", ["tar cut", "tar gone", "notes cut", "notes gone", "notes odd"])
 def test_damaged_classes_are_drawn_again(tmp_path: Path, damage: str) -> None:
     whole = run(tmp_path, Painter())

@@ -10,7 +10,7 @@ from susx.manifests import SupportRecord, read_table
 from tests.diffusion import save_tiny_pipeline
 from tests.workflow.project import RESULT, Project, without_times
 
-PARTS = "work/store/tmp/parts/synthesise-*"
+PARTS = "work/store/tmp/parts/synthesise-*/*"
 SUPPORT = "work/tiny/support/sd"
 TARGET = f"{SUPPORT}/manifest.parquet"
 CHUNKS = {f"{SUPPORT}/chunks/{i:05d}.{kind}" for i in (0, 1) for kind in ("parquet", "tar")}
