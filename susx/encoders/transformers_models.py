@@ -203,11 +203,6 @@ class NaflexEncoder(SiglipEncoder):
         return batch.to(self._device)  # shapes are not exact in low precision
 
 
-SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
-"""Weights in one file, or where those in several are."""
-PICKLED = "pytorch_model*.bin"
-
-
 def _transparency(processor: Any) -> Literal["dropped", "white"]:
     """A processor that converts to RGB lays transparent pixels over white; others take only RGB."""
     return "white" if getattr(processor, "do_convert_rgb", None) else "dropped"
