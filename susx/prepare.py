@@ -181,7 +181,9 @@ def opened(source: Source, draft: int | None = None, reading: Reading = PLAIN) -
         if isinstance(source, str | Path):
             return decode(stored_bytes(str(source)), draft, reading)
         require_bounded(source)
-        return as_rgb(source, reading)  # PIL decodes when it is first asked
+        image = as_rgb(source, reading)
+        image.load()  # a file that PIL has opened is decoded when it is first asked
+        return image
     except UnreadableImage:
         raise
     except (OSError, ValueError, SyntaxError) as error:
