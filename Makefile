@@ -39,8 +39,8 @@ demo-models: .venv/.demo
 	$(BIN)/python -m demo.diffusion_card
 
 docs: .venv/.dev
-	$(BIN)/python -m susx.reference
-	$(BIN)/python -m susx.licences
+	$(BIN)/python -m docs.generate_reference
+	$(BIN)/python -m docs.generate_licences
 
 site: .venv/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -24,7 +24,7 @@ from demo.flags import COUNTRIES
 from demo.render import SIZE, render
 from demo.samples import generator
 from demo.world import class_names, slug
-from susx.config_synthesis import PRESETS, Synthesis
+from susx.config.synthesis import PRESETS, Synthesis
 from susx.support.sampler import DiffusionSampler, Shot, locate
 from susx.support.synthesis import image_seed, image_text
 

@@ -1,6 +1,6 @@
 """Input functions: what a classifier is made from, and what it classifies."""
 
-from susx.config_classifier import choose
+from susx.planning.choice import choose
 
 
 def classifier_texts(dataset):

@@ -5,22 +5,18 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from susx.config import (
-    FewShot,
-    Retrieval,
-    evaluated_config,
-    parse_config,
-    tuning_split,
-    with_card,
-)
-from susx.config_encoders import local_files
-from susx.config_synthesis import Synthesis
-from susx.feature_files import feature_files, require
-from susx.kinds import added_formats
+from susx.config.supports import FewShot, Retrieval
+from susx.config.schema import evaluated_config
+from susx.config import parse_config
+from susx.config.datasets import tuning_split, with_card
+from susx.config.encoders import local_files
+from susx.config.synthesis import Synthesis
+from susx.published.files import feature_files, require
+from susx.images.kinds import added_formats
 from susx.methods import METHODS
-from susx.config_pools import REMOTE
-from susx.pools import pool_shards
-from susx.web_pools import web_shards
+from susx.config.pools import REMOTE
+from susx.pools.shards import pool_shards
+from susx.pools.web import web_shards
 
 STARTED = time.time()
 ADDED_FORMATS = added_formats()
@@ -155,7 +151,7 @@ def located(dataset):
 
 def print_results():
     """Print the tables of the results that this run wrote, and where its reports are."""
-    from susx.show import show
+    from susx.cli.show import show
 
     def new(path):
         return path.exists() and path.stat().st_mtime >= STARTED

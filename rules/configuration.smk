@@ -7,8 +7,8 @@ neither file nor line.
 import json
 from pathlib import Path
 
-from susx.errors import InputError
-from susx.yaml_files import load_yaml
+from susx.core.errors import InputError
+from susx.core.yaml_files import load_yaml
 
 
 class Refused(SystemExit):

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from susx.class_names import named_classes
-from susx.config_datasets import card_files, card_path, load_card
+from susx.manifests.names import named_classes
+from susx.config.cards import card_files, card_path, load_card
 from susx.datasets.sources import locate
 
 DOWNLOADED_DATASETS = [name for name, images in IMAGES.items() if images.download]

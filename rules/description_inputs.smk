@@ -2,10 +2,10 @@
 
 from functools import cache
 
-from susx.class_names import description_keys, named_classes
-from susx.config_encoders import files_of_model
-from susx.config_texts import HOW_IT_RUNS, Descriptions
-from susx.descriptions import ASKED
+from susx.manifests.names import description_keys, named_classes
+from susx.config.encoders import files_of_model
+from susx.config.texts import HOW_IT_RUNS, Descriptions
+from susx.prompts.descriptions import ASKED
 
 WRITTEN = {
     (name, kind): texts

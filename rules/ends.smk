@@ -2,7 +2,7 @@
 
 import sys
 
-from susx.failures import Failure, cause, executor_messages, explained
+from susx.progress.failures import Failure, cause, executor_messages, explained
 
 
 report: "captions/workflow.rst"

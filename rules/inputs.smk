@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from susx.config_encoders import RUNS_ANYHOW, local_keys, published_models
+from susx.config.encoders import RUNS_ANYHOW, local_keys, published_models
 
 TEXT_FILES = ("descriptions", "descriptors")
 

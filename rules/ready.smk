@@ -5,8 +5,8 @@ Looked at before the first job starts, and only for jobs that will run.
 
 from snakemake.settings.types import DeploymentMethod
 
-from susx.extras import extra_problem
-from susx.model_files import encoder_extra, model_problem
+from susx.core.extras import extra_problem
+from susx.encoders.model_files import encoder_extra, model_problem
 
 EXTRAS_OF_RULES = {
     "synthesise": "sd",

@@ -1,7 +1,7 @@
 """Input functions of support sets: pools, queries, candidates, what chooses among them."""
 
-from susx.config_encoders import files_of_model
-from susx.support.etiquette import crawler
+from susx.config.encoders import files_of_model
+from susx.web.etiquette import crawler
 
 CANDIDATES = {False: 2, True: 10}  # per image wanted; downloaded or not
 DRAWN_ANYHOW = {"device", "batch_size", "threads"}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from susx.classifier import Classifier
+    from susx.classifier.classifier import Classifier
 
 __version__ = "0.1.0"
 
@@ -23,6 +23,6 @@ def load_classifier(path: str | Path, model: str | None = None, device: str = "a
     Raises:
         InputError: if the file is missing, truncated, altered, foreign or inconsistent.
     """
-    from susx import classifier_file
+    from susx.classifier import file as classifier_file
 
     return classifier_file.load_classifier(path, model, device)

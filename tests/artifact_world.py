@@ -21,7 +21,7 @@ from susx.artifacts.ground import Job, Kept
 from susx.artifacts.making import Paths, make
 from susx.artifacts.memory import Memory
 from susx.artifacts.plan import Plan, plan
-from susx.errors import InputError
+from susx.core.errors import InputError
 
 BUDGET = 2**20  # bytes; more than all sources of a world
 RESULT = "results/out.json"

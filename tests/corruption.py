@@ -12,28 +12,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from susx.cache import Embeddings, read_cache, write_cache
-from susx.descriptions import REPLIES_FORMAT, join_replies
-from susx.errors import InputError
-from susx.features import load_tensor
-from susx.files import read_checked, sha256_file, write_checked
-from susx.manifests import (
-    ClassManifest,
-    ImageRecord,
-    SupportRecord,
-    Table,
-    class_manifest,
-    read_table,
-    write_table,
-)
-from susx.prompts import PromptSet, build_prompts
-from susx.schema import read_result
+from susx.core.errors import InputError
+from susx.core.files import read_checked, sha256_file, write_checked
+from susx.embeddings.cache import Embeddings, read_cache, write_cache
+from susx.evaluation.schema import read_result
+from susx.manifests.classes import ClassManifest, class_manifest
+from susx.manifests.tables import ImageRecord, SupportRecord, Table, read_table, write_table
+from susx.pools.web import _listed
+from susx.prompts.descriptions import REPLIES_FORMAT, join_replies
+from susx.prompts.strategies import PromptSet, build_prompts
+from susx.published.tensors import load_tensor
 from susx.support.download import _stored
 from susx.support.retrieval import Candidate
 from susx.support.selection import stored_images, write_images
 from susx.support.synthesis import Job, Progress, join_chunks
 from susx.support.waves import read_wave
-from susx.web_pools import _listed
 from tests.helpers import image_bytes, unit_rows
 from tests.unit.made_result import result, run
 

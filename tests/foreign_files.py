@@ -13,19 +13,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from susx.cache import Embeddings
-from susx.config_datasets import load_card
-from susx.config_pools import EmbeddingPool
+from susx.config.cards import load_card
+from susx.config.pools import EmbeddingPool
+from susx.core.errors import InputError
 from susx.datasets.sources import split_manifest
-from susx.errors import InputError
-from susx.features import load_tensor
-from susx.images import UnreadableImage, decode
-from susx.manifests import class_manifest, read_class_list
-from susx.pools import Shard, read_shard
-from susx.prompts import read_descriptions
+from susx.embeddings.cache import Embeddings
+from susx.images.decode import decode
+from susx.images.listing import UnreadableImage
+from susx.manifests.classes import class_manifest, read_class_list
+from susx.pools.shards import Shard, read_shard
+from susx.pools.web import WebShard, web_shards
+from susx.prompts.strategies import read_descriptions
+from susx.published.tensors import load_tensor
 from susx.support.captions import match_captions
 from susx.support.embedding_shards import search_embeddings
-from susx.web_pools import WebShard, web_shards
 from tests.corruption import Kind
 from tests.helpers import add_member, image_bytes, unit_rows
 from tests.unit.made_datasets import write_cifar10

@@ -5,12 +5,12 @@ from susx_job import run_job
 
 def main(job):
     """All grids and values are in published units; the analysis rescales them."""
-    from susx.cache_files import CacheFiles
-    from susx.compute import pick_device
-    from susx.config_classifier import Choice
-    from susx.files import read_checked, write_checked
+    from susx.core.compute import pick_device
+    from susx.core.files import read_checked, write_checked
+    from susx.evaluation.case import Choice
+    from susx.evaluation.inputs import CacheFiles
+    from susx.evaluation.tuning import Settings
     from susx.report.analysis import Wanted, analyse
-    from susx.tuning import Settings
 
     params = job.params
     analysis = analyse(

@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 from susx_job import run_job
 
+from susx.core.files import write_json
 from susx.datasets.check import check_dataset, summary
-from susx.files import write_json
-from susx.manifests import ClassManifest
+from susx.manifests.classes import ClassManifest
 
 
 def main(job):

@@ -4,7 +4,7 @@ import logging
 
 from susx_job import run_job
 
-from susx.class_names import named_classes
+from susx.manifests.names import named_classes
 
 
 def main(job):

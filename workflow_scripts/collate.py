@@ -2,10 +2,10 @@
 
 from susx_job import run_job
 
-from susx.files import read_checked, sha256_json, write_checked
-from susx.manifests import ClassManifest
-from susx.prompts import PromptSet
-from susx.results import collate
+from susx.core.files import read_checked, sha256_json, write_checked
+from susx.evaluation.results import collate
+from susx.manifests.classes import ClassManifest
+from susx.prompts.strategies import PromptSet
 
 
 def main(job):

@@ -2,7 +2,7 @@
 
 from susx_job import run_job
 
-from susx.files import atomic
+from susx.core.files import atomic
 
 
 def main(job):

@@ -10,11 +10,11 @@ def main(job):
 
     Those of a try that failed are not asked for again.
     """
-    from susx.config_texts import Descriptions
-    from susx.descriptions import describe_classes
-    from susx.files import write_checked
-    from susx.kept_replies import KeptReplies
-    from susx.language_models import load_language_model
+    from susx.config.texts import Descriptions
+    from susx.core.files import write_checked
+    from susx.prompts.descriptions import describe_classes
+    from susx.prompts.kept_replies import KeptReplies
+    from susx.prompts.language_models import load_language_model
 
     params = job.params
     name = params.how["name"]

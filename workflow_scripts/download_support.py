@@ -7,8 +7,9 @@ from susx_job import run_job
 
 def main(job):
     """The label of a support image is the class that found it."""
-    from susx.config_encoders import Encoder
-    from susx.manifests import ClassManifest, SupportRecord, read_table, write_table
+    from susx.config.encoders import Encoder
+    from susx.manifests.classes import ClassManifest
+    from susx.manifests.tables import SupportRecord, read_table, write_table
     from susx.support.download import Wanted, collect_downloads, download_images
     from susx.support.judge import judge
     from susx.support.retrieval import Candidate, merge_candidates

@@ -4,7 +4,8 @@ import logging
 
 from susx_job import run_job
 
-from susx.manifests import ClassManifest, ImageRecord, SupportRecord, read_table, write_table
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import ImageRecord, SupportRecord, read_table, write_table
 from susx.support.few_shot import draw_support
 
 

@@ -5,9 +5,9 @@ from susx_job import run_job
 
 def main(job):
     """One row per readable image; its label is the class of the image manifest."""
-    from susx.config_encoders import Encoder
-    from susx.embedding import embed_images
-    from susx.manifests import ImageRecord, read_table
+    from susx.config.encoders import Encoder
+    from susx.embeddings.embed import embed_images
+    from susx.manifests.tables import ImageRecord, read_table
 
     table = read_table(job.input.manifest, ImageRecord)
     encoder = Encoder(**job.params.encoder, **job.params.how["runs"])

@@ -5,9 +5,9 @@ from susx_job import run_job
 
 def main(job):
     """One row per readable image, without labels."""
-    from susx.config_encoders import Encoder
-    from susx.embedding import embed_shard
-    from susx.pools import Shard
+    from susx.config.encoders import Encoder
+    from susx.embeddings.embed import embed_shard
+    from susx.pools.shards import Shard
 
     encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
     shard = Shard(**job.params.shard, path=job.params.how["path"])

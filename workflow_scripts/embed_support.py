@@ -5,9 +5,9 @@ from susx_job import run_job
 
 def main(job):
     """One row per image; its label is the class of the support manifest."""
-    from susx.config_encoders import Encoder
-    from susx.embedding import embed_support
-    from susx.manifests import SupportRecord, read_table
+    from susx.config.encoders import Encoder
+    from susx.embeddings.embed import embed_support
+    from susx.manifests.tables import SupportRecord, read_table
 
     table = read_table(job.input.manifest, SupportRecord)
     encoder = Encoder(**job.params.encoder, **job.params.how["runs"])

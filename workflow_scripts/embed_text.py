@@ -5,12 +5,12 @@ from susx_job import run_job
 
 def main(job):
     """One row per text; its label is the class."""
-    from susx.cache import write_cache
-    from susx.config_encoders import Encoder
-    from susx.embedding import embed_prompts
-    from susx.manifests import ClassManifest
-    from susx.prompts import PromptSet
-    from susx.text_classifier import text_classifier
+    from susx.config.encoders import Encoder
+    from susx.embeddings.cache import write_cache
+    from susx.embeddings.embed import embed_prompts
+    from susx.embeddings.text_classifier import text_classifier
+    from susx.manifests.classes import ClassManifest
+    from susx.prompts.strategies import PromptSet
 
     classes = ClassManifest.read(job.input.classes)
     prompts = PromptSet.read(job.input.prompts, classes)

@@ -7,11 +7,11 @@ from susx_job import run_job
 
 def main(job):
     """All grids and values are in published units; the evaluation rescales them."""
-    from susx.compute import pick_device
-    from susx.evaluation import Plan
-    from susx.files import write_checked
-    from susx.results import CacheFiles, evaluate_caches
-    from susx.tuning import Settings
+    from susx.core.compute import pick_device
+    from susx.core.files import write_checked
+    from susx.evaluation.protocol import Plan
+    from susx.evaluation.results import CacheFiles, evaluate_caches
+    from susx.evaluation.tuning import Settings
 
     params, device = job.params, pick_device(job.params.how["device"])
     tuning = Settings.of({**params.tuning, "memory_mib": params.how["memory_mib"]})

@@ -7,14 +7,14 @@ from susx_job import run_job
 
 def main(job):
     """All grids and values are in published units; tuning rescales them."""
-    from susx.cache_files import CacheFiles
-    from susx.classifier_file import write_classifier
-    from susx.compute import pick_device
-    from susx.config_classifier import Choice
-    from susx.config_encoders import Encoder
-    from susx.export import export_classifier, summary
-    from susx.files import read_checked
-    from susx.tuning import Settings
+    from susx.classifier.export import export_classifier, summary
+    from susx.classifier.file import write_classifier
+    from susx.config.encoders import Encoder
+    from susx.core.compute import pick_device
+    from susx.core.files import read_checked
+    from susx.evaluation.case import Choice
+    from susx.evaluation.inputs import CacheFiles
+    from susx.evaluation.tuning import Settings
 
     params, advice = job.params, "delete it and run again"
     paths = job.input.get("evaluation", [])

@@ -5,9 +5,10 @@ import logging
 from susx_job import run_job
 
 from susx.datasets.download import Download
+from susx.datasets.manifest import describe
 from susx.datasets.sources import split_manifest
-from susx.images import describe
-from susx.manifests import ClassManifest, ImageRecord, write_table
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import ImageRecord, write_table
 
 
 def main(job):

@@ -7,7 +7,7 @@ from susx_job import run_job
 
 def main(job):
     """Classes are numbered; there are as many as the texts have."""
-    from susx.features import generated_classes
+    from susx.published.tensors import generated_classes
 
     manifest = generated_classes(job.input.text, *job.input.images)
     manifest.write(job.output[0])

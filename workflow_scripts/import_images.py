@@ -7,9 +7,9 @@ from susx_job import run_job
 
 def main(job):
     """One row per image; all splits have the dimension of the test images."""
-    from susx.cache import read_cache, write_cache
-    from susx.features import Source, read_images
-    from susx.manifests import ClassManifest
+    from susx.embeddings.cache import read_cache, write_cache
+    from susx.manifests.classes import ClassManifest
+    from susx.published.tensors import Source, read_images
 
     classes, source = ClassManifest.read(job.input.classes), Source(**job.params.source)
     dimension = read_cache(job.input.test).features.shape[1] if job.input.test else None

@@ -5,10 +5,10 @@ from susx_job import run_job
 
 def main(job):
     """One row per class."""
-    from susx.cache import read_cache, write_cache
-    from susx.features import Source, read_text
-    from susx.manifests import ClassManifest
-    from susx.text_classifier import text_classifier
+    from susx.embeddings.cache import read_cache, write_cache
+    from susx.embeddings.text_classifier import text_classifier
+    from susx.manifests.classes import ClassManifest
+    from susx.published.tensors import Source, read_text
 
     classes, source = ClassManifest.read(job.input.classes), Source(**job.params.source)
     dimension = read_cache(job.input.test).features.shape[1]

@@ -4,7 +4,8 @@ import logging
 
 from susx_job import run_job
 
-from susx.manifests import ClassManifest, SupportRecord, read_table, write_table
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import SupportRecord, read_table, write_table
 from susx.support.synthesis import join_chunks
 
 

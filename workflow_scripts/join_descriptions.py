@@ -4,10 +4,10 @@ import logging
 
 from susx_job import run_job
 
-from susx.descriptions import join_replies, shares_told
-from susx.errors import listing
-from susx.files import write_checked
-from susx.manifests import ClassManifest
+from susx.core.errors import listing
+from susx.core.files import write_checked
+from susx.manifests.classes import ClassManifest
+from susx.prompts.descriptions import join_replies, shares_told
 
 
 def main(job):

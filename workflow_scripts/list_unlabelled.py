@@ -5,8 +5,10 @@ from pathlib import Path
 
 from susx_job import run_job
 
-from susx.images import describe, examined, unlabelled_images
-from susx.manifests import ClassManifest, ImageRecord, write_table
+from susx.datasets.manifest import describe, examined
+from susx.images.listing import unlabelled_images
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import ImageRecord, write_table
 
 
 def main(job):

@@ -7,10 +7,11 @@ from susx_job import run_job
 
 def main(job):
     """A caption is a candidate of every class that it names."""
-    from susx.manifests import ClassManifest, write_table
+    from susx.manifests.classes import ClassManifest
+    from susx.manifests.tables import write_table
+    from susx.pools.web import WebShard
     from susx.support.captions import match_captions
     from susx.support.retrieval import Candidate
-    from susx.web_pools import WebShard
 
     classes, shard = ClassManifest.read(job.input.classes), WebShard(**job.params.shard)
     table = match_captions(classes, shard, job.params.name, job.params.limit)

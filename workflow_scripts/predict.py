@@ -7,10 +7,10 @@ from susx_job import run_job
 
 def main(job):
     """One row per image, unreadable ones with the reason."""
-    from susx.cache import read_cache
-    from susx.classifier_file import load_classifier
-    from susx.manifests import ImageRecord, read_table, write_table
-    from susx.predictions import PredictionRecord, predict_table
+    from susx.classifier.file import load_classifier
+    from susx.classifier.predictions import PredictionRecord, predict_table
+    from susx.embeddings.cache import read_cache
+    from susx.manifests.tables import ImageRecord, read_table, write_table
 
     files = job.input
     classifier = load_classifier(files.classifier, device=job.params.how["device"])

@@ -4,9 +4,9 @@ import logging
 
 from susx_job import run_job
 
-from susx.errors import listing
-from susx.manifests import ClassManifest
-from susx.prompts import build_prompts, left_to_names
+from susx.core.errors import listing
+from susx.manifests.classes import ClassManifest
+from susx.prompts.strategies import build_prompts, left_to_names
 
 
 def main(job):

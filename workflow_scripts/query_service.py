@@ -5,9 +5,10 @@ from susx_job import run_job
 
 def main(job):
     """Every text of the prompt strategy is a query."""
-    from susx.config_pools import ServicePool
-    from susx.manifests import ClassManifest, write_table
-    from susx.prompts import PromptSet
+    from susx.config.pools import ServicePool
+    from susx.manifests.classes import ClassManifest
+    from susx.manifests.tables import write_table
+    from susx.prompts.strategies import PromptSet
     from susx.support.retrieval import Candidate
     from susx.support.service import query_service
 

@@ -5,11 +5,11 @@ from susx_job import run_job
 
 def main(job):
     """Receipts of what the result stands on are read as found: they are no input."""
-    from susx.config_report import Report
-    from susx.manifests import ClassManifest
+    from susx.config.report import Report
+    from susx.evaluation.schema import read_result
+    from susx.manifests.classes import ClassManifest
     from susx.report.drawn import drawings, save_all
     from susx.report.page import ImageFiles, SupportFiles, read_analysis, write_page
-    from susx.schema import read_result
 
     files, params = job.input, job.params
     result, classes = read_result(files.result), ClassManifest.read(files.classes)

@@ -7,11 +7,12 @@ from susx_job import run_job
 
 def main(job):
     """Queries are the text embeddings of a prompt strategy."""
-    from susx.cache import read_cache
-    from susx.manifests import ClassManifest, write_table
+    from susx.embeddings.cache import read_cache
+    from susx.manifests.classes import ClassManifest
+    from susx.manifests.tables import write_table
+    from susx.pools.web import WebShard
     from susx.support.embedding_shards import search_embeddings
     from susx.support.retrieval import Candidate
-    from susx.web_pools import WebShard
 
     classes, params = ClassManifest.read(job.input.classes), job.params
     queries = read_cache(job.input.queries, classes.sha256, len(classes))

@@ -4,8 +4,9 @@ import logging
 
 from susx_job import run_job
 
-from susx.cache import read_cache
-from susx.manifests import ClassManifest, write_table
+from susx.embeddings.cache import read_cache
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import write_table
 from susx.support.retrieval import Candidate, search_shard
 
 

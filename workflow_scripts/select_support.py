@@ -4,12 +4,13 @@ import logging
 
 from susx_job import run_job
 
-from susx.manifests import ClassManifest, SupportRecord, read_table, write_table
-from susx.pools import Shard
+from susx.embeddings.text_classifier import read_classifier
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import SupportRecord, read_table, write_table
+from susx.pools.shards import Shard
 from susx.support.retrieval import Candidate, merge_candidates
 from susx.support.selection import candidate_features, collect_support
 from susx.support.strategies import Selection
-from susx.text_classifier import read_classifier
 
 
 def main(job):

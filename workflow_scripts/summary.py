@@ -7,8 +7,8 @@ def main(job):
     """Links are relative, so that the folder of results can be moved."""
     from pathlib import Path
 
+    from susx.evaluation.schema import read_result
     from susx.report.summary import write_summary
-    from susx.schema import read_result
 
     page = Path(job.output[0])
     links = [Path(path).relative_to(page.parent).as_posix() for path in job.input.reports]

@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from susx.artifacts.ground import Job
 from susx.artifacts.making import Paths, make
 from susx.artifacts.recipe import Receipt
-from susx.compute import end_quickly, limit_threads
-from susx.errors import InputError
-from susx.failures import UNEXPECTED
-from susx.plain import plain
+from susx.core.compute import end_quickly, limit_threads
+from susx.core.errors import InputError
+from susx.core.plain import plain
+from susx.progress.failures import UNEXPECTED
 
 
 class Files:

@@ -4,9 +4,10 @@ import logging
 
 from susx_job import run_job
 
-from susx.config_synthesis import Synthesis
-from susx.manifests import ClassManifest, SupportRecord, write_table
-from susx.prompts import PromptSet
+from susx.config.synthesis import Synthesis
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import SupportRecord, write_table
+from susx.prompts.strategies import PromptSet
 from susx.support.synthesis import chunk_of, forget, images_depend_on, synthesise_chunk
 
 

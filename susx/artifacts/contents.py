@@ -13,8 +13,8 @@ from pathlib import Path
 
 from susx.artifacts.stages import STAGES
 from susx.artifacts.store import FORGOTTEN, IN_THE_MAKING, KEY, LAST_USED, PARTS, RECEIPT, Store
-from susx.errors import InputError
-from susx.files import read_json
+from susx.core.errors import InputError
+from susx.core.files import read_json
 
 MAKING = re.compile(r"(?P<host>.+)-(?P<pid>\d+)-[0-9a-f]{8}")
 """Folder of an object in the making, as `Store.making` names it."""

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from susx.artifacts.hub import snapshot_commit
 from susx.artifacts.memory import Memory
 from susx.artifacts.recipe import Receipt, Recipe, Source
 from susx.artifacts.stages import version_of
 from susx.artifacts.store import RECEIPT, Store, link, object_of, receipt_of
-from susx.config_encoders import files_of_model
+from susx.config.encoders import files_of_model
+from susx.core.errors import InputError
+from susx.core.files import atomic
+from susx.core.hub import snapshot_commit
 from susx.datasets.layouts import listed_images
-from susx.errors import InputError
-from susx.files import atomic
 
 RUN = "SUSX_RUN"
 """Environment variable with the name of a run, which its jobs inherit."""

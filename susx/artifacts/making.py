@@ -28,10 +28,10 @@ from susx.artifacts.ground import (
 from susx.artifacts.memory import NOT_THERE, Memory
 from susx.artifacts.recipe import Output, Receipt, Recipe, Source
 from susx.artifacts.store import RECEIPT, Counted, Store
-from susx.errors import InputError
-from susx.files import sha256_file, sha256_json
-from susx.provenance import made_with
-from susx.stamps import stamp_of
+from susx.core.errors import InputError
+from susx.core.files import sha256_file, sha256_json
+from susx.core.provenance import made_with
+from susx.core.stamps import stamp_of
 
 LOG = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from susx.errors import InputError
-from susx.files import atomic, read_json, sha256_file, sha256_json, write_json
-from susx.plain import well_formed
-from susx.stamps import Stamp, files_below, stamp_of
+from susx.core.errors import InputError
+from susx.core.files import atomic, read_json, sha256_file, sha256_json, write_json
+from susx.core.plain import well_formed
+from susx.core.stamps import Stamp, files_below, stamp_of
 
 YOUNG = 2 * 10**9
 """Nanoseconds within which a file can change again without another stamp: two seconds, the

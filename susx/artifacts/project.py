@@ -10,10 +10,10 @@ from typing import Any
 
 from susx.artifacts.recipe import Receipt
 from susx.artifacts.store import Store, object_of, receipt_of
-from susx.config import Config, Roots, parse_config
-from susx.errors import InputError
-from susx.new.compose import merged
-from susx.yaml_files import load_yaml
+from susx.config import parse_config
+from susx.config.schema import Config, Roots
+from susx.core.errors import InputError
+from susx.core.yaml_files import load_yaml, merged
 
 CONFIG = "config.yaml"
 

@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from susx.errors import InputError
-from susx.files import read_checked, write_checked
+from susx.core.errors import InputError
+from susx.core.files import read_checked, write_checked
 
 FORMAT = "susx-receipt-1"
 

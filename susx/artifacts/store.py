@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from susx.artifacts.recipe import Receipt, Recipe
-from susx.errors import InputError
-from susx.files import write_errors
+from susx.core.errors import InputError
+from susx.core.files import write_errors
 
 RECEIPT = "receipt.json"
 IN_THE_MAKING = "tmp"

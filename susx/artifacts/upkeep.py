@@ -12,8 +12,8 @@ from susx.artifacts.contents import MAKING, NAMED, Contents, Object, extent
 from susx.artifacts.project import Project, links_below
 from susx.artifacts.recipe import Receipt
 from susx.artifacts.store import DAY, IN_THE_MAKING, KEY, PARTS, RECEIPT, Store, object_of
-from susx.errors import InputError
-from susx.files import sha256_file
+from susx.core.errors import InputError
+from susx.core.files import sha256_file
 
 PARTS_KEPT = 7 * DAY
 """Seconds that finished parts of a cut job are kept: a week in which someone may run it again."""

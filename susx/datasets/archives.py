@@ -12,15 +12,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from susx.columns import is_text, values
-from susx.config_sources import ParquetShards, Split, WebdatasetShards
+from susx.config.sources import ParquetShards, Split, WebdatasetShards
+from susx.core.columns import is_text, values
+from susx.core.errors import InputError, listing
+from susx.core.patterns import require_listable
+from susx.core.plain import well_formed
 from susx.datasets.naming import class_indices, numbered_indices
-from susx.errors import InputError, listing
-from susx.images import MAX_BYTES, Listed, Listing
-from susx.manifests import ClassManifest, read_class_list
-from susx.patterns import require_listable
-from susx.plain import well_formed
-from susx.tars import TarImage, tar_images
+from susx.images.decode import MAX_BYTES
+from susx.images.listing import Listed, Listing
+from susx.images.tars import TarImage, tar_images
+from susx.manifests.classes import ClassManifest, read_class_list
 
 DIGITS = re.compile(rb"\s*-?[0-9]{1,100}\s*")
 IN_TAR = re.compile(r"(.+)#(\d+)-(\d+)")

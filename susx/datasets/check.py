@@ -9,22 +9,18 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from susx.config_datasets import Card, Images, load_card
-from susx.config_sources import CoopSplit, CsvLists, FgvcLists, Split
+from susx.config.cards import Card, load_card
+from susx.config.datasets import Images
+from susx.config.sources import CoopSplit, CsvLists, FgvcLists, Split
+from susx.core.errors import InputError, listing
+from susx.core.threads import in_threads
 from susx.datasets.download import Download
 from susx.datasets.sources import OWN, Place, list_split, locate
-from susx.errors import InputError, listing
-from susx.images import (
-    Listed,
-    Listing,
-    decode,
-    in_threads,
-    look_of,
-    stored_bytes,
-    unlabelled_images,
-)
-from susx.manifests import ClassManifest
-from susx.rgb import UnreadableImage
+from susx.datasets.stored import stored_bytes
+from susx.images.decode import decode, look_of
+from susx.images.listing import Listed, Listing, unlabelled_images
+from susx.images.rgb import UnreadableImage
+from susx.manifests.classes import ClassManifest
 
 SAMPLE = 64
 

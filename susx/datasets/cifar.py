@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from susx.config_sources import CifarBatches, Split
+from susx.config.sources import CifarBatches, Split
+from susx.core.errors import InputError
 from susx.datasets.naming import class_indices
-from susx.errors import InputError
-from susx.images import Listed, Listing
-from susx.manifests import ClassManifest
+from susx.images.listing import Listed, Listing
+from susx.manifests.classes import ClassManifest
 
 SIDE = 32
 

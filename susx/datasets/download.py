@@ -12,8 +12,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from susx.errors import InputError, listing
-from susx.files import atomic, read_checked, write_checked
+from susx.core.errors import InputError, listing
+from susx.core.files import atomic, read_checked, write_checked
 
 HUB = ("hf://", "https://huggingface.co/")
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from susx.config_sources import ClassFolders, CoopSplit, CsvLists, FgvcLists, NamedSource, Split
+from susx.config.sources import ClassFolders, CoopSplit, CsvLists, FgvcLists, NamedSource, Split
+from susx.core.errors import InputError, listing
+from susx.core.files import read_json
 from susx.datasets.naming import class_indices
-from susx.errors import InputError, listing
-from susx.files import read_json
-from susx.images import Listed, Listing, labelled_folders, subfolders
-from susx.manifests import ClassManifest
+from susx.images.listing import Listed, Listing, labelled_folders, subfolders
+from susx.manifests.classes import ClassManifest
 
 COOP_KEYS: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from susx.config_sources import AnySource, NamedSource, Shards
-from susx.config_types import repeats
-from susx.errors import InputError, listing, suggestion
-from susx.manifests import ClassManifest, find_all
+from susx.config.sources import AnySource, NamedSource, Shards
+from susx.config.types import repeats
+from susx.core.errors import InputError, listing, suggestion
+from susx.manifests.classes import ClassManifest, find_all
 
 
 def class_indices(

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from susx.config_datasets import Card, Images
-from susx.config_sources import (
+from susx.config.cards import Card
+from susx.config.datasets import Images
+from susx.config.sources import (
     AnySource,
     CifarBatches,
     ClassFolders,
@@ -22,11 +23,13 @@ from susx.config_sources import (
     Split,
     WebdatasetShards,
 )
+from susx.core.errors import InputError, listing, suggestion
+from susx.datasets.manifest import examined
 from susx.datasets.naming import check_positions
-from susx.errors import InputError, listing, suggestion
-from susx.images import Listing, examined
-from susx.kinds import visible_folders
-from susx.manifests import ClassManifest, Table, class_manifest
+from susx.images.kinds import visible_folders
+from susx.images.listing import Listing
+from susx.manifests.classes import ClassManifest, class_manifest
+from susx.manifests.tables import Table
 
 SOURCES: TypeAdapter[AnySource] = TypeAdapter(AnySource)
 OWN = "own"

@@ -14,8 +14,8 @@ import torch
 from PIL.Image import fromarray
 from torch import Tensor
 
-from susx.compute import pick_device
-from susx.config_encoders import Encoder as Settings
+from susx.config.encoders import Encoder as Settings
+from susx.core.compute import pick_device
 from susx.encoders.texts import cleaned
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Traits:
         logit_scale: factor on cosines that the encoder was trained with.
         preprocessing: settings of the image preprocessing, for the record.
         notes: what else goes on record.
-        transparency: what becomes of transparent pixels, as in `susx.encoders.Encoder`.
+        transparency: what becomes of transparent pixels, as in `susx.encoders.protocol.Encoder`.
     """
 
     dim: int
@@ -48,7 +48,7 @@ class Traits:
 class TorchEncoder(ABC):
     """An encoder whose towers are torch modules; a library says how they are called.
 
-    Attributes as in `susx.encoders.Encoder`.
+    Attributes as in `susx.encoders.protocol.Encoder`.
     """
 
     def __init__(self, settings: Settings, model: Any, traits: Traits) -> None:

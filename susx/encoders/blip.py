@@ -18,12 +18,12 @@ from PIL.Image import Resampling
 from torch import Tensor
 from transformers import BertTokenizer
 
-from susx.config_encoders import TOKENIZER
-from susx.config_encoders import Encoder as Settings
+from susx.config.encoders import TOKENIZER
+from susx.config.encoders import Encoder as Settings
+from susx.core.errors import InputError
 from susx.encoders.base import Tokens, TorchEncoder, Traits
 from susx.encoders.blip_weights import dual_encoder, read_checkpoint
 from susx.encoders.hub import reason
-from susx.errors import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

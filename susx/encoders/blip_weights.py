@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from transformers import BertConfig, BertModel, BlipVisionConfig, BlipVisionModel
 
+from susx.core.errors import InputError, listing
 from susx.encoders.hub import folder_of
-from susx.errors import InputError, listing
-from susx.model_files import OF_TRANSFORMERS, model_config
+from susx.encoders.model_files import OF_TRANSFORMERS, model_config
 
 WEIGHTS = (".safetensors", ".bin", ".pth", ".pt")  # in order of preference
 HEAD = 64  # width of an attention head, in every published size of ViT and BERT

@@ -8,8 +8,8 @@ from textwrap import shorten
 
 from huggingface_hub import HfApi, errors, is_offline_mode, snapshot_download
 
-from susx.artifacts.hub import snapshot_commit
-from susx.errors import InputError
+from susx.core.errors import InputError
+from susx.core.hub import snapshot_commit
 
 NOT_DATA = (
     "its weights cannot be read as data only: they are broken, or a pickle that could run code; "

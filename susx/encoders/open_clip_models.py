@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from susx.config_encoders import Encoder as Settings
+from susx.config.encoders import Encoder as Settings
+from susx.core.errors import InputError, listing, suggestion
 from susx.encoders.base import Tokens, TorchEncoder, Traits
 from susx.encoders.hub import NOT_DATA, folder_of, reason
 from susx.encoders.openai_files import openai_weights
 from susx.encoders.texts import as_written
-from susx.errors import InputError, listing, suggestion
 
 if TYPE_CHECKING:
     from PIL.Image import Image

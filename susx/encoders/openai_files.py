@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from susx.errors import InputError
+from susx.core.errors import InputError
 
 EXTRA = {"input_resolution", "context_length", "vocab_size"}
 """What OpenAI's weights hold besides those of the model: sizes, which an architecture tells."""

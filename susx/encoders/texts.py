@@ -9,7 +9,7 @@ from textwrap import shorten
 
 import ftfy
 
-from susx.errors import InputError
+from susx.core.errors import InputError
 
 SHOWN = 200  # characters of a text in a message, as many as a name may have there
 PUNCTUATION = str.maketrans("_", " ", string.punctuation.replace("_", ""))

@@ -23,11 +23,11 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
 
-from susx.config_encoders import Encoder as Settings
+from susx.config.encoders import Encoder as Settings
+from susx.core.errors import InputError, listing
 from susx.encoders.base import Tokens, TorchEncoder, Traits
 from susx.encoders.hub import NOT_DATA, reason
 from susx.encoders.texts import as_written, clip_text, siglip_text
-from susx.errors import InputError, listing
 
 if TYPE_CHECKING:
     from PIL.Image import Image

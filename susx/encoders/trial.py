@@ -10,11 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from susx.errors import InputError
-from susx.text_classifier import SAME
+from susx.core.errors import InputError
 
 if TYPE_CHECKING:
-    from susx.encoders import Encoder
+    from susx.encoders.protocol import Encoder
 
 SCALES = (1.0, 1000.0)
 """Bounds of a logit scale, the first of them excluded. In training CLIP keeps it within 1 and 100,
@@ -22,6 +21,8 @@ where 1 is a logarithm of 0 that was never trained; BLIP and TCL keep temperatur
 0.5."""
 TEXTS = ("a red bird", "a green tree")
 """Two that no encoder of images and texts takes for one."""
+SAME = 2 * 2.0**-11
+"""Distance below which two unit vectors are one: what rounding both to float16 may move them."""
 SIDE = 256  # of the image, a gradient of all levels
 
 

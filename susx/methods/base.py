@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from susx.errors import InputError
+from susx.core.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from susx.errors import InputError
+from susx.core.errors import InputError
 from susx.methods.base import Context, Images, Method, Terms
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ a class whose descriptors scatter scores lower.
 
 from __future__ import annotations
 
-from susx.errors import InputError
+from susx.core.errors import InputError
 from susx.methods.base import Context, Images, Method, Terms
 
 

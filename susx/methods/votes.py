@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from susx.ragged import tables
+from susx.methods.ragged import tables
 
 TILE_ELEMENTS = {"cpu": 2**17, "cuda": 2**24, "mps": 2**22}
 """Affinities worked on at once, by kind of device: on a CPU what its inner cache holds."""

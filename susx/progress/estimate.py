@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from susx.failures import end_of
+from susx.progress.failures import end_of
 from susx.progress.run import Job, Run
 
 BAR = re.compile(

@@ -9,10 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from susx.failures import cause
+from susx.evaluation.table import escape
 from susx.progress.estimate import Step, estimate, step, timed
+from susx.progress.failures import cause
 from susx.progress.run import Job, Run, newest_log, read_run
-from susx.table import escape
 
 
 def progress(folder: Path, now: datetime) -> tuple[Run, RenderableType]:

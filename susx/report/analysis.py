@@ -8,10 +8,19 @@ from typing import Any
 
 from torch import Tensor
 
-from susx.cache_files import CacheFiles, Caches, check_evaluation, leaks_of, read_caches, without
-from susx.config_classifier import Choice
-from susx.errors import InputError
-from susx.evaluation import LabelledFeatures, context_of, tensors
+from susx.core.errors import InputError
+from susx.embeddings.text_classifier import text_classifier
+from susx.evaluation.arrays import LabelledFeatures, context_of, tensors
+from susx.evaluation.case import Choice
+from susx.evaluation.inputs import (
+    CacheFiles,
+    Caches,
+    check_evaluation,
+    leaks_of,
+    read_caches,
+    without,
+)
+from susx.evaluation.tuning import Labelled, Settings
 from susx.methods import METHODS, Context
 from susx.methods.tip_x import TIP_X, calibrate
 from susx.report.changes import Names, changed, class_changes, confusions, examples
@@ -20,8 +29,6 @@ from susx.report.rows import Predicted, Row, find_row, peers, zero_shot_of
 from susx.report.schema import SCHEMA, Analysis, SizePoint, Surface
 from susx.report.sizes import sizes
 from susx.report.surfaces import surfaces
-from susx.text_classifier import text_classifier
-from susx.tuning import Labelled, Settings
 
 ZERO_SHOT = METHODS["zero-shot"]
 SIZED = ("tip-adapter", "fusion")

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from susx.evaluation.tuning import Labelled
 from susx.methods.base import Fitted
 from susx.methods.voters import voters
 from susx.report.rows import Predicted
 from susx.report.schema import ClassChange, Confusion, Example, Voter
-from susx.tuning import Labelled
 
 Labels = NDArray[np.integer[Any]]
 CHANGES: tuple[Literal["corrected"], Literal["broken"]] = ("corrected", "broken")

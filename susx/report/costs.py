@@ -9,7 +9,7 @@ from typing import Any
 
 from susx.artifacts.recipe import Receipt
 from susx.artifacts.store import Store
-from susx.schema import Result
+from susx.evaluation.schema import Result
 
 
 @dataclass(frozen=True)

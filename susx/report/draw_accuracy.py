@@ -7,10 +7,10 @@ from typing import Any
 
 import altair as alt
 
+from susx.core.rounding import decimal
+from susx.evaluation.schema import Result, SeedSpread
 from susx.report.drawing import COLOURS, WIDTH, rows_of
 from susx.report.schema import Analysis
-from susx.rounding import decimal
-from susx.schema import Result, SeedSpread
 
 HEIGHT = 220
 LABELS = 90

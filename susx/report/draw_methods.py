@@ -6,9 +6,9 @@ from typing import Any
 
 import altair as alt
 
+from susx.core.rounding import decimal
+from susx.evaluation.schema import Result, Run, SeedSpread
 from susx.report.drawing import BLUE, GREEN, GREY, VERMILLION, WIDTH, rows_of
-from susx.rounding import decimal
-from susx.schema import Result, Run, SeedSpread
 
 STEP = 26
 TUNED = {

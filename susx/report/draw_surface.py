@@ -9,9 +9,9 @@ from typing import Any
 
 import altair as alt
 
+from susx.core.rounding import decimal
 from susx.report.drawing import WIDTH, rows_of
 from susx.report.schema import Surface
-from susx.rounding import decimal
 
 HEIGHT = 200
 LEVELS = 8

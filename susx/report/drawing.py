@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from susx.files import atomic
+from susx.core.files import atomic
 
 if TYPE_CHECKING:
     import altair as alt

@@ -10,10 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from susx.errors import InputError
+from susx.core.errors import InputError
+from susx.evaluation.schema import Result
 from susx.report.render import trusted
 from susx.report.schema import Analysis, Surface
-from susx.schema import Result
 
 if TYPE_CHECKING:
     import altair as alt

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from susx.errors import InputError
-from susx.images import in_threads, read_listed
-from susx.manifests import ImageRecord, SupportRecord, Table
-from susx.plain import plain
+from susx.core.errors import InputError
+from susx.core.plain import plain
+from susx.core.threads import in_threads
+from susx.datasets.stored import read_listed
+from susx.images.rgb import UnreadableImage
+from susx.manifests.tables import ImageRecord, SupportRecord, Table
 from susx.report.thumbnails import Plan, Thumbnail, thumbnail
-from susx.rgb import UnreadableImage
 
 LONGEST = 300
 SEED = "seed "

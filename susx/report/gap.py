@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from susx.evaluation.tuning import Labelled
 from susx.methods import Context
 from susx.methods.base import row_blocks
 from susx.methods.tip_x import TEMPERATURE, Rescaling
 from susx.report.pairs import Labels, products, sampled_pairs
 from susx.report.schema import Histogram
-from susx.tuning import Labelled
 
 PAIRS = 200_000
 """Pairs per histogram, at most."""

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from susx.schema import Fate, Result, SupportCounts
+from susx.evaluation.schema import Result, SupportCounts
 from susx.support.account import SEARCHED
+from susx.support.fate import Fate
 
 MOST_DETAILS = 50
 

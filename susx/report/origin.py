@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from susx.config import Config
-from susx.schema import Result
+from susx.config.schema import Config
+from susx.evaluation.schema import Result
 
 OF_ENCODER = (
     "library",

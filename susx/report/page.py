@@ -7,19 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
-from susx.config_report import Report
-from susx.errors import InputError
-from susx.files import atomic, read_checked
-from susx.manifests import (
-    ClassManifest,
-    ClassName,
-    ImageRecord,
-    SupportRecord,
-    Table,
-    embedded_records,
-    read_table,
-    records_sha256,
-)
+from susx.config.report import Report
+from susx.core.errors import InputError
+from susx.core.files import atomic, read_checked
+from susx.evaluation.schema import Result
+from susx.manifests.classes import ClassManifest, ClassName, embedded_records, records_sha256
+from susx.manifests.tables import ImageRecord, SupportRecord, Table, read_table
 from susx.report import origin
 from susx.report.costs import MethodCost, StageCost, method_costs, stage_costs
 from susx.report.drawn import Drawing
@@ -30,7 +23,6 @@ from susx.report.render import render
 from susx.report.results_table import ResultTable, result_rows
 from susx.report.schema import Analysis
 from susx.report.thumbnails import Plan, plan
-from susx.schema import Result
 
 GROUP = 50
 ONE_GROUP = 60

@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from susx.errors import InputError
-from susx.plain import SECRET_VARIABLE, visible, without_secrets
-from susx.rounding import decimal
-from susx.table import tuned_on
+from susx.core.errors import InputError
+from susx.core.plain import SECRET_VARIABLE, visible, without_secrets
+from susx.core.rounding import decimal
+from susx.evaluation.table import tuned_on
 
 if TYPE_CHECKING:
     from jinja2 import Environment

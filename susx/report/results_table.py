@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from susx.reported import Reported, reported_for
-from susx.schema import Difference, Result, Run, SeedSpread
-from susx.table import deviation, notes, table_rows, tuned_on
+from susx.evaluation.reported import Reported, reported_for
+from susx.evaluation.schema import Difference, Result, Run, SeedSpread
+from susx.evaluation.table import deviation, notes, table_rows, tuned_on
 
 
 @dataclass(frozen=True)

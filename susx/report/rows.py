@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from susx.config_classifier import Choice
-from susx.errors import InputError
-from susx.export import row_of
+from susx.classifier.export import row_of
+from susx.core.errors import InputError
+from susx.evaluation.case import Choice
+from susx.evaluation.tuning import Labelled
 from susx.methods import METHODS, Context, Method
 from susx.report.schema import CaseKey
-from susx.tuning import Labelled
 
 Predicted = NDArray[np.int64]
 

@@ -165,7 +165,7 @@ class Analysis(_Strict):
         confused_before: the most confused pairs of `before`, the most frequent first.
         confused_after: those of `shown`.
         classes: every class, in the order of the class manifest.
-        sha256: of the other entries, added by `susx.files.write_checked`.
+        sha256: of the other entries, added by `susx.core.files.write_checked`.
     """
 
     schema_: Literal["susx-analysis-2"] = Field(alias="schema")

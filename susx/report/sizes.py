@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from susx.evaluation.statistics import accuracy_interval, percent
+from susx.evaluation.tuning import Labelled, place_in_class
 from susx.methods import Context
 from susx.report.rows import Predicted, Row
 from susx.report.schema import SizePoint
-from susx.statistics import accuracy_interval, percent
-from susx.tuning import Labelled, place_in_class
 
 
 def sizes(

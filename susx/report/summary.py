@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from susx.files import atomic
+from susx.core.files import atomic
+from susx.evaluation.schema import Result
 from susx.report.render import render
 from susx.report.results_table import ResultTable, Row, result_rows
-from susx.schema import Result
 
 Setting = tuple[str, ...]
 

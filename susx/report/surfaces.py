@@ -9,11 +9,11 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from susx.evaluation.tuning import Labelled, Settings, grid_of, search_support
 from susx.methods import Context
 from susx.report.rows import Row
 from susx.report.schema import Surface
-from susx.search import Counts, Grid, SearchResult, search
-from susx.tuning import Labelled, Settings, grid_of, search_support
+from susx.search.grid import Counts, Grid, SearchResult, search
 
 MOST_VALUES = 40
 """Values of an axis."""

@@ -76,7 +76,7 @@ def thumbnail(data: bytes, side: int, limit: int) -> Thumbnail:
     Raises:
         UnreadableImage: if the image cannot be decoded.
     """
-    from susx.images import decode
+    from susx.images.decode import decode
 
     image = decode(data, draft=side, any_shape=True)
     while True:

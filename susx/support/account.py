@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from http.client import responses
 from typing import Any, Final, get_args
 
-from susx.manifests import ClassManifest, SupportRecord
-from susx.schema import Fate
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import SupportRecord
+from susx.support.fate import Fate
 from susx.support.refusal import REFUSED
 
 FATES: Final[tuple[Fate, ...]] = get_args(Fate)

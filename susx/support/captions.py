@@ -13,14 +13,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from susx.columns import records
-from susx.manifests import ClassManifest, Table
-from susx.plain import LONGEST_CAPTION, address
-from susx.spelling import plurals, unaccented
+from susx.core.columns import records
+from susx.core.plain import LONGEST_CAPTION, address
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import Table
+from susx.pools.web import WebShard
+from susx.prompts.spelling import plurals, unaccented
 from susx.support.account import NO_ADDRESS, NO_CAPTION, SEARCHED
 from susx.support.remote import ROWS_AT_ONCE, described, opened_parquet
 from susx.support.retrieval import Candidate
-from susx.web_pools import WebShard
 
 SEPARATORS = str.maketrans({"_": " ", "-": " ", "/": " ", "’": "'"})
 UNSPACED = re.compile(

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
-from susx.errors import InputError
-from susx.web_pools import WebShard
+from susx.core.errors import InputError
+from susx.pools.web import WebShard
 
 URLS: Final = ("url", "image_url")
 """In any case: of LAION (`URL`), DataComp, COYO, CC12M, img2dataset; and of RedCaps."""

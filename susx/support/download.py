@@ -14,25 +14,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from susx.errors import InputError, listing
-from susx.files import sha256_json
-from susx.manifests import ClassManifest, SupportRecord, Table
+from susx.core.errors import InputError, listing
+from susx.core.files import sha256_json
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import SupportRecord, Table
 from susx.support.account import DUPLICATE, SURPLUS, UNTRIED, summary
 from susx.support.duplicates import Originals
-from susx.support.etiquette import crawler
 from susx.support.judge import Judge
 from susx.support.refusal import Limits, refusal
 from susx.support.retrieval import Candidate
 from susx.support.selection import write_images
-from susx.support.waves import (
-    UNSENT,
-    Outcome,
-    Rules,
-    etiquette_of,
-    fetch_wave,
-    may_pass,
-    read_wave,
-)
+from susx.support.waves import UNSENT, Outcome, Rules, etiquette_of, fetch_wave, may_pass, read_wave
+from susx.web.etiquette import crawler
 
 WAVE_SIZE = 2000
 OFFLINE = 50

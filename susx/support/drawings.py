@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from susx.errors import InputError
-from susx.manifests import SupportRecord, read_table
-from susx.support.duplicates import fingerprint
+from susx.core.errors import InputError
+from susx.images.fingerprints import fingerprint
+from susx.manifests.tables import SupportRecord, read_table
 from susx.support.sampler import Shot
 
 if TYPE_CHECKING:

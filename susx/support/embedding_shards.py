@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from susx.cache import Embeddings
-from susx.columns import records, values
-from susx.errors import InputError, listing
-from susx.manifests import Table
+from susx.core.columns import records, values
+from susx.core.errors import InputError, listing
+from susx.embeddings.cache import Embeddings
+from susx.manifests.tables import Table
+from susx.pools.web import WebShard
 from susx.support.account import NO_ADDRESS, NO_DIRECTION, SEARCHED
 from susx.support.exact import nearest_rows, rows_at_once
 from susx.support.npy import NpyFile
 from susx.support.remote import ROWS_AT_ONCE, described, located, opened, opened_parquet
 from susx.support.retrieval import Candidate
-from susx.web_pools import WebShard
 
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 """What reading an archive raises: damaged, cut, compressed in unknown ways, encrypted."""

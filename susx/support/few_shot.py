@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from susx.errors import InputError
-from susx.images import read_listed
-from susx.manifests import ClassManifest, ImageRecord, SupportRecord, Table
+from susx.core.errors import InputError
+from susx.datasets.stored import read_listed
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import ImageRecord, SupportRecord, Table
 from susx.support.account import summary
 from susx.support.selection import write_images
 

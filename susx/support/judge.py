@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from susx.cache import Embeddings, disagreement, read_cache
-from susx.errors import InputError
-from susx.manifests import ClassManifest, SupportRecord, Table
+from susx.core.errors import InputError
+from susx.embeddings.cache import Embeddings, disagreement, read_cache
+from susx.embeddings.text_classifier import text_classifier
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import SupportRecord, Table
 from susx.support.account import DISAGREES, DUPLICATE, OUTRANKED
 from susx.support.duplicates import Originals
 from susx.support.strategies import Selection, choose
-from susx.text_classifier import text_classifier
 
 if TYPE_CHECKING:
-    from susx.config_encoders import Encoder
+    from susx.config.encoders import Encoder
 
 Classifier = NDArray[np.floating[Any]]
 
@@ -109,7 +110,7 @@ def judge(
     }
 
     def embed(table: Table, images: Path) -> Embeddings:
-        from susx.embedding import embed_support
+        from susx.embeddings.embed import embed_support
 
         with TemporaryDirectory() as folder:
             made = Path(folder, "support.h5")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from susx.files import sha256_file, write_checked
+from susx.core.files import sha256_file, write_checked
 
 SCHEME: Final = "file:"
 """Of paths relative to the pool's folder of images, so that both can be moved."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from susx.errors import InputError
+from susx.core.errors import InputError
 
 
 @dataclass(frozen=True)

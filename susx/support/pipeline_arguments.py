@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from susx.config_synthesis import Synthesis
-from susx.errors import InputError
+from susx.config.synthesis import Synthesis
+from susx.core.errors import InputError
 
 TRUE_GUIDANCE: Final = "true_cfg_scale"
 """Guidance of pipelines whose `guidance_scale` is none, or of distilled models only (QwenImage)."""

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
-from susx.columns import opened_columns, require_columns
-from susx.errors import InputError
-from susx.plain import address, caption
-from susx.pools import metadata_of
+from susx.core.columns import opened_columns, require_columns
+from susx.core.errors import InputError
+from susx.core.plain import address, caption
+from susx.pools.shards import metadata_of
+from susx.pools.web import WebShard, is_remote
 from susx.support.column_names import with_names
 from susx.support.local_images import local_address
-from susx.web_pools import WebShard, is_remote
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq

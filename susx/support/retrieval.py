@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from susx.cache import Embeddings, disagreement
-from susx.errors import InputError
-from susx.manifests import ClassManifest, Table
+from susx.core.errors import InputError
+from susx.embeddings.cache import Embeddings, disagreement
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import Table
 from susx.support.account import NO_DIRECTION, SEARCHED
 from susx.support.exact import nearest_rows, rows_at_once
 

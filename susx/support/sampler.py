@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from susx.compute import pick_device
-from susx.config_synthesis import Synthesis
-from susx.errors import InputError
-from susx.files import read_json, sha256_file, sha256_json
+from susx.config.synthesis import Synthesis
+from susx.core.compute import pick_device
+from susx.core.errors import InputError
+from susx.core.files import read_json, sha256_file, sha256_json
 from susx.support.pipeline_arguments import pipeline_arguments
 
 if TYPE_CHECKING:

@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from susx.cache import disagreement, read_cache, read_meta
-from susx.errors import InputError
-from susx.files import atomic
-from susx.images import decode, look_of
-from susx.manifests import ClassManifest, SupportRecord, Table
-from susx.pools import Sample, Shard, read_shard
-from susx.rgb import UnreadableImage
+from susx.core.errors import InputError
+from susx.core.files import atomic
+from susx.embeddings.cache import disagreement, read_cache, read_meta
+from susx.images.decode import decode, look_of
+from susx.images.fingerprints import fingerprint
+from susx.images.rgb import UnreadableImage
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import SupportRecord, Table
+from susx.pools.shards import Sample, Shard, read_shard
 from susx.support.account import DISAGREES, DUPLICATE, SURPLUS, summary
-from susx.support.duplicates import Originals, fingerprint
+from susx.support.duplicates import Originals
 from susx.support.refusal import refusal
 from susx.support.retrieval import Candidate
 from susx.support.strategies import Choice, Selection, choose

@@ -14,15 +14,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from susx.config_pools import ServicePool
-from susx.errors import InputError
-from susx.files import read_checked, sha256_json, write_checked
-from susx.manifests import ClassManifest, Table
-from susx.plain import address, caption
-from susx.prompts import PromptSet
-from susx.servers import Answer, Client, RefusedAnswer
+from susx.config.pools import ServicePool
+from susx.core.errors import InputError
+from susx.core.files import read_checked, sha256_json, write_checked
+from susx.core.plain import address, caption
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import Table
+from susx.prompts.strategies import PromptSet
 from susx.support.account import NO_ADDRESS, SEARCHED
 from susx.support.retrieval import Candidate
+from susx.web.servers import Answer, Client, RefusedAnswer
 
 LARGEST_ANSWER = 256 * 2**20
 """Bytes of an answer: 100,000 images, at 2,600 bytes each."""

@@ -20,7 +20,7 @@ Features = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Selection:
-    """How the support images of a class are chosen; see `Retrieval` in susx/config.py.
+    """How the support images of a class are chosen; see `Retrieval` in susx/config/schema.py.
 
     Attributes:
         size: images per class.

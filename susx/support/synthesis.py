@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from susx.config_synthesis import Synthesis
-from susx.errors import InputError
-from susx.files import read_checked, sha256_json, write_checked
-from susx.manifests import ClassManifest, ClassName, SupportRecord, Table
-from susx.pools import Shard, read_shard
-from susx.prompts import PromptSet
+from susx.config.synthesis import Synthesis
+from susx.core.errors import InputError
+from susx.core.files import read_checked, sha256_json, write_checked
+from susx.manifests.classes import ClassManifest, ClassName
+from susx.manifests.tables import SupportRecord, Table
+from susx.pools.shards import Shard, read_shard
+from susx.prompts.strategies import PromptSet
 from susx.support.account import FLAGGED, summary
 from susx.support.drawings import Drawing, Drawings, drawing
 from susx.support.sampler import DiffusionSampler, Shot, description, locate

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from susx.errors import InputError
-from susx.files import read_checked, sha256_file
-from susx.images import decode
-from susx.pools import Shard, read_shard
-from susx.rgb import UnreadableImage
-from susx.support.duplicates import fingerprint
-from susx.support.etiquette import RESTING, Etiquette
-from susx.support.guard import Limits, guarded
+from susx.core.errors import InputError
+from susx.core.files import read_checked, sha256_file
+from susx.images.decode import decode
+from susx.images.fingerprints import fingerprint
+from susx.images.rgb import UnreadableImage
+from susx.pools.shards import Shard, read_shard
 from susx.support.local_images import MISSING, note_wave, read_local, write_wave
+from susx.web.etiquette import RESTING, Etiquette
+from susx.web.guard import Limits, guarded
 
 PASSING = re.compile(
     r"timed out|reset|refused|unreachable|aborted|HTTP Error (408|425|429|5\d\d)|IncompleteRead|"
@@ -47,7 +47,7 @@ LONGEST_REASON = 300
 
 @dataclass(frozen=True)
 class Rules:
-    """What is fetched and kept; see `Download` in susx/config_pools.py."""
+    """What is fetched and kept; see `Download` in susx/config/pools.py."""
 
     threads: int
     timeout: int

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from susx.config import Config, evaluated_config
-from susx.config_encoders import RUNS_ANYHOW
+from susx.config.encoders import RUNS_ANYHOW
+from susx.config.schema import Config, evaluated_config
 
 LONGEST_VALUE = 40
 """Characters of a value that is shown; a line of a terminal has room for two and the key."""

@@ -13,9 +13,9 @@ from susx.artifacts.ground import Kept
 from susx.artifacts.memory import Memory
 from susx.artifacts.project import CONFIG, Project, read_config
 from susx.artifacts.recipe import Receipt
-from susx.config import Roots
-from susx.errors import InputError
-from susx.files import read_json, sha256_file, verified
+from susx.config.schema import Roots
+from susx.core.errors import InputError
+from susx.core.files import read_json, sha256_file, verified
 from susx.verify.configuration import config_changes
 from susx.verify.derivation import Derivation
 from susx.verify.sources import Sources

@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from susx.artifacts.hub import snapshot_commit
 from susx.artifacts.memory import NOT_THERE, Memory
 from susx.artifacts.recipe import Receipt, Source
 from susx.artifacts.store import Store
+from susx.core.errors import InputError
+from susx.core.hub import snapshot_commit
 from susx.datasets.layouts import listed_images
 from susx.datasets.sources import SOURCES, Place
-from susx.errors import InputError
-from susx.kinds import is_image
-from susx.manifests import ImageRecord, read_table
+from susx.images.kinds import is_image
+from susx.manifests.tables import ImageRecord, read_table
 
 HUB, LISTED = "hub", "listed"
 """Names of inputs that are no files, in `susx.artifacts.ground`."""

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from susx.cache import Embeddings, read_cache, write_cache
-from susx.compute import limit_threads, peak_mib
-from susx.manifests import class_manifest
+from susx.core.compute import limit_threads, peak_mib
+from susx.embeddings.cache import Embeddings, read_cache, write_cache
+from susx.manifests.classes import class_manifest
 
 CLASSES, TEST, DIMENSION = 1000, 50, 1024
 MANIFEST = class_manifest([f"class {number}" for number in range(CLASSES)])
@@ -54,10 +54,10 @@ def write_files(folder: Path, per_class: int) -> None:
 def gap(folder: Path, protocol: str) -> None:
     import torch
 
+    from susx.embeddings.text_classifier import text_classifier
+    from susx.evaluation.tuning import Labelled
     from susx.methods import Context, Images
     from susx.report.gap import modality_gap
-    from susx.text_classifier import text_classifier
-    from susx.tuning import Labelled
 
     text, test, support = (read_cache(folder / f"{n}.h5") for n in ("ensemble", "test", "lc"))
     weights = torch.from_numpy(text_classifier(text, MANIFEST.names).weights)
@@ -71,10 +71,10 @@ def gap(folder: Path, protocol: str) -> None:
 
 
 def whole(folder: Path, protocol: str) -> None:
-    from susx.cache_files import CacheFiles
-    from susx.config_classifier import Choice
+    from susx.evaluation.case import Choice
+    from susx.evaluation.inputs import CacheFiles
+    from susx.evaluation.tuning import Settings
     from susx.report.analysis import Wanted, analyse
-    from susx.tuning import Settings
 
     choice = Choice("tip-x", "ensemble", "lc", protocol)
     files = CacheFiles(

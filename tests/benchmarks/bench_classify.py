@@ -18,9 +18,9 @@ import torch
 from PIL import Image
 from transformers import CLIPConfig, CLIPModel
 
-from susx.classifier import Classifier
-from susx.compute import limit_threads
-from susx.images import decode
+from susx.classifier.classifier import Classifier
+from susx.core.compute import limit_threads
+from susx.images.decode import decode
 from tests.helpers import save_tiny_clip
 from tests.unit.made_photos import photos_classifier
 

@@ -20,9 +20,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from susx.cache import Embeddings, write_cache
-from susx.images import image_manifest
-from susx.manifests import ImageRecord, class_manifest, write_table
+from susx.datasets.manifest import image_manifest
+from susx.embeddings.cache import Embeddings, write_cache
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import ImageRecord, write_table
 from susx.support.retrieval import Candidate, search_shard
 from tests.benchmarks.bench_retrieval import unit_rows
 from tests.helpers import image_bytes

@@ -18,10 +18,10 @@ import torch
 from torch.nn.functional import cosine_similarity
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from susx.compute import limit_threads
-from susx.config import Encoder as Settings
+from susx.config.schema import Encoder as Settings
+from susx.core.compute import limit_threads
 from susx.encoders import load_encoder
-from susx.images import decode
+from susx.images.decode import decode
 from tests.benchmarks.bench_embedding import photos
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from susx.images import decode, list_images
-from susx.support.duplicates import HASH_SIZE, MAX_DISTANCE, distance, fingerprint
+from susx.images.decode import decode
+from susx.images.fingerprints import HASH_SIZE, MAX_DISTANCE, distance, fingerprint
+from susx.images.listing import list_images
 
 
 def recompressed(image: Image.Image, quality: int) -> Image.Image:

@@ -19,14 +19,16 @@ import torch
 from transformers import CLIPConfig, CLIPModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from susx import embedding
-from susx.compute import limit_threads, reuse_memory
-from susx.config import Encoder as Settings
+from susx.config.schema import Encoder as Settings
+from susx.core.compute import limit_threads, reuse_memory
+from susx.datasets.manifest import image_manifest
+from susx.embeddings import embed as embedding
+from susx.embeddings.prepare import Item, prepared
 from susx.encoders import load_encoder
 from susx.encoders.base import TorchEncoder
-from susx.images import decode, image_manifest
-from susx.manifests import ImageRecord, Table, class_manifest
-from susx.prepare import Item, prepared
+from susx.images.decode import decode
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import ImageRecord, Table
 from tests.encoder_cases import case_sensitive_tokenizer
 from tests.helpers import image_bytes
 

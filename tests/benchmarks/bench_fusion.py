@@ -24,10 +24,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from susx.cache import read_cache
+from susx.embeddings.cache import read_cache
+from susx.embeddings.text_classifier import text_classifier
 from susx.methods import METHODS, Context, Images, fusion
-from susx.search import search
-from susx.text_classifier import text_classifier
+from susx.search.grid import search
 
 SHOTS = (1, 2, 4, 8, 16, 32, 64)
 WRONG = (0.0, 0.25, 0.5, 0.75)

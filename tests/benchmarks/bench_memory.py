@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from susx.compute import limit_threads, peak_mib
-from susx.config import Encoder as Settings
-from susx.manifests import ImageRecord, class_manifest, read_table, write_table
+from susx.config.schema import Encoder as Settings
+from susx.core.compute import limit_threads, peak_mib
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import ImageRecord, read_table, write_table
 from tests.helpers import image_bytes, save_tiny_clip
 
 CLASSES = [f"class {number}" for number in range(100)]
@@ -32,14 +33,14 @@ def write_images(folder: Path, number: int) -> None:
 
 
 def list_images(folder: Path) -> None:
-    from susx.images import image_manifest
+    from susx.datasets.manifest import image_manifest
 
     table = image_manifest(folder / "images", class_manifest(CLASSES), threads=2)
     write_table(folder / "manifest.parquet", table, ImageRecord)
 
 
 def embed(folder: Path) -> None:
-    from susx.embedding import embed_images
+    from susx.embeddings.embed import embed_images
 
     table = read_table(folder / "manifest.parquet", ImageRecord)
     settings = Settings(library="transformers", model=str(folder / "model"), device="cpu")

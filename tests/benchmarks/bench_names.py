@@ -17,11 +17,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from susx.class_names import named_classes
-from susx.config import parse_config
-from susx.config_datasets import load_card
-from susx.manifests import ClassManifest, find_all
-from susx.prompts import read_descriptions
+from susx.config.cards import load_card
+from susx.config.schema import parse_config
+from susx.manifests.classes import ClassManifest, find_all
+from susx.manifests.names import named_classes
+from susx.prompts.strategies import read_descriptions
 from tests.workflow.project import RESULT, Project, write_world
 
 

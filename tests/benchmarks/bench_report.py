@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 
-from susx.compute import limit_threads
+from susx.core.compute import limit_threads
 from tests.browser.chromium import Browser, start
 from tests.unit import made_report
 from tests.unit.made_report import names_of

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from susx.compute import peak_mib
+from susx.core.compute import peak_mib
 from susx.support.exact import Nearest, nearest_rows, rows_at_once
 from susx.support.npy import NpyFile
 

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 
 import torch
 
-from susx.compute import peak_mib
+from susx.core.compute import peak_mib
 from susx.methods import METHODS, Context, Images, Terms
 from susx.methods.tip_adapter import cache_votes
 from susx.methods.tip_x import TEMPERATURE
-from susx.search import SearchResult, search
+from susx.search.grid import SearchResult, search
 
 IMAGENET = {"m": 100_000, "c": 1000, "d": 1024}
 IMAGENET_ROWS = 50_000

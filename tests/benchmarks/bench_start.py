@@ -16,11 +16,11 @@ from tests.helpers import save_tiny_clip
 from tests.warm import clean_environment
 
 ENCODER = """\
-from susx.config_encoders import Encoder
+from susx.config.encoders import Encoder
 from susx.encoders import load_encoder
 load_encoder(Encoder(library="transformers", model={model!r}, device="cpu"))
 """
-END = "from susx.compute import end_quickly; end_quickly()\n"
+END = "from susx.core.compute import end_quickly; end_quickly()\n"
 
 
 def programs(model: Path) -> dict[str, str]:

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from demo.world import class_names, slug
-from susx.images import decode
-from susx.schema import Result, read_result
+from susx.evaluation.schema import Result, read_result
+from susx.images.decode import decode
 from tests.e2e.demo_project import RESULT, copy_demo, demo_command
 from tests.helpers import add_member
 

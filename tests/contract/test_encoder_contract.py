@@ -14,11 +14,12 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from susx.config import Encoder as Settings
-from susx.encoders import LIBRARIES, Encoder, load_encoder
-from susx.errors import InputError
-from susx.images import decode
-from susx.prepare import Item, prepared
+from susx.config.schema import Encoder as Settings
+from susx.core.errors import InputError
+from susx.embeddings.prepare import Item, prepared
+from susx.encoders import LIBRARIES, load_encoder
+from susx.encoders.protocol import Encoder
+from susx.images.decode import decode
 from tests import blip_cases, encoder_cases, open_clip_cases
 from tests.closeness import LANES, assert_close, close, random_walk
 from tests.encoder_cases import Case, Reference

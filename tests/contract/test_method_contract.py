@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from susx.errors import InputError
+from susx.core.errors import InputError
 from susx.methods import METHODS, NEEDS, Axis, Context, Images, Method, Need, Terms
 from tests.closeness import assert_close, close, random_walk
 from tests.helpers import context_of, images_of, make_problem

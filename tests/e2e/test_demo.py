@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from susx.evaluation.schema import Result, Run, read_result
 from susx.methods import METHODS
-from susx.schema import Result, Run, read_result
 from tests.e2e.demo_project import REPORT, RESULT, copy_demo, demo_command
 from tests.e2e.offline import Offline
 from tests.workflow.project import clean_environment

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from susx.schema import read_result
+from susx.evaluation.schema import read_result
 from tests.e2e.test_demo import run_of
 from tests.workflow.project import REPO, clean_environment
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 import susx
-from susx.manifests import read_table
-from susx.predictions import PredictionRecord
+from susx.classifier.predictions import PredictionRecord
+from susx.manifests.tables import read_table
 from tests.helpers import colour_of, image_bytes, save_tiny_clip, write_class_folders
 from tests.pages import blocks, text_of
 from tests.workflow.project import Project, clean_environment

@@ -8,14 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from susx.cache import read_cache
-from susx.config import Encoder as Settings
-from susx.embedding import embed_images
+from susx.config.schema import Encoder as Settings
+from susx.datasets.manifest import image_manifest
+from susx.embeddings.cache import read_cache
+from susx.embeddings.embed import embed_images
 from susx.encoders import load_encoder
-from susx.images import decode, image_manifest
-from susx.manifests import class_manifest
+from susx.images.decode import decode
+from susx.manifests.classes import class_manifest
 from susx.methods import METHODS, Context, Images, Method
-from susx.search import search
+from susx.search.grid import search
 from tests.benchmarks.bench_search import make
 from tests.helpers import (
     colour_of,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from susx.classifier_file import load_classifier, write_classifier
+from susx.classifier.file import load_classifier, write_classifier
 from tests.unit.made_photos import photos_classifier, unlabelled
 
 pytestmark = pytest.mark.gpu

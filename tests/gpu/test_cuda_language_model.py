@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from susx.language_models import Request, Sampling, load_language_model
+from susx.prompts.language_models import Request, Sampling, load_language_model
 from tests.language_models import save_tiny_model
 
 pytestmark = pytest.mark.gpu

@@ -5,17 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from susx.cache import Embeddings, write_cache
-from susx.cache_files import CacheFiles
-from susx.manifests import (
-    ImageRecord,
-    SupportRecord,
-    Table,
-    class_manifest,
-    embedded_records,
-    records_sha256,
-    write_table,
-)
+from susx.embeddings.cache import Embeddings, write_cache
+from susx.evaluation.inputs import CacheFiles
+from susx.manifests.classes import class_manifest, embedded_records, records_sha256
+from susx.manifests.tables import ImageRecord, SupportRecord, Table, write_table
 from tests.helpers import make_problem, unit_rows
 from tests.unit.made_result import support_counts
 

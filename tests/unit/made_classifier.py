@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from susx.cache_files import CacheFiles
-from susx.classifier import Classifier
-from susx.config_classifier import Choice
-from susx.config_encoders import Encoder
-from susx.evaluation import Plan
-from susx.export import export_classifier
+from susx.classifier.classifier import Classifier
+from susx.classifier.export import export_classifier
+from susx.config.encoders import Encoder
+from susx.evaluation.case import Choice
+from susx.evaluation.inputs import CacheFiles
+from susx.evaluation.protocol import Plan
+from susx.evaluation.results import evaluate_caches
+from susx.evaluation.tuning import Settings
 from susx.methods import METHODS, Axis
-from susx.results import evaluate_caches
-from susx.tuning import Settings
 
 ENCODER = Encoder(library="transformers", model="models/clip")
 AXIS = Axis(0.5, 8.0, 3)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from susx.config import parse_config
-from susx.errors import InputError
+from susx.config.schema import parse_config
+from susx.core.errors import InputError
 
 MINIMAL = {
     "datasets": {"pets": {"classes": ["cat", "dog"], "images": {"test": "photos"}}},

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from susx.class_names import named_classes
-from susx.config_datasets import Images, load_card
+from susx.config.cards import load_card
+from susx.config.datasets import Images
 from susx.datasets.sources import Place, locate, split_manifest
-from susx.manifests import ClassManifest, ImageRecord, Table
+from susx.manifests.classes import ClassManifest
+from susx.manifests.names import named_classes
+from susx.manifests.tables import ImageRecord, Table
 from tests.helpers import image_bytes
 
 RED = (200, 30, 60)

@@ -8,8 +8,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from susx import cache
-from susx.cache import Embeddings
+from susx.embeddings import cache
+from susx.embeddings.cache import Embeddings
 from tests.helpers import unit_rows
 
 META = {"classes_sha256": "f" * 64, "encoder": {"weights_sha256": "0"}, "n_failed": 0}

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from susx.evaluation import EncoderData, LabelledFeatures, Plan
+from susx.embeddings.text_classifier import TextClassifier
+from susx.evaluation.arrays import EncoderData, LabelledFeatures
+from susx.evaluation.protocol import Plan
+from susx.evaluation.tuning import Settings
 from susx.methods import METHODS, Axis, Context, Images
-from susx.text_classifier import TextClassifier
-from susx.tuning import Settings
 from tests.helpers import make_problem, unit_rows
 
 N, VALIDATION, CLASSES, D = 60, 40, 6, 8

@@ -2,18 +2,20 @@
 
 from pathlib import Path
 
-from susx.cache import Embeddings, read_cache, write_cache
-from susx.cache_files import CacheFiles
-from susx.classifier import Classifier
-from susx.config_classifier import Choice
-from susx.config_encoders import Encoder
-from susx.embedding import embed_images, embed_prompts
-from susx.export import export_classifier
-from susx.images import examined, image_manifest, unlabelled_images
-from susx.manifests import Table, class_manifest
+from susx.classifier.classifier import Classifier
+from susx.classifier.export import export_classifier
+from susx.config.encoders import Encoder
+from susx.datasets.manifest import examined, image_manifest
+from susx.embeddings.cache import Embeddings, read_cache, write_cache
+from susx.embeddings.embed import embed_images, embed_prompts
+from susx.evaluation.case import Choice
+from susx.evaluation.inputs import CacheFiles
+from susx.evaluation.tuning import Settings
+from susx.images.listing import unlabelled_images
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import Table
 from susx.methods import METHODS
-from susx.prompts import PromptSet
-from susx.tuning import Settings
+from susx.prompts.strategies import PromptSet
 from tests.helpers import write_class_folders
 
 NAMES = ["=1+1", "[bold]ant", "@bee", "plain"]

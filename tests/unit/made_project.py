@@ -19,11 +19,12 @@ from susx.artifacts.memory import Memory
 from susx.artifacts.plan import Plan, plan
 from susx.artifacts.recipe import Output, Receipt, Recipe, Source
 from susx.artifacts.store import Store
-from susx.config import evaluated_config, parse_config
-from susx.config_datasets import Images
+from susx.config import parse_config
+from susx.config.datasets import Images
+from susx.config.schema import evaluated_config
+from susx.core.files import sha256_file, write_checked, write_json
 from susx.datasets.sources import locate
-from susx.files import sha256_file, write_checked, write_json
-from susx.manifests import ImageRecord, Table, write_table
+from susx.manifests.tables import ImageRecord, Table, write_table
 from tests.unit.made_result import result
 
 RESULT = "results/pets.json"

@@ -8,18 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from susx.manifests import (
-    ClassManifest,
-    ImageRecord,
-    SupportRecord,
-    Table,
-    class_manifest,
-    write_table,
-)
+from susx.evaluation.schema import Result
+from susx.manifests.classes import ClassManifest, class_manifest
+from susx.manifests.tables import ImageRecord, SupportRecord, Table, write_table
 from susx.report.drawn import drawings
 from susx.report.page import ImageFiles, SupportFiles, write_page
 from susx.report.schema import SCHEMA, Analysis
-from susx.schema import Result
 from susx.support.selection import write_images
 from tests.helpers import colour_of, image_bytes
 from tests.unit.made_result import difference, result, run, spread, support_counts

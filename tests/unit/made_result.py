@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from susx.schema import SCHEMA
+from susx.evaluation.schema import SCHEMA
 
 
 def difference(mean: float = 0.5, low: float = -1.0, high: float = 2.0) -> dict[str, Any]:

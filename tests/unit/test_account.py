@@ -2,7 +2,8 @@
 
 import pytest
 
-from susx.manifests import SupportRecord, class_manifest
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import SupportRecord
 from susx.support.account import MOST_REASONS, grouped, grouped_counts, summary
 
 CLASSES = class_manifest(["zebra", "ant", "mouse"])

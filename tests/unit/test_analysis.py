@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from susx import tuning
-from susx.cache import read_cache
-from susx.cache_files import CacheFiles
-from susx.config_classifier import Choice
-from susx.errors import InputError
-from susx.files import read_checked, write_checked
+from susx.core.errors import InputError
+from susx.core.files import read_checked, write_checked
+from susx.embeddings.cache import read_cache
+from susx.embeddings.text_classifier import text_classifier
+from susx.evaluation import tuning
+from susx.evaluation.case import Choice
+from susx.evaluation.inputs import CacheFiles
+from susx.evaluation.leakage import Leak
 from susx.report.analysis import Wanted, analyse
 from susx.report.changes import changed, class_changes, confusions
 from susx.report.schema import Analysis
-from susx.support.leakage import Leak
-from susx.text_classifier import text_classifier
 from tests.closeness import assert_close, random_walk
 from tests.unit.made_caches import CLASSES, PROBLEM, write_files
 from tests.unit.made_classifier import EXPORTABLE, STRATEGIES, TUNING, choice_of, evaluated
@@ -93,7 +93,7 @@ def test_nothing_is_tuned_again(
         raise AssertionError("tuned")
 
     monkeypatch.setattr(tuning, "tune", forbidden)
-    monkeypatch.setattr("susx.export.tune", forbidden)
+    monkeypatch.setattr("susx.classifier.export.tune", forbidden)
     found = analysed(files, evaluation)
     values = row_of(evaluation, LC)["hyperparameters"]
     assert [s.chosen for s in found.surfaces if s.case == found.shown] == [values] * 3

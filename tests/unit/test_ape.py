@@ -9,7 +9,7 @@ import torch
 
 from susx.methods import METHODS
 from susx.methods.ape import KEPT, channel_criterion
-from susx.search import search
+from susx.search.grid import search
 from tests.closeness import assert_close, random_walk
 from tests.helpers import Problem, context_of, images_of, make_problem
 

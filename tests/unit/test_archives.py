@@ -11,13 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from susx.config_datasets import Card, Images
+from susx.config.cards import Card
+from susx.config.datasets import Images
+from susx.core.errors import InputError
 from susx.datasets import archives
 from susx.datasets.check import check_dataset
 from susx.datasets.sources import Place, locate, split_manifest
-from susx.errors import InputError
-from susx.images import read_listed
-from susx.manifests import Table, class_manifest
+from susx.datasets.stored import read_listed
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import Table
 from tests.helpers import add_member, image_bytes
 from tests.unit.made_datasets import manifest_of, place_of, reasons, write_image
 

@@ -13,13 +13,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import BertTokenizer, BlipConfig, BlipForImageTextRetrieval
 
-from susx.config import Encoder as Settings
-from susx.config_encoders import local_files
-from susx.encoders import Encoder, load_encoder
+from susx.config.encoders import local_files
+from susx.config.schema import Encoder as Settings
+from susx.core.errors import InputError
+from susx.encoders import load_encoder
 from susx.encoders.blip import BLIP, TCL
 from susx.encoders.blip_weights import interpolated
-from susx.errors import InputError
-from susx.images import decode
+from susx.encoders.protocol import Encoder
+from susx.images.decode import decode
 from tests.blip_cases import (
     DIM,
     IMAGE_TERMS,

@@ -13,9 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx import cache
-from susx.cache import Embeddings, concatenate, hash_rows, normalised, read_cache, write_cache
-from susx.errors import InputError
+from susx.core.errors import InputError
+from susx.embeddings import cache
+from susx.embeddings.cache import (
+    Embeddings,
+    concatenate,
+    hash_rows,
+    normalised,
+    read_cache,
+    write_cache,
+)
 from tests.closeness import assert_close, random_walk
 from tests.unit.made_embeddings import (
     META,

@@ -6,19 +6,13 @@ from typing import Any
 
 import pytest
 
-from susx.cache import disagreement, read_cache, write_cache
-from susx.cache_files import CacheFiles, check_evaluation, leaks_of, read_caches
-from susx.errors import InputError
-from susx.files import sha256_json
-from susx.manifests import (
-    ImageRecord,
-    SupportRecord,
-    embedded_records,
-    read_table,
-    records_sha256,
-    write_table,
-)
-from susx.prompts import PromptSet
+from susx.core.errors import InputError
+from susx.core.files import sha256_json
+from susx.embeddings.cache import disagreement, read_cache, write_cache
+from susx.evaluation.inputs import CacheFiles, check_evaluation, leaks_of, read_caches
+from susx.manifests.classes import embedded_records, records_sha256
+from susx.manifests.tables import ImageRecord, SupportRecord, read_table, write_table
+from susx.prompts.strategies import PromptSet
 from tests.unit.made_caches import CLASSES, input_of, support_table, write_files
 
 ENCODER = {

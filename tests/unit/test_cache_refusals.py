@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
-from susx import cache
-from susx.cache import Embeddings, read_cache, write_cache
-from susx.errors import InputError
+from susx.core.errors import InputError
+from susx.embeddings import cache
+from susx.embeddings.cache import Embeddings, read_cache, write_cache
 from tests.unit.made_embeddings import (
     META,
     craft,

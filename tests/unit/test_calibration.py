@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from susx.calibration import fit_temperature, held_out_logits, probabilities
+from susx.classifier.calibration import fit_temperature, held_out_logits, probabilities
 from susx.methods import METHODS, Context, Images
 from tests.closeness import assert_close, random_walk
 from tests.helpers import context_of, make_problem

@@ -6,10 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from susx.errors import InputError
-from susx.manifests import class_manifest
+from susx.core.errors import InputError
+from susx.manifests.classes import class_manifest
+from susx.pools.web import WebShard
 from susx.support.captions import NameFinder, match_captions
-from susx.web_pools import WebShard
 
 CLASSES = class_manifest(
     [

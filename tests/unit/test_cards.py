@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from susx.class_names import named_classes
-from susx.config import parse_config, tuning_split, with_card
-from susx.config_datasets import CARDS, built_in_cards, card_files, card_path, load_card
-from susx.config_sources import CoopSplit
-from susx.errors import InputError
-from susx.manifests import ClassManifest, class_manifest
+from susx.config import parse_config
+from susx.config.cards import CARDS, built_in_cards, card_files, card_path, load_card
+from susx.config.datasets import tuning_split, with_card
+from susx.config.sources import CoopSplit
+from susx.core.errors import InputError
+from susx.manifests.classes import ClassManifest, class_manifest
+from susx.manifests.names import named_classes
 from tests.unit.made_config import MINIMAL
 
 ROOT = Path(__file__).parents[2]

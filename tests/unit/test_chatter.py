@@ -2,8 +2,8 @@
 
 import pytest
 
-from susx.chatter import first_turn, is_offer, is_sentence, without_label, without_relative
-from susx.sentences import Unusable, descriptions, descriptor, descriptors, first_sentence
+from susx.prompts.chatter import first_turn, is_offer, is_sentence, without_label, without_relative
+from susx.prompts.sentences import Unusable, descriptions, descriptor, descriptors, first_sentence
 
 SAID = "A zebra has stripes."
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from susx.core.errors import InputError
 from susx.datasets.cifar import image_row, read_batch, read_pickle
-from susx.errors import InputError
-from susx.images import decode, read_listed
-from susx.manifests import ImageRecord, read_table, write_table
+from susx.datasets.stored import read_listed
+from susx.images.decode import decode
+from susx.manifests.tables import ImageRecord, read_table, write_table
 from tests.unit.made_datasets import (
     cifar_pixels,
     classes_of,
@@ -198,6 +199,6 @@ def test_a_changed_batch_does_not_pass_for_the_listed_image(tmp_path: Path) -> N
 def test_a_file_whose_name_looks_like_a_row_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "a#1").write_bytes(b"x")
     (tmp_path / "a").write_bytes(b"y")
-    from susx.images import stored_bytes
+    from susx.datasets.stored import stored_bytes
 
     assert stored_bytes(str(tmp_path / "a#1")) == b"x"

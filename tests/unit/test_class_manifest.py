@@ -8,10 +8,16 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from susx.errors import InputError
-from susx.files import sha256_json
-from susx.manifests import MAX_SLUG, ClassManifest, class_manifest, find_all, read_class_list
-from susx.plain import INVISIBLE
+from susx.core.errors import InputError
+from susx.core.files import sha256_json
+from susx.core.plain import INVISIBLE
+from susx.manifests.classes import (
+    MAX_SLUG,
+    ClassManifest,
+    class_manifest,
+    find_all,
+    read_class_list,
+)
 
 ODD_NAMES = [
     "a/b",

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from susx import export
-from susx.cache import read_cache, write_cache
-from susx.cache_files import CacheFiles
-from susx.classifier import Classifier
-from susx.classifier_file import load_classifier, write_classifier
-from susx.errors import InputError
-from susx.export import export_classifier
+from susx.classifier import export
+from susx.classifier.classifier import Classifier
+from susx.classifier.export import export_classifier
+from susx.classifier.file import load_classifier, write_classifier
+from susx.core.errors import InputError
+from susx.embeddings.cache import read_cache, write_cache
+from susx.embeddings.text_classifier import text_classifier
+from susx.evaluation.inputs import CacheFiles
+from susx.evaluation.leakage import Leak
 from susx.methods import Context, Images, Method
-from susx.support.leakage import Leak
-from susx.text_classifier import text_classifier
 from tests.closeness import assert_close, random_walk
 from tests.unit.made_caches import CLASSES, write_files
 from tests.unit.made_classifier import (

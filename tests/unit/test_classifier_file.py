@@ -11,9 +11,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import susx
-from susx.classifier import Classifier
-from susx.classifier_file import _digest, load_classifier, write_classifier
-from susx.errors import InputError
+from susx.classifier.classifier import Classifier
+from susx.classifier.file import _digest, load_classifier, write_classifier
+from susx.core.errors import InputError
 from tests.unit.made_caches import CLASSES, write_files
 from tests.unit.made_classifier import EXPORTABLE, STRATEGIES, exported
 

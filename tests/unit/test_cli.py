@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from susx.classifier_file import write_classifier
+from susx.classifier.file import write_classifier
+from susx.classifier.predictions import PredictionRecord, predict_table
 from susx.cli import app, cell
-from susx.files import write_checked, write_json
-from susx.manifests import ImageRecord, SupportRecord, Table, write_table
-from susx.predictions import PredictionRecord, predict_table
-from susx.prompts import PromptSet
+from susx.core.files import write_checked, write_json
+from susx.manifests.tables import ImageRecord, SupportRecord, Table, write_table
+from susx.prompts.strategies import PromptSet
 from susx.support.retrieval import Candidate
 from tests.closeness import stored
 from tests.unit.made_photos import CLASSES, NAMES, photos_classifier, unlabelled

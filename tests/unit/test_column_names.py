@@ -6,11 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from susx.errors import InputError
-from susx.manifests import class_manifest
+from susx.core.errors import InputError
+from susx.manifests.classes import class_manifest
+from susx.pools.web import WebShard
 from susx.support.captions import match_captions
 from susx.support.column_names import with_names
-from susx.web_pools import WebShard
 
 LAION = ["SAMPLE_ID", "URL", "TEXT", "HEIGHT", "WIDTH", "LICENSE", "NSFW", "similarity"]
 PUBLISHED = {

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from susx.columns import values
-from susx.errors import InputError
-from susx.manifests import class_manifest
-from susx.plain import LONGEST_CAPTION
-from susx.pools import Shard, read_shard
+from susx.core.columns import values
+from susx.core.errors import InputError
+from susx.core.plain import LONGEST_CAPTION
+from susx.manifests.classes import class_manifest
+from susx.pools.shards import Shard, read_shard
+from susx.pools.web import WebShard
 from susx.support.captions import match_captions
-from susx.web_pools import WebShard
 from tests.helpers import image_bytes
 
 CLASSES = class_manifest(["red fox"])

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from susx.compute import THREAD_VARIABLES, peak_mib, pick_device
-from susx.errors import InputError
+from susx.core.compute import THREAD_VARIABLES, peak_mib, pick_device
+from susx.core.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 REPORT = """
@@ -36,8 +36,8 @@ def reported(code: str) -> dict:
 @pytest.mark.parametrize(
     "code",
     [
-        "from susx.compute import limit_threads\nlimit_threads(1)\nimport numpy, torch\n",
-        "import numpy, torch\nfrom susx.compute import limit_threads\nlimit_threads(1)\n",
+        "from susx.core.compute import limit_threads\nlimit_threads(1)\nimport numpy, torch\n",
+        "import numpy, torch\nfrom susx.core.compute import limit_threads\nlimit_threads(1)\n",
     ],
     ids=["before imports", "after imports"],
 )
@@ -50,7 +50,7 @@ def test_one_thread_means_one_thread_everywhere(code: str) -> None:
 
 
 def test_several_threads_are_allowed_as_given() -> None:
-    code = "import torch\nfrom susx.compute import limit_threads\n"
+    code = "import torch\nfrom susx.core.compute import limit_threads\n"
     report = reported(code + "torch.set_num_threads(1)\nlimit_threads(3)\n")
     assert report["torch"] == 3
     assert set(report["variables"]) == {"3"}
@@ -100,7 +100,7 @@ def test_peak_memory_is_in_mib_and_never_falls() -> None:
 def test_freed_memory_is_kept_for_the_next_use() -> None:
     code = (
         "import resource, sys, numpy as np\n"
-        "from susx.compute import reuse_memory\n"
+        "from susx.core.compute import reuse_memory\n"
         "if sys.argv[1] == 'keep': assert reuse_memory()\n"
         "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "np.ones(2**22)\n"

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from susx.config import DEFAULT_ENSEMBLE, parse_config
-from susx.errors import InputError
+from susx.config import parse_config
+from susx.config.schema import DEFAULT_ENSEMBLE
+from susx.core.errors import InputError
 from susx.methods import METHODS
 from tests.unit.made_config import FULL, MINIMAL, edited, message
 

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from susx.config import parse_config
-from susx.config_classifier import Choice, Classifier, choose
-from susx.errors import InputError
+from susx.config.classifier import Classifier
+from susx.config.schema import parse_config
+from susx.core.errors import InputError
+from susx.evaluation.case import Choice
+from susx.planning.choice import choose
 from tests.unit.made_config import FULL, MINIMAL, edited, message
 
 TEXTS = ["cupl+e", "ensemble", "cupl", "photo"]

@@ -8,11 +8,13 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from susx.config import Config, parse_config, tuning_split, with_card
-from susx.config_datasets import Card, load_card
-from susx.errors import InputError
-from susx.files import read_json
-from susx.yaml_files import load_yaml
+from susx.config import parse_config
+from susx.config.cards import Card, load_card
+from susx.config.datasets import tuning_split, with_card
+from susx.config.schema import Config
+from susx.core.errors import InputError
+from susx.core.files import read_json
+from susx.core.yaml_files import load_yaml
 
 ROOT = Path(__file__).parents[2]
 CARD = "title: Pets\nclasses: [cat]\ntemplate: card {}.\nensemble: ['card a {}.']\n"

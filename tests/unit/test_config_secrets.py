@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from susx.config import evaluated_config, parse_config
-from susx.errors import InputError
+from susx.config import parse_config
+from susx.config.schema import evaluated_config
+from susx.core.errors import InputError
 
 KEY = "hunter2"
 ENCODER = {"library": "transformers", "model": "x"}

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from susx.config import parse_config
-from susx.config_synthesis import PRESETS, Synthesis
+from susx.config.schema import parse_config
+from susx.config.synthesis import PRESETS, Synthesis
 from tests.unit.made_config import FULL, message
 
 OWN = {"source": "synthesis", "model": "models/sd", "steps": 30, "guidance": 7.5}

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from susx.config import parse_config, with_card
-from susx.config_texts import (
+from susx.config import parse_config
+from susx.config.datasets import with_card
+from susx.config.texts import (
     DESCRIPTION_QUESTIONS,
     HOW_IT_RUNS,
     Descriptions,
@@ -15,7 +16,7 @@ from susx.config_texts import (
     OpenAIServer,
     TransformersModel,
 )
-from susx.errors import InputError
+from susx.core.errors import InputError
 from tests.unit.made_config import MINIMAL
 
 SERVER = {"backend": "openai", "base_url": "http://localhost:8000/v1", "model": "m"}

@@ -9,9 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx import continuous, plan
 from susx.methods import Terms
-from susx.search import SearchResult, search
+from susx.search import blocks as plan
+from susx.search import continuous
+from susx.search.grid import SearchResult, search
 from tests.search_problems import AXES, Made, integer_problems, normal_problem
 
 Grid = dict[str, list[float]]

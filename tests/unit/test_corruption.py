@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from susx.files import read_json, write_json
+from susx.core.files import read_json, write_json
 from tests.corruption import KINDS, Kind, damaged, mangled, trials
 
 TRIALS = 40

@@ -10,8 +10,9 @@ from PIL import Image
 
 from susx.datasets import check as checks
 from susx.datasets.check import Check, check_dataset, summary
-from susx.images import Listed, stored_bytes
-from susx.manifests import class_manifest
+from susx.datasets.stored import stored_bytes
+from susx.images.listing import Listed
+from susx.manifests.classes import class_manifest
 from tests.unit.made_datasets import classes_of, write_cifar10, write_image, write_split_file
 
 PETS = class_manifest(["cat", "dog"])

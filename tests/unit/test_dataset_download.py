@@ -12,13 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import constants
 
-from susx import results
-from susx.config_datasets import Card, Images
+from susx.config.cards import Card
+from susx.config.datasets import Images
+from susx.core.errors import InputError
 from susx.datasets.check import check_dataset
 from susx.datasets.download import Download, download_split, is_within
 from susx.datasets.sources import Place, locate, split_manifest
-from susx.errors import InputError
-from susx.manifests import ImageRecord, Table, class_manifest, read_table, write_table
+from susx.evaluation import results
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import ImageRecord, Table, read_table, write_table
 from tests.helpers import image_bytes
 from tests.hub import ADDRESS, OLD, SHA, Hub, mirror, serving
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from susx import images
-from susx.images import FORMATS, UnreadableImage, decode
+from susx.images import listing as images
+from susx.images.decode import decode
+from susx.images.listing import FORMATS, UnreadableImage
 from tests.helpers import image_bytes
 
 RED = (200, 30, 60)

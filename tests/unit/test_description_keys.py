@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from susx.class_names import description_keys, named_classes
-from susx.config_datasets import load_card
-from susx.description_keys import keys_of_classes, nearest, words
-from susx.errors import InputError
-from susx.manifests import class_manifest
-from susx.prompts import build_prompts, read_descriptions
+from susx.config.cards import load_card
+from susx.core.errors import InputError
+from susx.manifests.classes import class_manifest
+from susx.manifests.names import description_keys, named_classes
+from susx.prompts.description_keys import keys_of_classes, nearest, words
+from susx.prompts.strategies import build_prompts, read_descriptions
 
 PUBLISHED = [
     ("cub", "Black-footed Albatross", "Black footed Albatross"),

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.config_texts import Descriptions, Descriptors
-from susx.descriptions import ask, describe_classes, join_replies, request_seed, shares_told
-from susx.errors import InputError
-from susx.files import write_checked
-from susx.language_models import Keep, Reply, Request, Sampling, nothing
-from susx.manifests import class_manifest
-from susx.prompts import build_prompts, left_to_names, read_descriptions
+from susx.config.texts import Descriptions, Descriptors
+from susx.core.errors import InputError
+from susx.core.files import write_checked
+from susx.manifests.classes import class_manifest
+from susx.prompts.descriptions import ask, describe_classes, join_replies, request_seed, shares_told
+from susx.prompts.language_models import Keep, Reply, Request, Sampling, nothing
+from susx.prompts.strategies import build_prompts, left_to_names, read_descriptions
 
 CLASSES = class_manifest(["zebra", "a/b", "owl_bear", "{0}"])
 NAMES = {entry.name: entry.prompt_name for entry in CLASSES}

@@ -18,13 +18,14 @@ import yaml
 from PIL import Image
 from snakemake.cli import get_argument_parser
 
-import susx.classifier_file
+import susx.classifier.file
 from susx.cli import app
-from susx.config import parse_config, with_card
-from susx.config_datasets import Card
-from susx.errors import InputError
+from susx.config import parse_config
+from susx.config.cards import Card
+from susx.config.datasets import with_card
+from susx.core.errors import InputError
+from susx.core.yaml_files import load_yaml
 from susx.methods import METHODS
-from susx.yaml_files import load_yaml
 from tests.pages import PAGES, ROOT, WRITTEN, blocks, commands, text_of
 from tests.unit.made_photos import photos_classifier
 
@@ -202,7 +203,7 @@ def test_the_classifier_is_used_as_shown(
     (block,) = blocks("docs/classifier.md", "python")
     path = tmp_path / "results/pets/classifier/clip-vit-b32.safetensors"
     path.parent.mkdir(parents=True)
-    susx.classifier_file.write_classifier(path, photos_classifier(tiny_clip, tmp_path))
+    susx.classifier.file.write_classifier(path, photos_classifier(tiny_clip, tmp_path))
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (9, 9), "red").save("one.jpg")
     Image.new("RGB", (9, 9), "blue").save("two.png")

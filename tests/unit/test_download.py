@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from susx.cache import Embeddings
-from susx.errors import InputError
-from susx.manifests import SupportRecord, Table, class_manifest, read_table, write_table
-from susx.pools import Shard, read_shard
+from susx.core.errors import InputError
+from susx.embeddings.cache import Embeddings
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import SupportRecord, Table, read_table, write_table
+from susx.pools.shards import Shard, read_shard
 from susx.support import download
 from susx.support.download import Wanted, collect_downloads, download_images
 from susx.support.judge import Judge

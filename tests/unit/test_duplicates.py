@@ -9,18 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from susx.evaluation import Case, EncoderData, LabelledFeatures, run_case
-from susx.images import decode
-from susx.manifests import ImageRecord, SupportRecord
-from susx.support.duplicates import (
-    MAX_DISTANCE,
-    Originals,
-    Pair,
-    distance,
-    fingerprint,
-    nearest,
-)
-from susx.support.leakage import find_leaks
+from susx.evaluation.arrays import EncoderData, LabelledFeatures
+from susx.evaluation.case import Case
+from susx.evaluation.leakage import find_leaks
+from susx.evaluation.protocol import run_case
+from susx.images.decode import decode
+from susx.images.fingerprints import MAX_DISTANCE, Pair, distance, fingerprint, nearest
+from susx.manifests.tables import ImageRecord, SupportRecord
+from susx.support.duplicates import Originals
 from tests.helpers import image_bytes
 from tests.unit.made_evaluation import encoder_data, plan
 
@@ -95,7 +91,7 @@ def test_nearest_is_the_smallest_distance_of_all_pairs(monkeypatch: pytest.Monke
             expected.append(Pair(index, int(np.argmin(distances)), min(distances)))
     assert len(expected) == 20
     assert nearest(first, second) == expected
-    monkeypatch.setattr("susx.support.duplicates.BLOCK", 3)
+    monkeypatch.setattr("susx.images.fingerprints.BLOCK", 3)
     assert nearest(first, second) == expected
 
 

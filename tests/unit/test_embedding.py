@@ -15,20 +15,22 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from susx import embedding
-from susx.cache import Embeddings, read_cache, write_cache
-from susx.config import Encoder
-from susx.embedding import embed_prompts
+from susx.config.schema import Encoder
+from susx.core.errors import InputError
+from susx.datasets.manifest import image_manifest
+from susx.embeddings import embed as embedding
+from susx.embeddings.cache import Embeddings, read_cache, write_cache
+from susx.embeddings.embed import embed_prompts
+from susx.embeddings.views import random_view
 from susx.encoders import load_encoder
-from susx.errors import InputError
-from susx.images import decode, image_manifest
-from susx.manifests import SupportRecord, Table, class_manifest
-from susx.pools import Shard, read_shard
-from susx.prompts import build_prompts
+from susx.images.decode import decode
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import SupportRecord, Table
+from susx.pools.shards import Shard, read_shard
+from susx.prompts.strategies import build_prompts
 from susx.support.retrieval import Candidate
 from susx.support.selection import collect_support
 from susx.support.strategies import Selection
-from susx.support.views import random_view
 from tests.closeness import LANES, assert_close, random_walk
 from tests.encoder_cases import CLIP_IMAGE_TERMS
 from tests.helpers import (

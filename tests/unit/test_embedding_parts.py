@@ -12,16 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from susx import embedding
-from susx.cache import Embeddings, join_caches, read_cache, write_cache
-from susx.config import Encoder
-from susx.embedding import embed_images, embed_shard
+from susx.config.schema import Encoder
+from susx.core.errors import InputError
+from susx.datasets.manifest import image_manifest
+from susx.embeddings import embed as embedding
+from susx.embeddings.cache import Embeddings, join_caches, read_cache, write_cache
+from susx.embeddings.embed import embed_images, embed_shard
+from susx.embeddings.parts import Parts
 from susx.encoders.base import TorchEncoder
-from susx.errors import InputError
-from susx.images import image_manifest
-from susx.manifests import Table, class_manifest
-from susx.parts import Parts
-from susx.pools import Shard
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import Table
+from susx.pools.shards import Shard
 from tests.helpers import (
     add_member,
     colour_of,

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from susx.cache import Embeddings
-from susx.config_pools import CaptionPool, EmbeddingPool, ServicePool
-from susx.errors import InputError
-from susx.manifests import class_manifest
+from susx.config.pools import CaptionPool, EmbeddingPool, ServicePool
+from susx.core.errors import InputError
+from susx.embeddings.cache import Embeddings
+from susx.manifests.classes import class_manifest
+from susx.pools.web import WebShard, web_shards
 from susx.support.embedding_shards import search_embeddings
-from susx.web_pools import WebShard, web_shards
 from tests.helpers import unit_rows
 
 CLASSES = class_manifest(["zebra", "ant"])

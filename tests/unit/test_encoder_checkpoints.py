@@ -13,9 +13,10 @@ from huggingface_hub.errors import EntryNotFoundError
 from safetensors.torch import load_file, save_file
 from transformers import CLIPModel
 
-from susx.config import Encoder as Settings
-from susx.encoders import Encoder, load_encoder, transformers_models
-from susx.errors import InputError
+from susx.config.schema import Encoder as Settings
+from susx.core.errors import InputError
+from susx.encoders import load_encoder, transformers_models
+from susx.encoders.protocol import Encoder
 from tests.closeness import LANES, assert_close, random_walk
 from tests.encoder_cases import CLIP_TEXT_TERMS
 from tests.helpers import PROJECTION, save_tiny_clip

@@ -6,11 +6,11 @@ import pytest
 from huggingface_hub import errors
 from transformers import AutoConfig
 
-from susx.config import Encoder as Settings
-from susx.config_encoders import TOKENIZER, local_files, published_models
+from susx.config.encoders import TOKENIZER, local_files, published_models
+from susx.config.schema import Encoder as Settings
+from susx.core.errors import InputError
 from susx.encoders import hub, load_encoder
 from susx.encoders.hub import folder_of, reason
-from susx.errors import InputError
 
 
 def http_error(kind: type[errors.HfHubHTTPError]) -> Exception:

@@ -9,10 +9,11 @@ import torch
 from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, CLIPTokenizer
 
-from susx.config import Encoder as Settings
-from susx.encoders import Encoder, load_encoder
+from susx.config.schema import Encoder as Settings
+from susx.core.errors import InputError
+from susx.encoders import load_encoder
+from susx.encoders.protocol import Encoder
 from susx.encoders.texts import as_written, cleaned, clip_text, siglip_text
-from susx.errors import InputError
 from tests.encoder_cases import CASES, canonical
 from tests.open_clip_cases import VIT, save
 from tests.torchvision_stand_in import import_open_clip

@@ -2,7 +2,7 @@
 
 import pytest
 
-from susx.errors import InputError, listing, suggestion
+from susx.core.errors import InputError, listing, suggestion
 
 
 @pytest.mark.parametrize("typed", ["tip_x", "Tip-X", "tipx", "TIP-X"])

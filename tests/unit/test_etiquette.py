@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 import pytest
 
-from susx.support.etiquette import LONGEST_BACKOFF, Etiquette
+from susx.web.etiquette import LONGEST_BACKOFF, Etiquette
 
 URL = "http://Host.example:80/a.png"
 
@@ -51,7 +51,7 @@ def test_the_longest_rest_counts_and_answers_of_one_turn_double_nothing() -> Non
 
 def test_rests_without_a_time_double_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("susx.support.etiquette.time.monotonic", lambda: now)
+    monkeypatch.setattr("susx.web.etiquette.time.monotonic", lambda: now)
     etiquette = Etiquette("susx", [], True, 10)
     found = []
     for _ in range(9):
@@ -63,8 +63,8 @@ def test_rests_without_a_time_double_up_to_a_bound(monkeypatch: pytest.MonkeyPat
 
 def test_patience_is_one_for_the_whole_run(monkeypatch: pytest.MonkeyPatch) -> None:
     now, slept = 0.0, []
-    monkeypatch.setattr("susx.support.etiquette.time.monotonic", lambda: now)
-    monkeypatch.setattr("susx.support.etiquette.time.sleep", slept.append)
+    monkeypatch.setattr("susx.web.etiquette.time.monotonic", lambda: now)
+    monkeypatch.setattr("susx.web.etiquette.time.sleep", slept.append)
     etiquette = Etiquette("susx", [], True, 10)
     etiquette.heed(URL, 429, headers(Retry_After="6"))
     assert etiquette.wait([URL])

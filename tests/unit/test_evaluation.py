@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from susx.errors import InputError
-from susx.evaluation import LabelledFeatures, evaluate
+from susx.core.errors import InputError
+from susx.core.rounding import decimal
+from susx.embeddings.text_classifier import TextClassifier
+from susx.evaluation.arrays import LabelledFeatures
+from susx.evaluation.protocol import evaluate
+from susx.evaluation.schema import Run
 from susx.methods import METHODS, Axis
-from susx.rounding import decimal
-from susx.schema import Run
-from susx.text_classifier import TextClassifier
 from tests.closeness import stored
 from tests.unit.made_evaluation import (
     CLASSES,

@@ -7,16 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from susx.evaluation import (
-    Case,
-    EncoderData,
-    Evaluation,
-    LabelledFeatures,
-    evaluate,
-    references,
-    tip_adapter_of,
-)
-from susx.schema import SeedSpread
+from susx.evaluation.arrays import EncoderData, LabelledFeatures
+from susx.evaluation.case import Case
+from susx.evaluation.protocol import Evaluation, evaluate, references, tip_adapter_of
+from susx.evaluation.schema import SeedSpread
 from tests.closeness import stored
 from tests.helpers import unit_rows
 from tests.unit.made_evaluation import (

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from susx.errors import InputError
-from susx.evaluation import EncoderData, Evaluation, evaluate
+from susx.core.errors import InputError
+from susx.embeddings.text_classifier import TextClassifier
+from susx.evaluation.arrays import EncoderData
+from susx.evaluation.protocol import Evaluation, evaluate
+from susx.evaluation.schema import Skipped
 from susx.methods import NEEDS
-from susx.schema import Skipped
-from susx.text_classifier import TextClassifier
 from tests.helpers import unit_rows
 from tests.unit.made_evaluation import (
     CLASSES,

@@ -10,15 +10,16 @@ import pytest
 import torch
 from PIL import Image
 
-from susx.config_datasets import Card, load_card
-from susx.config_encoders import LIBRARIES
-from susx.config_encoders import Encoder as Settings
+from susx.config.cards import Card, load_card
+from susx.config.encoders import LIBRARIES
+from susx.config.encoders import Encoder as Settings
 from susx.encoders import load_encoder
-from susx.manifests import ClassManifest, SupportRecord, class_manifest, read_table, write_table
-from susx.pools import Shard, read_shard
-from susx.prompts import SOURCES, build_prompts
-from susx.tuning import Labelled, tune
-from susx.tuning import Settings as TuningSettings
+from susx.evaluation.tuning import Labelled, tune
+from susx.evaluation.tuning import Settings as TuningSettings
+from susx.manifests.classes import ClassManifest, class_manifest
+from susx.manifests.tables import SupportRecord, read_table, write_table
+from susx.pools.shards import Shard, read_shard
+from susx.prompts.strategies import SOURCES, build_prompts
 from tests.closeness import assert_close, random_walk
 from tests.helpers import context_of, images_of, make_problem, write_class_folders
 from tests.pages import ROOT, blocks

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from susx.extras import EXTRAS, extra_problem
+from susx.core.extras import EXTRAS, extra_problem
 
 ROOT = Path(__file__).parents[2]
 NOT_FOR_JOBS = {"slurm", "docs", "dev"}

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.errors import InputError
-from susx.failures import Failure, cause, executor_messages, explained
+from susx.core.errors import InputError
+from susx.progress.failures import Failure, cause, executor_messages, explained
 from workflow_scripts.susx_job import run_job
 
 STAMP = "2026-01-02 03:04:05,678"

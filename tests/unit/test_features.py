@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from susx.cache import Embeddings, read_cache, write_cache
-from susx.errors import InputError
-from susx.features import (
+from susx.core.errors import InputError
+from susx.core.files import sha256_file
+from susx.embeddings.cache import Embeddings, read_cache, write_cache
+from susx.manifests.classes import ClassManifest, class_manifest
+from susx.published.tensors import (
     Source,
     generated_classes,
     load_tensor,
@@ -20,8 +22,6 @@ from susx.features import (
     read_support,
     read_text,
 )
-from susx.files import sha256_file
-from susx.manifests import ClassManifest, class_manifest
 from tests.closeness import assert_close, random_walk
 from tests.helpers import make_problem
 from tests.published import one_hot, save, save_susx

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from susx.errors import InputError
-from susx.images import image_manifest
-from susx.manifests import ClassManifest, Table, class_manifest
-from susx.pools import Shard, read_shard
+from susx.core.errors import InputError
+from susx.datasets.manifest import image_manifest
+from susx.manifests.classes import ClassManifest, class_manifest
+from susx.manifests.tables import Table
+from susx.pools.shards import Shard, read_shard
 from susx.support.few_shot import draw_support
 from tests.helpers import write_class_folders
 

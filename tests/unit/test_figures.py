@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+from susx.evaluation.schema import Result
 from susx.report import figures
 from susx.report.draw_surface import LEVELS, _steps
 from susx.report.drawing import COLOURS, INK
 from susx.report.schema import Analysis
-from susx.schema import Result
 from tests.unit.made_analysis import NAMES, analysis, surface, thousand_classes
 from tests.unit.made_result import full_result, result, run, spread
 

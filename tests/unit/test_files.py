@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from susx.errors import InputError
-from susx.files import Patient, atomic, read_json, sha256_file, sha256_json, write_json
+from susx.core.errors import InputError
+from susx.core.files import Patient, atomic, read_json, sha256_file, sha256_json, write_json
 
 
 def test_atomic_makes_folders_and_leaves_only_the_target(tmp_path: Path) -> None:
@@ -69,10 +69,10 @@ FULL_DISK = """
 import io, resource, signal, sys
 import numpy as np
 from PIL import Image
-from susx.cache import Embeddings, write_cache
-from susx.errors import InputError
-from susx.files import write_json
-from susx.manifests import ImageRecord, Table, write_table
+from susx.embeddings.cache import Embeddings, write_cache
+from susx.core.errors import InputError
+from susx.core.files import write_json
+from susx.manifests.tables import ImageRecord, Table, write_table
 from susx.support.selection import write_images
 
 target, stream = sys.argv[1], io.BytesIO()

@@ -8,16 +8,17 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from susx.config_pools import ServicePool
-from susx.config_texts import OpenAIServer
-from susx.errors import InputError
-from susx.language_models import Request, Sampling
-from susx.language_models.openai_server import load
-from susx.manifests import class_manifest
-from susx.prompts import build_prompts
+from susx.config.pools import ServicePool
+from susx.config.texts import OpenAIServer
+from susx.core.errors import InputError
+from susx.manifests.classes import class_manifest
+from susx.prompts.language_models import Request, Sampling
+from susx.prompts.language_models.openai_server import load
+from susx.prompts.strategies import build_prompts
 from susx.support import service as services
-from susx.support.guard import Limits, Refused, _check, opener
 from susx.support.service import query_service
+from susx.web.guard import Limits, _check, opener
+from susx.web.refusal import Refused
 from tests.web import Web, serving
 
 CLASSES = class_manifest(["cat"])

@@ -18,21 +18,25 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from susx import images, pools
-from susx.config import Encoder
+from susx.config.schema import Encoder
+from susx.core.errors import InputError
 from susx.datasets import archives
+from susx.datasets.manifest import image_manifest
+from susx.datasets.stored import stored_bytes
 from susx.encoders import load_encoder
-from susx.errors import InputError
-from susx.features import load_tensor
-from susx.images import decode, image_manifest, stored_bytes
-from susx.manifests import ImageRecord, class_manifest, read_table
-from susx.pools import Shard, read_shard
+from susx.images import listing as images
+from susx.images.decode import decode
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import ImageRecord, read_table
+from susx.pools import shards as pools
+from susx.pools.shards import Shard, read_shard
+from susx.pools.web import WebShard
+from susx.published.tensors import load_tensor
 from susx.support.captions import match_captions
 from susx.support.embedding_shards import search_embeddings
 from susx.support.retrieval import Candidate
 from susx.support.selection import collect_support
 from susx.support.strategies import Selection
-from susx.web_pools import WebShard
 from tests.foreign_files import QUERIES, dataset, parquet
 from tests.helpers import add_member, image_bytes
 

@@ -14,17 +14,17 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from yaml.constructor import ConstructorError
 
-from susx.config_datasets import load_card
-from susx.config_pools import CaptionPool, EmbeddingPool, ServicePool
-from susx.config_types import Section, Slug
-from susx.descriptions import ask
-from susx.errors import LONGEST_MESSAGE, InputError, suggestion
-from susx.files import read_json, write_json
-from susx.manifests import class_manifest
-from susx.plain import plain, visible, well_formed, without_secrets
-from susx.prompts import build_prompts, fill, read_descriptions
-from susx.sentences import descriptions, descriptors
-from susx.table import result_table
+from susx.config.cards import load_card
+from susx.config.pools import CaptionPool, EmbeddingPool, ServicePool
+from susx.config.types import Section, Slug
+from susx.core.errors import LONGEST_MESSAGE, InputError, suggestion
+from susx.core.files import read_json, write_json
+from susx.core.plain import plain, visible, well_formed, without_secrets
+from susx.evaluation.table import result_table
+from susx.manifests.classes import class_manifest
+from susx.prompts.descriptions import ask
+from susx.prompts.sentences import descriptions, descriptors
+from susx.prompts.strategies import build_prompts, fill, read_descriptions
 from tests.unit.made_result import result, run
 from workflow_scripts.susx_job import Tee
 
@@ -161,7 +161,7 @@ def test_tables_do_not_steer_the_terminal() -> None:
         dataset=f"d{ESCAPES}",
         skipped=[skipped],
     )
-    from susx.schema import Result
+    from susx.evaluation.schema import Result
 
     stream = io.StringIO()
     Console(file=stream, width=900).print(result_table(Result.model_validate(made)))

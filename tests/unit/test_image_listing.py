@@ -14,17 +14,19 @@ import pytest
 from PIL import Image
 
 from susx.artifacts.memory import Memory
-from susx.cache import read_cache
-from susx.config import Encoder as Settings
-from susx.config_pools import Pool
-from susx.embedding import embed_shard
-from susx.errors import InputError
-from susx.images import decode, image_manifest, list_images, unlabelled_images
-from susx.kinds import FORMATS, HEAD, added_formats, is_image, kind_of, may_be_image
-from susx.manifests import class_manifest
-from susx.pools import Shard, pool_shards, read_shard
-from susx.rgb import UnreadableImage
-from susx.tars import tar_images
+from susx.config.pools import Pool
+from susx.config.schema import Encoder as Settings
+from susx.core.errors import InputError
+from susx.datasets.manifest import image_manifest
+from susx.embeddings.cache import read_cache
+from susx.embeddings.embed import embed_shard
+from susx.images.decode import decode
+from susx.images.kinds import FORMATS, HEAD, added_formats, is_image, kind_of, may_be_image
+from susx.images.listing import list_images, unlabelled_images
+from susx.images.rgb import UnreadableImage
+from susx.images.tars import tar_images
+from susx.manifests.classes import class_manifest
+from susx.pools.shards import Shard, pool_shards, read_shard
 from tests.helpers import add_member, image_bytes
 
 PETS = class_manifest(["cat", "dog"])
@@ -308,7 +310,7 @@ def test_packed_tars_are_read_alike(tmp_path: Path) -> None:
 def test_a_file_that_may_not_be_read_is_told_from_an_empty_one(
     tmp_path: Path, tiny_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from susx import files
+    from susx.core import files
 
     write(tmp_path / "pool/a.png")
     write(tmp_path / "pool/b.png", b"")

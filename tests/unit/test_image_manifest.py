@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from susx import images
-from susx.errors import InputError
-from susx.images import decode, describe, image_manifest, list_images
-from susx.manifests import ClassManifest, ImageRecord, class_manifest, read_table, write_table
-from susx.support.duplicates import fingerprint
+from susx.core.errors import InputError
+from susx.datasets.manifest import describe, image_manifest
+from susx.images import listing as images
+from susx.images.decode import decode
+from susx.images.fingerprints import fingerprint
+from susx.images.listing import list_images
+from susx.manifests.classes import ClassManifest, class_manifest
+from susx.manifests.tables import ImageRecord, read_table, write_table
 from tests.helpers import image_bytes, write_class_folders
 
 CLASSES = class_manifest(["zebra", "St. Bernard", "ant", {"name": "dog", "wnid": "n02084071"}])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from susx.kept_replies import NAME, KeptReplies
-from susx.language_models import Reply, Request
+from susx.prompts.kept_replies import NAME, KeptReplies
+from susx.prompts.language_models import Reply, Request
 
 REQUEST = Request("What is a zebra?", 3)
 REPLY = Reply("It is\nstriped.", False, 7, 3, writer="m")

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from susx.cache import Embeddings, read_cache, write_cache
-from susx.config import Encoder
-from susx.embedding import embed_images
+from susx.config.schema import Encoder
+from susx.datasets.manifest import image_manifest
+from susx.embeddings.cache import Embeddings, read_cache, write_cache
+from susx.embeddings.embed import embed_images
 from susx.encoders.base import TorchEncoder
-from susx.images import image_manifest
-from susx.manifests import Table, class_manifest
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import Table
 from tests.closeness import assert_close
 from tests.helpers import colour_of, image_bytes, write_class_folders
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from susx.config_datasets import Card, Images
+from susx.config.cards import Card
+from susx.config.datasets import Images
+from susx.core.errors import InputError
+from susx.datasets.manifest import describe
 from susx.datasets.sources import list_split, locate, split_manifest
-from susx.errors import InputError
-from susx.images import describe, read_listed
-from susx.manifests import class_manifest
+from susx.datasets.stored import read_listed
+from susx.manifests.classes import class_manifest
 from tests.unit.made_datasets import (
     classes_of,
     manifest_of,

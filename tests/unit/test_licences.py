@@ -3,7 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from susx.licences import NOT_INSTALLED, PAGE, ROOT, licence, locked
+from docs.generate_licences import NOT_INSTALLED, PAGE, ROOT, licence, locked
 
 LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 

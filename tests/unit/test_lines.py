@@ -2,8 +2,8 @@
 
 import pytest
 
-from susx.lines import told_lines
-from susx.sentences import descriptions
+from susx.prompts.lines import told_lines
+from susx.prompts.sentences import descriptions
 
 WRAPPED = """The zebra is a wild horse that is found in the open grasslands of East
 Africa, where it eats

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.lines import told_lines
-from susx.lists import items
-from susx.sentences import descriptors
+from susx.prompts.lines import told_lines
+from susx.prompts.lists import items
+from susx.prompts.sentences import descriptors
 
 WORDS = ["four legs", "black stripes", "a long tail"]
 LINES = [

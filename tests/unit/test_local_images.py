@@ -10,18 +10,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from susx.cache import Embeddings
-from susx.config_pools import EmbeddingPool
-from susx.errors import InputError
-from susx.manifests import Table, class_manifest
-from susx.pools import Shard, read_shard
+from susx.config.pools import EmbeddingPool
+from susx.core.errors import InputError
+from susx.embeddings.cache import Embeddings
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import Table
+from susx.pools.shards import Shard, read_shard
+from susx.pools.web import WebShard, web_shards
 from susx.support.account import NO_ADDRESS, SEARCHED
 from susx.support.download import Wanted, collect_downloads, download_images
 from susx.support.embedding_shards import search_embeddings
 from susx.support.local_images import local_address
 from susx.support.retrieval import merge_candidates
 from susx.support.waves import Rules
-from susx.web_pools import WebShard, web_shards
 from tests.web import photo
 
 CLASSES = class_manifest(["zebra"])

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from susx.config import Encoder
-from susx.model_files import LARGEST, model_config, model_problem
+from susx.config.schema import Encoder
+from susx.encoders.model_files import LARGEST, model_config, model_problem
 
 
 def problem(model: object, library: str = "transformers", **settings: Any) -> str | None:

@@ -7,10 +7,11 @@ import torch
 from transformers import AutoTokenizer, Siglip2Config, Siglip2Model
 from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
 
-from susx.config import Encoder as Settings
-from susx.encoders import Encoder, load_encoder
-from susx.errors import InputError
-from susx.images import decode
+from susx.config.schema import Encoder as Settings
+from susx.core.errors import InputError
+from susx.encoders import load_encoder
+from susx.encoders.protocol import Encoder
+from susx.images.decode import decode
 from tests.closeness import LANES, assert_close, random_walk
 from tests.encoder_cases import (
     CASES,

@@ -17,9 +17,11 @@ from snakemake.utils import update_config
 from typer.testing import CliRunner
 
 from susx.cli import app
-from susx.config import Config, parse_config
-from susx.manifests import class_manifest, read_class_list
-from susx.new.compose import Wishes, as_yaml, compose, merged
+from susx.cli.new.compose import Wishes, as_yaml, compose
+from susx.config import parse_config
+from susx.config.schema import Config
+from susx.core.yaml_files import merged
+from susx.manifests.classes import class_manifest, read_class_list
 from tests.helpers import image_bytes, write_class_folders, write_pool_tar
 
 ROOT = Path(__file__).parents[2]
@@ -189,7 +191,7 @@ def test_what_is_missing_is_asked_only_of_a_person(
 ) -> None:
     assert "--images" in new("pets", code=2, typed="photos\n")
     assert "--classes" in new("pets", "--images", "photos/zebra", code=2, typed="classes.txt\n")
-    monkeypatch.setattr("susx.new.cli.interactive", lambda: True)
+    monkeypatch.setattr("susx.cli.new.command.interactive", lambda: True)
     new(typed="pets\nphotos/zebra\nclasses.txt\n")
     images = written("pets.yaml").datasets["pets"].images
     assert images and images.unlabelled == "photos/zebra"

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.config_datasets import built_in_cards, load_card
-from susx.config_sources import Shards, WebdatasetShards
+from susx.config.cards import built_in_cards, load_card
+from susx.config.sources import Shards, WebdatasetShards
+from susx.core.errors import InputError
 from susx.datasets.naming import numbered_indices
-from susx.errors import InputError
-from susx.manifests import class_manifest
+from susx.manifests.classes import class_manifest
 from tests.unit.made_datasets import classes_of
 from tests.unit.test_archives import BLUE, RED, pets_of, rows, write_parquet, write_tar
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from susx.config import Encoder as Settings
-from susx.encoders import Encoder, load_encoder
+from susx.config.schema import Encoder as Settings
+from susx.core.errors import InputError
+from susx.encoders import load_encoder
 from susx.encoders.open_clip_models import WEIGHTS, preprocessing
-from susx.errors import InputError
+from susx.encoders.protocol import Encoder
 from tests.open_clip_cases import RESNET, TEXT, VIT, save
 from tests.torchvision_stand_in import import_open_clip, stand_in
 

@@ -12,10 +12,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from susx.config import Encoder as Settings
-from susx.encoders import Encoder, load_encoder
+from susx.config.schema import Encoder as Settings
+from susx.core.errors import InputError
+from susx.encoders import load_encoder
 from susx.encoders.openai_files import openai_weights
-from susx.errors import InputError
+from susx.encoders.protocol import Encoder
 from tests.open_clip_cases import TEXT, VIT, save
 from tests.torchvision_stand_in import import_open_clip
 

@@ -13,11 +13,11 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request as Received
 from werkzeug import Response
 
-from susx.config_texts import Descriptions
-from susx.descriptions import describe_classes
-from susx.errors import InputError
-from susx.kept_replies import KeptReplies
-from susx.language_models import Reply, Request, Sampling, completions, load_language_model
+from susx.config.texts import Descriptions
+from susx.core.errors import InputError
+from susx.prompts.descriptions import describe_classes
+from susx.prompts.kept_replies import KeptReplies
+from susx.prompts.language_models import Reply, Request, Sampling, completions, load_language_model
 from tests.language_models import WORDS, free_port, save_tiny_model, served
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=12)

@@ -92,10 +92,11 @@ def test_an_environment_with_an_extra_adds_only_that(environment: str, extra: st
 
 def test_configuration_is_parsed_without_heavy_libraries() -> None:
     code = (
-        "import sys, susx.config, susx.pools, susx.methods, susx.manifests, susx.prompts, "
-        "susx.images, susx.compute, susx.encoders, susx.schema, susx.statistics, "
-        "susx.class_names, susx.descriptions, susx.language_models, susx.sentences, "
-        "susx.datasets.sources, susx.cli\n"
+        "import sys, susx.config, susx.pools.shards, susx.methods, susx.manifests.classes\n"
+        "import susx.prompts.strategies, susx.images.listing, susx.core.compute, susx.encoders\n"
+        "import susx.evaluation.schema, susx.evaluation.statistics, susx.manifests.names\n"
+        "import susx.prompts.descriptions, susx.prompts.language_models, susx.prompts.sentences\n"
+        "import susx.datasets.sources, susx.cli\n"
         "heavy = {'torch', 'transformers', 'h5py', 'pyarrow', 'PIL', 'scipy', 'snakemake', "
         "'webdataset', 'openai'}\n"
         "print(sorted(heavy & set(sys.modules)))"

@@ -5,9 +5,9 @@ from email.message import Message
 
 import pytest
 
-from susx.pauses import asked_pause
-from susx.servers import Answer
-from susx.support.etiquette import Etiquette
+from susx.web.etiquette import Etiquette
+from susx.web.pauses import asked_pause
+from susx.web.servers import Answer
 
 DATE = 784111777.0
 """Seconds of 6 November 1994, 08:49:37 GMT, the date of the examples in RFC 9110."""
@@ -34,8 +34,8 @@ def test_seconds_are_read(wanted: str | None, seconds: float | None) -> None:
 def test_dates_are_read_by_hosts_of_images_and_by_servers(
     wanted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("susx.pauses.time.time", lambda: DATE - 90)
-    monkeypatch.setattr("susx.support.etiquette.time.monotonic", lambda: 0.0)
+    monkeypatch.setattr("susx.web.pauses.time.time", lambda: DATE - 90)
+    monkeypatch.setattr("susx.web.etiquette.time.monotonic", lambda: 0.0)
     headers = Message()
     headers["Retry-After"] = wanted
     etiquette = Etiquette("susx", [], True, 10)
@@ -47,5 +47,5 @@ def test_dates_are_read_by_hosts_of_images_and_by_servers(
 
 @pytest.mark.parametrize("wanted", DATES)
 def test_a_date_that_is_over_asks_for_nothing(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("susx.pauses.time.time", lambda: DATE + 90)
+    monkeypatch.setattr("susx.web.pauses.time.time", lambda: DATE + 90)
     assert asked_pause(wanted) == 0

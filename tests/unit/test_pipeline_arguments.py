@@ -12,8 +12,8 @@ from diffusers import (
     StableDiffusionXLPipeline,
 )
 
-from susx.config_synthesis import Synthesis
-from susx.errors import InputError
+from susx.config.synthesis import Synthesis
+from susx.core.errors import InputError
 from susx.support.pipeline_arguments import pipeline_arguments
 
 PLAIN = {"source": "synthesis", "model": "m", "steps": 9, "guidance": 4.0}

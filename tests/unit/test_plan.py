@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from susx import plan
-from susx.errors import InputError
+from susx.core.errors import InputError
 from susx.methods import Terms
-from susx.plan import Plan
-from susx.search import search
+from susx.search import blocks as plan
+from susx.search.blocks import Plan
+from susx.search.grid import search
 
 N, C = 90, 40
 GRID = {

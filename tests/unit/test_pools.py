@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.config_pools import Pool
-from susx.errors import InputError
-from susx.plain import LONGEST_CAPTION
-from susx.pools import Sample, Shard, pool_shards, read_shard
+from susx.config.pools import Pool
+from susx.core.errors import InputError
+from susx.core.plain import LONGEST_CAPTION
+from susx.pools.shards import Sample, Shard, pool_shards, read_shard
 from tests.helpers import add_member, image_bytes, write_pool_tar
 
 RED, BLUE = image_bytes((200, 30, 60)), image_bytes((20, 30, 200))

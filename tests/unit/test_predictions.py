@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from susx.cache import Embeddings
-from susx.classifier import Classifier
-from susx.classifier_file import load_classifier, write_classifier
-from susx.errors import InputError
-from susx.manifests import Table, read_table, write_table
-from susx.predictions import PredictionRecord, predict_table
+from susx.classifier.classifier import Classifier
+from susx.classifier.file import load_classifier, write_classifier
+from susx.classifier.predictions import PredictionRecord, predict_table
+from susx.core.errors import InputError
+from susx.embeddings.cache import Embeddings
+from susx.manifests.tables import Table, read_table, write_table
 from tests.closeness import LANES, assert_close, random_walk
 from tests.encoder_cases import CLIP_IMAGE_TERMS
 from tests.helpers import PROJECTION, save_tiny_clip

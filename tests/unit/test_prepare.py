@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from susx.config import Encoder as Settings
-from susx.encoders import Encoder, load_encoder
-from susx.errors import InputError
-from susx.images import decode, image_manifest
-from susx.manifests import class_manifest
-from susx.prepare import Batch, Item, prepared
-from susx.support.views import random_view
+from susx.config.schema import Encoder as Settings
+from susx.core.errors import InputError
+from susx.datasets.manifest import image_manifest
+from susx.embeddings.prepare import Batch, Item, prepared
+from susx.embeddings.views import random_view
+from susx.encoders import load_encoder
+from susx.encoders.protocol import Encoder
+from susx.images.decode import decode
+from susx.manifests.classes import class_manifest
 from tests.helpers import image_bytes, write_class_folders
 
 KINDS = pytest.mark.parametrize("processes", [False, True], ids=["threads", "processes"])

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from susx.errors import InputError
-from susx.files import write_checked
-from susx.manifests import class_manifest
-from susx.prompts import (
+from susx.core.errors import InputError
+from susx.core.files import write_checked
+from susx.manifests.classes import class_manifest
+from susx.prompts.strategies import (
     PromptSet,
     build_prompts,
     fill,

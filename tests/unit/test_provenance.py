@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from susx import provenance
-from susx.provenance import PACKAGES, git_commit, made_with
+from susx.core import provenance
+from susx.core.provenance import PACKAGES, git_commit, made_with
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -25,7 +25,7 @@ def committed(folder: Path) -> str:
 
 def package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the package in a folder; the commit is then asked of it."""
-    module = folder / "susx/provenance.py"
+    module = folder / "susx/core/provenance.py"
     module.parent.mkdir(parents=True)
     module.write_text("x = 1\n")
     monkeypatch.setattr(provenance, "__file__", str(module))

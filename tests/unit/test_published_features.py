@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from susx.methods import METHODS, Context, Images
-from susx.search import search
+from susx.search.grid import search
 
 FEATURES = Path(__file__).parents[3] / "shared" / "data" / "susx_features"
 pytestmark = pytest.mark.skipif(

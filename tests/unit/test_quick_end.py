@@ -7,7 +7,7 @@ from pathlib import Path
 CODE = """\
 import atexit, sys
 from pathlib import Path
-from susx.compute import end_quickly
+from susx.core.compute import end_quickly
 end_quickly()
 atexit.register(print, "at exit")
 stream = open(sys.argv[1], "w")

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.ragged import tables
+from susx.methods.ragged import tables
 
 
 @given(st.lists(st.integers(0, 40), max_size=30))

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from susx.images import decode, describe, read_listed
-from susx.manifests import Table
+from susx.datasets.manifest import describe
+from susx.datasets.stored import read_listed
+from susx.images.decode import decode
+from susx.manifests.tables import Table
 from tests.helpers import image_bytes
 from tests.unit.made_datasets import RED, manifest_of, reasons, write_image, write_split_file
 

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from susx.config import Config, parse_config, with_card
-from susx.config_datasets import Card, Images, built_in_cards, load_card
-from susx.config_sources import CoopSplit
-from susx.pools import pool_shards
-from susx.yaml_files import load_yaml
+from susx.config import parse_config
+from susx.config.cards import Card, built_in_cards, load_card
+from susx.config.datasets import Images, with_card
+from susx.config.schema import Config
+from susx.config.sources import CoopSplit
+from susx.core.yaml_files import load_yaml
+from susx.pools.shards import pool_shards
 from tests import pages
 
 ROOT = Path(__file__).parents[2]

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from susx.config import Config
-from susx.config_datasets import Card
-from susx.reference import pages, write_pages
-from susx.schema import Result
+from docs.generate_reference import pages, write_pages
+from susx.config.cards import Card
+from susx.config.schema import Config
+from susx.evaluation.schema import Result
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = {"config.md": Config, "results.md": Result}

@@ -8,13 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from susx.evaluation.tuning import Labelled
 from susx.methods import Images
 from susx.methods.tip_x import TEMPERATURE, Rescaling, calibrate
 from susx.report import gap, pairs
 from susx.report.gap import affinity_rows, histograms, modality_gap
 from susx.report.pairs import products, sampled_pairs
 from susx.report.schema import Histogram
-from susx.tuning import Labelled
 from tests.closeness import assert_close, random_walk
 from tests.helpers import Problem, context_of, make_problem
 

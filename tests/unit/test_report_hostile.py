@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from susx.evaluation.schema import Result
 from susx.report.gallery import web_address
 from susx.report.page import ImageFiles
 from susx.report.render import render
 from susx.report.summary import write_summary
-from susx.schema import Result
 from tests.html_page import Page
 from tests.unit.made_report import analysis_of, made_report, result_of
 from tests.unit.made_result import result, run

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from susx.config import parse_config
-from susx.errors import InputError
+from susx.config.schema import parse_config
+from susx.core.errors import InputError
+from susx.evaluation.reported import reported_for
+from susx.evaluation.schema import Result
 from susx.report.page import ImageFiles
-from susx.reported import reported_for
-from susx.schema import Result
 from tests.html_page import Page
 from tests.unit.made_report import Made, made_report, names_of
 from tests.unit.made_result import result, run

@@ -10,14 +10,14 @@ from pydantic import ValidationError
 
 from susx.artifacts.recipe import Receipt, Recipe
 from susx.artifacts.store import Store
-from susx.errors import InputError
+from susx.core.errors import InputError
+from susx.evaluation.schema import Result
 from susx.report import drawn
 from susx.report.costs import StageCost, method_costs, stage_costs
 from susx.report.losses import MOST_DETAILS, losses
 from susx.report.origin import configuration
 from susx.report.render import duration, mebibytes, p_value, signed, verdict
 from susx.report.summary import write_summary
-from susx.schema import Result
 from tests.html_page import Page
 from tests.unit.made_result import difference, result, run, support_counts
 

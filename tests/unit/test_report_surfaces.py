@@ -9,14 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from susx.evaluation.statistics import accuracy_interval
+from susx.evaluation.tuning import Labelled, Settings, fold_of, tune
 from susx.methods import METHODS, Axis, Context, Images, Method
 from susx.report import surfaces as module
 from susx.report.rows import Row
 from susx.report.schema import CaseKey, Surface
 from susx.report.sizes import halvings, sizes
 from susx.report.surfaces import plateau, surfaces, thinned
-from susx.statistics import accuracy_interval
-from susx.tuning import Labelled, Settings, fold_of, tune
 from tests.closeness import stored
 from tests.helpers import context_of, images_of, make_problem
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from susx.config_datasets import built_in_cards
+from susx.config.cards import built_in_cards
+from susx.evaluation.reported import TABLE, reported_accuracies, reported_for
+from susx.evaluation.schema import Result, Run
 from susx.methods import METHODS
-from susx.reported import TABLE, reported_accuracies, reported_for
-from susx.schema import Result, Run
 from tests.unit.made_result import result, run, spread
 
 CONFIG = {

@@ -9,23 +9,19 @@ import h5py
 import numpy as np
 import pytest
 
-from susx import results
-from susx.cache import read_cache, write_cache
-from susx.errors import InputError
-from susx.evaluation import EncoderData, Evaluation, Plan
-from susx.files import write_json
-from susx.manifests import (
-    ClassManifest,
-    ImageRecord,
-    SupportRecord,
-    Table,
-    write_table,
-)
-from susx.provenance import PACKAGES
-from susx.results import CacheFiles, collate, evaluate_caches
-from susx.schema import SCHEMA, read_result
-from susx.text_classifier import text_classifier
-from susx.tuning import Settings
+from susx.core.errors import InputError
+from susx.core.files import write_json
+from susx.core.provenance import PACKAGES
+from susx.embeddings.cache import read_cache, write_cache
+from susx.embeddings.text_classifier import text_classifier
+from susx.evaluation import results
+from susx.evaluation.arrays import EncoderData
+from susx.evaluation.protocol import Evaluation, Plan
+from susx.evaluation.results import CacheFiles, collate, evaluate_caches
+from susx.evaluation.schema import SCHEMA, read_result
+from susx.evaluation.tuning import Settings
+from susx.manifests.classes import ClassManifest
+from susx.manifests.tables import ImageRecord, SupportRecord, Table, write_table
 from tests.unit.made_caches import (
     CLASSES,
     PROBLEM,

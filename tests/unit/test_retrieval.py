@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.cache import Embeddings
-from susx.errors import InputError
-from susx.manifests import Table, class_manifest
+from susx.core.errors import InputError
+from susx.embeddings.cache import Embeddings
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import Table
 from susx.support.retrieval import Candidate, merge_candidates, search_shard
 from tests.closeness import assert_close, random_walk
 from tests.helpers import unit_rows

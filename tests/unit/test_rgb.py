@@ -17,12 +17,13 @@ from PIL import Image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-from susx import images
-from susx.config import Encoder as Settings
-from susx.encoders import Encoder, load_encoder
-from susx.images import decode
-from susx.prepare import Item, opened, prepared
-from susx.rgb import DEEP, SIXTEEN, STRIP, Reading, UnreadableImage, as_rgb
+from susx.config.schema import Encoder as Settings
+from susx.embeddings.prepare import Item, opened, prepared
+from susx.encoders import load_encoder
+from susx.encoders.protocol import Encoder
+from susx.images import listing as images
+from susx.images.decode import decode
+from susx.images.rgb import DEEP, SIXTEEN, STRIP, Reading, UnreadableImage, as_rgb
 from tests.unit.test_decode import encoded, png_promising
 
 WHITE = Reading(white=True)
@@ -405,7 +406,7 @@ def test_images_that_are_decoded_slowly_have_a_bound_of_their_own(
 SCRIPT = """
 import io, threading, warnings
 from PIL import Image
-from susx.images import decode
+from susx.images.decode import decode
 stream = io.BytesIO()
 Image.new("RGB", (40, 30)).save(stream, "PNG")
 Image.MAX_IMAGE_PIXELS = 1000  # 1,200 pixels are then worth a warning

@@ -11,8 +11,8 @@ import torch
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from PIL import Image
 
-from susx.config_synthesis import Synthesis
-from susx.errors import InputError
+from susx.config.synthesis import Synthesis
+from susx.core.errors import InputError
 from susx.support.sampler import DiffusionSampler, Shot, description, locate, weights_sha256
 from tests.diffusion import SIDE, save_tiny_pipeline
 

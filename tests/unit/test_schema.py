@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from susx.errors import InputError
-from susx.files import write_json
-from susx.schema import Result, read_result
+from susx.core.errors import InputError
+from susx.core.files import write_json
+from susx.evaluation.schema import Result, read_result
 from tests.unit.made_result import full_result, result, run
 
 

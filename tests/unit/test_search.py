@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from susx.methods import METHODS, Context, Images, Terms
-from susx.search import search
+from susx.search.grid import search
 from tests.helpers import make_problem
 from tests.search_problems import AXES, Made, integer_problems, normal_problem
 

@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from susx.cache import Embeddings, write_cache
-from susx.config import Retrieval
-from susx.config_pools import Pool
-from susx.errors import InputError
-from susx.images import FORMATS, decode
-from susx.manifests import SupportRecord, Table, class_manifest, read_table, write_table
-from susx.pools import Shard, pool_shards, read_shard
-from susx.support.duplicates import fingerprint
+from susx.config.pools import Pool
+from susx.config.supports import Retrieval
+from susx.core.errors import InputError
+from susx.embeddings.cache import Embeddings, write_cache
+from susx.images.decode import decode
+from susx.images.fingerprints import fingerprint
+from susx.images.listing import FORMATS
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import SupportRecord, Table, read_table, write_table
+from susx.pools.shards import Shard, pool_shards, read_shard
 from susx.support.retrieval import Candidate
 from susx.support.selection import candidate_features, collect_support
 from susx.support.strategies import Selection

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.sentences import (
+from susx.prompts.sentences import (
     MAX_DESCRIPTOR_WORDS,
     MAX_WORDS,
     Unusable,

@@ -9,9 +9,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from susx.errors import InputError
-from susx.language_models import Request, Sampling, load_language_model
-from susx.servers import Answer, Client, RefusedAnswer
+from susx.core.errors import InputError
+from susx.prompts.language_models import Request, Sampling, load_language_model
+from susx.web.servers import Answer, Client, RefusedAnswer
 from tests.language_models import free_port
 
 LIMITS = (0.3, 1000)

@@ -8,10 +8,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from susx.config_pools import ServicePool
-from susx.errors import InputError
-from susx.manifests import class_manifest
-from susx.prompts import build_prompts
+from susx.config.pools import ServicePool
+from susx.core.errors import InputError
+from susx.manifests.classes import class_manifest
+from susx.prompts.strategies import build_prompts
 from susx.support.service import query_service
 
 CLASSES = class_manifest(["zebra", "ant"])

@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from susx.config import Encoder as Settings
-from susx.encoders import Encoder, load_encoder
-from susx.errors import InputError
+from susx.config.schema import Encoder as Settings
+from susx.core.errors import InputError
+from susx.encoders import load_encoder
+from susx.encoders.protocol import Encoder
 from tests.encoder_cases import CASES
 
 

@@ -14,13 +14,13 @@ import pytest
 import yaml
 
 import susx
-from susx.config import parse_config
-from susx.config_encoders import Encoder as Settings
+from susx.config.encoders import Encoder as Settings
+from susx.config.schema import parse_config
+from susx.core.errors import InputError
+from susx.datasets.manifest import image_manifest
 from susx.encoders import load_encoder
-from susx.errors import InputError
-from susx.images import image_manifest
-from susx.manifests import class_manifest, read_class_list
-from susx.statistics import accuracy_interval
+from susx.evaluation.statistics import accuracy_interval
+from susx.manifests.classes import class_manifest, read_class_list
 from tests.pages import ROOT, blocks, text_of
 
 TUTORIAL = "docs/first_classifier.md"
@@ -93,10 +93,18 @@ def test_files_beside_the_docs_are_part_of_the_site(site: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("susx.load_classifier", "susx.classifier.Classifier.predict"),
-        *("susx.methods.base.Method.fit", "susx.encoders.Encoder.encode_images"),
-        *("susx.cache.read_cache", "susx.manifests.ClassManifest", "susx.evaluation.evaluate"),
-        *("susx.search.search", "susx.support.exact.nearest_rows", "susx.errors.InputError"),
+        *("susx.load_classifier", "susx.classifier.classifier.Classifier.predict"),
+        *("susx.methods.base.Method.fit", "susx.encoders.protocol.Encoder.encode_images"),
+        *(
+            "susx.embeddings.cache.read_cache",
+            "susx.manifests.classes.ClassManifest",
+            "susx.evaluation.protocol.evaluate",
+        ),
+        *(
+            "susx.search.grid.search",
+            "susx.support.exact.nearest_rows",
+            "susx.core.errors.InputError",
+        ),
     ],
 )
 def test_the_reference_has_what_programs_use(site: Path, name: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from susx.rounding import decimal
-from susx.statistics import (
+from susx.core.rounding import decimal
+from susx.evaluation.statistics import (
     ChangedPair,
     accuracy_interval,
     changed_pairs,

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from susx.errors import InputError
-from susx.files import atomic
-from susx.manifests import SupportRecord, Table, class_manifest, read_table, write_table
-from susx.pools import Shard, read_shard
+from susx.core.errors import InputError
+from susx.core.files import atomic
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import SupportRecord, Table, read_table, write_table
+from susx.pools.shards import Shard, read_shard
 from susx.support import synthesis
 from susx.support.account import FLAGGED
 from susx.support.drawings import png

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from susx.errors import InputError
-from susx.schema import Result
-from susx.table import print_table
+from susx.core.errors import InputError
+from susx.evaluation.schema import Result
+from susx.evaluation.table import print_table
 from tests.unit.made_result import difference, result, run, spread, support_counts
 
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from susx.errors import InputError
-from susx.manifests import ImageRecord, SupportRecord, Table, read_table, write_table
+from susx.core.errors import InputError
+from susx.manifests.tables import ImageRecord, SupportRecord, Table, read_table, write_table
 from susx.support.retrieval import Candidate
 
 IMAGES = [

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from susx import tars
+from susx.core.errors import InputError
 from susx.datasets.sources import split_manifest
-from susx.errors import InputError
-from susx.images import read_listed
-from susx.manifests import class_manifest
-from susx.pools import Shard, read_shard
+from susx.datasets.stored import read_listed
+from susx.images import tars
+from susx.manifests.classes import class_manifest
+from susx.pools.shards import Shard, read_shard
 from tests.helpers import add_member, image_bytes
 
 RED, BLUE, GREY = (image_bytes(c, size=(8, 6)) for c in ((200, 3, 6), (3, 3, 200), (99, 99, 99)))

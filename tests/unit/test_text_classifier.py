@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from susx.cache import Embeddings
-from susx.errors import InputError
-from susx.text_classifier import SAME, same_rows, text_classifier
+from susx.core.errors import InputError
+from susx.embeddings.cache import Embeddings
+from susx.embeddings.text_classifier import same_rows, text_classifier
+from susx.encoders.trial import SAME
 from tests.closeness import assert_close
 from tests.helpers import unit_rows
 from tests.unit.made_caches import CLASSES, embeddings

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from susx.errors import InputError
+from susx.core.errors import InputError
 from susx.methods import METHODS, Context, Images
 from tests.closeness import assert_close, random_walk
 from tests.helpers import context_of, images_of, make_problem, unit_rows

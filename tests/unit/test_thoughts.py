@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.sentences import Unusable, descriptions, descriptors, first_sentence
-from susx.thoughts import begin_in_thought, is_mark, open_thought, without_thoughts
+from susx.prompts.sentences import Unusable, descriptions, descriptors, first_sentence
+from susx.prompts.thoughts import begin_in_thought, is_mark, open_thought, without_thoughts
 
 SAID = "A zebra has stripes."
 PAIRS = [

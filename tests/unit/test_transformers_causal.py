@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from susx.config_texts import TransformersModel
-from susx.errors import InputError
-from susx.language_models import Reply, Request, Sampling, load_language_model
-from susx.language_models.transformers_causal import CausalModel, GumbelNoise
-from susx.thoughts import without_thoughts
+from susx.config.texts import TransformersModel
+from susx.core.errors import InputError
+from susx.prompts.language_models import Reply, Request, Sampling, load_language_model
+from susx.prompts.language_models.transformers_causal import CausalModel, GumbelNoise
+from susx.prompts.thoughts import without_thoughts
 from tests.language_models import CHAT_TEMPLATE, WORDS, save_tiny_model
 
 SAMPLING = Sampling(temperature=0.9, top_p=1.0, max_tokens=12)

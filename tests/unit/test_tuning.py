@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from susx.errors import InputError
+from susx.core.errors import InputError
+from susx.evaluation.tuning import FOLDS, Labelled, Settings, fold_of, grid_of, search_support, tune
 from susx.methods import METHODS, Axis, Images
-from susx.tuning import FOLDS, Labelled, Settings, fold_of, grid_of, search_support, tune
 from tests.helpers import context_of, images_of, make_problem
 
 BALANCED, UNBALANCED = (6, 6, 6, 6), (2, 5, 3, 9)

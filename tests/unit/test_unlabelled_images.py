@@ -5,15 +5,17 @@ from typing import Any
 
 import pytest
 
-from susx.cache import read_cache
-from susx.config_datasets import Images
-from susx.config_encoders import Encoder
+from susx.config.datasets import Images
+from susx.config.encoders import Encoder
+from susx.core.errors import InputError
 from susx.datasets.check import check_dataset, summary
+from susx.datasets.manifest import describe, examined
 from susx.datasets.sources import locate
-from susx.embedding import embed_images
-from susx.errors import InputError
-from susx.images import describe, examined, unlabelled_images
-from susx.manifests import ImageRecord, class_manifest, read_table, write_table
+from susx.embeddings.cache import read_cache
+from susx.embeddings.embed import embed_images
+from susx.images.listing import unlabelled_images
+from susx.manifests.classes import class_manifest
+from susx.manifests.tables import ImageRecord, read_table, write_table
 from tests.helpers import colour_of, image_bytes
 
 CLASSES = class_manifest(["ant", "bee"])

@@ -18,10 +18,10 @@ from susx.artifacts.ground import Kept
 from susx.artifacts.project import Project
 from susx.artifacts.store import DAY, Store, link
 from susx.artifacts.upkeep import Rules, check, remove, waste
-from susx.cache_cli import bytes_in, bytes_of
 from susx.cli import app
-from susx.errors import InputError
-from susx.files import write_json
+from susx.cli.cache import bytes_in, bytes_of
+from susx.core.errors import InputError
+from susx.core.files import write_json
 from tests.unit.made_project import (
     CONFIG,
     EVALUATION,

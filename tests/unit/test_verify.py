@@ -15,8 +15,8 @@ from susx.artifacts import stages
 from susx.artifacts.making import make
 from susx.artifacts.recipe import Receipt
 from susx.cli import app
-from susx.files import read_json, write_checked, write_json
-from susx.schema import SCHEMA
+from susx.core.files import read_json, write_checked, write_json
+from susx.evaluation.schema import SCHEMA
 from tests.unit.made_project import (
     COMMITS,
     CONFIG,
@@ -182,7 +182,7 @@ def test_everything_is_read_if_asked(project: MadeProject) -> None:
     os.utime("model/a.bin", (1, 1))
     place = Path("model/a.bin").absolute()
     from susx.artifacts.memory import Memory
-    from susx.stamps import stamp_of
+    from susx.core.stamps import stamp_of
 
     digest = Memory("work/memory").sha256(str(place))
     Path("model/a.bin").write_text("b.bin")

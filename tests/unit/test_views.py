@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from susx.support.views import crop_box, mean_view, random_view
+from susx.embeddings.views import crop_box, mean_view, random_view
 from tests.closeness import assert_close, random_walk
 
 SIZES = [(640, 480), (30, 40), (1, 1), (3, 200), (1000, 10)]

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from susx.errors import InputError
-from susx.pools import Shard, read_shard
-from susx.support.guard import Limits, Refused, opener
+from susx.core.errors import InputError
+from susx.pools.shards import Shard, read_shard
 from susx.support.waves import Outcome, Rules, etiquette_of, fetch_wave, quoted, read_wave
+from susx.web.guard import Limits, opener
+from susx.web.refusal import Refused
 from tests.web import Web, photo, serving
 
 ROOT = Path(__file__).parents[2]
@@ -140,7 +141,7 @@ def test_a_redirection_or_name_into_a_private_network_is_refused(
     real = guard_check()
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
     monkeypatch.setattr(
-        "susx.support.guard._check",
+        "susx.web.guard._check",
         lambda address, limits: None if address == "127.0.0.1" else real(address, limits),
     )
     director = opener(Limits(2, 2**20, False, "susx-test"))
@@ -153,7 +154,7 @@ def test_a_redirection_or_name_into_a_private_network_is_refused(
 
 
 def guard_check() -> object:
-    from susx.support import guard
+    from susx.web import guard
 
     return guard._check
 
@@ -169,7 +170,7 @@ def test_the_address_of_the_connection_is_checked_too(
         if len(seen) > 1:
             real(address, limits)
 
-    monkeypatch.setattr("susx.support.guard._check", check)
+    monkeypatch.setattr("susx.web.guard._check", check)
     with pytest.raises(OSError, match="is not a public address"):
         opener(Limits(2, 2**20, False, "x")).open(web.images(1)[0])
     assert seen == ["127.0.0.1"] * 2
@@ -185,7 +186,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     program = f"""
 import resource, sys
 from pathlib import Path
-from susx.errors import InputError
+from susx.core.errors import InputError
 from tests.unit.test_waves import fetched
 from susx.support.waves import Rules
 from tests.web import serving
@@ -217,7 +218,7 @@ def test_refused_is_an_error_that_urllib_passes_on() -> None:
 def test_hosts_that_ask_to_wait_are_waited_for(
     web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("susx.support.etiquette.SHORTEST_REST", 0.05)
+    monkeypatch.setattr("susx.web.etiquette.SHORTEST_REST", 0.05)
     urls = web.images(*range(20, 28))
     for wanted in ("0.1", "Wed, 21 Oct 2015 07:28:00 GMT"):
         web.waits, web.retry_after = 8, wanted

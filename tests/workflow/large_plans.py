@@ -6,10 +6,10 @@ Image files are missing or empty; what the workflow looks at while planning is t
 from pathlib import Path
 from typing import Any
 
-from susx.class_names import named_classes
-from susx.config_datasets import built_in_cards, load_card
-from susx.config_sources import CifarBatches, ClassFolders
+from susx.config.cards import built_in_cards, load_card
+from susx.config.sources import CifarBatches, ClassFolders
 from susx.datasets.sources import Place
+from susx.manifests.names import named_classes
 from tests.workflow.project import Project
 
 ENCODERS = ["rn50", "vit-b32", "vit-b16", "vit-l14", "siglip"]

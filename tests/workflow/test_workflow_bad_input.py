@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from susx.cache import read_cache, seal, write_cache
+from susx.embeddings.cache import read_cache, seal, write_cache
 from tests.workflow.project import NAMES, RESULT, Outcome, Project, cache_contents
 
 CLASSES = "work/tiny/classes.json"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import susx
-from susx.manifests import read_table
-from susx.predictions import PredictionRecord
+from susx.classifier.predictions import PredictionRecord
+from susx.manifests.tables import read_table
 from tests.workflow.project import NAMES, RESULT, Project
 
 PREDICTIONS = "results/tiny/predictions.parquet"

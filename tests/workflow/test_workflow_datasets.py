@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from susx.manifests import ImageRecord, read_table
+from susx.manifests.tables import ImageRecord, read_table
 from tests.workflow.project import FOLDERS, NAMES, Project
 
 CARD = """

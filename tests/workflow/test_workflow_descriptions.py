@@ -9,7 +9,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request as Received
 from werkzeug import Response
 
-from susx.schema import read_result
+from susx.evaluation.schema import read_result
 from tests.language_models import free_port, save_tiny_model
 from tests.workflow.project import NAMES, RESULT, Project
 from tests.workflow.test_workflow_bad_input import assert_nothing_half_written, assert_one_error

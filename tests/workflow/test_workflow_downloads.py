@@ -2,7 +2,7 @@
 
 import pytest
 
-from susx.manifests import ImageRecord, read_table
+from susx.manifests.tables import ImageRecord, read_table
 from tests.hub import ADDRESS, SHA, mirror, serving
 from tests.workflow.project import Project
 

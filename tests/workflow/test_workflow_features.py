@@ -10,7 +10,7 @@ import torch
 import yaml
 from filelock import FileLock
 
-from susx.cache import read_cache
+from susx.embeddings.cache import read_cache
 from tests.closeness import assert_close
 from tests.helpers import PROJECTION, make_problem
 from tests.html_page import Page

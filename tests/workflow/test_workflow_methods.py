@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from susx.manifests import SupportRecord, read_table
+from susx.evaluation.schema import Result, read_result
+from susx.manifests.tables import SupportRecord, read_table
 from susx.methods import METHODS
-from susx.schema import Result, read_result
 from tests.closeness import stored
 from tests.helpers import write_class_folders
 from tests.workflow.project import FOLDERS, NAMES, RESULT, Project

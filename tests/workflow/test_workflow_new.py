@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from susx.manifests import read_table
-from susx.predictions import PredictionRecord
+from susx.classifier.predictions import PredictionRecord
+from susx.manifests.tables import read_table
 from tests.workflow.project import NAMES, REPO, Project, clean_environment
 
 pytestmark = pytest.mark.pipeline

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from susx.cache import read_cache, write_cache
-from susx.errors import InputError
+from susx.core.errors import InputError
+from susx.embeddings.cache import read_cache, write_cache
 from tests.workflow.project import Project, input_hashes
 
 CACHES = {
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.pipeline
 
 def evaluate_support_named_like_texts(project: Project) -> dict[str, object]:
     """Evaluate from the project's caches, text strategy and support set both named `cupl`."""
-    from susx.evaluation import Plan
-    from susx.results import CacheFiles, evaluate_caches
+    from susx.evaluation.protocol import Plan
+    from susx.evaluation.results import CacheFiles, evaluate_caches
 
     paths = {kind: str(project.path(path)) for kind, path in CACHES.items()}
     files = CacheFiles(

@@ -7,9 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
-from susx.cache import read_cache
-from susx.manifests import SupportRecord, read_table
-from susx.schema import Result, read_result
+from susx.embeddings.cache import read_cache
+from susx.evaluation.schema import Result, read_result
+from susx.manifests.tables import SupportRecord, read_table
 from tests.helpers import image_bytes, save_tiny_clip
 from tests.workflow.project import (
     NAMES,
@@ -279,7 +279,8 @@ def test_a_new_support_set_reuses_the_pool(project: Project) -> None:
 
 
 def test_labels_are_class_indices_everywhere(finished: Project) -> None:
-    from susx.manifests import ClassManifest, ImageRecord, SupportRecord, read_table
+    from susx.manifests.classes import ClassManifest
+    from susx.manifests.tables import ImageRecord, SupportRecord, read_table
 
     classes = ClassManifest.read(finished.path("work/tiny/classes.json"))
     support = read_table(finished.path("work/tiny/support/lc/manifest.parquet"), SupportRecord)

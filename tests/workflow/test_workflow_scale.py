@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from susx.class_names import named_classes
-from susx.config_datasets import built_in_cards, load_card
+from susx.config.cards import built_in_cards, load_card
+from susx.manifests.names import named_classes
 from tests.workflow.large_plans import ENCODERS, SEEDS, write_paper, write_pool
 
 WITHOUT_TRAIN = {"imagenet-r", "imagenet-sketch"}

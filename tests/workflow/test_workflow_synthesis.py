@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from susx.manifests import SupportRecord, read_table
+from susx.manifests.tables import SupportRecord, read_table
 from tests.diffusion import save_tiny_pipeline
 from tests.workflow.project import RESULT, Project, without_times
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from susx.cli import app
-from susx.files import read_json
+from susx.core.files import read_json
 from tests.helpers import save_tiny_clip
 from tests.workflow.project import RESULT, Project
 

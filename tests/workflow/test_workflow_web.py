@@ -13,8 +13,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from susx.cache import read_cache
-from susx.manifests import SupportRecord, read_table
+from susx.embeddings.cache import read_cache
+from susx.manifests.tables import SupportRecord, read_table
 from tests.closeness import LANES, assert_close, random_walk
 from tests.encoder_cases import CLIP_IMAGE_TERMS
 from tests.helpers import PROJECTION, unit_rows

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from susx.errors import InputError
+from susx.core.errors import InputError
 from tests.artifact_world import Attacks, Killed, World
 
 ROUNDS = 20

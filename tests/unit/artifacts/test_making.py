@@ -14,7 +14,7 @@ from susx.artifacts.memory import Memory
 from susx.artifacts.plan import plan
 from susx.artifacts.recipe import Receipt
 from susx.artifacts.store import receipt_of
-from susx.errors import InputError
+from susx.core.errors import InputError
 from tests.artifact_world import RESULT, STAGES, Killed, World
 
 ALL = ["class_manifest", "image_manifest", "embed_images", "embed_shard", "embed_shard",

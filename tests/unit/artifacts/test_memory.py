@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from susx.artifacts.memory import NOT_THERE, Memory
-from susx.files import sha256_file
+from susx.core.files import sha256_file
 
 LONG_AGO = 10**9  # seconds since 1970
 
@@ -76,7 +76,7 @@ def test_a_young_file_is_not_remembered(memory: Path, tmp_path: Path) -> None:
 
 
 def test_a_settled_file_is_remembered_however_young(memory: Path, tmp_path: Path) -> None:
-    from susx.stamps import stamp_of
+    from susx.core.stamps import stamp_of
 
     path = write(tmp_path / "a", "one")
     Memory(memory).remember(path, "digest", stamp_of(path), settled=True)

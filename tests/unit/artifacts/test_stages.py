@@ -41,7 +41,12 @@ def test_comments_and_docstrings_are_no_code(tmp_path: Path) -> None:
 def test_modules_behind_a_script_are_found_to_the_bottom() -> None:
     names = closure(REPO / "workflow_scripts/embed_text.py")
 
-    assert {"susx.cache", "susx.embedding", "susx.encoders.base", "susx.files"} <= {*names}
+    assert {
+        "susx.embeddings.cache",
+        "susx.embeddings.embed",
+        "susx.encoders.base",
+        "susx.core.files",
+    } <= {*names}
     assert "susx.report.page" not in names and "susx.methods.fusion" not in names
 
 

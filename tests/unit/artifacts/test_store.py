@@ -9,8 +9,8 @@ import pytest
 
 from susx.artifacts.recipe import Output, Receipt, Recipe, Source
 from susx.artifacts.store import Store, link, object_of, receipt_of
-from susx.errors import InputError
-from susx.files import sha256_file
+from susx.core.errors import InputError
+from susx.core.files import sha256_file
 
 
 def recipe(**settings: object) -> Recipe:

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 from demo.world import class_names
-from susx.config import load_card
-from susx.manifests import class_manifest
-from susx.prompts import read_descriptions
+from susx.config.schema import load_card
+from susx.manifests.classes import class_manifest
+from susx.prompts.strategies import read_descriptions
 
 DEMO = Path(__file__).parents[3] / "demo"
 

@@ -17,7 +17,7 @@ from demo.flags import COUNTRIES
 from demo.render import SIZE
 from demo.samples import Sample, training_pool
 from demo.train_diffusion import Settings, Stage, noise_levels, pixels, text_of, train
-from susx.config_synthesis import PRESETS, Synthesis
+from susx.config.synthesis import PRESETS, Synthesis
 from susx.support.sampler import DiffusionSampler, Shot
 from tests.closeness import LANES, assert_close, random_walk
 from tests.encoder_cases import terms_of_layers

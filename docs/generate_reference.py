@@ -1,0 +1,111 @@
+"""Generate the reference pages and JSON schemas of config.yaml and of results, in docs/."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from susx.config.cards import Card
+from susx.config.schema import Config
+from susx.evaluation.schema import SCHEMA, Result
+
+DOCS = Path(__file__).parents[1] / "docs"
+CONFIG = """# config.yaml
+
+Generated from `susx/config/schema.py` by `make docs`; do not edit. The same as JSON schemas, for
+editors: [config.schema.json](config.schema.json), and [card.schema.json](card.schema.json) for
+dataset cards. Unknown keys are errors, which name the nearest one that exists.
+Paths are relative to the folder that Snakemake runs in.
+"""
+RESULTS = f"""# results/{{dataset}}.json
+
+Generated from `susx/evaluation/schema.py` by `make docs`; do not edit. The same as a JSON schema:
+[results.schema.json](results.schema.json). This is version `{SCHEMA}`. Results are checked
+against it when they are written and when they are read; a change of keys changes the version.
+"""
+
+
+def pages() -> dict[str, str]:
+    """Every generated file by name."""
+    return {
+        "config.md": _page(CONFIG, Config) + "\n" + _card(),
+        "config.schema.json": json_schema(Config),
+        "card.schema.json": json_schema(Card),
+        "results.md": _page(RESULTS, Result),
+        "results.schema.json": json_schema(Result),
+    }
+
+
+def json_schema(model: type[BaseModel]) -> str:
+    """JSON schema of a model."""
+    return json.dumps(model.model_json_schema(), indent=1) + "\n"
+
+
+def write_pages(folder: Path = DOCS) -> None:
+    """Write all files."""
+    for name, text in pages().items():
+        (folder / name).write_text(text, "utf-8")
+
+
+def _page(introduction: str, model: type[BaseModel]) -> str:
+    schema = model.model_json_schema()
+    parts = [introduction, *_section("Top level", schema)]
+    for name, section in schema["$defs"].items():
+        parts += _section(name, section)
+    return "\n".join(parts)
+
+
+def _card() -> str:
+    note = "A file of its own, or the name of a built-in card; named by `datasets.{name}.card`."
+    schema = Card.model_json_schema()
+    parts = list(_section("Card", schema, note))
+    for name, section in schema["$defs"].items():
+        if name not in Config.model_json_schema()["$defs"]:
+            parts += _section(name, section)
+    return "\n".join(parts)
+
+
+def _section(name: str, schema: dict[str, Any], note: str = "") -> Iterator[str]:
+    yield f"## {name}\n"
+    yield f"{schema.get('description', '')} {note}".strip() + "\n"
+    yield "| key | type | default | meaning |\n|---|---|---|---|"
+    required = schema.get("required", [])
+    for key, field in schema["properties"].items():
+        default = "required" if key in required else f"`{_short(field.get('default'))}`"
+        cells = (f"`{key}`", _type(field), default, field.get("description", ""))
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    yield ""
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:56]} ..."
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "$ref" in field:
+        name = field["$ref"].rsplit("/", 1)[-1]
+        return f"[{name}](#{name.lower()})"
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    if "const" in field:
+        return f"`{field['const']}`"
+    alternatives = field.get("anyOf") or field.get("oneOf")
+    if alternatives:
+        return " or ".join(_type(kind) for kind in alternatives)
+    if field.get("type") == "array":
+        return f"list of {_type(field['items'])}"
+    if field.get("type") == "object":
+        values = field.get("additionalProperties") or next(
+            iter(field.get("patternProperties", {}).values())
+        )
+        return f"map of name to {_type(values)}" if isinstance(values, dict) else "object"
+    return str(field["type"])
+
+
+if __name__ == "__main__":
+    write_pages()

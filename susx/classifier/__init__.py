@@ -1,0 +1,1 @@
+"""Classifiers as files, and their predictions."""

@@ -1,0 +1,239 @@
+"""A classifier that was taken out of the pipeline: names and probabilities for any image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from susx.classifier.calibration import probabilities
+from susx.classifier.meta import ClassifierMeta, class_manifest_of
+from susx.classifier.pictures import sources_of
+from susx.core.compute import pick_device
+from susx.core.errors import InputError
+from susx.embeddings.cache import NORM_TOLERANCE, concatenate, disagreement, normalised
+from susx.embeddings.prepare import Item, Source, prepared
+from susx.encoders import load_encoder
+from susx.encoders.protocol import Encoder
+from susx.manifests.classes import ClassManifest
+from susx.methods import METHODS, Context, Images, Method
+from susx.methods.voters import voters
+
+TOP = 5
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a classifier says of N images; unpacks into `names, probabilities`.
+
+    Attributes:
+        classes: C class names.
+        probabilities: (N, C) float64 rows that add up to one, NaN for an unreadable image.
+        ranks: (N, min(C, 5)) classes, the best first; -1 for an unreadable image.
+        reasons: N texts, why an image cannot be read, else empty.
+    """
+
+    classes: Sequence[str]
+    probabilities: NDArray[np.float64]
+    ranks: NDArray[np.int64]
+    reasons: Sequence[str]
+
+    @property
+    def names(self) -> list[str | None]:
+        """The best class of every image, None for an unreadable one."""
+        return [None if best < 0 else self.classes[best] for best in self.ranks[:, 0]]
+
+    def top(self, place: int, n: int = TOP) -> list[tuple[str, float]]:
+        """The n best classes of an image with their probabilities, at most five."""
+        best = self.ranks[place, :n].tolist()
+        return [(self.classes[c], float(self.probabilities[place, c])) for c in best if c >= 0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.names, self.probabilities))
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A method with all that it needs.
+
+    `susx.classifier.export` makes it, `susx.load_classifier` reads it.
+
+    Attributes:
+        meta: what it is and how it was made.
+        context: text classifier, support set and constants, on its device.
+        model: folder or hub identifier of the encoder, if not where it was.
+    """
+
+    meta: ClassifierMeta
+    context: Context
+    model: str | None = None
+
+    @property
+    def method(self) -> Method:
+        """Its method."""
+        return METHODS[self.meta.method]
+
+    @cached_property
+    def classes(self) -> ClassManifest:
+        """Its classes."""
+        return class_manifest_of(self.meta.classes)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Its encoder, loaded when first used.
+
+        Raises:
+            InputError: if it cannot be loaded, or is not the one that the classifier was made with.
+        """
+        changed = {"device": self.context.text.device.type}
+        if self.model is not None:
+            changed["model"] = self.model
+        settings = self.meta.encoder_settings.model_copy(update=changed)
+        encoder = load_encoder(settings)
+        if key := disagreement(encoder.provenance, self.meta.encoder):
+            raise InputError(
+                f"encoder {settings.model}: {key} is not that of the encoder which the classifier "
+                "was made with; name the right model, or export the classifier again"
+            )
+        return encoder
+
+    def logits(self, images: Images) -> Tensor:
+        """Logits (N, C) of embedded images; those of the evaluation, where there was one."""
+        return self.method.fit(self.context, self.meta.hyperparameters).logits(images)
+
+    def predict_features(
+        self, features: Floats, norms: Floats | None = None, patches: Floats | None = None
+    ) -> Predicted:
+        """Classify embedded images.
+
+        Args:
+            features: (N, d) unit rows.
+            norms: (N,) their lengths before normalisation, which `dn` needs.
+            patches: (N, P, d) unit rows of patches, which `calip` needs.
+
+        Raises:
+            InputError: if shapes or lengths are wrong, or something that is needed is missing.
+        """
+        images = self._images(features, norms, patches)
+        logits = self.logits(images)
+        ranks = logits.argsort(dim=1, descending=True, stable=True)[:, :TOP].cpu().numpy()
+        calibrated = probabilities(logits, self.meta.temperature).numpy()
+        return Predicted(self.classes.names, calibrated, ranks, [""] * len(images))
+
+    def predict(
+        self,
+        images: Source | Floats | Tensor | Sequence[Source | Floats | Tensor],
+        batch_size: int | None = None,
+        threads: int | None = None,
+    ) -> Predicted:
+        """Classify images.
+
+        Args:
+            images: one image, or several in any mixture; `susx.classifier.pictures.sources_of` says
+                in which forms.
+            batch_size: images per forward pass; that of the pipeline if left out.
+            threads: images decoded at the same time; one per processor if left out.
+
+        Raises:
+            InputError: if the encoder cannot be loaded or is not the right one.
+            TypeError: if something is no image.
+        """
+        sources = sources_of(images)
+        settings, encoder = self.meta.encoder_settings, self.encoder
+        wanted, reasons = "patches" in self.method.needs, list[str]()
+        blocks: list[tuple[Any, Any]] = []
+        patches: list[Any] = []
+        size, workers = batch_size or settings.batch_size, threads or os.cpu_count() or 1
+        items = [Item(str(place), -1, "", image) for place, image in enumerate(sources)]
+        batches = ((items[start : start + size],) * 2 for start in range(0, len(items), size))
+        overlap = self.context.text.device.type == "cuda"
+        how = settings.jpeg_draft, settings.upright
+        for shown, batch in prepared(batches, encoder, workers, overlap, *how):
+            reasons += [batch.failed.get(item.key, "") for item in shown]
+            if batch.pixels is not None:
+                blocks.append(normalised(encoder.encode_images(batch.pixels).numpy()))
+                if wanted:
+                    rows, _ = normalised(encoder.encode_patches(batch.pixels).numpy())
+                    patches.append(rows.astype(np.float16))  # as they are cached
+        if not blocks:
+            return self._unreadable(reasons)
+        features = concatenate([rows for rows, _ in blocks], encoder.dim, settings.store)
+        norms = np.concatenate([lengths for _, lengths in blocks])
+        found = self.predict_features(features, norms, np.concatenate(patches) if patches else None)
+        return _spread(found, reasons)
+
+    def _unreadable(self, reasons: list[str]) -> Predicted:
+        names = self.classes.names
+        ranks = np.empty((0, min(TOP, len(names))), np.int64)
+        return _spread(Predicted(names, np.empty((0, len(names))), ranks, []), reasons)
+
+    def voters(
+        self, features: Floats, classes: NDArray[np.int64], n: int
+    ) -> list[list[tuple[str, float]]]:
+        """The support images that voted most for a class of every image, with their votes.
+
+        Args:
+            features: (N, d) unit rows.
+            classes: (N,) the class whose voters are wanted.
+            n: how many, at most.
+
+        Returns:
+            Per image pairs of a support image's key and what it adds to the class's logit, the
+            largest first; none for a method without such votes.
+        """
+        keys = self.meta.support_keys
+        shown = self._images(features, None, None).features
+        fitted = self.method.fit(self.context, self.meta.hyperparameters)
+        found = voters(fitted, shown, torch.from_numpy(classes), n)
+        return [[(keys[i], vote) for i, vote in row] for row in found]
+
+    def _images(self, features: Floats, norms: Floats | None, patches: Floats | None) -> Images:
+        """Checked arrays as tensors."""
+        rows, dimension = np.asarray(features), self.context.text.shape[1]
+        if rows.ndim != 2 or rows.shape[1] != dimension:
+            raise InputError(f"features are {rows.shape}, expected (N, {dimension})")
+        if any(part is not None and len(part) != len(rows) for part in (norms, patches)):
+            raise InputError(f"{len(rows)} features with another number of norms or patches")
+        lengths = np.linalg.norm(rows.astype(np.float32), axis=1)
+        if not (np.abs(lengths - 1) <= NORM_TOLERANCE.get(str(rows.dtype), 1e-4)).all():
+            raise InputError("features are not unit rows; divide each by its length")
+        device = self.context.text.device
+
+        def tensor(part: Floats | None) -> Tensor | None:
+            return None if part is None else torch.from_numpy(np.asarray(part)).to(device)
+
+        shown = torch.from_numpy(rows).float().to(device)
+        return Images(shown, tensor(norms), None if patches is None else torch.from_numpy(patches))
+
+
+def on_device(context: Context, device: str) -> Context:
+    """A context on another device.
+
+    Raises:
+        InputError: if there is no such device.
+    """
+    place = pick_device(device)
+
+    def moved(part: Any) -> Any:
+        return part.to(place) if isinstance(part, Tensor) else part
+
+    parts = {name: moved(part) for name, part in vars(context).items()}
+    constants = {name: part.to(place) for name, part in context.constants.items()}
+    return Context(**{**parts, "constants": constants})
+
+
+def _spread(found: Predicted, reasons: list[str]) -> Predicted:
+    """Put predictions of the readable images where they belong among all."""
+    readable = np.array([not reason for reason in reasons], dtype=bool)
+    shares = np.full((len(reasons), found.probabilities.shape[1]), np.nan)
+    ranks = np.full((len(reasons), found.ranks.shape[1]), -1)
+    shares[readable], ranks[readable] = found.probabilities, found.ranks
+    return Predicted(found.classes, shares, ranks, reasons)

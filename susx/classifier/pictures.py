@@ -1,0 +1,69 @@
+"""What a caller gives as images, one or several, as sources that are decoded one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from susx.manifests.tables import ImageRecord
+
+if TYPE_CHECKING:
+    from susx.embeddings.prepare import Source
+
+CHANNELS = (1, 3, 4)
+"""Grey, RGB and RGBA."""
+TAKEN = (
+    "paths, bytes of image files, PIL images, uint8 arrays (H, W) or (H, W, C), uint8 tensors "
+    "(C, H, W), or a list of these"
+)
+
+
+def sources_of(images: Any) -> list[Source]:
+    """Sources of one image or of several.
+
+    Args:
+        images: a path, bytes of an image file, a PIL image, a uint8 array (H, W) or (H, W, C), a
+            uint8 tensor (C, H, W), a list or tuple of these, or an array or tensor of N such
+            images with one axis more. C is 1, 3 or 4.
+
+    Raises:
+        TypeError: if it is none of these, naming its place in a list.
+    """
+    if isinstance(images, np.ndarray | Tensor) and images.ndim == 4:
+        return [_source(image, f"image {place}: ") for place, image in enumerate(images)]
+    if isinstance(images, list | tuple):
+        return [_source(image, f"image {place}: ") for place, image in enumerate(images)]
+    return [_source(images, "")]
+
+
+def _source(image: Any, place: str) -> Source:
+    if isinstance(image, str | Path | bytes | Image.Image | ImageRecord):
+        return image
+    if isinstance(image, bytearray | memoryview):
+        return bytes(image)
+    if isinstance(image, np.ndarray | Tensor):
+        return _picture(image, place)
+    raise TypeError(f"{place}{type(image).__name__} is no image; give {TAKEN}")
+
+
+def _picture(values: Any, place: str) -> Image.Image:
+    """A PIL image of the levels of an array, or of a tensor with channels first."""
+    kind, shape = str(values.dtype).removeprefix("torch."), tuple(values.shape)
+    if kind != "uint8":
+        raise TypeError(
+            f"{place}values of type {kind} have no known range; give levels from 0 to 255 as uint8"
+        )
+    levels = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+    if isinstance(values, Tensor) and levels.ndim == 3:
+        levels = np.moveaxis(levels, 0, 2)
+    if levels.ndim == 3 and levels.shape[2] == 1:
+        levels = levels[:, :, 0]
+    if levels.ndim not in (2, 3) or (levels.ndim == 3 and levels.shape[2] not in CHANNELS):
+        raise TypeError(f"{place}an image of shape {shape}; give {TAKEN}")
+    if not levels.size:
+        raise TypeError(f"{place}an image of shape {shape} has no pixels")
+    return Image.fromarray(np.ascontiguousarray(levels))

@@ -1,0 +1,150 @@
+"""The command `susx`: set up a run, classify images, show what a file of the pipeline holds."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from susx.cli.cache import app as cache
+from susx.cli.new.command import new
+from susx.cli.progress import progress
+from susx.cli.show import ROWS, percent, show
+from susx.cli.verify import verify
+from susx.core.errors import InputError, listing
+from susx.evaluation.table import escape
+
+if TYPE_CHECKING:
+    from susx.classifier.classifier import Predicted
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def susx() -> None:
+    """Training-free image classifiers from class names alone."""
+
+
+app.command("new")(new)
+app.command("progress")(progress)
+app.command("verify")(verify)
+app.add_typer(cache, name="cache")
+
+
+@app.command("classify")
+def classify(
+    images: Annotated[list[Path], typer.Argument(help="Images, and folders of images.")],
+    classifier: Annotated[Path, typer.Option(help="Classifier file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    top: Annotated[int, typer.Option(min=1, max=5, help="Classes per image.")] = 3,
+    model: Annotated[
+        str | None, typer.Option(help="Folder or hub name of the encoder, if it was moved.")
+    ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the encoder runs.")
+    ] = "auto",
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images per pass.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Images decoded at once.")] = None,
+) -> None:
+    """Say what images show. Ends with 1 if any cannot be read."""
+    if as_json and as_csv:
+        raise typer.BadParameter("--json and --csv exclude each other")
+    try:
+        from susx.classifier.file import load_classifier
+
+        paths = list(_files(images))
+        loaded = load_classifier(classifier, model, device)
+        found = loaded.predict(paths, batch_size, threads)
+    except InputError as error:
+        raise _failed(error) from None
+    if as_json:
+        print(json.dumps(_objects(paths, found, top), ensure_ascii=False, indent=1))
+    elif as_csv:
+        _write_csv(paths, found, top)
+    else:
+        _print_table(paths, found, top)
+    if any(found.reasons):
+        raise typer.Exit(1)
+
+
+@app.command("show")
+def show_file(
+    file: Annotated[Path, typer.Argument(help="Any file that the pipeline writes.")],
+    rows: Annotated[int, typer.Option(min=1, help="Rows of a table of images.")] = ROWS,
+) -> None:
+    """Print what a file of the pipeline holds."""
+    try:
+        show(file, rows, Console())
+    except InputError as error:
+        raise _failed(error) from None
+
+
+def cell(text: str) -> str:
+    """Text for a CSV file that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _files(paths: list[Path]) -> Iterator[Path]:
+    """Files, and the images below folders.
+
+    Raises:
+        InputError: if a path does not exist, or a folder has no images.
+    """
+    from susx.images.listing import list_images
+
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise InputError(f"not found: {listing(missing)}")
+    for path in paths:
+        if path.is_dir():
+            below = list(list_images(path))
+            if not below:
+                raise InputError(f"{path}: no images below this folder")
+            yield from below
+        else:
+            yield path
+
+
+def _objects(paths: list[Path], found: Predicted, top: int) -> list[dict[str, Any]]:
+    """What JSON output says of every image."""
+    objects = []
+    for place, (path, reason) in enumerate(zip(paths, found.reasons, strict=True)):
+        best = [{"name": name, "probability": p} for name, p in found.top(place, top)]
+        said: dict[str, Any] = {"reason": reason} if reason else {"classes": best}
+        objects.append({"image": str(path), **said})
+    return objects
+
+
+def _write_csv(paths: list[Path], found: Predicted, top: int) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    ranks = range(1, min(top, found.ranks.shape[1]) + 1)
+    writer.writerow(["image", *(f"{kind}{i}" for i in ranks for kind in ("class", "p")), "reason"])
+    for place, (path, reason) in enumerate(zip(paths, found.reasons, strict=True)):
+        best = [part for name, p in found.top(place, top) for part in (cell(name), f"{p:.6f}")]
+        writer.writerow([cell(str(path)), *(best or [""] * 2 * len(ranks)), cell(reason)])
+
+
+def _print_table(paths: list[Path], found: Predicted, top: int) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("image", overflow="fold")
+    table.add_column("classes and probabilities in percent", overflow="fold")
+    for place, (path, reason) in enumerate(zip(paths, found.reasons, strict=True)):
+        best = ", ".join(f"{name} {percent(p)}" for name, p in found.top(place, top))
+        table.add_row(escape(str(path)), escape(f"unreadable: {reason}" if reason else best))
+    Console().print(table)
+
+
+def _failed(error: InputError) -> typer.Exit:
+    typer.echo(f"error: {error}", err=True)
+    return typer.Exit(2)

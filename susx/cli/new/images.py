@@ -1,0 +1,115 @@
+"""What lies in a folder of images, and which class names fit it; no image is decoded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from susx.config.datasets import Images
+from susx.core.errors import InputError
+from susx.core.plain import well_formed
+from susx.datasets.sources import list_split, locate
+from susx.images.kinds import SUFFIXES, visible_folders
+from susx.images.listing import list_images, unlabelled_images
+from susx.manifests.classes import ClassManifest, class_manifest, read_class_list
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is classified.
+
+    Attributes:
+        classes: class manifest.
+        section: `images` of the dataset in config.yaml.
+        remarks: what a person should know, in sentences.
+        named: whether subfolders gave the class names.
+    """
+
+    classes: ClassManifest
+    section: dict[str, str]
+    remarks: list[str]
+    named: bool = False
+
+
+def existing(path: Path) -> Path:
+    """A path as it is given, if something is there.
+
+    Raises:
+        InputError: if not, or if its name is not UTF-8.
+    """
+    if well_formed(str(path)) != str(path):
+        raise InputError(f"{path}: the file name is not UTF-8; rename it")
+    if not path.exists():
+        raise InputError(f"{path}: not found; name what exists, relative to this folder")
+    return path
+
+
+def look(
+    images: Path, classes: Path | None, validation: Path | None = None, unlabelled: bool = False
+) -> Found:
+    """Look at images: a CSV file, a folder with one subfolder per class, or any other folder.
+
+    Args:
+        images: the file or folder.
+        classes: text file with one class name per line; None to name classes by the subfolders.
+        validation: labelled images for tuning, laid out like `images`.
+        unlabelled: take the images for unlabelled, whatever their folders are called.
+
+    Raises:
+        InputError: if a path is missing, or class names are missing or unusable.
+    """
+    for path in filter(None, (images, validation, classes)):
+        existing(path)
+    names = read_class_list(classes) if classes else _subfolder_names(images)
+    manifest = class_manifest(names, str(classes or images))
+    remarks = []
+    if not unlabelled and images.is_dir() and not _class_folders(images, manifest):
+        unlabelled = True
+        remarks.append(f"{images}: no subfolder is named by a class; taken as unlabelled")
+    if unlabelled and not images.is_dir():
+        raise InputError(f"{images}: a file; unlabelled images are given as a folder")
+    section = {"unlabelled" if unlabelled else "test": str(images)}
+    if validation:
+        section["validation"] = str(validation)
+    return Found(manifest, section, remarks, named=classes is None)
+
+
+def _subfolder_names(images: Path) -> list[str]:
+    advice = "give --classes, a text file with one class name per line"
+    if not images.is_dir():
+        raise InputError(f"{images}: a file names no classes by folders; {advice}")
+    names = [n for n in visible_folders(images) if next(list_images(images / n), None)]
+    if not names:
+        raise InputError(f"{images}: no subfolders with images that could name classes; {advice}")
+    return names
+
+
+def _class_folders(images: Path, classes: ClassManifest) -> bool:
+    return any(classes.find(name) is not None for name in visible_folders(images))
+
+
+def counted(images: Images, classes: ClassManifest) -> dict[str, dict[str, int]]:
+    """Number of images by class name, by labelled split; of unlabelled ones under name "".
+
+    Raises:
+        InputError: if there are none, or a subfolder or label names no class.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    if images.labelled:
+        place = locate(images, None, "images")
+        for split in place.splits:
+            try:
+                listed = list_split(place.settings(split), classes, f"images.{split}").images
+            except InputError as error:
+                raise InputError(f"{error}; or give --unlabelled, if they are no labels") from None
+            by_label = Counter(image.label for image in listed)
+            counts[split] = {entry.name: by_label[entry.index] for entry in classes}
+    if images.unlabelled:
+        found = unlabelled_images(Path(images.unlabelled), "images.unlabelled").images
+        counts["unlabelled"] = {"": len(found)}
+    for key, numbers in counts.items():
+        if not any(numbers.values()):
+            folder = getattr(images, key)
+            raise InputError(f"{folder}: no images there; known suffixes: {sorted(SUFFIXES)}")
+    return counts

@@ -1,0 +1,41 @@
+"""The command `susx progress`."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from susx.core.errors import InputError
+
+PAUSE = 2.0
+
+
+def progress(
+    folder: Annotated[Path, typer.Argument(help="Folder that snakemake was called in.")] = Path(),
+    watch: Annotated[bool, typer.Option("--watch", help="Until the run ends.")] = False,
+) -> None:
+    """Show what the last run in a folder does, how far it is, and how long it may take."""
+    from rich.live import Live
+
+    from susx.progress.show import progress
+
+    console = Console()
+    try:
+        run, shown = progress(folder, datetime.now())
+        if not (watch and console.is_terminal):
+            console.print(shown)
+            return
+        with Live(shown, console=console, auto_refresh=False) as live, suppress(KeyboardInterrupt):
+            while not run.ended:
+                time.sleep(PAUSE)
+                run, shown = progress(folder, datetime.now())
+                live.update(shown, refresh=True)
+    except InputError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None

@@ -1,0 +1,147 @@
+"""Section `encoders` of config.yaml: image-text models, and the libraries that load them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+
+from susx.config.types import FilePath, Positive, Section
+from susx.core.errors import listing, suggestion
+from susx.core.stamps import files_below
+
+LIBRARIES = {
+    "transformers": "susx.encoders.transformers_models:load",
+    "open-clip": "susx.encoders.open_clip_models:load",
+    "blip": "susx.encoders.blip:load_blip",
+    "tcl": "susx.encoders.blip:load_tcl",
+}
+"""Encoder libraries by name, each with the function that loads a model; one entry adds one."""
+
+HUB_PREFIX = "hf-hub:"
+"""What open_clip writes before identifiers of the hub."""
+
+FOR_PEOPLE = (".md",)
+"""Suffix of model cards, which no library reads a model from."""
+
+TOKENIZER = "google-bert/bert-base-uncased"
+"""What `blip` and `tcl` take their tokenizer from, if nothing else is named."""
+
+ONLY_FOR = {
+    "architecture": ("open-clip",),
+    "tokenizer": ("blip", "tcl"),
+    "image_size": ("blip", "tcl"),
+}
+
+RUNS_ANYHOW = {"device", "batch_size", "threads", "backbone"}
+"""Keys that do not change what comes out, but for rounding."""
+
+
+def _known(library: str) -> str:
+    if library not in LIBRARIES:
+        raise ValueError(
+            f'no encoder library "{library}"{suggestion(library, LIBRARIES)}; '
+            f"there are {listing(LIBRARIES)}"
+        )
+    return library
+
+
+Library = Annotated[
+    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(LIBRARIES)})
+]
+
+
+class Encoder(Section):
+    """An image-text encoder."""
+
+    library: Library = Field(description="Library or format that loads the model.")
+    model: FilePath = Field(description="Local folder, checkpoint file, or hub identifier.")
+    architecture: str | None = Field(
+        None,
+        description="`open-clip`: its name for the architecture, such as `RN50-quickgelu`, where "
+        "`model` is a checkpoint file or one of its tags.",
+    )
+    tokenizer: FilePath | None = Field(
+        None,
+        description="`blip` and `tcl`: folder or hub identifier of the tokenizer; "
+        "`google-bert/bert-base-uncased` if left out.",
+    )
+    image_size: Positive | None = Field(
+        None,
+        description="`blip` and `tcl`: side of the input in pixels, if not the checkpoint's own.",
+    )
+    backbone: str | None = Field(
+        None,
+        description="What papers call it, such as `RN50` or `ViT-B/32`; the printed table then "
+        "shows what they report beside what was measured.",
+    )
+    revision: str | None = Field(None, description="Hub revision; pin it for reproducibility.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where it runs.")
+    precision: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32", description="Precision of the forward pass."
+    )
+    compile: bool = Field(
+        False, description="Whether to compile the forward pass with `torch.compile`."
+    )
+    jpeg_draft: bool = Field(
+        False,
+        description="Whether JPEGs are decoded at the smallest scale that is not below the "
+        "input's size: faster, and not quite what the publisher does.",
+    )
+    upright: bool = Field(
+        False,
+        description="Whether images are turned as their EXIF says. The published evaluations did "
+        "not; photos of a telephone need it.",
+    )
+    store: Literal["float32", "float16"] = Field("float32", description="Precision of the caches.")
+    batch_size: Positive = Field(256, description="Images or texts per forward pass.")
+    threads: Positive = Field(4, description="CPU threads of an embedding job, at most `--cores`.")
+
+    @model_validator(mode="after")
+    def _apt(self) -> Encoder:
+        for key, libraries in ONLY_FOR.items():
+            if getattr(self, key) is not None and self.library not in libraries:
+                names = " and ".join(f"`{library}`" for library in libraries)
+                raise ValueError(f"`{key}` is only for library {names}; remove it")
+        return self
+
+
+def local_files(settings: Encoder) -> list[str]:
+    """Files of a model on this machine, which its embeddings depend on; none for the hub's."""
+    names = (settings.model, settings.tokenizer)
+    return [file for name in names if name for file in files_of_model(name)]
+
+
+def files_of_model(model: str) -> list[str]:
+    """A model's file, or all files of its folder; none for a hub identifier.
+
+    Which of them a library reads is its own affair, and differs between its versions; left out are
+    hidden files and what is written for people.
+    """
+    path = Path(model)
+    if path.is_file():
+        return [model]
+    if not path.is_dir():
+        return []
+    found = (name for name, stamp in files_below(model) if stamp and not name.endswith(FOR_PEOPLE))
+    return [f"{model}/{name}" for name in found if not Path(name).name.startswith(".")]
+
+
+def local_keys(settings: Encoder) -> set[str]:
+    """Keys that only tell where files on this machine are; these are known by their content."""
+    named = {key: getattr(settings, key) for key in ("model", "tokenizer")}
+    return {key for key, name in named.items() if name and Path(name).exists()}
+
+
+def published_models(settings: Encoder) -> list[tuple[str, str | None]]:
+    """Models that the hub publishes: identifier and revision."""
+    tokenizer = settings.tokenizer
+    if settings.library in ONLY_FOR["tokenizer"] and tokenizer is None:
+        tokenizer = TOKENIZER
+    found = [(settings.model, settings.revision), (tokenizer, None)]
+    return [
+        (name.removeprefix(HUB_PREFIX), revision)
+        for name, revision in found
+        if name and not Path(name).exists() and ("/" in name or settings.library != "open-clip")
+    ]

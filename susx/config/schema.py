@@ -1,0 +1,133 @@
+"""The schema of config.yaml: strict, described, and the source of docs/config.md.
+
+Parsing is cheap (no torch), because the Snakefile does it on every call.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from susx.config.classifier import Classifier
+from susx.config.datasets import Dataset, with_card
+from susx.config.encoders import Encoder
+from susx.config.evaluation import Evaluation
+from susx.config.pools import AnyPool, Download
+from susx.config.report import Report
+from susx.config.supports import Support
+from susx.config.texts import LanguageModel
+from susx.config.types import FilePath, Section, Slug
+
+
+def _folder(path: str) -> str:
+    if set("{}") & set(path):
+        raise ValueError(f'"{path}" has braces, which stand for wildcards; choose another name')
+    return os.path.normpath(path)
+
+
+Root = Annotated[FilePath, AfterValidator(_folder)]
+
+
+class Roots(Section):
+    """Folders that the pipeline writes to; put `cache` on scratch space on a cluster."""
+
+    work: Root = Field("work", description="Manifests, prompts and support sets.")
+    cache: Root = Field("cache", description="HDF5 embedding caches.")
+    results: Root = Field("results", description="Results, one JSON file per dataset.")
+    store: Root | None = Field(
+        None,
+        description="Where the contents of `cache` are kept, by what they were made from; several "
+        "projects may share one. A folder `store` in `cache` if left out.",
+    )
+
+    @model_validator(mode="after")
+    def _apart(self) -> Roots:
+        roots = {name: getattr(self, name) for name in ("work", "cache", "results")}
+        places = {name: Path(path).resolve() for name, path in roots.items()}
+        store = self.store and Path(self.store).resolve()
+        for name, place in places.items():
+            if store and place.is_relative_to(store):
+                raise ValueError(f"`store` holds `{roots[name]}`; name a folder for it alone")
+            for other, inner in places.items():
+                if other != name and inner.is_relative_to(place):
+                    raise ValueError(
+                        f"`{name}` ({roots[name]}) holds `{other}` ({roots[other]}); name folders "
+                        "that lie beside each other"
+                    )
+        return self
+
+
+class Prompts(Section):
+    """A prompt strategy: a named way to turn a class name into texts."""
+
+    source: Literal["template", "ensemble", "descriptions", "descriptors", "combine"] = Field(
+        description="`template` and `ensemble` fill the dataset's templates, `descriptions` reads "
+        "its description file, `descriptors` its descriptor file, `combine` joins other "
+        "strategies."
+    )
+    of: list[str] = Field([], description="Strategies that `combine` joins, in order.")
+
+    @model_validator(mode="after")
+    def _parts(self) -> Prompts:
+        if (self.source == "combine") != bool(self.of):
+            raise ValueError("`of` lists strategies for source `combine`, and only for it")
+        return self
+
+
+SHOWN = {
+    *("seed", "prompts", "language_models", "encoders", "pools"),
+    *("download", "supports", "evaluation"),
+}
+"""Sections that results show, besides that of their dataset."""
+HIDDEN: dict[str, Any] = {
+    "download": {"user_agent"},
+    "language_models": {"__all__": {"api_key_variable"}},
+}
+"""Keys of these that say who runs it, not what comes out."""
+
+
+class Config(Section):
+    """The whole of config.yaml."""
+
+    seed: int = Field(0, description="Seed of everything random.")
+    roots: Roots = Field(Roots(), description="Output folders.")
+    datasets: dict[Slug, Dataset] = Field(min_length=1, description="Datasets by name.")
+    prompts: dict[Slug, Prompts] = Field(
+        {
+            "photo": Prompts(source="template"),
+            "ensemble": Prompts(source="ensemble"),
+            "cupl": Prompts(source="descriptions"),
+            "cupl+e": Prompts(source="combine", of=["ensemble", "cupl"]),
+            "visdesc": Prompts(source="descriptors"),
+        },
+        description="Prompt strategies by name.",
+    )
+    language_models: dict[Slug, LanguageModel] = Field(
+        {}, description="Language models by name, for descriptions and descriptors."
+    )
+    encoders: dict[Slug, Encoder] = Field(
+        {}, description="Encoders by name; datasets of published features need none."
+    )
+    pools: dict[Slug, AnyPool] = Field({}, description="Image pools by name.")
+    download: Download = Field(Download(), description="How images of the web are fetched.")
+    supports: dict[Slug, Support] = Field({}, description="Support sets by name.")
+    evaluation: Evaluation = Field(Evaluation(), description="Methods and protocols.")
+    classifier: Classifier = Field(
+        Classifier(), description="Which method becomes a file that classifies other images."
+    )
+    report: Report = Field(Report(), description="How much a report shows.")
+
+
+def evaluated_config(config: Config, dataset: str) -> dict[str, Any]:
+    """The part of a configuration that the evaluation of a dataset follows from, as plain values.
+
+    Results show it, so that it is listed what they may show.
+
+    Raises:
+        InputError: if its card is missing or broken.
+    """
+    dumped = config.model_dump(include=SHOWN, exclude=HIDDEN)
+    return dumped | {"dataset": with_card(config.datasets[dataset]).model_dump()}

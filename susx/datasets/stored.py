@@ -1,0 +1,46 @@
+"""Bytes of listed images, in files and inside archives."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from susx.core.errors import InputError
+from susx.core.files import read_regular
+from susx.images.decode import MAX_BYTES
+from susx.manifests.tables import ImageRecord
+
+
+def stored_bytes(path: str) -> bytes:
+    """Read an image by the `path` of its listing.
+
+    Raises:
+        OSError: if there is no such file, or it is none that can hold an image.
+        InputError: if an archive is broken.
+    """
+    archive, _, row = path.rpartition("#")
+    if archive and "\0" not in path and not Path(path).exists() and Path(archive).is_file():
+        from susx.datasets.archives import member_bytes
+        from susx.datasets.cifar import image_row
+
+        data = image_row(archive, int(row)) if row.isdigit() else member_bytes(path)
+        if data is not None:
+            return data
+    return read_regular(path, MAX_BYTES)
+
+
+def read_listed(record: ImageRecord) -> bytes:
+    """Read the file of an image manifest's record.
+
+    Raises:
+        InputError: if it has changed since the manifest was written.
+    """
+    try:
+        data = stored_bytes(record.path)
+    except OSError:
+        data = b""
+    if hashlib.sha256(data).hexdigest() != record.sha256:
+        raise InputError(
+            f"{record.path}: changed or gone since the image manifest was written; run again"
+        )
+    return data

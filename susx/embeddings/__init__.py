@@ -1,0 +1,1 @@
+"""Embedding caches: texts, images, patches, shards of pools."""

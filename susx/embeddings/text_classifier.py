@@ -1,0 +1,104 @@
+"""Text classifiers: the texts of a prompt strategy, averaged over each class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from susx.core.errors import InputError
+from susx.embeddings.cache import Embeddings, read_cache
+from susx.encoders.trial import SAME
+from susx.manifests.classes import ClassManifest
+
+SHOWN = 5  # pairs of classes in a message, as many as `susx.core.errors.listing` shows names
+
+
+@dataclass(frozen=True)
+class TextClassifier:
+    """The texts of a prompt strategy, averaged over each class.
+
+    Attributes:
+        weights: (C, d) float32 unit rows W, the normalised means of unit rows.
+        means: (C, d) float32 means of unit rows.
+        raw: (C, d) float32 means of the embeddings before normalisation, where they are known.
+    """
+
+    weights: NDArray[np.float32]
+    means: NDArray[np.float32]
+    raw: NDArray[np.float32] | None = None
+
+
+def text_classifier(embeddings: Embeddings, classes: Sequence[str]) -> TextClassifier:
+    """Average the texts of every class.
+
+    Raises:
+        InputError: if a class has no row, texts that cancel out, or the vector of another class.
+    """
+    n_classes = len(classes)
+    absent = np.setdiff1d(np.arange(n_classes), embeddings.labels)
+    if len(absent):
+        raise InputError(
+            f'class "{classes[absent[0]]}" has no text embedding; rebuild the text cache'
+        )
+    rows = embeddings.features.astype(np.float64)
+    means = _class_means(rows, embeddings.labels, n_classes)
+    lengths = np.linalg.norm(means, axis=1, keepdims=True)
+    if not (lengths > SAME).all():
+        name = classes[int(np.argmin(lengths > SAME))]
+        raise InputError(f'class "{name}": its texts cancel out or are not finite; change them')
+    weights = means / lengths
+    _check_distinct(weights, classes)
+    raw: NDArray[np.float32] | None = None
+    if embeddings.norms is not None:
+        scaled = rows * embeddings.norms[:, None]
+        raw = _class_means(scaled, embeddings.labels, n_classes).astype(np.float32)
+    return TextClassifier(weights.astype(np.float32), means.astype(np.float32), raw)
+
+
+def read_classifier(path: str | Path, classes: ClassManifest) -> TextClassifier:
+    """Average the texts of a cache over each class.
+
+    Raises:
+        InputError: if the cache is broken, foreign, or lacks a class.
+    """
+    return text_classifier(read_cache(path, classes.sha256, len(classes)), classes.names)
+
+
+def _class_means(
+    rows: NDArray[np.float64], labels: NDArray[np.int32], n_classes: int
+) -> NDArray[np.float64]:
+    sums = np.zeros((n_classes, rows.shape[1]))
+    np.add.at(sums, labels, rows)
+    means: NDArray[np.float64] = sums / np.bincount(labels, minlength=n_classes)[:, None]
+    return means
+
+
+def same_rows(rows: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Find (N, d) rows that are no further than `SAME` from another: pairs of indices.
+
+    Every such row is in a pair, with the first that equals it or the one nearest to it.
+    """
+    from scipy.spatial import KDTree
+
+    # A tree of equal rows has one leaf, so that each would be compared with all.
+    _, firsts, of = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    equal = [(int(first), i) for i, first in enumerate(firsts[of.ravel()]) if first != i]
+    _, nearest = KDTree(rows[firsts]).query(rows[firsts], k=2, distance_upper_bound=SAME)
+    near = (firsts[[i, j]] for i, pair in enumerate(nearest) for j in pair if j < len(firsts))
+    return sorted({*equal, *((int(i), int(j)) for i, j in map(sorted, near) if i != j)})
+
+
+def _check_distinct(weights: NDArray[np.float64], classes: Sequence[str]) -> None:
+    pairs = same_rows(weights)
+    if pairs:
+        named = "; ".join(f'"{classes[i]}" and "{classes[j]}"' for i, j in pairs[:SHOWN])
+        more = f" and {len(pairs) - SHOWN} more pairs" if len(pairs) > SHOWN else ""
+        raise InputError(
+            f"classes with the same text vector: {named}{more}; the second of a pair would never "
+            "be predicted. An encoder may read neither case nor punctuation, and long texts are "
+            "cut: give them names or texts that differ otherwise"
+        )

@@ -1,0 +1,1 @@
+"""Evaluation of methods, and its result."""

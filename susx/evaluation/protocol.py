@@ -1,0 +1,306 @@
+"""The evaluation: which method, with which text, support and tuning, gets what right.
+
+Works on arrays; `susx.evaluation.results` reads and writes the files.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from susx.core.compute import peak_mib
+from susx.core.errors import InputError
+from susx.core.rounding import decimal
+from susx.evaluation.arrays import EncoderData, Labels, context_of, tensors
+from susx.evaluation.case import Case
+from susx.evaluation.statistics import (
+    accuracy_interval,
+    changed_pairs,
+    mean_per_class,
+    paired_difference,
+    per_class_accuracy,
+    percent,
+    seed_spread,
+)
+from susx.evaluation.tuning import Settings, tune
+from susx.methods import METHODS, NEEDS, Context
+
+TOP = 5
+MAX_CHANGED = 10
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run, as in section `evaluation` of config.yaml.
+
+    Attributes:
+        methods: names of methods, in table order.
+        texts: prompt strategies under the methods that do not name their own.
+        protocols: tuning protocols of methods with hyper-parameters.
+        tuning: grids, values and kind of search.
+        unavailable_texts: prompt strategies that the dataset cannot have, and why.
+        unavailable_supports: support sets that it cannot have, and why.
+        seeds: few-shot support set -> its name without the seed, and the seed.
+        leaks: whether to `keep` or `drop` support images that nearly equal a test image.
+        bootstrap: samples per interval of a difference.
+        seed: of the bootstrap.
+        device: where tensors are kept.
+    """
+
+    methods: Sequence[str]
+    texts: Sequence[str]
+    protocols: Sequence[str]
+    tuning: Settings = field(default_factory=Settings)
+    unavailable_texts: Mapping[str, str] = field(default_factory=dict)
+    unavailable_supports: Mapping[str, str] = field(default_factory=dict)
+    seeds: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    leaks: str = "keep"
+    bootstrap: int = 10000
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Rows of the result file: what was run, what could not be, and spread over seeds."""
+
+    runs: list[dict[str, Any]]
+    skipped: list[dict[str, Any]]
+    seeds: list[dict[str, Any]]
+
+
+def evaluate(
+    data: EncoderData, plan: Plan, notify: Callable[[str], None] = lambda _: None
+) -> Evaluation:
+    """Run every case of a plan on one encoder's features.
+
+    A case that lacks what it needs is skipped and listed with the reason.
+
+    Raises:
+        InputError: if features, labels and classes do not fit together.
+    """
+    check_data(data, plan)
+    rows, skipped = [], []
+    predictions: dict[Case, NDArray[np.int64]] = {}
+    for case in cases(data, plan):
+        named = {"encoder": data.name, **_named(case, plan)}
+        reason = lacking(data, plan, case)
+        if reason:
+            skipped.append({**named, "reason": reason})
+            notify(f"{case} left out: {reason}")
+            continue
+        row, predictions[case] = run_case(data, plan, case)
+        rows.append(named | row)
+        notify(f"{case}: {decimal(row['top1'], 2)}")
+    _compare(rows, predictions, data, plan)
+    return Evaluation(rows, skipped, seed_spread(rows))
+
+
+def cases(data: EncoderData, plan: Plan) -> Iterator[Case]:
+    """List the cases of a plan in table order."""
+    supports: list[str | None] = [*data.supports, *plan.unavailable_supports]
+    for name in plan.methods:
+        method = METHODS[name]
+        for text in method.texts or plan.texts:
+            for support in (supports or [None]) if method.needs_support else [None]:
+                for protocol in plan.protocols if method.grid else ["none"]:
+                    yield Case(name, text, support, protocol)
+
+
+def lacking(data: EncoderData, plan: Plan, case: Case) -> str:
+    """What a case needs and does not have, in one line; empty if it can be run."""
+    method = METHODS[case.method]
+    splits = [part for part in (data.test, data.validation) if part is not None]
+    present = {
+        "support": case.support is not None,
+        "norms": all(part.norms is not None for part in splits),
+        "patches": all(part.patches is not None for part in splits),
+    }
+    if case.text in plan.unavailable_texts:
+        return f'needs prompt strategy "{case.text}": {plan.unavailable_texts[case.text]}'
+    if case.support and case.support in plan.unavailable_supports:
+        return f'needs support set "{case.support}": {plan.unavailable_supports[case.support]}'
+    for need in method.needs:
+        if not present[need]:
+            return f"needs {NEEDS[need]}"
+    if case.protocol == "validation" and data.validation is None:
+        return "under protocol validation needs validation images; name them under the dataset"
+    if case.protocol == "support":
+        if case.support is None:
+            return "under protocol support needs a support set, which it does not use"
+        counts = np.bincount(data.supports[case.support].labels, minlength=len(data.classes))
+        if counts.min() < 2:
+            return "under protocol support needs two support images of every class"
+    return ""
+
+
+def references(predictions: Mapping[Case, NDArray[np.int64]], labels: Labels) -> dict[str, Case]:
+    """Text-only classifiers that the others are compared with.
+
+    `zero_shot`, and `best_text`: the one with most correct test images. Choosing the latter by
+    its test result favours it, so differences to it are conservative.
+    """
+    text_only = [
+        case
+        for case in predictions
+        if METHODS[case.method].texts and not METHODS[case.method].transductive
+    ]
+    zero_shot = [case for case in text_only if case.method == "zero-shot"]
+    best = sorted(text_only, key=lambda c: int((predictions[c] == labels).sum()), reverse=True)
+    named = {"zero_shot": zero_shot, "best_text": best}
+    return {name: candidates[0] for name, candidates in named.items() if candidates}
+
+
+def tip_adapter_of(case: Case, predictions: Mapping[Case, NDArray[np.int64]]) -> Case | None:
+    """The Tip-Adapter run on the same text and support, under the same protocol if there is one."""
+    peers = [
+        other
+        for other in predictions
+        if other.method == "tip-adapter"
+        and (other.text, other.support) == (case.text, case.support)
+    ]
+    same = [other for other in peers if other.protocol == case.protocol]
+    return next(iter(same or peers), None)
+
+
+def run_case(data: EncoderData, plan: Plan, case: Case) -> tuple[dict[str, Any], NDArray[np.int64]]:
+    """Tune and test one case.
+
+    Returns:
+        The row without names and differences, and the (N,) predicted classes of the test images.
+    """
+    started = time.perf_counter()
+    method = METHODS[case.method]
+    support = data.supports[case.support] if case.support else None
+    context = context_of(data.texts[case.text], data.logit_scale, support, plan.device)
+    validation = tensors(data.validation, plan.device) if data.validation else None
+    tuned = tune(method, context, case.protocol, plan.tuning, validation)
+    test = tensors(data.test, plan.device)
+    logits = method.fit(context, tuned.hyperparameters).logits(test.images)
+    ranks = logits.argsort(dim=1, descending=True, stable=True)[:, :TOP].cpu().numpy()
+    hits = ranks == data.test.labels[:, None]
+    correct = hits[:, 0]
+    clean = _without_leaks(data, case, context)
+    if clean is not None:
+        predicted = method.fit(clean, tuned.hyperparameters).logits(test.images).argmax(dim=1)
+        clean_top1 = percent(int((predicted == test.labels).sum()), len(predicted))
+    per_class = per_class_accuracy(correct, data.test.labels, len(data.classes))
+    row = {
+        "tuned_on": tuned.split,
+        "transductive": method.transductive,
+        "top1": percent(correct.sum(), len(correct)),
+        "correct": int(correct.sum()),
+        "top5": percent(hits.any(axis=1).sum(), len(hits)),
+        "mean_per_class": mean_per_class(per_class),
+        "ci95": accuracy_interval(correct),
+        "hyperparameters": tuned.hyperparameters,
+        "tuning_correct": tuned.correct,
+        "support_size": len(support.labels) if support else 0,
+        "top1_without_leaks": None if clean is None else clean_top1,
+        "per_class": per_class,
+        "seconds": round(time.perf_counter() - started, 3),
+        "peak_mib": round(peak_mib(plan.device), 1),
+    }
+    return row, ranks[:, 0]
+
+
+def check_data(data: EncoderData, plan: Plan) -> None:
+    """Check that features, labels and classes fit together.
+
+    Raises:
+        InputError: naming the encoder and the part.
+    """
+    if not data.texts:
+        return  # and every case is skipped
+    shapes = {text.weights.shape for text in data.texts.values()}
+    if len(shapes) != 1 or next(iter(shapes))[0] != len(data.classes):
+        raise InputError(
+            f"{data.name}: text classifiers have shapes {sorted(shapes)} for {len(data.classes)} "
+            "classes; rebuild the caches"
+        )
+    ((n_classes, dimension),) = shapes
+    parts = {"test": data.test, "validation": data.validation, **data.supports}
+    for name, part in parts.items():
+        if part is None:
+            continue
+        if part.features.shape[1:] != (dimension,):
+            raise InputError(
+                f"{data.name}: {name} features are {part.features.shape[1:]}-dimensional, texts "
+                f"{dimension}; both must come from the same encoder"
+            )
+        if len(part.features) != len(part.labels):
+            raise InputError(
+                f"{data.name}: {name} has {len(part.features)} features and {len(part.labels)} "
+                "labels; rebuild its cache"
+            )
+        if not len(part.labels):
+            raise InputError(f"{data.name}: {name} has no images")
+        if part.labels.min() < 0 or part.labels.max() >= n_classes:
+            raise InputError(f"{data.name}: {name} has labels outside 0..{n_classes - 1}")
+    if data.validation is None or plan.tuning.validation_split == "test":
+        return
+    if np.array_equal(data.validation.features, data.test.features):
+        raise InputError(
+            f"{data.name}: validation and test images are the same, so that tuning on the one is "
+            "tuning on the other; where that is meant, the dataset card says `validation: test`"
+        )
+
+
+def _compare(
+    rows: Sequence[dict[str, Any]],
+    predictions: Mapping[Case, NDArray[np.int64]],
+    data: EncoderData,
+    plan: Plan,
+) -> None:
+    """Add to every row its differences to the references, and the class pairs that changed."""
+    labels = data.test.labels
+    shared = references(predictions, labels)
+    for row, (case, predicted) in zip(rows, predictions.items(), strict=True):
+        peers = shared | {"tip_adapter": tip_adapter_of(case, predictions)}
+        for name, reference in peers.items():
+            if reference is not None and reference != case:
+                correct, other = predicted == labels, predictions[reference] == labels
+                difference = paired_difference(correct, other, plan.bootstrap, plan.seed)
+                named = {"reference": reference.method, "protocol": reference.protocol}
+                row[f"delta_vs_{name}"] = named | difference
+        if "zero_shot" in shared:
+            pairs = changed_pairs(labels, predicted, predictions[shared["zero_shot"]], MAX_CHANGED)
+            row["changed_pairs"] = [
+                {
+                    "true": data.classes[pair.true],
+                    "predicted": data.classes[pair.predicted],
+                    "zero_shot": pair.before,
+                    "now": pair.now,
+                }
+                for pair in pairs
+            ]
+
+
+def _named(case: Case, plan: Plan) -> dict[str, Any]:
+    support, seed = plan.seeds.get(case.support or "", (case.support, None))
+    return {
+        "method": case.method,
+        "text": case.text,
+        "support": support,
+        "seed": seed,
+        "protocol": case.protocol,
+    }
+
+
+def _without_leaks(data: EncoderData, case: Case, context: Context) -> Context | None:
+    """The context without leaked support images, if there are any, and others."""
+    leaked = data.leaked.get(case.support or "")
+    if leaked is None or not leaked.any() or leaked.all():
+        return None
+    keep = torch.from_numpy(~leaked).to(context.required_support.device)
+    return replace(
+        context,
+        support=context.required_support[keep],
+        support_labels=context.required_labels[keep],
+    )

@@ -1,0 +1,158 @@
+"""The short result table that a finished run prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape as without_markup
+from rich.table import Table
+
+from susx.core.errors import listing
+from susx.core.plain import plain
+from susx.core.rounding import decimal
+from susx.evaluation.reported import Reported, reported_for
+from susx.evaluation.schema import Difference, Result, Run, SeedSpread, read_result
+
+TEST_SPLIT = "TEST SPLIT"
+
+
+def escape(text: str) -> str:
+    """Text that neither rich nor the terminal takes for commands."""
+    return without_markup(plain(text, keep=""))
+
+
+def result_table(result: Result) -> Table:
+    """Build the table of a result, accuracies in percent.
+
+    One row per run; runs that differ in their few-shot seed only share one.
+    """
+    rows = table_rows(result)
+    known = {case_key(row): reported for row in rows if (reported := reported_for(row, result))}
+    table = Table(
+        title=f"{escape(result.dataset)}: {result.n_classes} classes, {result.n_test} test images",
+        caption=_caption(result, dict.fromkeys(reported.source for reported in known.values())),
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        title_justify="left",
+        caption_justify="left",
+    )
+    for column in ("encoder", "method", "text", "support", "tuned on"):
+        table.add_column(column, no_wrap=True)
+    for column in ("top-1", "95 % interval", "vs zero-shot", "vs best text"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("reported", "difference") if known else ():
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        cells = _cells(row) if isinstance(row, Run) else _spread_cells(row)
+        if known:
+            cells += _reported_cells(row, known.get(case_key(row)))
+        table.add_row(*(escape(cell) for cell in cells))
+    return table
+
+
+def table_rows(result: Result) -> list[Run | SeedSpread]:
+    """Runs in order; those that differ in their few-shot seed only are one."""
+    spreads = {case_key(spread): spread for spread in result.seeds}
+    found = (run if run.seed is None else spreads.pop(case_key(run), None) for run in result.runs)
+    return [row for row in found if row is not None]
+
+
+def print_table(path: str | Path, console: Console | None = None) -> None:
+    """Print the table of a result file.
+
+    Raises:
+        InputError: if the file is not a result.
+    """
+    console = console or Console(stderr=True)
+    table = result_table(read_result(path))
+    console.width = max(console.width, Console(width=1000).measure(table).maximum)
+    console.print(table)
+
+
+def case_key(case: Run | SeedSpread) -> tuple[str | None, ...]:
+    """What tells the rows of a table apart."""
+    return case.encoder, case.method, case.text, case.support, case.protocol
+
+
+def tuned_on(case: Run | SeedSpread) -> str:
+    """Where the hyper-parameters of a row come from, in one or two words."""
+    place = {"nothing": case.protocol, "test": TEST_SPLIT}.get(case.tuned_on, case.tuned_on)
+    return "-" if place == "none" else place
+
+
+def _names(case: Run | SeedSpread) -> list[str]:
+    return [case.encoder, case.method, case.text, case.support or "-", tuned_on(case)]
+
+
+def deviation(spread: SeedSpread) -> str:
+    """How much few-shot seeds differ."""
+    if spread.top1_std is None:
+        return "one seed"
+    return f"std {decimal(spread.top1_std, 2)}, {spread.n_seeds} seeds"
+
+
+def _spread_cells(spread: SeedSpread) -> list[str]:
+    return [*_names(spread), decimal(spread.top1_mean, 2), deviation(spread), "-", "-"]
+
+
+def _cells(run: Run) -> list[str]:
+    return [
+        *_names(run),
+        decimal(run.top1, 2),
+        f"{decimal(run.ci95[0])} to {decimal(run.ci95[1])}",
+        difference_text(run.delta_vs_zero_shot),
+        difference_text(run.delta_vs_best_text),
+    ]
+
+
+def _reported_cells(row: Run | SeedSpread, reported: Reported | None) -> list[str]:
+    if reported is None:
+        return ["-", "-"]
+    top1 = row.top1 if isinstance(row, Run) else row.top1_mean
+    return [decimal(reported.top1, 2), decimal(top1 - reported.top1, 2, sign=True)]
+
+
+def difference_text(difference: Difference | None) -> str:
+    """A difference in points with its interval."""
+    if difference is None:
+        return "-"
+    mean, low, high = (decimal(v, sign=True) for v in (difference.mean, *difference.ci95))
+    return f"{mean} ({low} to {high})"
+
+
+def _caption(result: Result, sources: Iterable[str]) -> str:
+    return "\n".join(map(escape, notes(result, sources)))
+
+
+def notes(result: Result, sources: Iterable[str]) -> Iterator[str]:
+    """What a reader of the table must know, one sentence each.
+
+    Args:
+        result: the result.
+        sources: who reported the accuracies that are shown beside measured ones.
+    """
+    if unreadable := sum(counts.n_unreadable for counts in result.images.values()):
+        yield f"{unreadable} unreadable images left out"
+    for split, images in result.images.items():
+        if names := images.classes_without_images:
+            unknown = "; mean per class is unknown" if split == "test" else ""
+            n = "1 class" if len(names) == 1 else f"{len(names)} classes"
+            yield f"{split}: {n} without images: {listing(names, 6)}{unknown}"
+    for name, counts in result.supports.items():
+        if counts.short_classes:
+            yield f"{name}: {len(counts.short_classes)} classes short of images"
+    for name, counts in result.supports.items():
+        if counts.leaks:
+            fate = "left out" if counts.leaks_dropped else "kept"
+            yield f"{name}: {len(counts.leaks)} images nearly equal a test image, {fate}"
+    if together := dict.fromkeys(run.method for run in result.runs if run.transductive):
+        yield f"{', '.join(together)}: learns from all test images at once, without labels"
+    if named := "; ".join(sources):
+        yield f"reported: {named}; prompts may differ"
+    if any(run.tuned_on == "test" for run in result.runs):
+        yield f"{TEST_SPLIT}: tuned on the test images, not comparable"
+    for reason in dict.fromkeys(f"{case.method} {case.reason}" for case in result.skipped):
+        yield f"left out: {reason}"

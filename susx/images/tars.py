@@ -1,0 +1,176 @@
+"""Images in tars that nobody vouches for: nothing is ever unpacked, and the end must be one.
+
+Files may lie in any order. A sample is what webdataset takes for one, the files whose names are
+equal up to the first dot, unless that would take several images for one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from susx.core.errors import InputError
+from susx.images.kinds import HEAD, is_image, kind_of, may_be_image, suffix_of
+
+META = re.compile(r"__[^/]*__($|/)")
+"""Names that webdataset keeps for itself."""
+FIELD = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*")
+"""What `depth` is in `0.depth.png`, and `30` in `10.30.png` is not."""
+MOST_TEXT = 2**30
+"""Bytes of captions and labels of a tar, which are held in memory; img2dataset writes 10,000 of
+some 1 KiB each."""
+
+
+@dataclass(frozen=True)
+class TarImage:
+    """An image of a tar.
+
+    Attributes:
+        key: its name without the suffix.
+        offset: where its bytes begin in the tar, once that is decompressed.
+        size: number of its bytes.
+        beside: contents of the files of its sample, by suffix.
+    """
+
+    key: str
+    offset: int
+    size: int
+    beside: Mapping[str, bytes]
+
+
+def tar_images(
+    tar: tarfile.TarFile, beside: Sequence[str], largest: int | None = None
+) -> tuple[list[TarImage], int]:
+    """Find the images of a tar, in the order of their bytes, and count the other files.
+
+    An image such as `0.depth.png` beside `0.jpg` is one of the other files; hidden files and links
+    to what is outside of the tar are none. A file whose name does not tell is an image if it begins
+    as one does and its sample has no other.
+
+    Args:
+        tar: opened for reading at random, compressed or not.
+        beside: suffixes in lower case of the files that belong to an image.
+        largest: most bytes of a file, or None.
+
+    Raises:
+        tarfile.TarError: if the tar is broken, or has no end mark.
+        InputError: if a name stands for two files, or a file is sparse.
+    """
+    files = _Files()
+    for name, member in _members(tar, largest):
+        suffix = next((s for s in beside if name.lower().endswith(f".{s}")), "")
+        files.add(tar, name, suffix, member)
+    if not _ends(tar):
+        raise tarfile.ReadError("no end-of-archive mark: truncated or damaged")
+    found = list(files.found())
+    texts = {stem for image in found for stem in (image.key, _sample(image.key))}
+    used = len(found) + sum(len(files.texts.get(stem, ())) for stem in texts)
+    return sorted(found, key=lambda image: image.offset), files.count - used
+
+
+class _Files:
+    """Images of a tar by name without suffix, and texts by that and suffix."""
+
+    def __init__(self) -> None:
+        self.images: dict[str, tuple[str, tarfile.TarInfo]] = {}
+        self.unnamed: dict[str, tuple[str, tarfile.TarInfo]] = {}
+        self.texts: dict[str, dict[str, bytes]] = defaultdict(dict)
+        self.count = self.size = 0
+
+    def add(self, tar: tarfile.TarFile, name: str, suffix: str, member: tarfile.TarInfo) -> None:
+        self.count += 1
+        if suffix:
+            self.size += member.size
+            if self.size > MOST_TEXT:
+                raise tarfile.ReadError(f"more than {MOST_TEXT} bytes of captions or labels")
+            stem = name[: -len(suffix) - 1]
+            if suffix in self.texts[stem]:
+                raise InputError(f"{_path(tar)}: {name} is there twice; remove one")
+            self.texts[stem][suffix] = _bytes(tar, member.offset_data, member.size)
+            return
+        file = name.rpartition("/")[2]
+        stem = name[: len(name) - len(suffix_of(file))]
+        if is_image(file):
+            if stem in self.images:
+                raise InputError(
+                    f"{_path(tar)}: {self.images[stem][0]} and {name} are two images of one name; "
+                    "rename or remove one"
+                )
+            self.images[stem] = name, member
+        elif may_be_image(file):
+            head = _bytes(tar, member.offset_data, min(HEAD, member.size))
+            if kind_of(head):
+                self.unnamed.setdefault(stem, (name, member))
+
+    def found(self) -> Iterator[TarImage]:
+        """The images but those that are parts of the sample of another."""
+        unnamed = {
+            stem: found
+            for stem, found in self.unnamed.items()
+            if stem not in self.images and _sample(stem) not in self.images
+        }
+        for stem, (_, member) in (self.images | unnamed).items():
+            sample = _sample(stem)
+            is_part = sample in self.images and FIELD.fullmatch(stem[len(sample) + 1 :])
+            if not is_part or stem in self.texts:
+                beside = {**self.texts.get(sample, {}), **self.texts.get(stem, {})}
+                yield TarImage(stem, member.offset_data, member.size, beside)
+
+
+def read_image(tar: tarfile.TarFile, image: TarImage) -> bytes:
+    """Bytes of an image."""
+    return _bytes(tar, image.offset, image.size)
+
+
+def _members(tar: tarfile.TarFile, largest: int | None) -> Iterator[tuple[str, tarfile.TarInfo]]:
+    """Visible files, also those that are stored as a link to an earlier one."""
+    seen: dict[str, tarfile.TarInfo] = {}
+    while (member := tar.next()) is not None:
+        tar.members = []  # type: ignore[attr-defined]
+        name = member.name
+        place = seen.get(member.linkname) if member.islnk() else member
+        if place is None or not place.isreg() or META.match(name) or _is_hidden(name):
+            continue
+        if largest is not None and place.size > largest:
+            raise tarfile.ReadError(f"{name} has {place.size} bytes")
+        if place.issparse():
+            raise InputError(f"{_path(tar)}: {name} is a sparse file; pack it without --sparse")
+        seen[name] = place
+        yield name, place
+
+
+def _bytes(tar: tarfile.TarFile, offset: int, size: int) -> bytes:
+    stream: Any = tar.fileobj
+    stream.seek(offset)
+    data: bytes = stream.read(size)
+    if len(data) < size:
+        raise tarfile.ReadError("unexpected end of data")
+    return data
+
+
+def _path(tar: tarfile.TarFile) -> str:
+    return os.fsdecode(tar.name or "tar")
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a part of a name says so, such as `._0.jpg` of macOS."""
+    return any(part[:1] == "." and part not in (".", "..") for part in name.split("/"))
+
+
+def _sample(stem: str) -> str:
+    """What webdataset takes for the key of a sample: all up to the first dot of the file name."""
+    folder, slash, name = stem.rpartition("/")
+    return f"{folder}{slash}{name.partition('.')[0]}"
+
+
+def _ends(tar: tarfile.TarFile) -> bool:
+    """Whether an end mark follows the last file; `tarfile` takes a damaged header for the end."""
+    stream: Any = tar.fileobj
+    stream.seek(tar.offset)
+    block = stream.read(tarfile.BLOCKSIZE)
+    return len(block) == tarfile.BLOCKSIZE and not any(block)

@@ -1,0 +1,1 @@
+"""Manifests: classes, images, support images."""

@@ -1,0 +1,1 @@
+"""What a run makes, as a function of configuration and disk."""

@@ -1,0 +1,1 @@
+"""Image pools: shards on disk and on the web."""

@@ -1,0 +1,1 @@
+"""Prompts and descriptions: strategies, replies of language models, sentences."""

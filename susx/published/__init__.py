@@ -1,0 +1,1 @@
+"""Published features of CLIP-like models."""

@@ -1,0 +1,1 @@
+"""Talking to servers: addresses that may be asked, pauses, bounds."""
