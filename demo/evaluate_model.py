@@ -21,7 +21,7 @@ from transformers import AutoTokenizer, CLIPModel
 
 from demo.clip import CONTEXT, normalise
 from demo.world import class_names, pool_item, split_image
-from susx.config.schema import load_card
+from susx.config.cards import load_card
 
 _HERE: Final = Path(__file__).resolve().parent
 _CARD: Final = load_card(_HERE / "flags.yaml")

@@ -19,7 +19,7 @@ from susx.core.errors import InputError
 from susx.datasets.sources import split_manifest
 from susx.embeddings.cache import Embeddings
 from susx.images.decode import decode
-from susx.images.listing import UnreadableImage
+from susx.images.rgb import UnreadableImage
 from susx.manifests.classes import class_manifest, read_class_list
 from susx.pools.shards import Shard, read_shard
 from susx.pools.web import WebShard, web_shards

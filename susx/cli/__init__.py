@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from susx.cli.cache import app as cache
-from susx.cli.new.command import new
+from susx.cli.new.command import new as new_project
 from susx.cli.progress import progress
 from susx.cli.show import ROWS, percent, show
 from susx.cli.verify import verify
@@ -35,7 +35,7 @@ def susx() -> None:
     """Training-free image classifiers from class names alone."""
 
 
-app.command("new")(new)
+app.command("new")(new_project)
 app.command("progress")(progress)
 app.command("verify")(verify)
 app.add_typer(cache, name="cache")

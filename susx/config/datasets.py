@@ -18,67 +18,6 @@ from susx.config.types import FilePath, Section, Template
 from susx.core.errors import InputError
 
 
-class Dataset(Section):
-    """What to classify. Values given here win over those of the card."""
-
-    card: FilePath | None = Field(
-        None,
-        description="Dataset card: the name of a built-in one (docs/datasets.md), or a YAML file "
-        "with classes, template, ensemble, questions.",
-    )
-    classes: Annotated[list[Entry], Field(min_length=1)] | FilePath | None = Field(
-        None, description="Class names: a list, or a text file with one name per line."
-    )
-    template: Template = Field("a photo of a {}.", description="Photo template.")
-    ensemble: list[Template] = Field(
-        DEFAULT_ENSEMBLE, min_length=1, description="Templates of the prompt ensemble."
-    )
-    descriptions: DescriptionSource | None = Field(
-        None,
-        description="JSON file {class name: [sentence, ...]}, as CuPL publishes, or the language "
-        "model that writes them.",
-    )
-    descriptors: DescriptorSource | None = Field(
-        None,
-        description="JSON file {class name: [descriptor, ...]}, as VisDesc publishes, or the "
-        "language model that writes them.",
-    )
-    images: Images | None = Field(None, description="Where the images are.")
-    features: Features | None = Field(None, description="Published features, in place of images.")
-
-    @property
-    def named(self) -> bool:
-        """Whether the classes have names; published features may do without."""
-        return self.classes is not None or self.card is not None
-
-    @model_validator(mode="after")
-    def _complete(self) -> Dataset:
-        if (self.images is None) == (self.features is None):
-            raise ValueError("give `images` or `features`, one of the two")
-        if not self.named and (self.features is None or self.features.encoder):
-            raise ValueError("give `classes` (a list or a text file) or `card`")
-        if self.images is not None and self.images.root is not None and self.card is None:
-            raise ValueError("`images.root` needs a `card` that says what lies there")
-        return self
-
-
-def with_card(dataset: Dataset, origin: str = "") -> Dataset:
-    """Fill what the configuration leaves out with the values of the dataset's card.
-
-    Raises:
-        InputError: if there is no such card, or it does not fit; the message begins with `origin`.
-    """
-    try:
-        return _with_card(dataset) if dataset.card else dataset
-    except InputError as error:
-        raise InputError(f"{origin}{error}") from None
-
-
-def tuning_split(dataset: Dataset) -> str:
-    """What protocol `validation` tunes on: `validation`, or `test` if the card says so."""
-    return load_card(dataset.card).validation if dataset.card else "validation"
-
-
 class Images(Section):
     """Images: a folder or CSV file per labelled split, or one root laid out as the card says.
 
@@ -143,6 +82,67 @@ class Images(Section):
                 "name another folder"
             )
         return self
+
+
+class Dataset(Section):
+    """What to classify. Values given here win over those of the card."""
+
+    card: FilePath | None = Field(
+        None,
+        description="Dataset card: the name of a built-in one (docs/datasets.md), or a YAML file "
+        "with classes, template, ensemble, questions.",
+    )
+    classes: Annotated[list[Entry], Field(min_length=1)] | FilePath | None = Field(
+        None, description="Class names: a list, or a text file with one name per line."
+    )
+    template: Template = Field("a photo of a {}.", description="Photo template.")
+    ensemble: list[Template] = Field(
+        DEFAULT_ENSEMBLE, min_length=1, description="Templates of the prompt ensemble."
+    )
+    descriptions: DescriptionSource | None = Field(
+        None,
+        description="JSON file {class name: [sentence, ...]}, as CuPL publishes, or the language "
+        "model that writes them.",
+    )
+    descriptors: DescriptorSource | None = Field(
+        None,
+        description="JSON file {class name: [descriptor, ...]}, as VisDesc publishes, or the "
+        "language model that writes them.",
+    )
+    images: Images | None = Field(None, description="Where the images are.")
+    features: Features | None = Field(None, description="Published features, in place of images.")
+
+    @property
+    def named(self) -> bool:
+        """Whether the classes have names; published features may do without."""
+        return self.classes is not None or self.card is not None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Dataset:
+        if (self.images is None) == (self.features is None):
+            raise ValueError("give `images` or `features`, one of the two")
+        if not self.named and (self.features is None or self.features.encoder):
+            raise ValueError("give `classes` (a list or a text file) or `card`")
+        if self.images is not None and self.images.root is not None and self.card is None:
+            raise ValueError("`images.root` needs a `card` that says what lies there")
+        return self
+
+
+def with_card(dataset: Dataset, origin: str = "") -> Dataset:
+    """Fill what the configuration leaves out with the values of the dataset's card.
+
+    Raises:
+        InputError: if there is no such card, or it does not fit; the message begins with `origin`.
+    """
+    try:
+        return _with_card(dataset) if dataset.card else dataset
+    except InputError as error:
+        raise InputError(f"{origin}{error}") from None
+
+
+def tuning_split(dataset: Dataset) -> str:
+    """What protocol `validation` tunes on: `validation`, or `test` if the card says so."""
+    return load_card(dataset.card).validation if dataset.card else "validation"
 
 
 def _with_card(dataset: Dataset) -> Dataset:

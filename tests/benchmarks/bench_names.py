@@ -17,8 +17,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from susx.config import parse_config
 from susx.config.cards import load_card
-from susx.config.schema import parse_config
 from susx.manifests.classes import ClassManifest, find_all
 from susx.manifests.names import named_classes
 from susx.prompts.strategies import read_descriptions

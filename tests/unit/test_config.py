@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from susx.config import parse_config
-from susx.config.schema import DEFAULT_ENSEMBLE
+from susx.config.cards import DEFAULT_ENSEMBLE
 from susx.core.errors import InputError
 from susx.methods import METHODS
 from tests.unit.made_config import FULL, MINIMAL, edited, message

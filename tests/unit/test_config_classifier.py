@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from susx.config import parse_config
 from susx.config.classifier import Classifier
-from susx.config.schema import parse_config
 from susx.core.errors import InputError
 from susx.evaluation.case import Choice
 from susx.planning.choice import choose

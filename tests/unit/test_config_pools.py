@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from susx.config.schema import parse_config
+from susx.config import parse_config
 from tests.unit.made_config import FULL, message
 
 POOLS: dict[str, dict[str, Any]] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from susx.config.schema import parse_config
+from susx.config import parse_config
 from tests.unit.made_config import FULL, edited, message
 
 RETRIEVAL_KEYS = (

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from susx.images import listing as images
+from susx.images import decode as images
 from susx.images.decode import decode
-from susx.images.listing import FORMATS, UnreadableImage
+from susx.images.kinds import FORMATS
+from susx.images.rgb import UnreadableImage
 from tests.helpers import image_bytes
 
 RED = (200, 30, 60)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from susx.config import parse_config
 from susx.config.features import Features
-from susx.config.schema import parse_config
 from susx.core.errors import InputError
 from susx.published.files import feature_files, require
 
@@ -84,7 +84,7 @@ def test_tip_adapter_names_are_those_of_its_caches() -> None:
 
 def test_the_publishers_name_of_a_dataset_may_differ() -> None:
     susx = feature_files("caltech101", parsed({**SUSX, "name": "caltech-101"}))
-    assert susx.images.listing["test"][0] == "published/caltech-101_f_test_mViT-B32.pt"
+    assert susx.images["test"][0] == "published/caltech-101_f_test_mViT-B32.pt"
     tip = feature_files("caltech101", parsed({**TIP, "name": "caltech-101"}))
     assert tip.images["test"][1] == "tip/caches/caltech-101/test_l.pt"
 

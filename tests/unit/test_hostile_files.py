@@ -20,11 +20,10 @@ import torch
 
 from susx.config.schema import Encoder
 from susx.core.errors import InputError
-from susx.datasets import archives
+from susx.datasets import archives, stored
 from susx.datasets.manifest import image_manifest
 from susx.datasets.stored import stored_bytes
 from susx.encoders import load_encoder
-from susx.images import listing as images
 from susx.images.decode import decode
 from susx.manifests.classes import class_manifest
 from susx.manifests.tables import ImageRecord, read_table
@@ -167,7 +166,7 @@ def test_a_member_of_a_dataset_without_end_is_unreadable(
 
 
 def test_a_file_without_end_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_BYTES", 1000)
+    monkeypatch.setattr(stored, "MAX_BYTES", 1000)
     (tmp_path / "a.png").write_bytes(b"\0" * 1001)
     with pytest.raises(OSError, match="larger than 1000 bytes"):
         stored_bytes(str(tmp_path / "a.png"))
@@ -184,7 +183,7 @@ def test_text_in_an_image_that_fills_the_memory_is_not_unpacked(kind: bytes) -> 
     data = PICTURE[:33] + chunk(kind, head + packed) + PICTURE[33:]
     try:
         assert decode(data).size == (40, 30)
-    except images.UnreadableImage as error:
+    except UnreadableImage as error:
         assert "too large" in str(error)
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from susx.core import threads
 from susx.core.errors import InputError
 from susx.datasets.manifest import describe, image_manifest
-from susx.images import listing as images
 from susx.images.decode import decode
 from susx.images.fingerprints import fingerprint
 from susx.images.listing import list_images
@@ -65,7 +65,7 @@ def test_order_is_that_of_classes_and_does_not_depend_on_threads(
     table = image_manifest(photos, CLASSES)
     assert [record.label for record in table.records] == [0, 0, 1, 1, 2, 2, 3, 3]
     assert image_manifest(photos, CLASSES, threads=4) == table
-    monkeypatch.setattr(images, "BLOCK", 3)
+    monkeypatch.setattr(threads, "BLOCK", 3)
     assert image_manifest(photos, CLASSES, threads=4) == table
 
 

@@ -14,10 +14,6 @@ ROOT = Path(__file__).parents[2]
 LOCK_TEXT = (ROOT / "requirements.lock").read_text("utf-8")
 LOCK = [line for line in LOCK_TEXT.splitlines() if line and not line.startswith("#")]
 PIN = re.compile(r"([a-z0-9][a-z0-9._-]*)==([0-9][0-9a-z.!]*)")
-FILES = (
-    r"susx\.(cache|cache_files|classifier|manifests|files|results|schema|encoders|support)"
-    r"|h5py|pathlib"
-)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
@@ -120,27 +116,18 @@ def imported(path: Path) -> set[str]:
     ("files", "forbidden"),
     [
         ("**/*.py", r"snakemake"),
-        ("methods/*.py", rf"{FILES}|susx\.(search|tuning|evaluation|statistics)"),
-        ("search.py", rf"{FILES}|susx\.(tuning|evaluation|statistics)"),
-        ("tuning.py", rf"{FILES}|susx\.(evaluation|statistics)"),
-        ("statistics.py", r"susx|torch|h5py|pathlib"),
-        ("evaluation.py", FILES),
-        ("calibration.py", rf"{FILES}|susx\.(evaluation|statistics)"),
-        ("prepare.py", r"susx\.(methods|search|tuning|evaluation|results)"),
-        ("classifier*.py", r"susx\.(search|tuning|evaluation|results|cache_files|export)"),
-        ("schema.py", r"susx\.(?!errors\b|files\b)\w+|torch|h5py|numpy"),
-        ("cache.py", r"susx\.(?!errors\b|files\b)\w+|torch"),
-        ("encoders/*.py", r"susx\.(methods|search|tuning|evaluation|results|support)"),
-        (
-            "language_models/*.py",
-            r"susx\.(methods|search|tuning|evaluation|results|encoders|support)",
-        ),
-        ("sentences.py", r"susx\.(?!thoughts\b|lists\b|lines\b|chatter\b)\w+|pathlib"),
-        ("thoughts.py", r"susx|pathlib"),
-        ("lists.py", r"susx|pathlib"),
-        ("lines.py", r"susx\.(?!lists\b)\w+|pathlib"),
-        ("chatter.py", r"susx|pathlib"),
-        ("support/*.py", r"susx\.(methods|search|tuning|evaluation|results)"),
+        ("evaluation/statistics.py", r"susx|torch|h5py|pathlib"),
+        ("evaluation/protocol.py", r"h5py|pathlib"),
+        ("evaluation/schema.py", r"torch|h5py|numpy"),
+        ("methods/*.py", r"susx\.core\.files|h5py|pathlib"),
+        ("search/*.py", r"h5py|pathlib"),
+        ("embeddings/cache.py", r"susx\.(?!core\b)\w+|torch"),
+        ("classifier/[!e]*.py", r"susx\.(search|evaluation\.(protocol|results|inputs))"),
+        ("prompts/sentences.py", r"susx\.(?!prompts\b)\w+|pathlib"),
+        ("prompts/thoughts.py", r"susx|pathlib"),
+        ("prompts/lists.py", r"susx|pathlib"),
+        ("prompts/lines.py", r"susx\.(?!prompts\b)\w+|pathlib"),
+        ("prompts/chatter.py", r"susx|pathlib"),
     ],
 )
 def test_dependencies_point_one_way(files: str, forbidden: str) -> None:

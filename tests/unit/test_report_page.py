@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from susx.config.schema import parse_config
+from susx.config import parse_config
 from susx.core.errors import InputError
 from susx.evaluation.reported import reported_for
 from susx.evaluation.schema import Result

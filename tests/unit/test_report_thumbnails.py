@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from susx.images.listing import UnreadableImage
+from susx.images.rgb import UnreadableImage
 from susx.report.thumbnails import BUDGET, LEAST, PREFIX, plan, thumbnail
 from tests.helpers import image_bytes
 from tests.unit.made_report import made_report, names_of

@@ -21,7 +21,7 @@ from susx.config.schema import Encoder as Settings
 from susx.embeddings.prepare import Item, opened, prepared
 from susx.encoders import load_encoder
 from susx.encoders.protocol import Encoder
-from susx.images import listing as images
+from susx.images import decode as images
 from susx.images.decode import decode
 from susx.images.rgb import DEEP, SIXTEEN, STRIP, Reading, UnreadableImage, as_rgb
 from tests.unit.test_decode import encoded, png_promising

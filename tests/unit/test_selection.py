@@ -17,7 +17,7 @@ from susx.core.errors import InputError
 from susx.embeddings.cache import Embeddings, write_cache
 from susx.images.decode import decode
 from susx.images.fingerprints import fingerprint
-from susx.images.listing import FORMATS
+from susx.images.kinds import FORMATS
 from susx.manifests.classes import class_manifest
 from susx.manifests.tables import SupportRecord, Table, read_table, write_table
 from susx.pools.shards import Shard, pool_shards, read_shard

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 import susx
+from susx.config import parse_config
 from susx.config.encoders import Encoder as Settings
-from susx.config.schema import parse_config
 from susx.core.errors import InputError
 from susx.datasets.manifest import image_manifest
 from susx.encoders import load_encoder

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from demo.world import class_names
-from susx.config.schema import load_card
+from susx.config.cards import load_card
 from susx.manifests.classes import class_manifest
 from susx.prompts.strategies import read_descriptions
 
