@@ -25,6 +25,7 @@ from susx.datasets.manifest import image_manifest
 from susx.datasets.stored import stored_bytes
 from susx.encoders import load_encoder
 from susx.images.decode import decode
+from susx.images.rgb import UnreadableImage
 from susx.manifests.classes import class_manifest
 from susx.manifests.tables import ImageRecord, read_table
 from susx.pools import shards as pools
