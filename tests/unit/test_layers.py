@@ -1,7 +1,9 @@
 """Packages of susx lie in layers: what one imports lies below it, and no modules form a circle."""
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,13 @@ def test_no_modules_form_a_circle() -> None:
         TopologicalSorter(imports()).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_the_page_lists_the_layers() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    listed = re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.M)
+    stated = [
+        (name, (import_module(f"susx.{name}").__doc__ or "").splitlines()[0])
+        for name in reversed(LAYERS)
+    ]
+    assert listed == stated
