@@ -13,6 +13,7 @@ EXTRAS_OF_RULES = {
     "report": "report",
     "summary": "report",
     "match_captions": "web",
+    "search_index": "faiss",
     "download_support": "web",
 }
 

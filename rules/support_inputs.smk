@@ -42,6 +42,12 @@ def local_shard(wildcards):
     return [existing(path, f"pools.{pool}.path") for path in files]
 
 
+def index_file(wildcards):
+    """Index that a support set is searched in."""
+    pool = CONFIG.supports[wildcards.support].pool
+    return existing(SHARDS[pool][wildcards.shard].path, f"pools.{pool}.index")
+
+
 def selection(support):
     """How the images of a retrieved support set are chosen among its candidates."""
     keys = {"size", "select", "margin", "max_cosine", "refuse"}

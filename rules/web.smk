@@ -31,6 +31,36 @@ rule search_embeddings:
         "../workflow_scripts/search_embeddings.py"
 
 
+rule search_index:
+    input:
+        classes=rules.class_manifest.output[0],
+        queries=query_cache,
+        index=index_file,
+        shard=local_shard,
+    output:
+        f"{WORK}/{{dataset}}/support/{{support}}/candidates/{{shard}}.parquet",
+    log:
+        "logs/search_index/{dataset}/{support}/{shard}.log",
+    benchmark:
+        "benchmarks/search_index/{dataset}/{support}/{shard}.tsv"
+    wildcard_constraints:
+        support=one_of(name for name, l in LAYOUTS.items() if l == "index"),
+    conda:
+        WEB_ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=memory(2000, queries=3, index=1),
+        runtime=minutes(240),
+        gpu=0,
+    params:
+        kept=IN_WORK,
+        name=lambda w: w.shard,
+        shard=lambda w: pool_of(w.support)[w.shard].settings,
+        limit=lambda w: candidate_limit(w.support),
+    script:
+        "../workflow_scripts/search_index.py"
+
+
 rule match_captions:
     input:
         classes=rules.class_manifest.output[0],

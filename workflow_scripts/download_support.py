@@ -12,13 +12,16 @@ def main(job):
     from susx.manifests.tables import SupportRecord, read_table, write_table
     from susx.support.download import Wanted, collect_downloads, download_images
     from susx.support.judge import judge
-    from susx.support.retrieval import Candidate, merge_candidates
+    from susx.support.retrieval import Candidate, merge_candidates, noting_index
     from susx.support.strategies import Selection
     from susx.support.waves import Rules
 
     classes, params = ClassManifest.read(job.input.classes), job.params
+    index = {}
     candidates = (read_table(path, Candidate, classes.sha256) for path in job.input.candidates)
-    ranking, pool = merge_candidates(candidates, classes, params.limit, may_lack=True)
+    ranking, pool = merge_candidates(
+        noting_index(candidates, index), classes, params.limit, may_lack=True
+    )
     wanted = Wanted(**params.wanted)
     rules = Rules(**params.rules, **params.how["fetch"])
     places = params.how["folder"], params.how["images"]
@@ -31,6 +34,8 @@ def main(job):
         chosen_by = judge(encoder, selection, classes, job.threads, *texts)
     images = job.output.images
     table = collect_downloads(ranking, outcomes, classes, wanted, images, chosen_by, pool)
+    if index:
+        table.meta["index"] = index
     write_table(job.output.manifest, table, SupportRecord)
     logging.info("%s", table.meta)
 

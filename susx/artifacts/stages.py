@@ -9,7 +9,7 @@ from __future__ import annotations
 FIRST = (
     *("class_manifest", "download_dataset", "prompts", "synthesise"),
     *("import_classes", "import_images", "import_text", "import_support"),
-    *("predict",),
+    *("predict", "search_index"),
 )
 SECOND = (
     *("describe_classes", "search_shard"),

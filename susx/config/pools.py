@@ -11,6 +11,7 @@ from susx.config.types import Count, FilePath, Finite, Positive, Section, Withou
 
 Option = str | bool | int
 WebUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
+IndexSettings = Annotated[str, StringConstraints(pattern=r"^\w+=\d+(,\w+=\d+)*$")]
 
 METADATA_COLUMNS = [
     *("similarity", "punsafe", "pwatermark", "NSFW", "nsfw", "LICENSE", "AESTHETIC_SCORE"),
@@ -78,6 +79,16 @@ class EmbeddingPool(_Columns):
         None,
         description="Folder of the images, where the metadata hold their paths (`image_path`, as "
         "clip-retrieval writes it) and no addresses; nothing outside of it is read.",
+    )
+    index: FilePath | None = Field(
+        None,
+        description="Index of faiss, such as `image.index`, that is searched in place of all "
+        "embeddings: one of all rows, or one per part (braces and wildcards expand).",
+    )
+    index_probes: Positive | IndexSettings | None = Field(
+        None,
+        description="How thoroughly it is searched: a number of lists (`nprobe`), or settings "
+        "such as `nprobe=64,efSearch=128`; by default as the file has it.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 EXTRAS = {
+    "faiss": ("faiss",),
     "heic": ("pillow_heif",),
     "llm": ("httpx2", "openai"),
     "open-clip": ("open_clip",),

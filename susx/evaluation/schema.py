@@ -146,6 +146,19 @@ class Leak(_Strict):
     distance: int = Field(description="Bits, of 256, in which their perceptual hashes differ.")
 
 
+class IndexSearch(_Strict):
+    """How well an approximate index of a pool was searched."""
+
+    recall: float | None = Field(
+        description="Share of the exact nearest rows that the index found, mean of all queries; "
+        "null if it could not be measured."
+    )
+    k: int = Field(description="Nearest rows per query that were looked for.")
+    rows: int = Field(description="Rows with embeddings that both searches were asked for.")
+    of: int = Field(description="Rows of the index.")
+    reason: str | None = Field(description="Why it could not be measured.")
+
+
 class SupportCounts(_Strict):
     """What became of the candidates of a support set."""
 
@@ -169,6 +182,9 @@ class SupportCounts(_Strict):
         {},
         description="Rows of the pool that were searched, and those left out of the search, by "
         "reason.",
+    )
+    index: dict[str, IndexSearch] = Field(
+        {}, description="Of pools that were searched by an index: its recall, by shard."
     )
     short_classes: dict[str, int] = Field(description="Classes with fewer images than wanted.")
     leaks: list[Leak] | None = Field(

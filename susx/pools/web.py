@@ -67,6 +67,21 @@ class WebShard:
         return [path for path in (self.path, self.metadata) if path and not is_remote(path)]
 
 
+def stem(path: str) -> str:
+    """Name of a file without its folder and suffix."""
+    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+
+
+def number(path: str) -> str:
+    """The number at the end of a file's name, or else its name."""
+    found = NUMBER.search(stem(path))
+    return str(int(found[0])) if found else stem(path)
+
+
+NAMINGS = (stem, number)
+"""What files that belong together share, surest first."""
+
+
 def is_remote(path: str) -> bool:
     """Whether a path is a URL."""
     return "://" in path
@@ -88,7 +103,7 @@ def web_shards(pool: WebPool, origin: str, remembered: str | Path) -> dict[str, 
     files, metadata = _files(pool, origin, Path(remembered))
     shards: dict[str, WebShard] = {}
     for path, partner in zip(files, metadata, strict=True):
-        name = slugify(path.rsplit("/", 1)[-1].rsplit(".", 1)[0]) or "shard"
+        name = slugify(stem(path)) or "shard"
         if name in shards:
             raise InputError(
                 f'{origin}.path: {shards[name].path} and {path} would both be shard "{name}"; '
@@ -111,8 +126,21 @@ def _files(
     pool: EmbeddingPool | CaptionPool, origin: str, remembered: Path
 ) -> tuple[list[str], list[str]]:
     if isinstance(pool, CaptionPool):
-        files = _expand(pool.path, pool.storage, f"{origin}.path", remembered)
+        files = expanded(pool.path, pool.storage, f"{origin}.path", remembered)
         return files, [""] * len(files)
+    files, partners = (
+        first_matching(found, pool.storage, f"{origin}.{key}", remembered)
+        for key, found in file_patterns(pool, origin).items()
+    )
+    return files, paired(files, partners, origin)
+
+
+def file_patterns(pool: EmbeddingPool, origin: str) -> dict[str, list[str]]:
+    """Where the files of embeddings (`path`) and of `metadata` may lie, best first.
+
+    Raises:
+        InputError: if settings are missing or contradict each other.
+    """
     path, metadata = pool.path, pool.metadata
     is_folder = not path.endswith((".npy", ".npz"))
     if is_folder == (metadata is not None):
@@ -122,18 +150,13 @@ def _files(
         )
     if path.endswith(".npz") and pool.array is None:
         raise InputError(f"{origin}.array: missing; .npz files hold several arrays")
+    if not is_folder:
+        return {"path": [path], "metadata": [str(metadata)]}
     folder = path.rstrip("/")
-    patterns = {"path": [path], "metadata": [str(metadata)]}
-    if is_folder:
-        patterns = {key: [f"{folder}/{name}" for name in names] for key, names in FOLDERS.items()}
-    files, partners = (
-        _first(found, pool.storage, f"{origin}.{key}", remembered)
-        for key, found in patterns.items()
-    )
-    return files, _paired(files, partners, origin)
+    return {key: [f"{folder}/{name}" for name in names] for key, names in FOLDERS.items()}
 
 
-def _first(
+def first_matching(
     patterns: Sequence[str], storage: Mapping[str, Any], origin: str, remembered: Path
 ) -> list[str]:
     """Files of the first pattern that matches any.
@@ -144,23 +167,19 @@ def _first(
     problems = []
     for pattern in patterns:
         try:
-            return _expand(pattern, storage, origin, remembered)
+            return expanded(pattern, storage, origin, remembered)
         except NothingMatches as error:
             problems.append(error)
     raise problems[0]
 
 
-def _paired(files: list[str], partners: list[str], origin: str) -> list[str]:
-    """The metadata file of every embedding file: of the same name, or else the same number."""
+def paired(files: list[str], partners: list[str], origin: str) -> list[str]:
+    """The metadata file of every embedding file: of the same name, or else the same number.
 
-    def stem(path: str) -> str:
-        return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-
-    def number(path: str) -> str:
-        found = NUMBER.search(stem(path))
-        return str(int(found[0])) if found else stem(path)
-
-    for name in (stem, number):
+    Raises:
+        InputError: if one has no partner.
+    """
+    for name in NAMINGS:
         by_name = {name(path): path for path in partners}
         if len(by_name) == len(partners) and {name(path) for path in files} == set(by_name):
             return [by_name[name(path)] for path in files]
@@ -171,7 +190,12 @@ def _paired(files: list[str], partners: list[str], origin: str) -> list[str]:
     )
 
 
-def _expand(pattern: str, storage: Mapping[str, Any], origin: str, remembered: Path) -> list[str]:
+def expanded(pattern: str, storage: Mapping[str, Any], origin: str, remembered: Path) -> list[str]:
+    """Files that a pattern with braces and wildcards stands for, in its order; else by name.
+
+    Raises:
+        InputError: if none matches, or a remote file system cannot be listed.
+    """
     paths: list[str] = []
     for part in braceexpand(pattern):
         if not glob.has_magic(part):

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from susx.evaluation.schema import Result, SupportCounts
+from susx.core.rounding import decimal
+from susx.evaluation.schema import IndexSearch, Result, SupportCounts
 from susx.support.account import SEARCHED
 from susx.support.fate import Fate
 
@@ -83,6 +84,8 @@ def _of_support(where: str, counts: SupportCounts) -> Iterator[Loss]:
     for left_out, n in counts.pool.items():
         if left_out != SEARCHED:
             yield Loss(where, f"rows of the pool left out: {left_out}", n)
+    what = "parts of the pool that an approximate index was searched in"
+    yield Loss(where, what, len(counts.index), _few(map(_searched, counts.index.items())))
     short = (f"{name}: {n} of {counts.size}" for name, n in counts.short_classes.items())
     what = "classes with fewer images than wanted"
     yield Loss(where, what, len(counts.short_classes), _few(short))
@@ -94,6 +97,16 @@ def _of_support(where: str, counts: SupportCounts) -> Iterator[Loss]:
         for leak in leaks
     )
     yield Loss(where, f"images that nearly equal a test image, {done}", len(leaks), _few(pairs))
+
+
+def _searched(part: tuple[str, IndexSearch]) -> str:
+    name, found = part
+    if found.recall is None:
+        return f"{name}: recall not measured: {found.reason}"
+    return (
+        f"{name}: {decimal(100 * found.recall)} % of the {found.k} nearest per query found, "
+        f"as measured on {found.rows:,} of {found.of:,} rows"
+    )
 
 
 def _of_texts(result: Result) -> Iterator[Loss]:

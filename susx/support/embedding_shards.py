@@ -68,9 +68,9 @@ def search_embeddings(
         blocks = _without(~addressed, array.blocks(rows_at_once(len(queries))))
         found = nearest_rows(queries.features, blocks, limit)
         rows = np.unique(found.rows[found.rows >= 0])
-        described_rows = _records(metadata, there, called, rows)
+        about = described_rows(metadata, there, called, rows)
     candidates = [
-        Candidate(int(label), query, score, name, f"{row:09d}", **described_rows[row])
+        Candidate(int(label), query, score, name, f"{row:09d}", **about[row])
         for query, label in enumerate(queries.labels)
         for score, row in zip(found.scores[query].tolist(), found.rows[query].tolist(), strict=True)
         if row >= 0
@@ -139,13 +139,27 @@ def _array(shard: WebShard) -> Iterator[NpyFile]:
             raise InputError(f"{shard.path}: not a readable .npz file ({error})") from None
 
 
-def _records(
-    metadata: Any, there: list[str], shard: WebShard, rows: Any
+def described_rows(
+    metadata: Any, there: list[str], shard: WebShard, rows: NDArray[np.int64]
 ) -> dict[int, dict[str, str]]:
-    """Address, caption and metadata of some rows; `rows` rise."""
+    """Address, caption and metadata of some rows, which rise; only their row groups are read."""
     found: dict[int, dict[str, str]] = {}
     start = 0
-    for batch in metadata.iter_batches(batch_size=ROWS_AT_ONCE, columns=there):
+    for group in range(metadata.num_row_groups):
+        end = start + metadata.metadata.row_group(group).num_rows
+        if np.searchsorted(rows, start) < np.searchsorted(rows, end):
+            batches = metadata.iter_batches(ROWS_AT_ONCE, [group], columns=there)
+            found |= _described_in(batches, start, shard, rows)
+        start = end
+    return found
+
+
+def _described_in(
+    batches: Iterable[Any], start: int, shard: WebShard, rows: NDArray[np.int64]
+) -> dict[int, dict[str, str]]:
+    """Rows of one row group, which begins with row `start`."""
+    found: dict[int, dict[str, str]] = {}
+    for batch in batches:
         first, last = np.searchsorted(rows, [start, start + batch.num_rows])
         part = rows[first:last]
         for row, record in zip(part.tolist(), records(batch.take(part - start)), strict=True):

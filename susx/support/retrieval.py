@@ -7,9 +7,10 @@ best of the whole pool, because the top k of a union lies in the union of the to
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Any
 
 from susx.core.errors import InputError
 from susx.embeddings.cache import Embeddings, disagreement
@@ -130,6 +131,13 @@ def merge_candidates(
     if empty and not (may_lack and found):
         raise InputError(f'the pool has no readable image; class "{empty[0]}" found nothing')
     return [_interleave(found[entry.index], limit) for entry in classes], dict(+rows)
+
+
+def noting_index(tables: Iterable[Table], found: dict[str, Any]) -> Iterator[Table]:
+    """Pass tables on, and note by shard how well an index of theirs was searched."""
+    for table in tables:
+        found |= table.meta.get("index", {})
+        yield table
 
 
 def _ranked(hits: Iterable[Candidate]) -> list[Candidate]:

@@ -40,7 +40,19 @@ def test_lock_has_the_promised_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    "group", ["dependencies", "dev", "docs", "heic", "open-clip", "report", "sd", "siglip", "slurm"]
+    "group",
+    [
+        "dependencies",
+        "dev",
+        "docs",
+        "faiss",
+        "heic",
+        "open-clip",
+        "report",
+        "sd",
+        "siglip",
+        "slurm",
+    ],
 )
 def test_declared_dependencies_are_locked(group: str) -> None:
     declared = (

@@ -103,6 +103,21 @@ def test_rows_that_a_pool_lost_are_listed() -> None:
     assert (loss.what, loss.n) == ("rows of the pool left out: no address", 7)
 
 
+def test_what_an_index_misses_is_listed() -> None:
+    told = {"recall": 0.9315, "k": 40, "rows": 2000, "of": 10000, "reason": None}
+    unknown = told | {"recall": None, "reason": "no embeddings beside the index"}
+    index = {"a": told, "b": unknown}
+    counts = support_counts(4, {"ant": {"kept": 4}}, index=index)
+
+    (loss,) = losses(Result.model_validate(result(supports={"lc": counts})))
+
+    assert (loss.where, loss.n) == ("support set lc", 2)
+    assert loss.details == (
+        "a: 93.2 % of the 40 nearest per query found, as measured on 2,000 of 10,000 rows",
+        "b: recall not measured: no embeddings beside the index",
+    )
+
+
 @pytest.mark.parametrize("key", ["n_candidates", "n_kept", "failed", "classes"])
 def test_an_account_that_does_not_add_up_is_refused(key: str) -> None:
     wrong = {"failed": {"x": 1}, "classes": {"ant": {"kept": 3}}}.get(key, 3)

@@ -176,7 +176,7 @@ def test_dry_run_plans_every_rule_without_heavy_imports(fresh_project: Project) 
 def test_dry_run_plans_every_output_once(fresh_project: Project) -> None:
     plan = fresh_project.plan(RESULT)
 
-    web = ("search_embeddings", "match_captions", "query_service", "download_")
+    web = ("search_embeddings", "search_index", "match_captions", "query_service", "download_")
     others = (
         *("check_", "demo_", "import_", "draw_", "describe_", "join_"),
         *("synthesise", "embed_patches", *web),

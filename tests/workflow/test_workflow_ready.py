@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,26 @@ def test_missing_extra_of_an_encoder_is_named(fresh_project: Project) -> None:
         "pip install 'susx[open-clip]'"
     )
     assert fresh_project.files("logs") == set()
+
+
+def test_missing_extra_of_an_index_is_named(fresh_project: Project) -> None:
+    for name in ("laion/image.index", "laion/metadata/metadata_0.parquet"):
+        fresh_project.path(name).parent.mkdir(parents=True, exist_ok=True)
+        fresh_project.path(name).write_bytes(b"")
+    pool = {"layout": "embeddings", "path": "laion", "encoder": "clip"}
+
+    def change(config: dict[str, Any]) -> None:
+        config["pools"]["web"] = pool | {"index": "laion/image.index"}
+        del config["supports"]["lc"]["encoder"]
+
+    fresh_project.change_config(change)
+
+    outcome = attempt_without(fresh_project, ["faiss"], RESULT)
+
+    assert outcome.returncode != 0
+    assert outcome.output.splitlines()[-1] == (
+        "rule search_index: needs faiss, which is not installed: pip install 'susx[faiss]'"
+    )
 
 
 def test_what_is_made_already_needs_nothing(project: Project) -> None:

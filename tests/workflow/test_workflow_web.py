@@ -101,6 +101,40 @@ def test_published_embeddings_are_searched_and_downloaded(project: Project, web:
     assert read_table(project.path(MANIFEST), SupportRecord) == table
 
 
+def test_an_index_is_searched_and_its_recall_reported(project: Project, web: Web) -> None:
+    """A flat index finds what the exact search finds; changes of it search anew."""
+    faiss = pytest.importorskip("faiss")
+    write_pool(project.path("laion"), web)
+    pool = {"layout": "embeddings", "path": "laion", "encoder": "clip"}
+    use_pool(project, pool, encoder=None)
+    project.run(MANIFEST)
+    exact = read_table(project.path(MANIFEST), SupportRecord)
+
+    rows = [np.load(project.path(f"laion/img_emb/img_emb_{i}.npy")) for i in (0, 1)]
+    features = np.concatenate(rows).astype(np.float32)
+    index = faiss.IndexFlatIP(PROJECTION)
+    index.add(features)
+    faiss.write_index(index, str(project.path("laion/image.index")))
+    use_pool(project, pool | {"index": "laion/image.index"})
+    assert project.run(MANIFEST).rules == {"search_index", "download_support"}
+    found = read_table(project.path(MANIFEST), SupportRecord)
+    told = [(r.label, r.rank, r.caption, r.kept, r.reason, r.url) for r in exact.records]
+    assert [(r.label, r.rank, r.caption, r.kept, r.reason, r.url) for r in found.records] == told
+    facts = {"recall": 1.0, "k": 30, "rows": 2 * ROWS, "of": 2 * ROWS, "reason": None}
+    assert found.meta == exact.meta | {"index": {"image": facts}}
+
+    lists = faiss.index_factory(PROJECTION, "IVF4,Flat", faiss.METRIC_INNER_PRODUCT)
+    lists.train(features)
+    lists.add(features)
+    faiss.write_index(lists, str(project.path("laion/image.index")))
+    assert project.run(RESULT).rules >= {"search_index", "download_support", "evaluate"}
+    (measured,) = project.read_json(RESULT)["supports"]["lc"]["index"].values()
+    assert 0 < measured["recall"] < 1
+    use_pool(project, pool | {"index": "laion/image.index", "index_probes": 4})
+    assert "search_index" in project.run(MANIFEST).rules
+    assert read_table(project.path(MANIFEST), SupportRecord).meta == found.meta
+
+
 def test_a_service_is_asked_and_its_images_chosen(
     project: Project, web: Web, httpserver: HTTPServer
 ) -> None:

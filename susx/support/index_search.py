@@ -1,0 +1,199 @@
+"""Search of published embeddings by an approximate index, and how well it finds what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from susx.core.errors import InputError
+from susx.embeddings.cache import Embeddings
+from susx.manifests.tables import Table
+from susx.pools.indices import IndexShard
+from susx.support.account import NO_ADDRESS, SEARCHED
+from susx.support.embedding_shards import described_rows
+from susx.support.exact import nearest_rows, rows_at_once
+from susx.support.index_files import FaissIndex
+from susx.support.npy import NpyFile
+from susx.support.remote import opened, opened_parquet
+from susx.support.retrieval import Candidate
+
+WIDEST: Final = 8
+"""Times as many hits as wanted that are asked for at most, where rows have no address: LAION's
+tables lack few, and a pool that lacks seven of eight is not worth its search."""
+NOT_BESIDE: Final = "no embeddings beside the index"
+NOT_CHOSEN: Final = "this kind of index cannot be asked for a part of its rows"
+UNUSABLE: Final = "no usable embeddings beside the index"
+
+Rows = NDArray[np.int64]
+
+
+def search_index(
+    queries: Embeddings, shard: IndexShard, name: str, limit: int, threads: int
+) -> Table:
+    """Find about the `limit` nearest rows of every query.
+
+    Args:
+        queries: text embeddings (Q, d); labels are classes.
+        shard: index, metadata and embeddings to measure recall on.
+        name: name of the shard.
+        limit: candidates per query.
+        threads: that the search uses.
+
+    Returns:
+        Table of Candidate, sorted by query and falling score (inner product as the index tells
+        it); ties by row order. `meta` counts the rows of the index, of which those that were found
+        without an address are told apart, and has `index`: the recall (`IndexSearch`) by shard.
+
+    Raises:
+        InputError: if the index or a file beside it is broken, or they do not belong together.
+    """
+    features = np.ascontiguousarray(queries.features, np.float32)
+    index = FaissIndex(shard, features.shape[1], threads)
+    starts = _starts(shard, index.n_rows)
+    first = index.nearest(features, min(limit, index.n_rows))
+    scores, rows, about = _addressed(index, features, first, shard, starts, limit)
+    candidates = [
+        Candidate(int(label), query, score, name, f"{row:09d}", **about[row])
+        for query, label in enumerate(queries.labels)
+        for score, row in _best(scores[query], rows[query], about, limit)
+    ]
+    n_lost = sum(not record["url"] for record in about.values())
+    meta = {
+        "rows": {SEARCHED: index.n_rows - n_lost, NO_ADDRESS: n_lost},
+        "queries_sha256": queries.meta["input_sha256"],
+        "index": {name: _recall(index, features, first[1], shard, starts, limit)},
+    }
+    return Table(candidates, queries.meta["classes_sha256"], meta)
+
+
+def _starts(shard: IndexShard, n_rows: int) -> Rows:
+    """First row of every table, and the number of all rows."""
+    counts = []
+    for path in shard.tables:
+        with opened_parquet(path, shard) as (metadata, _, _):
+            counts.append(metadata.metadata.num_rows)
+    starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    if starts[-1] != n_rows:
+        raise InputError(
+            f"{shard.path}: {n_rows} rows, but the metadata have {starts[-1]} in {len(counts)} "
+            "files; name those that it was built with"
+        )
+    return starts
+
+
+def _addressed(
+    index: FaissIndex,
+    features: NDArray[np.float32],
+    found: tuple[NDArray[np.float32], Rows],
+    shard: IndexShard,
+    starts: Rows,
+    limit: int,
+) -> tuple[NDArray[np.float32], Rows, dict[int, dict[str, str]]]:
+    """Hits with what is known of them: more of them, until enough have an address."""
+    about: dict[int, dict[str, str]] = {}
+    while True:
+        scores, rows = found
+        wanted = np.setdiff1d(rows[rows >= 0], np.fromiter(about, np.int64, len(about)))
+        about |= _described(shard, starts, wanted)
+        lost = np.array([row for row, record in about.items() if not record["url"]], np.int64)
+        if shard.images and about and len(lost) == len(about):
+            raise InputError(
+                f"{shard.tables[0]}: no path that was found leads into {shard.images}; set "
+                "`images` of the pool to the folder that the images lie in"
+            )
+        k = rows.shape[1]
+        usable = ((rows >= 0) & ~np.isin(rows, lost)).sum(1)
+        more = (usable < limit) & (rows >= 0).all(1)
+        if not more.any() or k >= min(WIDEST * limit, index.n_rows):
+            return scores, rows, about
+        found = index.nearest(features, min(2 * k, WIDEST * limit, index.n_rows))
+
+
+def _described(shard: IndexShard, starts: Rows, rows: Rows) -> dict[int, dict[str, str]]:
+    """Address, caption and metadata of rows of the index, which rise."""
+    about: dict[int, dict[str, str]] = {}
+    for path, start, end in zip(shard.tables, starts[:-1].tolist(), starts[1:], strict=True):
+        first, last = np.searchsorted(rows, [start, end])
+        if first < last:
+            with opened_parquet(path, shard) as (metadata, there, called):
+                found = described_rows(metadata, there, called, rows[first:last] - start)
+            about |= {start + row: record for row, record in found.items()}
+    return about
+
+
+def _best(
+    scores: NDArray[np.float32], rows: Rows, about: Mapping[int, Mapping[str, str]], limit: int
+) -> list[tuple[float, int]]:
+    """The best hits of a query that have an address."""
+    hits = zip(scores.tolist(), rows.tolist(), strict=True)
+    return [(score, row) for score, row in hits if row >= 0 and about[row]["url"]][:limit]
+
+
+def _recall(
+    index: FaissIndex,
+    features: NDArray[np.float32],
+    found: Rows,
+    shard: IndexShard,
+    starts: Rows,
+    limit: int,
+) -> dict[str, Any]:
+    """How many of the exact nearest rows the index finds, on average over the queries.
+
+    Where only some embeddings are there, both searches are asked for as many of those rows as are
+    likely to be among the `limit` best of all. Addresses do not matter.
+    """
+    positions = [i for i, path in enumerate(shard.tables) if path in shard.arrays]
+    ranges = [(int(starts[i]), int(starts[i + 1])) for i in positions]
+    n_rows = sum(end - start for start, end in ranges)
+    k = min(max(1, round(limit * n_rows / max(index.n_rows, 1))), n_rows)
+    told = {"recall": None, "k": k, "rows": n_rows, "of": index.n_rows, "reason": NOT_BESIDE}
+    if not n_rows:
+        return told
+    exact = _exact(features, shard, positions, ranges, k)
+    n_exact = (exact >= 0).sum(1)
+    if not n_exact.all():
+        return told | {"reason": UNUSABLE}
+    if n_rows < index.n_rows:
+        among = [
+            index.nearest_among(features, min(k, end - start), start, end)
+            for start, end in ranges
+            if start < end
+        ]
+        if None in among:
+            return told | {"reason": NOT_CHOSEN}
+        found = _merged([part for part in among if part is not None], k)
+    hits = [len(np.intersect1d(e[e >= 0], f[:k])) for e, f in zip(exact, found, strict=True)]
+    return told | {"recall": float(np.mean(hits / n_exact)), "reason": None}
+
+
+def _exact(
+    features: NDArray[np.float32],
+    shard: IndexShard,
+    positions: list[int],
+    ranges: list[tuple[int, int]],
+    k: int,
+) -> Rows:
+    """The k nearest rows of some tables (Q, k), by their embeddings; -1 where there are fewer."""
+    parts = []
+    for i, (start, end) in zip(positions, ranges, strict=True):
+        path = shard.arrays[shard.tables[i]]
+        with opened(path, shard.storage) as stream:
+            array = NpyFile.read(stream, path)
+            if array.shape != (end - start, features.shape[1]):
+                raise InputError(
+                    f"{path}: of shape {array.shape}, but {shard.tables[i]} has {end - start} rows "
+                    f"and the index dimension {features.shape[1]}; fetch them again"
+                )
+            best = nearest_rows(features, array.blocks(rows_at_once(len(features))), k)
+        parts.append((best.scores, np.where(best.rows < 0, -1, best.rows + start)))
+    return _merged(parts, k)
+
+
+def _merged(parts: list[tuple[NDArray[Any], Rows]], k: int) -> Rows:
+    """The k best rows (Q, k) of several searches."""
+    scores, rows = (np.concatenate(part, 1) for part in zip(*parts, strict=True))
+    order = np.lexsort((rows, -scores))[:, :k]
+    return np.take_along_axis(rows, order, 1)
