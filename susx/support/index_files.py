@@ -36,7 +36,7 @@ class FaissIndex:
             threads: that a search uses.
 
         Raises:
-            InputError: if the file is broken, untrained, in parts, of another dimension or metric,
+            InputError: if the file is broken, untrained, empty, in parts, of another dimension or metric,
                 or does not know a setting.
         """
         import faiss
@@ -138,6 +138,8 @@ def _check(index: Any, shard: IndexShard, dimension: int) -> None:
         )
     if not index.is_trained:
         raise InputError(f"{path}: is not trained; build it again")
+    if not index.ntotal:
+        raise InputError(f"{path}: has no rows; build it again")
 
 
 @contextmanager

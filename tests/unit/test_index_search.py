@@ -223,6 +223,10 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "ids": (with_ids, r"image\.index: has ids that are no row numbers \(1\d\d\d of 180 rows\)"),
     "untrained": (untrained, r"image\.index: is not trained; build it again"),
+    "nothing": (
+        lambda p: faiss.write_index(faiss.IndexFlatIP(D), str(p)),
+        r"image\.index: has no rows; build it again",
+    ),
     "lists": (
         lists_elsewhere,
         r"image\.index: keeps its lists in another file \(merged_index\.ivfdata\); write index and",
