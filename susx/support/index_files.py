@@ -36,8 +36,8 @@ class FaissIndex:
             threads: that a search uses.
 
         Raises:
-            InputError: if the file is broken, untrained, empty, in parts, of another dimension or metric,
-                or does not know a setting.
+            InputError: if the file is broken, untrained, empty, in parts, of another dimension or
+                metric, or does not know a setting.
         """
         import faiss
 
