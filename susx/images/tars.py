@@ -7,6 +7,7 @@ equal up to the first dot, unless that would take several images for one.
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import tarfile
 from collections import defaultdict
@@ -24,6 +25,12 @@ FIELD = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*")
 MOST_TEXT = 2**30
 """Bytes of captions and labels of a tar, which are held in memory; img2dataset writes 10,000 of
 some 1 KiB each."""
+MOST_ZEROS = 2**30
+"""Bytes of zeros behind the last file; `tar -b` pads to at most 2 GB, and by default to 10 KiB."""
+STRETCH = 2**20
+"""Bytes of them read at a time, to hold few in memory."""
+MOST_STEPS = 40
+"""Links that lead to one another, as Linux follows them."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,10 @@ def tar_images(
 ) -> tuple[list[TarImage], int]:
     """Find the images of a tar, in the order of their bytes, and count the other files.
 
-    An image such as `0.depth.png` beside `0.jpg` is one of the other files; hidden files and links
-    to what is outside of the tar are none. A file whose name does not tell is an image if it begins
-    as one does and its sample has no other.
+    An image such as `0.depth.png` beside `0.jpg` is one of the other files, and so is a link to
+    what is not in the tar; hidden files are none. Links to files of the tar are what they lead to.
+    A file whose name does not tell is an image if it begins as one does and its sample has no
+    other.
 
     Args:
         tar: opened for reading at random, compressed or not.
@@ -58,15 +66,16 @@ def tar_images(
         largest: most bytes of a file, or None.
 
     Raises:
-        tarfile.TarError: if the tar is broken, or has no end mark.
+        tarfile.TarError: if the tar is broken, has no end mark, or has more than zeros behind it.
         InputError: if a name stands for two files, or a file is sparse.
     """
-    files = _Files()
-    for name, member in _members(tar, largest):
-        suffix = next((s for s in beside if name.lower().endswith(f".{s}")), "")
-        files.add(tar, name, suffix, member)
-    if not _ends(tar):
-        raise tarfile.ReadError("no end-of-archive mark: truncated or damaged")
+    files, members = _Files(), _Members(largest)
+    for name, member in members.read(tar):
+        files.add(tar, name, _suffix(name, beside), member)
+    _require_end(tar)
+    for name, member in members.linked(tar):
+        files.add(tar, name, _suffix(name, beside), member)
+    files.count += members.n_lost
     found = list(files.found())
     texts = {stem for image in found for stem in (image.key, _sample(image.key))}
     used = len(found) + sum(len(files.texts.get(stem, ())) for stem in texts)
@@ -127,21 +136,56 @@ def read_image(tar: tarfile.TarFile, image: TarImage) -> bytes:
     return _bytes(tar, image.offset, image.size)
 
 
-def _members(tar: tarfile.TarFile, largest: int | None) -> Iterator[tuple[str, tarfile.TarInfo]]:
-    """Visible files, also those that are stored as a link to an earlier one."""
-    seen: dict[str, tarfile.TarInfo] = {}
-    while (member := tar.next()) is not None:
-        tar.members = []  # type: ignore[attr-defined]
-        name = member.name
-        place = seen.get(member.linkname) if member.islnk() else member
-        if place is None or not place.isreg() or META.match(name) or _is_hidden(name):
-            continue
-        if largest is not None and place.size > largest:
-            raise tarfile.ReadError(f"{name} has {place.size} bytes")
-        if place.issparse():
+class _Members:
+    """Visible files of a tar; `n_lost` counts what is neither a file nor leads to one."""
+
+    def __init__(self, largest: int | None) -> None:
+        self.largest = largest
+        self.files: dict[str, tarfile.TarInfo] = {}
+        self.links: dict[str, tuple[str, str]] = {}  # name and target by plain path
+        self.n_lost = 0
+
+    def read(self, tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:
+        """Files that are stored as such."""
+        while (member := tar.next()) is not None:
+            tar.members = []  # type: ignore[attr-defined]
+            name, path = member.name, posixpath.normpath(member.name)
+            if member.issym() or member.islnk():
+                folder = posixpath.dirname(path) if member.issym() else ""
+                target = posixpath.normpath(posixpath.join(folder, member.linkname))
+                self.n_lost += path in self.links and _is_visible(name)  # the last of a name counts
+                self.links[path] = name, target
+            elif member.isreg():
+                self.files[path] = member
+                if _is_visible(name):
+                    yield name, self._checked(tar, name, member)
+            elif not member.isdir() and _is_visible(name):
+                self.n_lost += 1
+
+    def linked(self, tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:
+        """Files that are stored as links to others, in the order of bytes, to read them once."""
+        found = []
+        for path, (name, target) in self.links.items():
+            if not _is_visible(name):
+                continue
+            for _ in range(MOST_STEPS):
+                target = self.links[target][1] if target in self.links else target
+            if target in self.files and path not in self.files:
+                found.append((name, self._checked(tar, name, self.files[target])))
+            else:
+                self.n_lost += 1
+        yield from sorted(found, key=lambda pair: pair[1].offset_data)
+
+    def _checked(self, tar: tarfile.TarFile, name: str, member: tarfile.TarInfo) -> tarfile.TarInfo:
+        if self.largest is not None and member.size > self.largest:
+            raise tarfile.ReadError(f"{name} has {member.size} bytes")
+        if member.issparse():
             raise InputError(f"{_path(tar)}: {name} is a sparse file; pack it without --sparse")
-        seen[name] = place
-        yield name, place
+        return member
+
+
+def _suffix(name: str, beside: Sequence[str]) -> str:
+    return next((s for s in beside if name.lower().endswith(f".{s}")), "")
 
 
 def _bytes(tar: tarfile.TarFile, offset: int, size: int) -> bytes:
@@ -157,9 +201,10 @@ def _path(tar: tarfile.TarFile) -> str:
     return os.fsdecode(tar.name or "tar")
 
 
-def _is_hidden(name: str) -> bool:
-    """Whether a part of a name says so, such as `._0.jpg` of macOS."""
-    return any(part[:1] == "." and part not in (".", "..") for part in name.split("/"))
+def _is_visible(name: str) -> bool:
+    """Whether no part of a name says otherwise, such as `._0.jpg` of macOS."""
+    hidden = any(part[:1] == "." and part not in (".", "..") for part in name.split("/"))
+    return not hidden and not META.match(name)
 
 
 def _sample(stem: str) -> str:
@@ -168,9 +213,21 @@ def _sample(stem: str) -> str:
     return f"{folder}{slash}{name.partition('.')[0]}"
 
 
-def _ends(tar: tarfile.TarFile) -> bool:
-    """Whether an end mark follows the last file; `tarfile` takes a damaged header for the end."""
+def _require_end(tar: tarfile.TarFile) -> None:
+    """`tarfile` takes a damaged header for the end, and reads one of several joined tars."""
     stream: Any = tar.fileobj
     stream.seek(tar.offset)
     block = stream.read(tarfile.BLOCKSIZE)
-    return len(block) == tarfile.BLOCKSIZE and not any(block)
+    if len(block) < tarfile.BLOCKSIZE or any(block):
+        raise tarfile.ReadError("no end-of-archive mark: truncated or damaged")
+    place = tar.offset
+    while block:
+        place += len(block)
+        if place - tar.offset > MOST_ZEROS:
+            raise tarfile.ReadError(f"more than {MOST_ZEROS} bytes of zeros at its end")
+        block = stream.read(STRETCH)
+        if block.count(0) < len(block):
+            raise tarfile.ReadError(
+                f"files behind the end-of-archive mark at byte {tar.offset}: tars that were joined "
+                "into one, which must be given one by one, or a header that was overwritten"
+            )

@@ -1,5 +1,6 @@
 """Which files of a tar are images, and which texts belong to them."""
 
+import gzip
 import io
 import tarfile
 from pathlib import Path
@@ -149,8 +150,6 @@ def test_texts_are_bounded_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_compressed_tar_without_end_mark_is_refused(tmp_path: Path) -> None:
-    import gzip
-
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as tar:
         add_member(tar, "a.png", RED)
@@ -159,3 +158,74 @@ def test_a_compressed_tar_without_end_mark_is_refused(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(stream.getvalue()[:size]))
     with pytest.raises(InputError, match="no end-of-archive mark"):
         samples(path)
+
+
+def joined(path: Path, packed: bool) -> bytes:
+    parts = [
+        write(path.with_name(f"{name}.part"), (f"{name}.png", RED), (f"{name}.cls", b"1"))
+        for name in "ab"
+    ]
+    contents = [part.read_bytes() for part in parts]
+    return b"".join(map(gzip.compress, contents) if packed else contents)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_joined_tars_are_refused(tmp_path: Path, packed: bool) -> None:
+    path = tmp_path / "0.tar"
+    path.write_bytes(joined(path, packed))
+    problem = r"0\.tar: .*files behind the end-of-archive mark at byte \d+: tars that were joined"
+    with pytest.raises(InputError, match=problem):
+        samples(path)
+    if not packed:
+        with pytest.raises(InputError, match=problem):
+            labels(path)
+
+
+def test_a_header_of_zeros_is_not_the_end(tmp_path: Path) -> None:
+    path = write(tmp_path / "0.tar", ("a.png", RED), ("b.png", BLUE))
+    data = bytearray(path.read_bytes())
+    first = data.index(b"b.png")
+    data[first : first + 512] = bytes(512)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=rf"mark at byte {first}: .* a header that was overw"):
+        samples(path)
+
+
+def test_zeros_at_the_end_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "0.tar", ("a.png", RED))
+    path.write_bytes(path.read_bytes() + bytes(3000))
+    assert samples(path) == {"a": (RED, "")}
+    monkeypatch.setattr(tars, "MOST_ZEROS", 2048)
+    monkeypatch.setattr(tars, "STRETCH", 512)
+    with pytest.raises(InputError, match="more than 2048 bytes of zeros"):
+        samples(path)
+
+
+def add_link(tar: tarfile.TarFile, name: str, target: str, kind: bytes) -> None:
+    link = tarfile.TarInfo(name)
+    link.type, link.linkname = kind, target
+    tar.addfile(link)
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_links_are_what_they_lead_to_and_others_are_counted(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "0.tar"
+    with tarfile.open(path, mode) as tar:
+        add_link(tar, "early.png", "./x/a.png", tarfile.LNKTYPE)
+        add_member(tar, "./x/a.png", RED)
+        add_link(tar, "x/near.png", "a.png", tarfile.SYMTYPE)
+        add_link(tar, "y/far.png", "../x/near.png", tarfile.SYMTYPE)
+        add_link(tar, "y/far.txt", "../x/note.txt", tarfile.SYMTYPE)
+        add_member(tar, "x/note.txt", b"red")
+        add_link(tar, "plain", "x/a.png", tarfile.SYMTYPE)
+        add_link(tar, "kept.png", ".store/b.png", tarfile.SYMTYPE)
+        add_member(tar, ".store/b.png", BLUE)
+        add_link(tar, "gone.png", "/etc/passwd", tarfile.SYMTYPE)
+        add_link(tar, "lost.png", "nothing.png", tarfile.LNKTYPE)
+        add_link(tar, "loop.png", "loop.png", tarfile.SYMTYPE)
+    red = {key: (RED, "") for key in ("./x/a", "early", "x/near", "plain")}
+    assert samples(path) == {**red, "y/far": (RED, "red"), "kept": (BLUE, "")}
+    with tarfile.open(path) as tar:
+        found, n_others = tars.tar_images(tar, ["txt"])
+    assert len(found) == 6
+    assert n_others == len({"x/note.txt", "gone.png", "lost.png", "loop.png"})
