@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from susx.config.sources import ClassFolders, CoopSplit, CsvLists, FgvcLists, NamedSource, Split
+from susx.config.types import repeats
 from susx.core.errors import InputError, listing
 from susx.core.files import read_json
 from susx.datasets.naming import class_indices
@@ -70,7 +72,7 @@ def fgvc_lists(
     """
     path = base / source.splits[split]
     rows = []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(io.StringIO(_text(path), newline=None), start=1):
         match line.split(maxsplit=1):
             case [identifier, name]:
                 rows.append((identifier, name.strip()))
@@ -91,14 +93,21 @@ def csv_lists(
         InputError: if the file is missing or broken, or a name is that of no class.
     """
     path = base / source.splits[split]
-    reader = csv.DictReader(_text(path).splitlines(), strict=True)
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
     try:
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise InputError(f"{path}: after line {reader.line_num}: {error}") from None
     if missing := {"path", "label"} - set(reader.fieldnames or ()):
         raise InputError(f"{path}: the first line names no column {listing(sorted(missing))}")
+    if repeated := repeats(name for name in reader.fieldnames or () if name):
+        raise InputError(f"{path}: the first line names column {listing(repeated)} twice")
     for number, row in rows:
+        if any(extra := row.get(None, [])):
+            raise InputError(
+                f"{path}: line {number}: {listing(extra)} stands behind the last column of the "
+                "first line; put a value with commas in double quotes"
+            )
         if not row["path"] or not row["label"]:
             raise InputError(f"{path}: line {number}: lacks path or label")
     folder = path.parent if source.images is None else base / source.images
@@ -109,7 +118,7 @@ def csv_lists(
 def listed_images(path: str, folder: str) -> list[str]:
     """Files that a CSV file names, there or not; none where it cannot be read."""
     try:
-        rows = list(csv.DictReader(_text(Path(path)).splitlines()))
+        rows = list(csv.DictReader(io.StringIO(_text(Path(path)), newline="")))
     except (InputError, OSError, csv.Error):
         return []
     return [str(Path(folder, row["path"])) for row in rows if row.get("path")]
@@ -117,7 +126,7 @@ def listed_images(path: str, folder: str) -> list[str]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")  # breaks of lines as they are
     except FileNotFoundError:
         raise InputError(f"{path}: file not found") from None
     except UnicodeDecodeError:

@@ -323,11 +323,23 @@ def test_labels_of_a_csv_file_stay_text(tmp_path: Path) -> None:
         ('path,label\n"a.jpg,cat\n', "after line 1: unexpected end of data"),
         ("path,label\na.jpg,cat\na.jpg,dog\n", r'"a\.jpg" is listed twice'),
         ("path,label\n", "lists no images"),
+        ("path,label\na.jpg,cat, domestic\n", 'line 2: " domestic" stands behind the last column'),
+        ('path,label\n\n"a.jpg",cat,,dog\n', 'line 3: "", "dog" stands behind'),
+        ("path,path,label\na.jpg,b.jpg,cat\n", 'first line names column "path" twice'),
     ],
 )
 def test_bad_csv_file_is_named_with_its_line(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(InputError, match=rf"labels\.csv.*{problem}"):
         list_csv(tmp_path, text)
+
+
+@pytest.mark.parametrize("line", ["\n", "\r\n", "\r"])
+def test_breaks_of_lines_in_quotes_are_part_of_a_value(tmp_path: Path, line: str) -> None:
+    text = line.join(["path,label,note,,", '"a\nb\u2028.jpg",cat,"1\r\n2",,', "c.jpg,dog,,,,", ""])
+    (tmp_path / "labels.csv").write_bytes(text.encode())
+    place = locate(Images(test=str(tmp_path / "labels.csv")), None, "images")
+    found = list_split(place.settings("test"), PETS, "images.test")
+    assert {image.key: image.label for image in found.images} == {"a\nb\u2028.jpg": 0, "c.jpg": 1}
 
 
 def test_folders_and_csv_files_do_not_mix() -> None:
