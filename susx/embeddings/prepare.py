@@ -182,9 +182,7 @@ def opened(source: Source, draft: int | None = None, reading: Reading = PLAIN) -
         if isinstance(source, str | Path):
             return decode(stored_bytes(str(source)), draft, reading)
         require_bounded(source)
-        image = as_rgb(source, reading)
-        image.load()  # a file that PIL has opened is decoded when it is first asked
-        return image
+        return as_rgb(source, reading)
     except UnreadableImage:
         raise
     except (OSError, ValueError, SyntaxError) as error:

@@ -57,7 +57,6 @@ def decode(
             if draft is not None and min(image.size) >= draft:
                 image.draft(None, (draft, draft))
             require_bounded(image, any_shape)
-            image.load()
             return as_rgb(image, reading)
     except UnidentifiedImageError:
         raise UnreadableImage(why_not(data[:HEAD])) from None

@@ -26,6 +26,9 @@ WHOLE = {"AVIF": 6, "HEIF": 6, "WEBP": 12}
 SLOW = frozenset({"ppm", "ppm_plain"})
 """Pillow's decoders that are written in Python."""
 ORIENTATION = 0x0112  # of EXIF
+OF_PNG = {"L;2": 85, "L;4": 17, "RGB;16B": 2.0**-8}
+"""What Pillow multiplies levels by, but not the transparent one, by its name of a PNG's bits: up to
+8 bits from what the file has. Of 16 bits it keeps the upper 8."""
 
 
 class UnreadableImage(ValueError):
@@ -64,16 +67,34 @@ def as_rgb(image: Image, reading: Reading = PLAIN) -> Image:
     unsigned are black at 0 and white at 65,535, a PGM at its maxval, a TIFF at its bits per sample,
     or SMinSampleValue and SMaxSampleValue.
 
+    An image that is not decoded yet is so here; one that is has forgotten the bits of its file, by
+    which a transparent level of fewer than 8 bits, or of a colour of 16, is told.
+
     Raises:
         UnreadableImage: if levels have no declared range, or are no numbers.
+        Exception: of many kinds from Pillow, if the image cannot be decoded.
     """
-    levels = _range(image)
+    levels, factor = _range(image), _factor(image)
+    image.load()  # this turns a TIFF and takes the turn out of its EXIF
     if reading.upright:
         image = _turned(image)
     on_white = reading.white and _is_transparent(image)
     if image.mode == "RGB" and not on_white:
         return image
+    if on_white and factor != 1:
+        image = image.copy()  # what a caller gave stays as it is
+        image.info["transparency"] = _scaled(image.info["transparency"], factor)
     return _by_strips(image, levels, on_white)
+
+
+def _factor(image: Image) -> float:
+    """What the levels of an image that is not decoded yet will be multiplied by."""
+    tiles = getattr(image, "tile", None)
+    return OF_PNG.get(str(tiles[0][3]), 1) if tiles and image.format == "PNG" else 1
+
+
+def _scaled(level: Any, factor: float) -> Any:
+    return tuple(int(v * factor) for v in level) if isinstance(level, tuple) else level * factor
 
 
 def _by_strips(image: Image, levels: _Range | None, on_white: bool) -> Image:

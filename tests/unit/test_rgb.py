@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import tracemalloc
+import zlib
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,44 @@ def test_a_transparent_level_of_deep_grey_becomes_white() -> None:
     assert np.asarray(decode(data, reading=WHITE))[0, :, 0].tolist() == [0, 255, 117]
 
 
+def png_of_bits(bits: int, colour: int, row: bytes, transparent: bytes) -> bytes:
+    """One row of a PNG of so many bits per sample; `colour` is 0 for grey, 2 for RGB."""
+    width = 8 * len(row) // bits // (3 if colour else 1)
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", width, 1, bits, colour, 0, 0, 0),
+        b"tRNS": transparent,
+        b"IDAT": zlib.compress(b"\0" + row),
+        b"IEND": b"",
+    }
+    chunks = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts.items()
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_transparent_level_of_few_bits_becomes_white(bits: int, level: int) -> None:
+    most = 2**bits - 1
+    shown = [0, 1, *[most] * 6]
+    packed = int("".join(f"{value:0{bits}b}" for value in shown), 2).to_bytes(bits, "big")
+    data = png_of_bits(bits, 0, packed, struct.pack(">H", level))
+    expected = [255 if value == level else value * 255 // most for value in shown]
+    assert np.asarray(decode(data, reading=WHITE))[0, :, 0].tolist() == expected
+    image = Image.open(io.BytesIO(data))
+    said = image.info["transparency"]
+    assert np.asarray(opened(image, reading=WHITE))[0, :, 0].tolist() == expected
+    assert image.info["transparency"] == said
+
+
+def test_a_transparent_colour_of_sixteen_bits_becomes_white() -> None:
+    row = struct.pack(">6H", 300, 600, 900, 600, 600, 900)
+    data = png_of_bits(16, 2, row, struct.pack(">3H", 300, 600, 900))
+    assert np.asarray(decode(data, reading=WHITE))[0].tolist() == [[255, 255, 255], [2, 2, 3]]
+    assert np.asarray(decode(data))[0].tolist() == [[1, 2, 3], [2, 2, 3]]
+
+
 def test_an_encoder_of_transformers_is_given_white_grounds(tiny_clip: Path) -> None:
     image = transparent("RGBA")
     said = {"library": "transformers", "device": "cpu"}
@@ -313,8 +352,10 @@ def test_a_tiff_is_turned_once_by_pillow(compression: str | None, upright: bool)
     pixels[0, 0] = 255
     tags = {0x0112: 6}
     data = encoded(Image.fromarray(pixels), "TIFF", compression=compression, tiffinfo=tags)
-    image = decode(data, reading=Reading(upright=upright))
-    assert (image.size, image.getpixel((1, 0))) == ((2, 3), (255, 255, 255))
+    reading = Reading(upright=upright)
+    given = Image.open(io.BytesIO(data))
+    for image in (decode(data, reading=reading), opened(given, reading=reading)):
+        assert (image.size, image.getpixel((1, 0))) == ((2, 3), (255, 255, 255))
 
 
 def test_a_broken_exif_turns_nothing() -> None:
