@@ -15,7 +15,7 @@ from torch import Tensor
 
 from susx.classifier.calibration import probabilities
 from susx.classifier.meta import ClassifierMeta, class_manifest_of
-from susx.classifier.pictures import sources_of
+from susx.classifier.pictures import plain_array, sources_of
 from susx.core.compute import pick_device
 from susx.core.errors import InputError
 from susx.embeddings.cache import NORM_TOLERANCE, concatenate, disagreement, normalised
@@ -120,7 +120,8 @@ class Classifier:
             patches: (N, P, d) unit rows of patches, which `calip` needs.
 
         Raises:
-            InputError: if shapes or lengths are wrong, or something that is needed is missing.
+            InputError: if types, shapes or lengths are wrong, or something that is needed is
+                missing.
         """
         images = self._images(features, norms, patches)
         logits = self.logits(images)
@@ -143,9 +144,13 @@ class Classifier:
             threads: images decoded at the same time; one per processor if left out.
 
         Raises:
-            InputError: if the encoder cannot be loaded or is not the right one.
+            InputError: if the encoder cannot be loaded or is not the right one, or `batch_size` or
+                `threads` is below 1.
             TypeError: if something is no image.
         """
+        for name, number in (("batch_size", batch_size), ("threads", threads)):
+            if number is not None and number < 1:
+                raise InputError(f"{name} is {number}; give at least 1, or leave it out")
         sources = sources_of(images)
         settings, encoder = self.meta.encoder_settings, self.encoder
         wanted, reasons = "patches" in self.method.needs, list[str]()
@@ -188,30 +193,49 @@ class Classifier:
         Returns:
             Per image pairs of a support image's key and what it adds to the class's logit, the
             largest first; none for a method without such votes.
+
+        Raises:
+            InputError: if types, shapes or lengths are wrong, or a number is that of no class.
         """
         keys = self.meta.support_keys
         shown = self._images(features, None, None).features
         fitted = self.method.fit(self.context, self.meta.hyperparameters)
-        found = voters(fitted, shown, torch.from_numpy(classes), n)
+        wanted = plain_array(classes, "classes")
+        if wanted.shape != shown.shape[:1] or wanted.dtype.kind not in "iu":
+            raise InputError(
+                f"classes are {wanted.shape} of type {wanted.dtype}; give a whole number for each "
+                f"of the {len(shown)} features"
+            )
+        if beyond := sorted(set(wanted.tolist()) - set(range(len(self.classes)))):
+            raise InputError(
+                f"class {beyond[0]}, but classes are numbered from 0 to {len(self.classes) - 1}"
+            )
+        if n < 1:
+            raise InputError(f"n is {n}; give at least 1")
+        found = voters(fitted, shown, torch.from_numpy(wanted.astype(np.int64)), n)
         return [[(keys[i], vote) for i, vote in row] for row in found]
 
     def _images(self, features: Floats, norms: Floats | None, patches: Floats | None) -> Images:
         """Checked arrays as tensors."""
-        rows, dimension = np.asarray(features), self.context.text.shape[1]
+        rows, dimension = plain_array(features, "features"), self.context.text.shape[1]
         if rows.ndim != 2 or rows.shape[1] != dimension:
             raise InputError(f"features are {rows.shape}, expected (N, {dimension})")
-        if any(part is not None and len(part) != len(rows) for part in (norms, patches)):
+        given = {"norms": norms, "patches": patches}
+        beside = {name: plain_array(p, name) for name, p in given.items() if p is not None}
+        if any(part.shape[:1] != rows.shape[:1] for part in beside.values()):
             raise InputError(f"{len(rows)} features with another number of norms or patches")
+        for name, part in beside.items():
+            shape = (len(rows), *part.shape[1:2], dimension) if name == "patches" else (len(rows),)
+            if part.shape != shape or not np.isfinite(part).all():
+                raise InputError(f"{name} are {part.shape}, or not finite; expected {shape}")
         lengths = np.linalg.norm(rows.astype(np.float32), axis=1)
         if not (np.abs(lengths - 1) <= NORM_TOLERANCE.get(str(rows.dtype), 1e-4)).all():
             raise InputError("features are not unit rows; divide each by its length")
         device = self.context.text.device
-
-        def tensor(part: Floats | None) -> Tensor | None:
-            return None if part is None else torch.from_numpy(np.asarray(part)).to(device)
-
-        shown = torch.from_numpy(rows).float().to(device)
-        return Images(shown, tensor(norms), None if patches is None else torch.from_numpy(patches))
+        tensors = {name: torch.from_numpy(part) for name, part in beside.items()}
+        if "norms" in tensors:
+            tensors["norms"] = tensors["norms"].to(device)
+        return Images(torch.from_numpy(rows).float().to(device), **tensors)
 
 
 def on_device(context: Context, device: str) -> Context:

@@ -1,4 +1,4 @@
-"""What a caller gives as images, one or several, as sources that are decoded one by one."""
+"""What a caller gives: images, as sources that are decoded one by one, and numbers, as arrays."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from susx.core.errors import InputError
 from susx.manifests.tables import ImageRecord
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ TAKEN = (
     "paths, bytes of image files, PIL images, uint8 arrays (H, W) or (H, W, C), uint8 tensors "
     "(C, H, W), or a list of these"
 )
+NUMBERS = "give real numbers, dense, such as `features.float()` or `features.astype('float32')`"
 
 
 def sources_of(images: Any) -> list[Source]:
@@ -38,6 +42,27 @@ def sources_of(images: Any) -> list[Source]:
     if isinstance(images, list | tuple):
         return [_source(image, f"image {place}: ") for place, image in enumerate(images)]
     return [_source(images, "")]
+
+
+def plain_array(values: Any, name: str) -> NDArray[Any]:
+    """An array, a tensor or nested lists of numbers as an array that torch takes, in any shape.
+
+    Raises:
+        InputError: if it holds no numbers, complex ones, or ones that NumPy does not know.
+    """
+    if isinstance(values, Tensor):
+        if values.dtype == torch.bfloat16 or values.layout != torch.strided:
+            kind = f"{values.dtype}, {values.layout}".replace("torch.", "")
+            raise InputError(f"{name} are a tensor of {kind}; {NUMBERS}")
+        values = values.detach().cpu().resolve_neg().numpy()
+    try:
+        found = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} are no array ({error}); {NUMBERS}") from None
+    if found.dtype.kind not in "fiub":
+        raise InputError(f"{name} are of type {found.dtype}; {NUMBERS}")
+    native = np.float64 if found.dtype == np.longdouble else found.dtype.newbyteorder("=")
+    return np.ascontiguousarray(found, dtype=native)
 
 
 def _source(image: Any, place: str) -> Source:

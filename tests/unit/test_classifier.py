@@ -253,13 +253,75 @@ def test_methods_without_votes_of_single_images_have_no_voters(files: CacheFiles
         (np.ones(8, np.float32), r"expected \(N, 8\)"),
         (np.ones((2, 8), np.float32), "not unit rows"),
         (np.full((2, 8), np.nan, np.float32), "not unit rows"),
+        (np.eye(8, dtype=complex), "of type complex128; give real numbers"),
+        (np.eye(8).astype(object), "of type object; give real numbers"),
+        ([[1.0], [1.0, 2.0]], "features are no array"),
+        (torch.eye(8, dtype=torch.bfloat16), "a tensor of bfloat16, strided; give real"),
+        (torch.eye(8).to_sparse(), "a tensor of float32, sparse_coo; give real"),
     ],
 )
 def test_features_of_another_kind_are_refused(
-    files: CacheFiles, features: np.ndarray, problem: str
+    files: CacheFiles, features: Any, problem: str
 ) -> None:
     with pytest.raises(InputError, match=problem):
         classifier(files).predict_features(features)
+
+
+def test_features_may_lie_in_memory_in_any_way(files: CacheFiles) -> None:
+    made, rows = classifier(files), read_cache(files.images["test"]).features
+    _, expected = made.predict_features(rows)
+    ways: list[Any] = [
+        rows.astype(">f4"),
+        np.ascontiguousarray(rows[::-1])[::-1],
+        np.asfortranarray(rows),
+        torch.tensor(rows, requires_grad=True),
+        rows.tolist(),
+        rows.astype(np.longdouble),
+    ]
+    for way in ways:
+        assert made.predict_features(way).probabilities == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("beside", "problem"),
+    [
+        ({"norms": np.ones((2, 1))}, r"norms are \(2, 1\), or not finite; expected \(2,\)"),
+        ({"norms": np.array([1, np.nan])}, "or not finite"),
+        ({"norms": np.ones(3)}, "2 features with another number of norms"),
+        ({"norms": np.ones(2, complex)}, "norms are of type complex128"),
+        ({"patches": np.ones((2, 3, 7))}, r"patches are \(2, 3, 7\).*expected \(2, 3, 8\)"),
+        ({"patches": np.ones((2, 8))}, r"patches are \(2, 8\)"),
+    ],
+)
+def test_what_stands_beside_features_has_their_shape(
+    files: CacheFiles, beside: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(InputError, match=problem):
+        classifier(files).predict_features(np.eye(8)[:2], **beside)
+
+
+@pytest.mark.parametrize(
+    ("classes", "n", "problem"),
+    [
+        ([0, 99], 1, "class 99, but classes are numbered from 0 to"),
+        ([-1, 0], 1, "class -1, but classes are numbered from 0 to"),
+        ([0], 1, "give a whole number for each of the 2 features"),
+        ([0.5, 1.0], 1, r"classes are \(2,\) of type float64; give a whole number"),
+        ([0, 1], -1, "n is -1; give at least 1"),
+    ],
+)
+def test_voters_for_what_is_no_class_are_refused(
+    files: CacheFiles, classes: Any, n: int, problem: str
+) -> None:
+    with pytest.raises(InputError, match=problem):
+        classifier(files).voters(np.eye(8)[:2], classes, n)
+
+
+@pytest.mark.parametrize("numbers", [{"batch_size": -1}, {"batch_size": 0}, {"threads": -1}])
+def test_numbers_below_one_are_refused(files: CacheFiles, numbers: dict[str, int]) -> None:
+    ((name, number),) = numbers.items()
+    with pytest.raises(InputError, match=f"{name} is {number}; give at least 1"):
+        classifier(files).predict([], **numbers)
 
 
 @pytest.mark.parametrize(("method", "what"), [("dn", "lengths"), ("calip", "patch embeddings")])
