@@ -50,7 +50,13 @@ def _expanded(path: str) -> str:
         raise ValueError("is empty; name a file or folder, or leave the key out")
     if "://" in path:
         return path
-    found = os.path.expandvars(Path(path).expanduser() if path.startswith("~") else path)
+    try:
+        home = Path(path).expanduser() if path.startswith("~") else path
+    except RuntimeError:
+        raise ValueError(
+            f'"{path}": this computer knows no home folder of {path.partition("/")[0]}'
+        ) from None
+    found = os.path.expandvars(home)
     unknown = VARIABLE.search(found)
     if unknown and not Path(found).exists():
         raise ValueError(f'"{path}": the environment has no variable {unknown[1] or unknown[2]}')
@@ -64,6 +70,8 @@ FilePath = Annotated[str, AfterValidator(_expanded)]
 Template = Annotated[str, AfterValidator(_with_placeholder)]
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
+MOST_STEPS = 10_000
+"""Values of a grid's axis: 50 times the longest published one, and listed at once."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Names = Annotated[list[str], WithoutRepeats]
 
@@ -87,7 +95,7 @@ class Axis(Section):
 
     start: Finite = Field(description="First value.")
     stop: Finite = Field(description="Exclusive end, as in the published grids.")
-    steps: Positive = Field(description="Number of values.")
+    steps: Positive = Field(description="Number of values.", le=MOST_STEPS)
 
     @model_validator(mode="after")
     def _rises(self) -> Axis:

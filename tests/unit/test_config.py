@@ -374,6 +374,21 @@ def test_roots_that_cannot_be_are_refused(roots: dict[str, str], problem: str) -
     assert message({**MINIMAL, "roots": roots}).startswith(f"config.yaml: {problem}")
 
 
+def test_a_home_of_nobody_is_named() -> None:
+    problem = 'roots.cache: "~no.such.user/c": this computer knows no home folder of ~no.such.user'
+    roots = {"cache": "~no.such.user/c"}
+    assert message({**MINIMAL, "roots": roots}).startswith(f"config.yaml: {problem}")
+
+
+def test_steps_of_a_grid_are_bounded() -> None:
+    axis = {"start": 0.0, "stop": 1.0, "steps": 10_000}
+    evaluation = {**MINIMAL.get("evaluation", {}), "grid": {"tip-x": {"alpha": axis}}}
+    assert parse_config({**MINIMAL, "evaluation": evaluation})
+    axis["steps"] += 1
+    said = message({**MINIMAL, "evaluation": evaluation})
+    assert "evaluation.grid.tip-x.alpha.steps" in said and "10000" in said
+
+
 def test_home_and_variables_are_expanded_in_all_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/h")
     monkeypatch.setenv("SCRATCH", "/s")
