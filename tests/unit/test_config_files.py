@@ -183,6 +183,22 @@ def test_keys_that_are_merged_or_in_other_mappings_may_be_the_same(tmp_path: Pat
     assert load_yaml(tmp_path / "a.yaml") == yaml.safe_load(text)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("true", "TRUE"), ("1", "0x1"), ("null", "~"), ("1", "1.0"), ("no", "off"), ('"a"', "a")],
+)
+def test_keys_that_mean_the_same_are_told_however_they_are_spelt(
+    tmp_path: Path, one: str, other: str
+) -> None:
+    (tmp_path / "a.yaml").write_text(f"x: {{}}\ny:\n  {one}: 1\n  {other}: 2\n")
+    with pytest.raises(InputError, match=r'a\.yaml: line 4: key ".+" stands there twice, .*line 3'):
+        load_yaml(tmp_path / "a.yaml")
+    different = f"'{one}' : 1\n{other}x : 2\n" if '"' not in one else "'1': 1\n1: 2\n"
+    (tmp_path / "a.yaml").write_text(different)
+    assert load_yaml(tmp_path / "a.yaml") == yaml.safe_load(different)
+    assert len(load_yaml(tmp_path / "a.yaml")) == 2
+
+
 def test_a_key_that_stands_twice_is_named_wherever_it_is(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("datasets: {a: 1}\nx:\n- {b: 1,\n   'b': 2}\n")
     match = r'a\.yaml: line 4: key "b" stands there twice, first in line 3; only one .*join the two'
