@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,10 @@ from susx.manifests.tables import ImageRecord, SupportRecord, Table
 FORMAT = "susx-classes-1"
 MAX_NAME = 500
 MAX_SLUG = 80
+OF_JSON = re.compile(r"""\[\s*["'].*["']\s*,?\s*\]|\{\s*["'].*\}""", re.DOTALL)
+QUOTED = re.compile(r"""(["']).*\1,?""")
+NUMBERED = re.compile(r"([0-9]{1,6})[,;:\t].*"), re.compile(r".*[,;:\t]\s*([0-9]{1,6})")
+"""Columns with the number of a class, up to a million of them, before or behind its name."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +189,8 @@ def read_class_list(path: str | Path) -> list[str]:
     There are no comments: a line that begins with `#` is an error rather than a class of that name.
 
     Raises:
-        InputError: if the file is missing, is not UTF-8, or a line begins with `#`.
+        InputError: if the file is missing, is not UTF-8, is plainly of another format, or a line
+            begins with `#`.
     """
     try:
         text = Path(path).read_text("utf-8-sig")
@@ -201,7 +207,31 @@ def read_class_list(path: str | Path) -> list[str]:
                 f"{path}: line {number} begins with #, but a class list has no comments; remove "
                 "it, or list the names under `classes` in the configuration if it is one"
             )
+    if form := _other_form(text.strip(), [line.strip() for line in lines]):
+        raise InputError(
+            f"{path}: {form}; write one class name per line and nothing else, or list the names "
+            "under `classes` in the configuration if they are so"
+        )
     return lines
+
+
+def _other_form(text: str, lines: Sequence[str]) -> str:
+    """What a class list is instead; empty if names may well be written so."""
+    if OF_JSON.fullmatch(text):
+        return "a list or mapping as of JSON"
+    if lines and all(line.startswith("- ") for line in lines):
+        return "every line begins with a dash, as in a list of YAML"
+    if lines and all(QUOTED.fullmatch(line) for line in lines):
+        return "every line is in quotes"
+    for pattern in NUMBERED:
+        found = [pattern.fullmatch(line) for line in lines]
+        numbers = [int(match[1]) for match in found if match]
+        if len(numbers) >= max(2, len(lines) - 1) and numbers in (  # a first line may name columns
+            list(range(len(numbers))),
+            list(range(1, len(numbers) + 1)),
+        ):
+            return "lines number the classes, as in a table"
+    return ""
 
 
 def embedded_records(table: Table) -> list[Any]:

@@ -367,3 +367,40 @@ def test_a_class_list_has_no_comments(tmp_path: Path, line: str) -> None:
     match = r"classes\.txt: line 2 begins with #, but a class list has no comments; remove it, or"
     with pytest.raises(InputError, match=match):
         read_class_list(tmp_path / "classes.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('["cat", "dog"]\n', "a list or mapping as of JSON"),
+        ("[\n  'cat',\n  'dog',\n]\n", "a list or mapping as of JSON"),
+        ('{"0": "cat", "1": "dog"}', "a list or mapping as of JSON"),
+        ("- cat\n- dog\n", "begins with a dash"),
+        ("'cat'\n\"dog\"\n", "every line is in quotes"),
+        ('"cat",\n"dog"\n', "every line is in quotes"),
+        ("0,cat\n1,dog\n", "lines number the classes"),
+        ("id;name\n1;cat\n2;dog\n", "lines number the classes"),
+        ("cat\t0\ndog\t1\n", "lines number the classes"),
+    ],
+)
+def test_lists_of_another_format_are_refused(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "classes.txt").write_text(text)
+    with pytest.raises(InputError, match=rf"classes\.txt: .*{problem}.*; write one class name per"):
+        read_class_list(tmp_path / "classes.txt")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["1,2-dichloroethane", "1,3-butadiene"],
+        ["- cat", "dog"],
+        ['"cat"', "dog"],
+        ["1 dot", "2 dots"],
+        ["001.Albatross", "002.Auklet"],
+        ["[cat]", "{dog}"],
+        ["Mambo No, 5", "Chanel No, 5"],
+    ],
+)
+def test_names_that_look_odd_one_by_one_are_names(tmp_path: Path, names: list[str]) -> None:
+    (tmp_path / "classes.txt").write_text("\n".join(names))
+    assert read_class_list(tmp_path / "classes.txt") == names
