@@ -26,6 +26,7 @@ from susx.manifests.classes import ClassManifest, read_class_list
 DIGITS = re.compile(rb"\s*-?[0-9]{1,100}\s*")
 IN_TAR = re.compile(r"(.+)#(\d+)-(\d+)")
 IN_PARQUET = re.compile(r"(.+\.parquet)#(.+):(\d+)")
+ONLY_PATH = "a path in place of the image's bytes"
 
 Meaning = Mapping[str, int] | Sequence[int]
 """Class index by name or by number."""
@@ -95,6 +96,7 @@ def parquet_shards(
             if missing := [n for n in (source.image, source.label) if n not in schema.names]:
                 has = listing(schema.names)
                 raise InputError(f"{path}: no column {listing(missing)} (has {has})")
+            _require_images(path, source.image, schema.field(source.image).type)
             labels = _labels(path, source.label, schema)
         except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise InputError(f"{path}: not a readable Parquet file ({error})") from None
@@ -110,6 +112,19 @@ def parquet_shards(
             key = f"{folder}/{row:07d}"
             images.append(Listed(key, f"{path}#{source.image}:{row}", label))
     return _listing(images, base, classes)
+
+
+def _require_images(path: Path, column: str, kind: Any) -> None:
+    import pyarrow as pa
+
+    inner = kind
+    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        inner = kind.field("bytes").type
+    if not (pa.types.is_binary(inner) or pa.types.is_large_binary(inner)):
+        raise InputError(
+            f'{path}: column "{column}" holds {kind}, not image bytes; write the bytes of the '
+            "image files into it, as the datasets library does, or name another column"
+        )
 
 
 def _labels(path: Path, column: str, schema: Any) -> list[Any]:
@@ -184,6 +199,8 @@ def _parquet_image(path: str, column: str, row: int) -> bytes:
                 values = _column(path, state.st_mtime_ns, state.st_size, group, column)
                 value = values[row - first].as_py()
                 data = value.get("bytes") if isinstance(value, dict) else value
+                if data is None and isinstance(value, dict) and value.get("path"):
+                    raise OSError(errno.ENODATA, ONLY_PATH)
                 return data if isinstance(data, bytes) else b""
     except (KeyError, pa.ArrowException) as error:
         raise InputError(f"{path}: not a readable Parquet file ({error})") from None

@@ -153,6 +153,13 @@ def test_labels_of_parquet_are_what_they_mean(tmp_path: Path, labels: list[Any])
     ("rows", "names", "problem"),
     [
         ({"img": [RED], "label": [0]}, None, r'no column "image" \(has "img", "label"\)'),
+        ({"image": ["iVBORw0KGgo="], "label": [0]}, None, 'column "image" holds string, not image'),
+        ({"image": [[RED]], "label": [0]}, None, 'column "image" holds list<.*binary>, not image'),
+        (
+            {"image": [{"path": "a.png"}], "label": [0]},
+            None,
+            'column "image" holds struct<path: st',
+        ),
         ({"image": [RED], "label": [5]}, None, "row 0: label: label 5, but there are 2 classes"),
         ({"image": [RED], "label": [None]}, None, "row 0: label: None is no label"),
         ({"image": [RED], "label": [0.9]}, None, r"row 0: label: 0\.9 is no label"),
@@ -167,6 +174,13 @@ def test_bad_parquet_is_named(
     write_parquet(tmp_path / "0.parquet", rows, names)
     with pytest.raises(InputError, match=rf"0\.parquet: {problem}"):
         pets_of(tmp_path, "parquet", "*.parquet")
+
+
+def test_rows_with_a_path_in_place_of_bytes_say_so(tmp_path: Path) -> None:
+    images = [{"bytes": RED, "path": "a.png"}, {"bytes": None, "path": "b.png"}]
+    write_parquet(tmp_path / "0.parquet", {"image": images, "label": [0, 1]})
+    table = pets_of(tmp_path, "parquet", "*.parquet")
+    assert list(reasons(table).values()) == ["a path in place of the image's bytes"]
 
 
 def test_broken_parquet_is_named(tmp_path: Path) -> None:
