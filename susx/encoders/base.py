@@ -16,11 +16,13 @@ from torch import Tensor
 
 from susx.config.encoders import Encoder as Settings
 from susx.core.compute import pick_device
+from susx.core.errors import InputError
 from susx.encoders.texts import cleaned
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+FIRST = 1024  # weights that nearly always tell, to spare a look at all of them
 Tokens = Mapping[str, Tensor]
 
 
@@ -45,6 +47,28 @@ class Traits:
     transparency: Literal["dropped", "white"] = "dropped"
 
 
+def require_fractions(model: torch.nn.Module, name: str) -> None:
+    """Make sure that no matrix of weights holds whole numbers only, as quantised ones do.
+
+    Libraries read those of int8 as they stand, without the scale that they are to be multiplied by.
+
+    Raises:
+        InputError: if one does.
+    """
+    for key, weight in model.named_parameters():
+        if weight.ndim < 2 or not _is_whole(weight.flatten()[:FIRST]) or not _is_whole(weight):
+            continue
+        if weight.count_nonzero():
+            raise InputError(
+                f"encoder model {name}: its weights {key} are whole numbers, as quantised ones "
+                "are, whose scale is not read; give weights of a floating type"
+            )
+
+
+def _is_whole(values: Tensor) -> bool:
+    return bool((values == values.round()).all())
+
+
 class TorchEncoder(ABC):
     """An encoder whose towers are torch modules; a library says how they are called.
 
@@ -52,6 +76,7 @@ class TorchEncoder(ABC):
     """
 
     def __init__(self, settings: Settings, model: Any, traits: Traits) -> None:
+        require_fractions(model, settings.model)
         self.name = settings.model
         self.dim = traits.dim
         self.image_size = traits.image_size

@@ -195,6 +195,35 @@ def test_image_std_of_zero_is_refused(checkpoint: Path) -> None:
         load(checkpoint)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image_mean": [123.0, 116.0, 103.0]},
+        {"image_mean": [123.0, 116.0, 103.0], "image_std": [58.0, 57.0, 57.0]},
+        {"do_rescale": False},
+    ],
+)
+def test_levels_of_another_range_are_refused(checkpoint: Path, changes: dict[str, object]) -> None:
+    edit(checkpoint / "preprocessor_config.json", **changes)
+    with pytest.raises(InputError, match=r"clip: its preprocessing turns black to white into"):
+        load(checkpoint)
+
+
+def test_levels_that_are_normalised_without_division_are_taken(checkpoint: Path) -> None:
+    stated = {"image_mean": [123.0, 116.0, 103.0], "image_std": [58.0, 57.0, 57.0]}
+    edit(checkpoint / "preprocessor_config.json", do_rescale=False, **stated)
+    assert load(checkpoint).dim == PROJECTION
+
+
+def test_weights_of_whole_numbers_are_refused(checkpoint: Path) -> None:
+    weights = load_file(checkpoint / "model.safetensors")
+    key = "visual_projection.weight"
+    weights[key] = (weights[key] * 100).to(torch.int8)
+    save_file(weights, checkpoint / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=rf"clip: its weights {key} are whole numbers, as quant"):
+        load(checkpoint)
+
+
 def test_size_of_another_checkpoint_is_refused(checkpoint: Path) -> None:
     size = {"height": 64, "width": 64}
     edit(checkpoint / "preprocessor_config.json", crop_size=size, size={"shortest_edge": 64})
