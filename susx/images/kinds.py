@@ -28,6 +28,7 @@ TEXTS = frozenset(
     for suffix in ("csv", "htm", "html", "json", "jsonl", "md", "tsv", "txt", "xml", "yaml", "yml")
 )
 """Of files that lie beside images by the million, and are not opened to see that they are none."""
+MACOS = "__MACOSX"
 HEAD = 32
 """Bytes of a file that tell what it is: the longest mark, BMP's, ends before the 19th."""
 HEIC = "HEIC"
@@ -129,11 +130,17 @@ def _begins(path: str) -> bool:
 def visible_folders(root: Path) -> list[str]:
     """Sorted names of the folders in `root` that are not hidden, and of links to such.
 
+    That of macOS in zip files holds no files of anyone's.
+
     Raises:
         InputError: if `root` cannot be listed.
     """
     try:
         with os.scandir(root) as entries:
-            return sorted(e.name for e in entries if is_folder(e) and not is_hidden(e.name))
+            return sorted(
+                e.name
+                for e in entries
+                if is_folder(e) and not is_hidden(e.name) and e.name != MACOS
+            )
     except OSError as error:
         raise InputError(f"{root}: {UNLISTABLE.format(error.strerror)}") from None

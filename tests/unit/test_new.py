@@ -117,6 +117,37 @@ def test_subfolders_name_the_classes_in_a_file(place: Path) -> None:
     assert written("pets.yaml").datasets["pets"].classes == "pets.classes.txt"
 
 
+def test_folders_of_splits_are_no_classes(place: Path) -> None:
+    for split in ("train", "Val", "test"):
+        write_class_folders(place / f"data/pets/{split}", ["cat", "dog"], 1)
+    write_class_folders(place / "data/__MACOSX", ["cat"], 1)
+    said = new("pets", "--images", "data")
+    assert "data: holds only data/pets, whose subfolders are taken" in said
+    assert "splits: Val for validation, test for test, train for train" in said
+    assert read_class_list("pets.classes.txt") == ["cat", "dog"]
+    images = written("pets.yaml").datasets["pets"].images
+    assert images and (images.test, images.validation, images.train) == (
+        "data/pets/test", "data/pets/Val", "data/pets/train"
+    )  # fmt: skip
+    shutil.rmtree(place / "data/pets/test")
+    said = new("pets", "--images", "data", "--force", code=2)
+    assert '"Val", "train" are splits, of which one must be `test`' in " ".join(said.split())
+
+
+def test_classes_may_be_called_as_splits_are(place: Path) -> None:
+    write_class_folders(place / "kinds", ["test", "train"], 1)
+    new("pets", "--images", "kinds")
+    assert read_class_list("pets.classes.txt") == ["test", "train"]
+
+
+def test_folders_whose_names_make_no_class_list_are_told(place: Path) -> None:
+    write_class_folders(place / "odd", ["- cat", "- dog"], 1)
+    before = files(place)
+    said = " ".join(new("pets", "--images", "odd", code=2).split())
+    assert "pets.classes.txt: the folders' names make no class list (every line begins" in said
+    assert files(place) == before
+
+
 @pytest.mark.parametrize("options", [[], ["--unlabelled"]], ids=["found", "said"])
 def test_other_folders_are_unlabelled(place: Path, options: list[str]) -> None:
     folder = "photos" if options else "photos/zebra"

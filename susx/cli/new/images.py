@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from susx.config.datasets import Images
-from susx.core.errors import InputError
+from susx.core.errors import InputError, listing
 from susx.core.plain import well_formed
 from susx.datasets.sources import list_split, locate
 from susx.images.kinds import SUFFIXES, visible_folders
 from susx.images.listing import list_images, unlabelled_images
 from susx.manifests.classes import ClassManifest, class_manifest, read_class_list
+
+SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""Splits of the configuration by the names of folders that usually hold them."""
 
 
 @dataclass(frozen=True)
@@ -61,25 +68,70 @@ def look(
     """
     for path in filter(None, (images, validation, classes)):
         existing(path)
-    names = read_class_list(classes) if classes else _subfolder_names(images)
+    listed = read_class_list(classes) if classes else []
+    remarks: list[str] = []
+    splits: dict[str, str] = {}
+    known = class_manifest(listed, str(classes)) if classes else None
+    at_once = known is not None and images.is_dir() and _class_folders(images, known)
+    if not unlabelled and images.is_dir() and not at_once:
+        images = _inside(images, remarks)
+        images, splits = _splits(images, remarks)
+    names = listed if classes else _subfolder_names(images)
     manifest = class_manifest(names, str(classes or images))
-    remarks = []
     if not unlabelled and images.is_dir() and not _class_folders(images, manifest):
         unlabelled = True
         remarks.append(f"{images}: no subfolder is named by a class; taken as unlabelled")
     if unlabelled and not images.is_dir():
         raise InputError(f"{images}: a file; unlabelled images are given as a folder")
-    section = {"unlabelled" if unlabelled else "test": str(images)}
+    section = {**splits, "unlabelled" if unlabelled else "test": str(images)}
     if validation:
         section["validation"] = str(validation)
     return Found(manifest, section, remarks, named=classes is None)
+
+
+def _inside(images: Path, remarks: list[str]) -> Path:
+    """The folder of folders with images: archives often unpack to one folder around it."""
+    inner = images
+    while len(names := _with_images(inner)) == 1 and _only_folders(inner / names[0]):
+        inner = inner / names[0]
+    if inner != images:
+        remarks.append(f"{images}: holds only {inner}, whose subfolders are taken")
+    return inner
+
+
+def _splits(images: Path, remarks: list[str]) -> tuple[Path, dict[str, str]]:
+    """Folder of the test images, and of other splits by key, if the subfolders are splits."""
+    folders = {name: visible_folders(images / name) for name in visible_folders(images)}
+    kinds = Counter(SPLITS.get(name.lower(), "") for name in folders)
+    same = len({tuple(inside) for inside in folders.values()}) == 1 and all(folders.values())
+    if len(folders) < 2 or not same or kinds[""]:
+        return images, {}
+    if "test" not in kinds or max(kinds.values()) > 1:
+        raise InputError(
+            f"{images}: its subfolders {listing(folders)} are splits, of which one must be `test`; "
+            "name the folder of one with --images, and of another with --validation"
+        )
+    found = {SPLITS[name.lower()]: images / name for name in folders}
+    said = ", ".join(f"{folder.name} for {split}" for split, folder in found.items())
+    remarks.append(f"{images}: its subfolders are splits: {said}")
+    test = found.pop("test")
+    return test, {split: str(folder) for split, folder in found.items()}
+
+
+def _with_images(folder: Path) -> list[str]:
+    return [n for n in visible_folders(folder) if next(list_images(folder / n), None)]
+
+
+def _only_folders(folder: Path) -> bool:
+    """Whether images lie in subfolders, and none beside these."""
+    return bool(_with_images(folder)) and all(p.parent != folder for p in list_images(folder))
 
 
 def _subfolder_names(images: Path) -> list[str]:
     advice = "give --classes, a text file with one class name per line"
     if not images.is_dir():
         raise InputError(f"{images}: a file names no classes by folders; {advice}")
-    names = [n for n in visible_folders(images) if next(list_images(images / n), None)]
+    names = _with_images(images)
     if not names:
         raise InputError(f"{images}: no subfolders with images that could name classes; {advice}")
     return names

@@ -15,6 +15,7 @@ from susx.config.schema import Config
 from susx.core.errors import InputError, listing
 from susx.core.files import atomic
 from susx.core.yaml_files import load_yaml, merged
+from susx.manifests.classes import class_manifest, read_class_list
 
 BASE = "config.yaml"
 SHOWN = 20
@@ -56,7 +57,7 @@ def write(wishes: Wishes, found: Found, target: Path, force: bool = False) -> It
         yield from _counts(split, str(getattr(images, split)), numbers)
     yield from _models(wishes, sections.get("supports", {}))
     if named:
-        _save(named, "".join(f"{name}\n" for name in found.classes.names))
+        _save_names(named, found.classes.names)
         yield f"wrote {named}: names of the folders, in label order"
     _save(target, as_yaml(sections))
     yield f"wrote {target}"
@@ -76,6 +77,22 @@ def _base() -> Mapping[str, object]:
 def _save(path: Path, text: str) -> None:
     with atomic(path) as temporary:
         temporary.write_text(text, "utf-8")
+
+
+def _save_names(path: Path, names: list[str]) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text("".join(f"{name}\n" for name in names), "utf-8")
+        try:
+            again = class_manifest(read_class_list(temporary), str(path)).names
+        except InputError as error:
+            again, reason = [], str(error).removeprefix(f"{temporary}: ")
+        else:
+            reason = "they are read as others"
+        if again != names:
+            raise InputError(
+                f"{path}: the folders' names make no class list ({reason}); rename the folders, or "
+                "list the names under `classes` of a configuration"
+            )
 
 
 def _counts(split: str, place: str, numbers: Mapping[str, int]) -> Iterator[str]:
