@@ -30,7 +30,7 @@ def show(path: str | Path, rows: int = ROWS, console: Console | None = None) -> 
     Raises:
         InputError: if the file is none of the pipeline, or broken.
     """
-    from susx.cli.show_intermediate import OTHERS
+    from susx.cli.show_intermediate import OTHERS, other_kind
 
     file, console = Path(path), console or Console(stderr=True)
     kinds = {
@@ -41,8 +41,8 @@ def show(path: str | Path, rows: int = ROWS, console: Console | None = None) -> 
     }
     if not file.is_file():
         raise InputError(f"{path}: {'a folder' if file.is_dir() else 'file not found'}")
-    if file.suffix in OTHERS:
-        console.print(f"{escape(file.name)}: {OTHERS[file.suffix]}")
+    if other := other_kind(file):
+        console.print(f"{escape(file.name)}: {other}")
         return
     if file.suffix not in kinds:
         raise InputError(f"{path}: none of the pipeline's files, {listing([*kinds, *OTHERS], 9)}")

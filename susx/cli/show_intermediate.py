@@ -36,11 +36,30 @@ OTHERS = {
     ".csv": "a table of susx or of others, as text",
     ".html": "a page; open it with a browser",
     ".log": "the log of a job, as text",
+    ".png": "a figure or another image; open it with a viewer of images",
     ".svg": "a figure; open it with a browser",
     ".tar": "images; the manifest of the same folder lists them",
     ".tsv": "what a job took, measured by Snakemake, as text",
 }
 """Files that other programs show, by suffix."""
+
+POOL_TAR = "a tar that no manifest lies beside, such as one of a pool; `tar -tf` lists it"
+OWN_FOLDERS = {
+    "meanings": "hash of an artifact's content, by which what follows from it is looked up",
+    "memory": "what is remembered of inputs, to read none twice; it is made again if it is deleted",
+}
+"""What the pipeline keeps for itself in the folder `work`, by folder."""
+
+
+def other_kind(path: Path) -> str:
+    """What a file is that is no table, result or artifact to be read; empty if it may be one."""
+    for folder in path.absolute().parents:
+        if folder.name in OWN_FOLDERS and (folder.parent / "memory").is_dir():
+            return OWN_FOLDERS[folder.name]
+    is_ours = path.name == "images.tar" or (path.parent / "manifest.parquet").exists()
+    if path.suffix == ".tar" and not is_ours:
+        return POOL_TAR
+    return OTHERS.get(path.suffix, "")
 
 
 def json_facts(path: Path, data: Any) -> Facts:

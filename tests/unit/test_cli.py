@@ -4,6 +4,7 @@ import csv
 import importlib
 import io
 import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -164,6 +165,32 @@ def test_what_lies_between_the_stages_is_shown(folder: Path, tmp_path: Path) -> 
     assert "evaluation of one encoder" in show(str(tmp_path / "clip.json"))
     write_checked(tmp_path / "notes.json", {"a.jpg": "00"})
     assert "notes of susx" in show(str(tmp_path / "notes.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("work/meanings/cache/clip/pets/images-test.h5", "hash of an artifact's content"),
+        ("work/meanings/.runs", "hash of an artifact's content"),
+        ("work/memory/runs", "what is remembered of inputs"),
+        ("work/memory/folders/00.parquet", "what is remembered of inputs"),
+        ("results/pets/figures/gap.png", "a figure or another image"),
+        ("results/pets/figures/gap.svg", "a figure; open"),
+        ("pool/000.tar", "a tar that no manifest lies beside"),
+        ("work/pets/support/lc/images.tar", "the manifest of the same folder lists them"),
+    ],
+)
+def test_files_that_hold_no_table_are_named(tmp_path: Path, name: str, said: str) -> None:
+    for path in (name, "work/memory/runs", "work/pets/support/lc/manifest.parquet"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("00")
+    assert said in " ".join(show(str(tmp_path / name)).split())
+
+
+def test_folders_of_others_are_no_folders_of_the_pipeline(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "meanings").mkdir()
+    shutil.copy(folder / "classes.json", tmp_path / "meanings")
+    assert "class manifest" in show(str(tmp_path / "meanings/classes.json"))
 
 
 @pytest.mark.parametrize(
