@@ -9,22 +9,25 @@ from __future__ import annotations
 FIRST = (
     *("class_manifest", "download_dataset", "prompts", "synthesise"),
     *("import_classes", "import_images", "import_text", "import_support"),
-    *("predict", "search_index"),
+    "search_index",
 )
 SECOND = (
     *("describe_classes", "search_shard"),
-    *("join_chunks", "search_embeddings", "query_service"),
+    *("join_chunks", "search_embeddings", "query_service", "predict"),
     *("evaluate", "collate", "export_classifier", "analyse", "summary", "embed_text"),
 )
 THIRD = (
-    *("image_manifest", "list_unlabelled", "draw_support", "select_support"),
-    *("embed_images", "embed_patches", "embed_support", "report"),
-    *("join_descriptions", "match_captions"),
+    *("list_unlabelled", "draw_support", "select_support"),
+    *("report", "join_descriptions", "match_captions"),
 )
-FOURTH = ("download_support", "embed_shard")
+FOURTH = (
+    *("download_support", "image_manifest"),
+    *("embed_images", "embed_patches", "embed_support"),
+)
+FIFTH = ("embed_shard",)
 STAGES = {
     stage: version
-    for version, stages in enumerate((FIRST, SECOND, THIRD, FOURTH), start=1)
+    for version, stages in enumerate((FIRST, SECOND, THIRD, FOURTH, FIFTH), start=1)
     for stage in stages
 }
 """Version of every stage, by the name of its rule."""
