@@ -12,16 +12,16 @@ FIRST = (
     *("predict", "search_index"),
 )
 SECOND = (
-    *("describe_classes", "search_shard"),
+    *("search_shard"),
     *("join_chunks", "search_embeddings", "query_service"),
     *("evaluate", "collate", "export_classifier", "analyse", "summary", "embed_text"),
 )
 THIRD = (
     *("image_manifest", "list_unlabelled", "draw_support", "select_support"),
     *("embed_images", "embed_patches", "embed_support", "report"),
-    *("join_descriptions", "match_captions"),
+    *("describe_classes"),
 )
-FOURTH = ("download_support", "embed_shard")
+FOURTH = ("download_support", "embed_shard", "join_descriptions", "match_captions")
 STAGES = {
     stage: version
     for version, stages in enumerate((FIRST, SECOND, THIRD, FOURTH), start=1)
