@@ -32,6 +32,13 @@ OFFER = re.compile(
     r"|based on your\b|answer (?:in|with)\b",  # the last: our own instruction, repeated
     re.IGNORECASE,
 )
+FILLER = re.compile(
+    r"n/?a|none|nil|nothing(?: else)?|not applicable|unknown|et ?c|et cetera|(?:to be )?continued"
+    r"|(?:and )?(?:(?:so )?(?:many|much) )?more|and (?:others|so on|so forth)"
+    r"|(?:the )?same(?: as (?:above|before))?|(?:see|as) above|ditto",
+    re.IGNORECASE,
+)
+"""Items of lists that say nothing."""
 LABEL = re.compile(
     rf"(?:(?:(?:my|the|final|visual|brief|detailed|concise|photo|image|one-sentence|short)\s){{0,3}}"
     rf"(?:answer|response|reply|output|title"

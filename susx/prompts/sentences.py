@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from susx.prompts.chatter import (
+    FILLER,
     REFUSAL,
     first_turn,
     is_offer,
@@ -137,7 +138,7 @@ def descriptor(item: str, name: str) -> str:
     """
     cleaned = _clean(item.rstrip(",; "))
     phrase = without_relative(cleaned.rstrip(".,;: "))
-    if not re.search(r"\w", phrase):
+    if not re.search(r"\w", phrase) or FILLER.fullmatch(phrase.strip("()[]-–—…. ")):
         raise Unusable("empty")
     if cleaned.endswith(":"):
         raise Unusable("heading")
