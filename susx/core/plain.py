@@ -22,6 +22,10 @@ SHORTEST_SECRET = 8
 LONGEST_CAPTION = 10_000
 """Characters of a caption that are kept: as many as of a reply of a language model."""
 
+GARBLED = "\ufffd"
+"""What stands for bytes that are no UTF-8."""
+GARBLED_CAPTIONS = "%d captions are no UTF-8 as a whole; U+FFFD stands for the rest of them"
+
 
 def visible(text: str, keep: str = "\n\t") -> str:
     """Write control, bidirectional and zero-width characters as escapes, except those of `keep`."""
