@@ -13,7 +13,7 @@ INVISIBLE = re.compile(
 
 USER = re.compile(r"(?<=://)[^/\s@]+@")
 SIGNATURE = re.compile(
-    r"([?&][^=&\s]*(?:sig|token|key|secret|password|credential)[^=&\s]*=)[^&\s\"'<>);,]+",
+    r"([?&;][^=&;\s]*(?:sig|token|key|secret|password|credential)[^=&\s]*=)[^&\s\"'<>);,]+",
     re.IGNORECASE,
 )
 BEARER = re.compile(r"(\bbearer\s+)[\w.~+/=-]{8,}|\b(?:hf_|sk-)[\w-]{16,}", re.IGNORECASE)
