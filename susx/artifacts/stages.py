@@ -12,14 +12,12 @@ FIRST = (
     *("predict", "search_index"),
 )
 SECOND = (
-    *("search_shard"),
-    *("join_chunks", "search_embeddings", "query_service"),
+    *("search_shard", "join_chunks", "search_embeddings", "query_service"),
     *("evaluate", "collate", "export_classifier", "analyse", "summary", "embed_text"),
 )
 THIRD = (
     *("image_manifest", "list_unlabelled", "draw_support", "select_support"),
-    *("embed_images", "embed_patches", "embed_support", "report"),
-    *("describe_classes"),
+    *("embed_images", "embed_patches", "embed_support", "report", "describe_classes"),
 )
 FOURTH = ("download_support", "embed_shard", "join_descriptions", "match_captions")
 STAGES = {
