@@ -121,6 +121,7 @@ def _replies(folder: Path) -> Path:
         "text": "It has two long legs and a short tail.",
         "finished": True,
         "malformed": False,
+        "withheld": False,
     }
     values = {
         "format": REPLIES_FORMAT,

@@ -32,7 +32,11 @@ class Pool(Section):
     )
     shards: Positive = Field(8, description="How many shards a `folder` is cut into.")
     image_column: str = Field("image", description="Parquet column of encoded image bytes.")
-    caption_column: str = Field("caption", description="Parquet column of captions, if any.")
+    caption_column: str = Field(
+        "caption",
+        description="Parquet column of captions, if any; by default also the only one called "
+        "`text` or `TEXT`.",
+    )
     metadata_columns: Annotated[list[str], WithoutRepeats] = Field(
         METADATA_COLUMNS,
         description="Parquet columns, or keys of the JSON beside an image of a tar, that the "

@@ -7,8 +7,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from susx.core.plain import SIGNATURE
+
 ADDRESS = re.compile(r"(?:(?<=::)|\b)[a-z][a-z0-9+.-]*://\S*?(?=::[a-z]|\s|$)", re.IGNORECASE)
 """An address; fsspec chains several with `::`."""
+
+KEY = re.compile(
+    r"\bhf_[A-Za-z0-9]{20,}|\bsk-(?:[A-Za-z0-9]+[-_]){0,4}[A-Za-z0-9]{16,}"
+    r"|\bbearer\s+[\w.~+/=-]{16,}",
+    re.IGNORECASE,
+)
+"""Keys as Hugging Face, OpenAI and others give them out: at least 16 letters or digits in a row,
+which `hf_clip-vit-large` or a class `sk-fox` has not. Messages mask more."""
+LOGIN = re.compile(r"(?:^|:/|//)(?!mailto:)[^\s/:@]+:[^\s/@]+@[\w.-]", re.IGNORECASE)
+"""User and password before a host, also where an address lacks its scheme or a slash."""
 
 STORAGE_OPTIONS = frozenset(
     {
@@ -39,14 +51,24 @@ REQUEST_FIELDS = frozenset(
 that shape a reply; numbers, as in `logit_bias`, are tokens."""
 
 
-def checked_addresses(value: Any) -> Any:
-    """A value of the configuration, unchanged; looked at are texts, and lists and maps of texts.
+def checked_texts(value: Any) -> Any:
+    """A value of the configuration, unchanged; looked at are its texts, at any depth.
 
     Raises:
-        ValueError: if an address names a user, or has a query or a fragment.
+        ValueError: if a text looks like a key, or an address names a user, or has a query or a
+            fragment.
     """
     for text in _texts(value):
-        if any(_tells(address) for address in ADDRESS.findall(text)):
+        if KEY.search(text):
+            raise ValueError(
+                "holds what looks like a key, which would end up in results and reports; put it "
+                "into an environment variable"
+            )
+        if (
+            LOGIN.search(text)
+            or SIGNATURE.search(text)
+            or any(_tells(address) for address in ADDRESS.findall(text))
+        ):
             raise ValueError(
                 "holds credentials or a query, which would end up in results and reports; leave "
                 "out the user, the password and what follows `?` or `#`. Keys belong into the "
@@ -88,11 +110,11 @@ def checked_request(options: Any) -> Any:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    parts = value.values() if isinstance(value, Mapping) else value
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping | list):
-        yield from (part for part in parts if isinstance(part, str))
+        for part in [*value, *(value.values() if isinstance(value, Mapping) else ())]:
+            yield from _texts(part)
 
 
 def _tells(address: str) -> bool:

@@ -107,6 +107,17 @@ class OpenAIServer(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _a_reply_is_one(self) -> OpenAIServer:
+        if self.options.get("n") not in (None, 1):
+            raise ValueError(
+                "`n` in `options` would pay for replies that are not read; leave it "
+                "out, and say `samples` where descriptions are asked for"
+            )
+        if self.options.get("stream"):
+            raise ValueError("`stream` in `options`: replies are read as a whole; leave it out")
+        return self
+
 
 LanguageModel = Annotated[TransformersModel | OpenAIServer, Field(discriminator="backend")]
 

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from susx.config.secrets import checked_addresses
+from susx.config.secrets import checked_texts
 
 T = TypeVar("T")
 VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
@@ -79,15 +79,15 @@ Names = Annotated[list[str], WithoutRepeats]
 class Section(BaseModel):
     """Base of all sections: unknown keys are errors, values are never coerced.
 
-    Addresses that tell a user, a password or a query are refused wherever they stand.
+    Keys, and addresses that tell a user, a password or a query, are refused wherever they stand.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     @field_validator("*")
     @classmethod
-    def _addresses(cls, value: Any) -> Any:
-        return checked_addresses(value)
+    def _texts(cls, value: Any) -> Any:
+        return checked_texts(value)
 
 
 class Axis(Section):

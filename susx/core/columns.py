@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 BYTES = 4 * (LONGEST_CAPTION + 1)
 """Most bytes of so many characters and one more in UTF-8, which tells that a text was cut."""
 
+CAPTION = "caption"
+"""Column of captions, where a configuration names none."""
+CAPTIONS = (CAPTION, "text")
+"""In any case: of clip-retrieval, CC12M, img2dataset, RedCaps; and of LAION (`TEXT`), DataComp,
+COYO."""
+
 
 @contextmanager
 def opened_columns(
@@ -74,6 +80,39 @@ def require_columns(file: pq.ParquetFile, path: str, names: Collection[str], key
             raise InputError(
                 f'{path}: no column "{name}" (has {listing(there, 12)}); set {keys} of the pool'
             )
+
+
+def caption_column(configured: str, there: Sequence[str], path: str) -> str:
+    """The column of captions that a file has, where the configuration names none.
+
+    Args:
+        configured: name of the column in the configuration.
+        there: columns of the file.
+        path: its name, for error messages.
+
+    Raises:
+        InputError: if the column that is configured is missing, or none is, and several may be it.
+    """
+    if configured in there:
+        return configured
+    found = [name for name in there if name.casefold() in CAPTIONS]
+    if configured != CAPTION or len(found) > 1:
+        wanted = (
+            f'no column "{configured}"' if configured != CAPTION else "several columns of texts"
+        )
+        raise InputError(
+            f"{path}: {wanted} (has {listing(there, 12)}); set caption_column of the pool"
+        )
+    return found[0] if found else configured
+
+
+def only_named(there: Sequence[str], known: Collection[str]) -> str | None:
+    """The column of the first known name, as it stands there; else the only one in any case."""
+    usual, *_ = known
+    if usual in there:
+        return usual
+    found = [name for name in there if name.casefold() in known]
+    return found[0] if len(found) == 1 else None
 
 
 def records(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:

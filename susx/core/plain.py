@@ -13,7 +13,7 @@ INVISIBLE = re.compile(
 
 USER = re.compile(r"(?<=://)[^/\s@]+@")
 SIGNATURE = re.compile(
-    r"([?&][^=&\s]*(?:sig|token|key|secret|password|credential)[^=&\s]*=)[^&\s\"'<>);,]+",
+    r"([?&;][^=&;\s]*(?:sig|token|key|secret|password|credential)[^=&\s]*=)[^&\s\"'<>);,]+",
     re.IGNORECASE,
 )
 BEARER = re.compile(r"(\bbearer\s+)[\w.~+/=-]{8,}|\b(?:hf_|sk-)[\w-]{16,}", re.IGNORECASE)
@@ -21,6 +21,10 @@ SECRET_VARIABLE = re.compile(r"(?:TOKEN|SECRET|PASSWORD|API_?KEY|ACCESS_KEY|PRIV
 SHORTEST_SECRET = 8
 LONGEST_CAPTION = 10_000
 """Characters of a caption that are kept: as many as of a reply of a language model."""
+
+GARBLED = "\ufffd"
+"""What stands for bytes that are no UTF-8."""
+GARBLED_CAPTIONS = "%d captions are no UTF-8 as a whole; U+FFFD stands for the rest of them"
 
 
 def visible(text: str, keep: str = "\n\t") -> str:

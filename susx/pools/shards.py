@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import json
 import logging
@@ -20,11 +21,11 @@ from braceexpand import braceexpand
 from slugify import slugify
 
 from susx.config.pools import Pool
-from susx.core.columns import opened_columns, records, require_columns
+from susx.core.columns import caption_column, opened_columns, records, require_columns
 from susx.core.errors import InputError
 from susx.core.files import read_regular
 from susx.core.patterns import matching
-from susx.core.plain import LONGEST_CAPTION, caption, well_formed
+from susx.core.plain import GARBLED, GARBLED_CAPTIONS, LONGEST_CAPTION, caption, well_formed
 from susx.images.decode import MAX_BYTES
 from susx.images.listing import list_images
 from susx.images.tars import read_image, tar_images
@@ -131,7 +132,17 @@ def read_shard(shard: Shard) -> Iterator[Sample]:
     if path.is_dir() != (shard.layout == "folder"):
         kind = "a folder" if path.is_dir() else "a file"
         raise InputError(f"{path}: {kind}, which does not fit layout `{shard.layout}` of the pool")
-    return READERS[shard.layout](shard)
+    return _told(READERS[shard.layout](shard), shard.path)
+
+
+def _told(samples: Iterator[Sample], path: str) -> Iterator[Sample]:
+    """Samples, and a word at their end on captions that could not be read as a whole."""
+    n_garbled = 0
+    for sample in samples:
+        n_garbled += GARBLED in sample.caption
+        yield sample
+    if n_garbled:
+        logging.warning("%s: " + GARBLED_CAPTIONS, path, n_garbled)
 
 
 def _read_folder(shard: Shard) -> Iterator[Sample]:
@@ -160,7 +171,8 @@ def _beside(path: Path) -> bytes:
 
 def _decoded(text: bytes) -> str:
     """Caption in a text file."""
-    return caption(text.decode("utf-8-sig", "replace"))
+    wide = text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return caption(text.decode("utf-16" if wide else "utf-8-sig", "replace"))
 
 
 def _read_webdataset(shard: Shard) -> Iterator[Sample]:
@@ -201,9 +213,10 @@ def _tar_caption(group: Mapping[str, bytes], record: Mapping[str, Any]) -> str:
 
 
 def _read_parquet(shard: Shard) -> Iterator[Sample]:
-    path, texts = shard.path, [shard.caption_column]
+    path = shard.path
+    captions = _caption_column(shard)
     others = [name for name in ("key", *shard.metadata_columns) if name != shard.image_column]
-    with opened_columns(path, path, texts, others, "caption_column") as (file, there):
+    with opened_columns(path, path, [captions], others, "caption_column") as (file, there):
         require_columns(file, path, [shard.image_column], "image_column")
         _require_images(file.schema_arrow.field(shard.image_column).type, shard)
         row = 0
@@ -216,10 +229,21 @@ def _read_parquet(shard: Shard) -> Iterator[Sample]:
                 yield Sample(
                     str(record.get("key") or f"{row:09d}"),
                     data or b"",
-                    caption(record.get(shard.caption_column)),
+                    caption(record.get(captions)),
                     metadata_of(record, shard.metadata_columns),
                 )
                 row += 1
+
+
+def _caption_column(shard: Shard) -> str:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        there = pq.read_schema(shard.path).names
+    except (OSError, pa.ArrowException, UnicodeDecodeError):  # told where the file is opened
+        return shard.caption_column
+    return caption_column(shard.caption_column, there, shard.path)
 
 
 def _require_images(kind: Any, shard: Shard) -> None:

@@ -7,7 +7,7 @@ import re
 REFUSAL = re.compile(
     r"^\W*(?:sorry\b|i(?: am|['’]m) (?:sorry|unable|not able)|i apologi[sz]e|unfortunately\b"
     r"|i (?:can ?not|can['’]t|could not|couldn['’]t|do not|don['’]t)\b)"
-    r"|\bas an ai\b|\b(?:ai|language) model\b",
+    r"|\bas an ai\b|\bi(?: am|['’]m)(?: \w+)? an ai\b|\b(?:ai|language) model\b",
     re.IGNORECASE,
 )
 NOUNS = (
@@ -23,7 +23,8 @@ HERE = (
 OFFER = re.compile(
     r"(?:sure|certainly|of course|absolutely|definitely|okay|ok|yes|great|alright|no problem"
     r"|thanks|thank you|you['’]re welcome)\b[,.!:]"
-    rf"|{HERE}|let (?:me|us) \w+|feel free\b|(?:i )?hope (?:this|that|it)\b|happy to\b"
+    rf"|thank(?:s| you) for\b|{HERE}|let (?:me|us) \w+"
+    r"|feel free\b|(?:i )?hope (?:this|that|it)\b|happy to\b"
     r"|i(?:['’]d| would| am|['’]m) (?:be )?(?:happy|glad)\b|i(?:['’]ll| will)\b"
     r"|would you like\b|do you (?:want|need)\b|please (?:let|note|provide|feel|specify)\b"
     r"|if you(?:(?:['’]d| would) like| have any| need| want| provide| share)\b|is there\b"
@@ -31,9 +32,18 @@ OFFER = re.compile(
     r"|based on your\b|answer (?:in|with)\b",  # the last: our own instruction, repeated
     re.IGNORECASE,
 )
+FILLER = re.compile(
+    r"n/?a|none|nil|nothing(?: else)?|not applicable|unknown|et ?c|et cetera|(?:to be )?continued"
+    r"|(?:and )?(?:(?:so )?(?:many|much) )?more|and (?:others|so on|so forth)"
+    r"|(?:the )?same(?: as (?:above|before))?|(?:see|as) above|ditto",
+    re.IGNORECASE,
+)
+"""Items of lists that say nothing."""
 LABEL = re.compile(
-    rf"(?:(?:photo |image |one-sentence |short )?(?:answer|assistant|ai|bot|response|reply|output"
-    rf"|(?:description|caption|sentence|summary)(?:\s(?:of|for)\s[^:.!?]*)?|model|a)"
+    rf"(?:(?:(?:my|the|final|visual|brief|detailed|concise|photo|image|one-sentence|short)\s){{0,3}}"
+    rf"(?:answer|response|reply|output|title"
+    rf"|(?:description|caption|sentence|summary)(?:\s(?:of|for)\s[^:.!?]*)?)(?:\sis)?"
+    rf"|in\s(?:one|a\ssingle)\ssentence|assistant|ai|bot|model|a"
     rf"|(?:(?:sure|certainly|of course|okay)\b[^:.?]*"
     rf"\b{NOUNS}\b[^:.!?]*)|{HERE}[^:.!?]*)\s*:(?=\s)",
     re.IGNORECASE,

@@ -20,9 +20,11 @@ from susx.prompts.language_models import LanguageModel, Reply, Request, Sampling
 from susx.prompts.strategies import DESCRIPTIONS_FORMAT, fill
 from susx.prompts.thoughts import begin_in_thought, without_thoughts
 
-REPLIES_FORMAT = "susx-replies-2"
+REPLIES_FORMAT = "susx-replies-3"
 ASKED = ("questions", "instruction", "samples", "temperature", "top_p", "max_tokens", "seed")
 """Keys of `Descriptions` that replies depend on."""
+UNREAD = ("malformed", "withheld")
+"""Why a reply is not read; at most one of them holds of a reply."""
 PARSERS = {"descriptions": sentences.descriptions, "descriptors": sentences.descriptors}
 VOWELS = "aeiou"
 KEEPS_NONE = KeptReplies(None)
@@ -83,7 +85,8 @@ def describe_classes(
     for (name, position, *_), reply in zip(asked, replies, strict=True):
         text = well_formed(reply.text)
         row = {"question": position, "text": text, "finished": reply.finished}
-        rows[name].append({**row, "malformed": reply.malformed})
+        unread = {"malformed": reply.malformed, "withheld": reply.withheld}
+        rows[name].append({**row, **unread})
     return {
         "format": REPLIES_FORMAT,
         "asked": settings.model_dump(include=set(ASKED)),
@@ -146,16 +149,17 @@ def join_replies(kind: str, classes: ClassManifest, paths: Sequence[str | Path])
         row["text"]
         for rows in replies.values()
         for row in rows
-        if row["finished"] and not row["malformed"]
+        if row["finished"] and not any(row[reason] for reason in UNREAD)
     )
     for entry in classes:
         if entry.name not in replies:
             raise InputError(f'no replies about class "{entry.name}"; {_rebuild(paths[0])}')
-        rows = [row for row in replies[entry.name] if not row["malformed"]]
+        rows = [row for row in replies[entry.name] if not any(row[reason] for reason in UNREAD)]
         said = [(row["text"], row["finished"]) for row in rows]
         harvest = PARSERS[kind](_marked(said) if hidden else said, entry.prompt_name)
-        if malformed := len(replies[entry.name]) - len(rows):
-            harvest.dropped["malformed"] = malformed
+        for reason in UNREAD:
+            if n_unread := sum(row[reason] for row in replies[entry.name]):
+                harvest.dropped[reason] = n_unread
         harvests[entry.name] = harvest
     for path, chunk in zip(paths, chunks, strict=True):
         if chunk["asked"] != chunks[0]["asked"]:

@@ -33,6 +33,12 @@ BULLET = re.compile(
 LETTER = re.compile(r"\(?([a-z]|[ivx]{1,4})[.)]\s+(?=\S)", re.IGNORECASE)
 RULE = re.compile(r"[\s|:+-]+")
 CELL_NUMBER = re.compile(r"\W*\d{1,3}\W*")
+GENERIC = re.compile(
+    r"(?:(?:visual )?(?:features?|descriptors?|descriptions?|details?|names?|items?|points?|text"
+    r"|values?|attributes?|traits?|characteristics?|parts?)\W*)?\d*",
+    re.IGNORECASE,
+)
+"""Keys of a mapping that say nothing of its values."""
 INTRODUCTION = re.compile(r"[^:]{1,99}:\s+(?=\S)")
 INLINE_NUMBER = re.compile(r"(?:(?<=\s)|^)\(?(\d{1,2})[.)]\s+(?=\S)")
 INLINE_BULLET = re.compile(r"\s+[•·‣▪●○◦■►➤→✓✔✅]\s*")
@@ -80,7 +86,7 @@ def items(text: str) -> tuple[list[str], bool]:
 
 def _literal(text: str) -> list[str]:
     """Strings of a list or mapping as JSON or Python writes them."""
-    start = re.search(r"\A[^\[{\n]{0,99}\n?([\[{])", text)
+    start = re.search(r"\A[^\[{\n]{0,99}\s*([\[{])", text)
     if not start:
         return []
     end = text.rfind("]" if start[1] == "[" else "}")
@@ -94,9 +100,26 @@ def _literal(text: str) -> list[str]:
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, list | dict):
-        for part in value.values() if isinstance(value, dict) else value:
+    elif isinstance(value, list):
+        for part in value:
             yield from _strings(part)
+    elif isinstance(value, dict):
+        yield from _pairs(value)
+
+
+def _pairs(mapping: dict[Any, Any]) -> Iterator[str]:
+    """Values with their keys, as in `comb: red`; where keys only say `feature`, those as one."""
+    said = {str(key).replace("_", " ").strip(): value for key, value in mapping.items()}
+    named = {key: value for key, value in said.items() if isinstance(value, str)}
+    if len(named) > 1 and all(GENERIC.fullmatch(key) and not key[-1].isdigit() for key in named):
+        yield ": ".join(named.values())
+        said = {key: value for key, value in said.items() if key not in named}
+    for key, value in said.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number or (isinstance(value, str) and not GENERIC.fullmatch(key)):
+            yield f"{key}: {value}"
+        else:
+            yield from _strings(value)
 
 
 def _inline(line: str) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from susx.prompts.chatter import (
+    FILLER,
     REFUSAL,
     first_turn,
     is_offer,
@@ -137,7 +138,7 @@ def descriptor(item: str, name: str) -> str:
     """
     cleaned = _clean(item.rstrip(",; "))
     phrase = without_relative(cleaned.rstrip(".,;: "))
-    if not re.search(r"\w", phrase):
+    if not re.search(r"\w", phrase) or FILLER.fullmatch(phrase.strip("()[]-–—…. ")):
         raise Unusable("empty")
     if cleaned.endswith(":"):
         raise Unusable("heading")
@@ -157,7 +158,7 @@ def mentions(text: str, name: str) -> bool:
 
 def _spoken(reply: str, finished: bool, name: str) -> tuple[str, bool]:
     """A reply without thoughts and further turns, and whether it is finished."""
-    text, ended = without_thoughts(reply)
+    text, ended = without_thoughts(reply, name)
     if not text:
         raise Unusable("only thoughts" if reply.strip() or not finished else "empty")
     said, cut = first_turn(text, name)
@@ -177,8 +178,15 @@ def _listed(text: str, name: str) -> tuple[list[str], bool]:
 
 
 def _is_offer(sentence: str, name: str) -> bool:
-    """Tell whether a sentence speaks of the talk; one that begins with the class does not."""
-    return not _name_pattern(name).match(sentence) and is_offer(sentence)
+    """Tell whether a sentence speaks of the talk; one that begins with the class does not.
+
+    A class name with a colon is no beginning, but a label that models put before anything.
+    """
+    begun = _name_pattern(name).match(sentence)
+    if not begun:
+        return is_offer(sentence)
+    label, colon, said = sentence.partition(":")
+    return bool(colon) and label.strip() == begun[0] and is_offer(said.lstrip())
 
 
 def _name_pattern(name: str) -> re.Pattern[str]:

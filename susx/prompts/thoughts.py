@@ -31,6 +31,31 @@ ANSWER = re.compile(
     rf"{_LESS}{_ANSWERS}{_MORE}|<\|(?:START_RESPONSE|begin_of_solution|begin_of_box)\|>",
     re.IGNORECASE,
 )
+_BOLD = r"(?:\*\*|__)"
+_HASHES = r"#{1,6}[ \t]*"
+
+
+def _heading(words: str, start: str = r"^[ \t]*") -> str:
+    """Words on a line that a colon, hashes or emphasis make a heading."""
+    marked = rf"(?:{_HASHES}{_BOLD}?|{_BOLD}){words}{_BOLD}?[ \t]*$"
+    return rf"{start}(?:(?:{_HASHES})?{_BOLD}?{words}{_BOLD}?[ \t]*:{_BOLD}?|{marked})"
+
+
+_THOUGHT = (
+    r"(?:(?:my |the )?(?:thoughts?|thinking|(?:(?:chain|train)[ -]of[ -])thoughts?|draft"
+    r"|reasoning|reflection|analysis|scratchpad|internal monologue)(?: process)?)"
+)
+_ANSWER = (
+    r"(?:(?:my|the|final|visual|short|one-sentence) ){0,3}(?:answer|response|reply|solution|output"
+    r"|description|caption|sentence|summary|conclusion|list|features|descriptors)(?: is)?"
+)
+THOUGHT_HEADING = re.compile(_heading(_THOUGHT, r"\A\s*"), re.IGNORECASE | re.MULTILINE)
+ANSWER_HEADING = re.compile(
+    rf"{_heading(_ANSWER)}|(?<=\s)(?:{_BOLD}{_ANSWER}(?::{_BOLD}|{_BOLD}:)"
+    r"|(?:the )?final answer(?: is)?:)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Headings of an answer that stands below a thought; in a line, emphasis or `final` tells them."""
 ALOUD = re.compile(
     r"\A\W*(?:(?:okay|ok|alright|all right|hmm+|so|well|right|first)\b[,.…]*\s+)*"
     r"(?:hmm+|wait,|the user (?:is|wants|asks|asked|has|needs|just|would|provided|said)\b"
@@ -54,17 +79,26 @@ HEADER = re.compile(r"<\|(?:channel|message)\|>")
 ROLE = re.compile(r"\A\s*(?:<\|im_start\|>\s*assistant|<\|assistant\|>|<start_of_turn>model)\s*")
 
 
-def without_thoughts(reply: str) -> tuple[str, bool]:
+def without_thoughts(reply: str, name: str = "") -> tuple[str, bool]:
     """Remove what a model thought before, and wrote after, its reply.
 
     Everything up to the last closing tag goes, and everything from an opening tag on that is not
-    closed; so does what follows the mark that ends a turn.
+    closed; so does what follows the mark that ends a turn. Without tags, headings tell: of a reply
+    that begins with one of a thought (`Reasoning:`), what stands below the last one of an answer.
+
+    Args:
+        reply: what a model wrote.
+        name: class name, whose words are no headings.
 
     Returns:
         The rest, which is empty if the model only thought, and whether such a mark ended it.
     """
     turn, ended = _until(TURN_END, ROLE.sub("", reply))
     starts = [found.end() for mark in (CLOSING, ANSWER) for found in mark.finditer(turn)]
+    begun = None if starts else THOUGHT_HEADING.match(turn)
+    if begun and not _is_part(begun[0], name):
+        answers = [found.end() for found in ANSWER_HEADING.finditer(turn)]
+        turn = turn[max(answers, default=len(turn)) :]
     said, _ = _until(OPENING, turn[max(starts, default=0) :])
     said, closed = _until(END, said)
     if not starts and ALOUD.match(said):
@@ -100,6 +134,11 @@ def begin_in_thought(replies: Iterable[str]) -> bool:
         for reply in replies
     ]
     return any(closed) and 2 * sum(closed) > len(closed)
+
+
+def _is_part(heading: str, name: str) -> bool:
+    """Whether a heading has a word of a class name, as `Draft:` has of a draft horse."""
+    return not set(re.findall(r"[a-z]+", heading.casefold())).isdisjoint(name.casefold().split())
 
 
 def _until(mark: re.Pattern[str], text: str) -> tuple[str, bool]:

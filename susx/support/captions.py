@@ -8,13 +8,14 @@ lists; the images are ranked again by an encoder once they are downloaded.
 from __future__ import annotations
 
 import heapq
+import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 from susx.core.columns import records
-from susx.core.plain import LONGEST_CAPTION, address
+from susx.core.plain import GARBLED, GARBLED_CAPTIONS, LONGEST_CAPTION, address
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import Table
 from susx.pools.web import WebShard
@@ -67,7 +68,7 @@ class NameFinder:
 
     A name counts, in singular or plural, where it stands between word boundaries, if its script has
     any, and is not part of a longer name. An alias that is also a name or alias of another class is
-    not looked for.
+    not looked for, nor a plural that is the name of another class.
     """
 
     def __init__(self, classes: ClassManifest) -> None:
@@ -79,7 +80,8 @@ class NameFinder:
             for name in {folded(entry.name), *(folded(alias) for alias in entry.aliases)}:
                 if name and (name == folded(entry.name) or name not in names):
                     for form in plurals(name):
-                        owners[form].add(entry.index)
+                        if form == name or form not in names:  # `glasses` are no `glass`
+                            owners[form].add(entry.index)
         shared = {form for form, labels in owners.items() if len(labels) > 1 and form not in names}
         patterns = [form for form in owners if form not in shared]
         self._labels = [sorted(owners[form]) for form in patterns]
@@ -129,9 +131,11 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
     finder = NameFinder(classes)
     best: dict[int, list[tuple[float, int, Candidate]]] = defaultdict(list)
     rows: Counter[str] = Counter()
+    n_garbled = 0
     for row, record, named, called in _records(shard, finder):
         placed, captioned = address(record[called.url_column]), record[called.caption_column]
         rows[NO_ADDRESS if not placed else SEARCHED if captioned else NO_CAPTION] += 1
+        n_garbled += GARBLED in (captioned or "")
         if not (placed and captioned):
             continue
         for label, score in named.items():
@@ -142,6 +146,8 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
             candidate = Candidate(label, label, score, name, f"{row:09d}", **found)
             push = heapq.heappush if len(heap) < limit else heapq.heapreplace
             push(heap, (score, -row, candidate))
+    if n_garbled:
+        logging.warning("%s: " + GARBLED_CAPTIONS, shard.path, n_garbled)
     hits = [hit[2] for label in sorted(best) for hit in sorted(best[label], reverse=True)]
     return Table(hits, classes.sha256, {"rows": dict(rows)})
 

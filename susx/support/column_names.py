@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from susx.core.columns import caption_column, only_named
 from susx.core.errors import InputError
 from susx.pools.web import WebShard
 
 URLS: Final = ("url", "image_url")
 """In any case: of LAION (`URL`), DataComp, COYO, CC12M, img2dataset; and of RedCaps."""
-CAPTIONS: Final = ("caption", "text")
-"""In any case: of clip-retrieval, CC12M, img2dataset, RedCaps; and of LAION (`TEXT`), DataComp,
-COYO."""
 PATHS: Final = ("image_path",)
 """Of clip-retrieval, where it embedded images of a folder."""
 
@@ -30,27 +28,18 @@ def with_names(shard: WebShard, there: Sequence[str], path: str) -> WebShard:
         path: its name, for error messages.
 
     Raises:
-        InputError: if it has paths of images, but no addresses, and the pool no folder for them.
+        InputError: if it has paths of images, but no addresses, and the pool no folder for them; or
+            if it is not clear which column has its captions.
     """
     usual = WebShard("")
-    url, caption = shard.url_column, shard.caption_column
+    url = shard.url_column
     if url == usual.url_column:
         known = PATHS if shard.images else URLS
-        url = _only(there, known) or (PATHS[0] if shard.images else url)
-        if url not in there and not shard.images and (paths := _only(there, PATHS)):
+        url = only_named(there, known) or (PATHS[0] if shard.images else url)
+        if url not in there and not shard.images and (paths := only_named(there, PATHS)):
             raise InputError(
                 f'{path}: has paths of images ("{paths}"), but no addresses; set `images` of the '
                 "pool to the folder that they lie in"
             )
-    if caption == usual.caption_column:
-        caption = _only(there, CAPTIONS) or caption
+    caption = caption_column(shard.caption_column, there, path)
     return replace(shard, url_column=url, caption_column=caption)
-
-
-def _only(there: Sequence[str], known: Collection[str]) -> str | None:
-    """The column of the first known name, as it stands there; else the only one in any case."""
-    usual, *_ = known
-    if usual in there:
-        return usual
-    found = [name for name in there if name.casefold() in known]
-    return found[0] if len(found) == 1 else None

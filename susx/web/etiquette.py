@@ -24,8 +24,12 @@ LONGEST_BACKOFF: Final = 64.0
 """Seconds of rest of a host that does not say how long: doubled from one second up to this."""
 VALUED: Final = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")
 """Directives of X-Robots-Tag that have a value behind a colon; other words there are agents."""
-AGENT: Final = re.compile(r"[\w.-]+")
-"""Names of crawlers; the parts of a date with a time are none."""
+AGENT: Final = re.compile(r"[\w.-]+(?:/[\w.]+)?")
+"""Names of crawlers, some with a version; the parts of a date with a time are none."""
+VERSIONED: Final = re.compile(
+    r"^([ \t]*user-agent[ \t]*:[ \t]*[^\s/(#]+)[/( \t][^\r\n]*", re.IGNORECASE | re.MULTILINE
+)
+"""A line of robots.txt that says more than the name of a crawler (RFC 9309, section 2.2.1)."""
 RESTING: Final = "asks to wait"
 """Why an address was not asked for."""
 
@@ -123,7 +127,7 @@ class Etiquette:
         for part in value.casefold().split(","):
             name, colon, rest = (word.strip() for word in part.partition(":"))
             if colon and name not in VALUED and AGENT.fullmatch(name):
-                agent, name = name, rest
+                agent, name = crawler(name), rest
             if agent in ("", self._token):
                 yield name
 
@@ -140,7 +144,7 @@ def _robots(address: str, fetch: Fetch) -> Protego | OSError:
     from protego import Protego
 
     try:
-        return Protego.parse(fetch(address))
+        return Protego.parse(VERSIONED.sub(r"\1", fetch(address)))
     except HTTPError as error:
         if 400 <= error.code < 500 and error.code != 429:
             return Protego.parse("")

@@ -128,7 +128,7 @@ class _Handler(urllib.request.AbstractHTTPHandler):
             with self.parent.open(address) as response:
                 body = response.read(ROBOTS_BYTES)
                 encoding = response.headers.get("Content-Encoding", "")
-            return decoded(body, encoding, ROBOTS_BYTES).decode("utf-8", "replace")
+            return decoded(body, encoding, ROBOTS_BYTES).decode("utf-8-sig", "replace")
         finally:
             self._thread.reads_robots = False
 

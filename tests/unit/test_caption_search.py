@@ -150,3 +150,18 @@ def test_names_without_boundaries_are_found_in_linear_time() -> None:
 
 def test_captions_are_searched_to_the_length_that_is_kept() -> None:
     assert NameFinder(CLASSES).find("x " * 6_000 + "tiger") == {}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "caption"),
+    [
+        ("glass", "glasses", "a pair of glasses"),
+        ("sunglass", "sunglasses", "man in sunglasses"),
+        ("new", "news", "the news today"),
+    ],
+)
+def test_a_plural_that_names_another_class_is_its_own(one: str, other: str, caption: str) -> None:
+    finder = NameFinder(class_manifest([one, other]))
+    assert list(finder.find(caption)) == [1]
+    assert list(finder.find(f"a {one}")) == [0]
+    assert list(NameFinder(class_manifest([one])).find(caption)) == [0]

@@ -27,6 +27,14 @@ SAID = "A zebra has stripes."
         f"{SAID}\nUser: And an owl?\nAssistant: An owl has wings.",
         f"{SAID}\n\n### Question: Describe an owl.",
         f"If you need more, ask. {SAID}",
+        f"Final answer: {SAID}",
+        f"The final answer is: {SAID}",
+        f"My answer: {SAID}",
+        f"In one sentence: {SAID}",
+        f"**Visual description:** {SAID}",
+        f"Title: The Zebra\n\n{SAID}",
+        f"Thank you for asking. {SAID}",
+        f"zebra: Thank you for asking. {SAID}",
     ],
 )
 def test_what_is_said_around_the_answer_goes(reply: str) -> None:
@@ -41,6 +49,7 @@ def test_what_is_said_around_the_answer_goes(reply: str) -> None:
         "I hope this helps you with it!",
         "User: What does an owl look like?\nAssistant: An owl has wings.",
         "Would you like me to describe it. Feel free to ask me.",
+        "Zebra: Thank you for asking.",
     ],
 )
 def test_talk_alone_is_no_description(reply: str) -> None:
@@ -59,6 +68,13 @@ def test_talk_alone_is_no_description(reply: str) -> None:
 )
 def test_captions_that_begin_alike_stay(reply: str) -> None:
     assert first_sentence(reply, True, "zebra") == reply
+
+
+@pytest.mark.parametrize("start", ["While I am just an AI", "As an AI", "I'm only an AI, but"])
+def test_what_an_assistant_says_of_itself_is_a_refusal(start: str) -> None:
+    with pytest.raises(Unusable, match=r"^refusal$"):
+        first_sentence(f"{start}, a zebra has stripes.", True, "zebra")
+    assert first_sentence("An AI is a small robot.", True, "AI") == "An AI is a small robot."
 
 
 @pytest.mark.parametrize("name", ["User", "Answer", "Sure", "Okay", "Caption", "Human"])

@@ -46,14 +46,21 @@ def test_columns_of_published_pools_are_found(name: str) -> None:
 def test_a_column_that_is_configured_is_taken() -> None:
     named = WebShard("x", url_column="link", caption_column="alt")
     assert with_names(named, ["URL", "link", "TEXT", "alt"], "x") == named
-    assert with_names(named, ["URL", "TEXT"], "x") == named  # an error names it later
+    with pytest.raises(
+        InputError, match=r'^x: no column "alt" \(has "URL", "TEXT"\); set caption_c'
+    ):
+        with_names(named, ["URL", "TEXT"], "x")
 
 
 def test_what_is_called_as_usual_wins_and_what_is_ambiguous_is_not_guessed() -> None:
     there = ["url", "URL", "caption", "TEXT"]
     assert with_names(WebShard("x"), there, "x") == WebShard("x")
-    there = ["URL", "image_url", "text", "TEXT"]
+    there = ["URL", "image_url"]
     assert with_names(WebShard("x"), there, "x") == WebShard("x")
+    with pytest.raises(
+        InputError, match=r'^x: several columns of texts \(has "url", "text", "TEXT"\)'
+    ):
+        with_names(WebShard("x"), ["url", "text", "TEXT"], "x")
 
 
 def test_captions_of_laion_are_searched(tmp_path: Path) -> None:

@@ -109,3 +109,59 @@ def test_results_show_the_listed_sections_and_not_who_runs_them() -> None:
     ]
     assert "MY_KEY" not in str(shown)
     assert "me@example.org" not in str(shown)
+
+
+TOKENS = [
+    *(
+        "hf_" + "aBcD1" * 6,
+        "sk-" + "abcdef" * 4,
+        "sk-proj-" + "aB3" * 12,
+        "sk-ant-api03-" + "x9" * 20,
+    ),
+    *("Bearer sk-" + "abcdef" * 4, "bearer " + "eyJh.bGci" * 3),
+]
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("place", ["model", "stop", "format", "revision", "path", "template"])
+def test_keys_are_refused_wherever_they_stand(place: str, token: str) -> None:
+    dataset = {"classes": ["cat", "dog"], "images": {"test": "photos"}}
+    sections: dict[str, Any] = {
+        "model": {"language_models": {"s": {**SERVER, "model": token}}},
+        "stop": {"language_models": {"s": {**SERVER, "options": {"stop": [token]}}}},
+        "format": {
+            "language_models": {"s": {**SERVER, "options": {"response_format": {"type": token}}}}
+        },
+        "revision": {"encoders": {"c": {**ENCODER, "revision": token}}},
+        "path": {"pools": {"p": {**POOL, "path": f"s3://b/{token}/x.parquet"}}},
+        "template": {"datasets": {"d": {**dataset, "template": f"{token} {{}}"}}},
+    }
+    with pytest.raises(InputError, match="holds what looks like a key") as caught:
+        parsed(**sections[place])
+    assert token.split()[-1] not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("https://h/x;token=hunter2", "https:/me:hunter2@h/x", "//me:hunter2@h/x"),
+        *("me:hunter2@h:/x", "simplecache::https:/me:hunter2@h"),
+    ],
+)
+def test_logins_and_signatures_are_refused_however_an_address_is_written(path: str) -> None:
+    with pytest.raises(InputError, match="holds credentials or a query") as caught:
+        parsed(pools={"p": {**POOL, "path": path}})
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("sk-fox", "sk-learn_random-forest-classifier", "hf_clip-vit-large-patch14", "task-force"),
+        *("standard bearer monument", "hf_short", "ratio 1:2", "me@example.org", "a; b=c"),
+    ],
+)
+def test_names_that_resemble_keys_are_taken(text: str) -> None:
+    dataset = {"classes": [text, "dog"], "images": {"test": f"photos/{text}"}}
+    made = parsed(datasets={"d": dataset}, download={"user_agent": "susx (mailto:me@example.org)"})
+    assert made.datasets["d"].images.test == f"photos/{text}"

@@ -96,11 +96,13 @@ def test_problems_of_texts_name_their_key(kind: str, texts: Any, says: str) -> N
         ({"api_key": "hunter2"}, '.api_key: unknown key; did you mean "api_key_variable"?'),
         ({"options": {"api_key": "hunter2"}}, ".options: `api_key` would end up in results"),
         ({"timeout": 0}, ".timeout: "),
+        ({"options": {"n": 5}}, "`n` in `options` would pay for replies that are not read"),
+        ({"options": {"stream": True}}, "`stream` in `options`: replies are read as a whole"),
     ],
 )
 def test_problems_of_models_name_their_key_and_no_secret(changes: Any, says: str) -> None:
     problem = message({}, gpt={**SERVER, **changes})
-    assert problem.startswith("config.yaml: language_models.gpt.")
+    assert problem.startswith("config.yaml: language_models.gpt")
     assert says in problem
     assert "hunter2" not in problem
 

@@ -7,6 +7,7 @@ from email.utils import formatdate
 import pytest
 
 from susx.web.etiquette import LONGEST_BACKOFF, Etiquette
+from susx.web.refusal import Refused
 
 URL = "http://Host.example:80/a.png"
 
@@ -78,7 +79,8 @@ def test_patience_is_one_for_the_whole_run(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ("none", True), ("NoIndex, follow", True), ("noindex, max-snippet: 5", True),
         ("unavailable_after: Sat, 25 Jun 2039 15:00:00 PST, noindex", True),
-        ("susx: noindex", True), ("other: none, noindex", False), ("other: x, susx: none", True),
+        ("susx: noindex", True), ("susx/0.1: noindex", True),
+        ("other: none, noindex", False), ("other: x, susx: none", True),
         ("all", False), ("nofollow", False), ("", False),
     ],
 )  # fmt: skip
@@ -106,3 +108,25 @@ def test_a_robots_txt_that_cannot_be_had_is_asked_for_once_until_the_next_attemp
     etiquette.renew()
     etiquette.check(URL, lambda address: "")
     etiquette.check(URL, fetch)
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("User-agent: susx\nDisallow: /", False),
+        ("User-agent: susx/0.1\r\nDisallow: /", False),
+        ("user-agent : Susx (+http://me.example)\nDisallow: /", False),
+        ("User-agent: other/1\nUser-agent: susx/2.0\nDisallow: /", False),
+        ("User-agent: other/1\nDisallow: /", True),
+        ("User-agent:\nDisallow: /a.png\n\nUser-agent: *\nDisallow: /b", True),
+        ("User-agent: *\nAllow: /a.png\nDisallow: /", True),
+        ("User-agent: *\nDisallow: /a", False),
+    ],
+)
+def test_robots_txt_may_name_a_crawler_with_its_version(text: str, allowed: bool) -> None:
+    etiquette = Etiquette("susx/0.1 (me@x)", [], True, 10)
+    if allowed:
+        etiquette.check(URL, lambda address: text)
+    else:
+        with pytest.raises(Refused, match=r"robots\.txt"):
+            etiquette.check(URL, lambda address: text)

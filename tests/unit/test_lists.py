@@ -174,3 +174,37 @@ def test_items_come_from_the_text(parts: list[str]) -> None:
     text = "".join(parts)
     listed, _ = items(text)
     assert sum(map(len, listed)) <= len(text) + len(listed)
+
+
+@pytest.mark.parametrize(
+    "start", ["", "Here is the list:\n\n", "Here are the features: ", "Sure!\n"]
+)
+@pytest.mark.parametrize("fence", ["", "```"])
+@pytest.mark.parametrize(
+    ("literal", "texts"),
+    [
+        ('["red comb", "brown feathers"]', ["red comb", "brown feathers"]),
+        ('{"features": ["red comb", "brown feathers"]}', ["red comb", "brown feathers"]),
+        ('{"comb": "red", "beak_shape": "bent"}', ["comb: red", "beak shape: bent"]),
+        ('{"hen": {"comb": "red", "legs": 2}}', ["comb: red", "legs: 2"]),
+        ('{"1": "red comb", "feature_2": "two legs"}', ["red comb", "two legs"]),
+        ('[{"feature": "comb", "description": "red and big"}]', ["comb: red and big"]),
+    ],
+)
+def test_json_is_a_list_wherever_it_begins(
+    start: str, fence: str, literal: str, texts: list[str]
+) -> None:
+    code = f"{fence}json\n{literal}\n{fence}" if fence else literal
+    reply = f"{start.rstrip(' ')}\n{code}" if fence else f"{start}{literal}"
+    assert descriptors([(reply, True)], "hen").texts == texts
+
+
+@pytest.mark.parametrize(
+    "item",
+    ["n/A", "N/A", "None", "none.", "etc", "etc.", "and many more", "and more...", "same as above",
+     "(continued)", "And so on", "Not applicable"],
+)  # fmt: skip
+def test_an_item_that_says_nothing_is_none_and_counted(item: str) -> None:
+    harvest = descriptors([(f"- red comb\n- {item}\n- no tail\n- none of its claws", True)], "hen")
+    assert harvest.texts == ["red comb", "no tail", "none of its claws"]
+    assert harvest.dropped == {"empty": 1}

@@ -15,7 +15,9 @@ from werkzeug import Response
 
 from susx.config.texts import Descriptions
 from susx.core.errors import InputError
-from susx.prompts.descriptions import describe_classes
+from susx.core.files import write_checked
+from susx.manifests.classes import class_manifest
+from susx.prompts.descriptions import describe_classes, join_replies
 from susx.prompts.kept_replies import KeptReplies
 from susx.prompts.language_models import Reply, Request, Sampling, completions, load_language_model
 from tests.language_models import WORDS, free_port, save_tiny_model, served
@@ -146,11 +148,62 @@ def test_replies_that_were_cut_or_withheld_are_told(httpserver: HTTPServer) -> N
     httpserver.expect_ordered_request(PATH).respond_with_json(withheld, status=400)
     model = loaded(httpserver, concurrency=1)
     replies = model.answer([*REQUESTS, *REQUESTS[:1]], SAMPLING)
-    assert [(reply.text, reply.finished) for reply in replies] == [
-        ("It is", False),
-        ("", True),
-        ("", True),
+    assert [(reply.text, reply.finished, reply.withheld) for reply in replies] == [
+        ("It is", False, False),
+        ("", True, True),
+        ("", True, True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("finish", "finished"),
+    [
+        *(("stop", True), ("STOP", True), ("eos", True), ("end_turn", True), (None, True)),
+        *(("length", False), ("max_tokens", False), ("MAX_TOKENS", False), ("abort", False)),
+        *(("content_filter", False), ("SAFETY", False)),
+    ],
+)
+def test_only_what_the_model_ended_is_finished(
+    httpserver: HTTPServer, finish: str | None, finished: bool
+) -> None:
+    answer = completion("A zebra has black and")
+    answer["choices"][0]["finish_reason"] = finish
+    httpserver.expect_request(PATH).respond_with_json(answer)
+    reply = loaded(httpserver).answer(REQUESTS[:1], SAMPLING)[0]
+    assert (reply.finished, reply.withheld) == (finished, False)
+
+
+def test_a_refusal_beside_the_text_is_withheld_and_counted(
+    httpserver: HTTPServer, tmp_path: Path
+) -> None:
+    answer = completion(None)
+    answer["choices"][0]["message"]["refusal"] = "I will not describe zebras here."
+    httpserver.expect_ordered_request(PATH).respond_with_json(completion())
+    httpserver.expect_ordered_request(PATH).respond_with_json(answer)
+    settings = Descriptions(model="m", questions=["What is {a} {}?"], samples=2)
+    data = describe_classes({"zebra": "zebra"}, settings, loaded(httpserver, concurrency=1))
+    write_checked(tmp_path / "replies.json", data)
+    joined = join_replies(
+        "descriptions", class_manifest(["zebra"]), [str(tmp_path / "replies.json")]
+    )
+    assert joined["texts"] == {"zebra": ["zebra: It is striped."]}
+    assert joined["provenance"]["n_dropped"] == {"withheld": 1}
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_an_answer_without_a_body_is_asked_for_again(httpserver: HTTPServer, status: int) -> None:
+    httpserver.expect_ordered_request(PATH).respond_with_data("", status=status)
+    httpserver.expect_ordered_request(PATH).respond_with_json(completion(), status=201)
+    assert loaded(httpserver).answer(REQUESTS[:1], SAMPLING)[0].text == "It is striped."
+    httpserver.expect_ordered_request(PATH).respond_with_data("", status=status)
+    message = problem(loaded(httpserver, retries=0))
+    assert f"no chat completion (status {status}, without a body)" in message
+
+
+def test_a_server_that_failed_while_it_wrote_is_asked_again(httpserver: HTTPServer) -> None:
+    httpserver.expect_ordered_request(PATH).respond_with_json(completion("It", "error"))
+    httpserver.expect_ordered_request(PATH).respond_with_json(completion())
+    assert loaded(httpserver).answer(REQUESTS[:1], SAMPLING)[0].text == "It is striped."
 
 
 def test_the_key_goes_to_the_server_and_nowhere_else(

@@ -1,7 +1,7 @@
 """Shards of image pools: enumeration and streaming."""
 
 import tarfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -137,6 +137,17 @@ def test_long_captions_are_cut_and_capital_suffixes_are_read(tmp_path: Path) -> 
     assert sample.caption == "é" * LONGEST_CAPTION
 
 
+def test_captions_in_utf_16_are_read_and_others_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_pictures(tmp_path, 3)
+    (tmp_path / "0/00.txt").write_text("un café rouge", "utf-16")
+    (tmp_path / "1/01.txt").write_text("un café rouge", "latin-1")
+    samples = list(read_shard(Shard("folder", str(tmp_path))))
+    assert {s.caption for s in samples} == {"", "un caf\ufffd rouge", "un café rouge"}
+    assert f"{tmp_path}: 1 captions are no UTF-8" in caplog.text
+
+
 # Webdataset
 
 
@@ -270,6 +281,16 @@ def test_parquet_columns_can_be_named(tmp_path: Path) -> None:
     path = str(tmp_path / "0.parquet")
     shard = Shard("parquet", path, image_column="jpg", caption_column="alt")
     assert list(read_shard(shard)) == [Sample("000000000", RED, "red")]
+
+
+def test_captions_of_parquet_are_found_by_known_names_or_asked_for(tmp_path: Path) -> None:
+    shard = write_parquet(tmp_path / "0.parquet", image=[RED], TEXT=["red"])
+    assert [sample.caption for sample in read_shard(shard)] == ["red"]
+    shard = write_parquet(tmp_path / "1.parquet", image=[RED], TEXT=["red"], Text=["blue"])
+    with pytest.raises(InputError, match=r"several columns of texts .*; set caption_column"):
+        list(read_shard(shard))
+    with pytest.raises(InputError, match=r'no column "alt" .*; set caption_column'):
+        list(read_shard(replace(shard, caption_column="alt")))
 
 
 def test_missing_parquet_column_lists_those_there(tmp_path: Path) -> None:

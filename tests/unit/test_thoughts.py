@@ -72,6 +72,48 @@ def test_thinking_aloud_without_tags_is_no_description(reply: str) -> None:
     assert descriptions([(reply, True)], "zebra").dropped == {"only thoughts": 1}
 
 
+HEADINGS = [
+    *("Thought:", "Thoughts:", "Reasoning:", "**Thinking:**", "**Thinking**:", "### Reasoning\n"),
+    *("Analysis:", "Draft:", "Chain of thought:", "My thought process:", "## **Analysis**\n"),
+]
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("\nAnswer: ", "\n\nFinal Answer: ", "\n\n### Answer\n", "\n**Final answer:**\n"),
+        *(" **Answer:** ", " The final answer is: ", "\nDescription: ", "\n**Caption**\n"),
+    ],
+)
+def test_headings_act_as_tags_where_there_are_none(heading: str, answer: str) -> None:
+    thought = f"{heading} A zebra has what a horse has. Its answer is long."
+    assert without_thoughts(thought) == ("", False)
+    assert descriptions([(f"{thought}{answer}{SAID}", True)], "zebra").texts == [SAID]
+    assert descriptions([(thought, True)], "zebra").dropped == {"only thoughts": 1}
+
+
+def test_a_list_below_a_thought_is_the_list() -> None:
+    reply = "Reasoning:\n- a zebra lives in herds\n\nFeatures:\n- black stripes\n- a mane"
+    assert descriptors([(reply, True)], "zebra").texts == ["black stripes", "a mane"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("draft horse", "Draft: horses are heavy, says a draft horse's owner."),
+        ("draft horse", "Draft horses are heavy and tall."),
+        ("Thought", "Thought: a grey cloud of lines."),
+        ("zebra", "Analysis shows that a zebra has stripes."),
+        ("zebra", "Draft beer stands beside the zebra."),
+        ("zebra", "A zebra looks as if in thought: it is still."),
+        ("answer sheet", "An answer sheet: a page of small circles."),
+    ],
+)
+def test_words_of_a_description_are_no_headings(name: str, said: str) -> None:
+    assert first_sentence(said, True, name) == said
+
+
 def test_thoughts_yield_neither_sentences_nor_items() -> None:
     thought = "<think>Legs?\n- four legs\n- wings, no. Stripes. A zebra has none."
     assert descriptions([(thought, False)], "zebra").dropped == {"only thoughts": 1}

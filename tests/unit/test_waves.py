@@ -241,8 +241,8 @@ def test_patience_with_hosts_ends_and_the_rest_is_not_asked(web: Web, tmp_path: 
 def test_addresses_that_robots_txt_disallows_are_not_asked(web: Web, tmp_path: Path) -> None:
     web.asked.clear()
     web.robots_asked = 0
-    everyone = "User-agent: *\nDisallow: /\n"
-    ours = "User-agent: susx-test\nDisallow: /*.png$\nAllow: /photo/2.png\n"
+    everyone = "\ufeffUser-agent: *\nDisallow: /\n"
+    ours = "User-agent: susx-test/1.0\nDisallow: /*.png$\nAllow: /photo/2.png\n"
     urls = [*web.images(1, 2), f"{web.url}/avif"]
     web.robots = everyone + ours
     try:

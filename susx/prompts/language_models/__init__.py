@@ -33,12 +33,13 @@ class Reply:
 
     Attributes:
         text: as it was written.
-        finished: whether the model ended it; else it was cut at the maximal length.
+        finished: whether the model ended it; else it was cut, at the maximal length or by a filter.
         question_tokens: of the question.
         reply_tokens: of the text, and of thoughts.
         malformed: whether the server's answer was no reply, however often it was asked; `text` is
             then the beginning of what it said.
         writer: the model that the server says has written it.
+        withheld: whether the server says that the model refused, or keeps the whole text back.
     """
 
     text: str
@@ -47,6 +48,7 @@ class Reply:
     reply_tokens: int = 0
     malformed: bool = False
     writer: str = ""
+    withheld: bool = False
 
 
 Keep = Callable[[Request, Reply], object]

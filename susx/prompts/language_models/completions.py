@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import httpx2
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from susx.prompts.language_models import Reply
 from susx.web.servers import Client, RefusedAnswer
@@ -18,6 +18,10 @@ LONGEST_QUOTE = 300
 """Bytes of an answer that a message quotes: a line or two of a log."""
 UNSENT = ("accept-encoding", "connection", "content-length", "host", "transfer-encoding")
 """Headers that the connection sets by itself."""
+ENDED = {"", "stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "tool_calls"}
+"""How OpenAI, TGI, Anthropic and Cohere say that the model itself has ended; some say nothing."""
+WITHHELD = {"content_filter", "refusal"}
+"""How they say that the rest is kept from us."""
 UNREAD = ("content-encoding", "content-length", "transfer-encoding", "connection")
 
 
@@ -59,11 +63,19 @@ class _Part(BaseModel):
 
 class _Message(BaseModel):
     content: str | list[_Part] | None = None
+    refusal: str | None = None
+
+
+def _no_failure(reason: str | None) -> str:
+    end = (reason or "").casefold()
+    if end == "error":
+        raise ValueError("the server failed while the model wrote")
+    return end
 
 
 class _Choice(BaseModel):
     message: _Message
-    finish_reason: str | None = None
+    finish_reason: Annotated[str | None, AfterValidator(_no_failure)] = None
 
 
 class _Usage(BaseModel):
@@ -85,9 +97,12 @@ class Completion(BaseModel):
         content = choice.message.content or ""
         if not isinstance(content, str):
             content = "".join(part.text for part in content if part.type == "text")
+        end, refusal = choice.finish_reason or "", choice.message.refusal or ""
+        withheld = bool(refusal) or (end in WITHHELD and not content.strip())
         return Reply(
-            content,
-            finished=choice.finish_reason != "length",
+            content or refusal,
+            finished=withheld or end in ENDED,
+            withheld=withheld,
             question_tokens=usage.prompt_tokens or 0,
             reply_tokens=usage.completion_tokens or 0,
             writer=self.writer,
@@ -100,13 +115,15 @@ class Completion(BaseModel):
 
 
 def checked(response: httpx2.Response) -> None:
-    """Let the client repeat a request whose answer says that all is well, but is no completion.
+    """Let the client repeat a request that was answered with success, but with no completion.
 
     Raises:
         httpx2.DecodingError: if it is none; with the reason, and what the server said.
     """
-    if response.status_code != httpx2.codes.OK:
+    if not response.is_success:
         return
+    if not response.read().strip():
+        raise httpx2.DecodingError(f"status {response.status_code}, without a body")
     try:
         Completion.model_validate_json(response.read())
     except ValidationError as error:

@@ -131,7 +131,7 @@ class Server:
             )
         except (openai.OpenAIError, TooLarge) as error:
             if isinstance(error, openai.BadRequestError) and error.code in WITHHELD:
-                return Reply("", finished=True, writer=self._settings.model)
+                return Reply("", finished=True, writer=self._settings.model, withheld=True)
             if isinstance(error.__cause__, httpx2.DecodingError):
                 return Reply(self._quoted(str(error.__cause__)), finished=True, malformed=True)
             raise InputError(f"{self._key}: {self._explained(error)}") from None
