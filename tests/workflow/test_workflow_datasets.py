@@ -5,7 +5,7 @@ import json
 import pytest
 
 from susx.manifests.tables import ImageRecord, read_table
-from tests.workflow.project import FOLDERS, NAMES, Project
+from tests.workflow.project import FOLDERS, NAMES, RESULT, Project
 
 CARD = """
 title: Tiny
@@ -53,3 +53,50 @@ def test_classes_follow_every_card_that_they_come_from(fresh_project: Project) -
 
     assert fresh_project.run(target).made == {target}
     assert [entry["name"] for entry in fresh_project.read_json(target)["classes"]] == ["cat", "cow"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "says"),
+    [
+        ({"card": "pets.yaml", "images": {"root": "nowhere"}}, "images.root: folder not found"),
+        ({"classes": "nowhere.txt", "images": {"test": "images/test"}}, "classes: not found"),
+        ({"classes": ["cat"], "images": {"test": "nowhere"}}, "images.test: not found: nowhere"),
+    ],
+    ids=["root", "classes", "folder"],
+)
+def test_a_bad_dataset_stops_nothing_but_itself(
+    dataset: dict[str, object], says: str, project: Project
+) -> None:
+    sources = "sources: [{name: all, layout: class-folders, splits: {test: test}}]\n"
+    project.path("pets.yaml").write_text(f"title: Pets\nclasses: [cat]\n{sources}", "utf-8")
+    project.change_config(lambda config: config["datasets"].update(bad=dataset))
+
+    assert project.run(RESULT).jobs == []
+    bad = project.attempt("results/bad.json")
+    everything = project.attempt()
+
+    assert bad.returncode != 0 != everything.returncode
+    assert bad.jobs == everything.jobs == []
+    assert f"config.yaml: datasets.bad.{says}" in bad.output
+    assert f"config.yaml: datasets.bad.{says}" in everything.output
+
+
+def test_a_check_tells_of_a_root_that_is_missing(project: Project) -> None:
+    sources = "sources: [{name: all, layout: class-folders, splits: {test: test}}]\n"
+    project.path("pets.yaml").write_text(f"title: Pets\nclasses: [cat]\n{sources}", "utf-8")
+    bad = {"card": "pets.yaml", "images": {"root": "nowhere"}}
+    project.change_config(lambda config: config["datasets"].update(bad=bad))
+
+    project.run("check/bad.json")
+
+    (problem,) = project.read_json("check/bad.json")["problems"]
+    assert "datasets.bad.images.root: folder not found: nowhere" in problem
+
+
+def test_a_card_that_is_mistyped_is_told_with_its_key(project: Project) -> None:
+    project.change_config(lambda config: config["datasets"]["tiny"].update(card="oxford-pets"))
+
+    outcome = project.attempt(RESULT)
+
+    assert outcome.returncode != 0
+    assert 'config.yaml: datasets.tiny.card: "oxford-pets" is neither' in outcome.output
