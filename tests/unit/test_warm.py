@@ -132,3 +132,10 @@ def _text(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
+
+
+def test_libraries_that_change_the_environment_do_not_keep_processes_cold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/elsewhere")  # as cv2 does
+    assert warm.clean_environment().get("LD_LIBRARY_PATH") == warm.SEARCHED
