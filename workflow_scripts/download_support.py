@@ -16,16 +16,13 @@ def main(job):
     from susx.support.strategies import Selection
     from susx.support.waves import Rules
 
-    classes, params = ClassManifest.read(job.input.classes), job.params
-    index = {}
+    classes, params, index = ClassManifest.read(job.input.classes), job.params, {}
     candidates = (read_table(path, Candidate, classes.sha256) for path in job.input.candidates)
-    ranking, pool = merge_candidates(
-        noting_index(candidates, index), classes, params.limit, may_lack=True
-    )
+    noted = noting_index(candidates, index)
+    ranking, pool = merge_candidates(noted, classes, params.limit, may_lack=True)
     wanted = Wanted(**params.wanted)
     rules = Rules(**params.rules, **params.how["fetch"])
-    places = params.how["folder"], params.how["images"]
-    outcomes = download_images(ranking, wanted, rules, *places)
+    outcomes = download_images(ranking, wanted, rules, params.how["folder"], params.how["images"])
     chosen_by = None
     if params.encoder:
         encoder = Encoder(**params.encoder, **params.how["encoder"])
@@ -34,8 +31,7 @@ def main(job):
         chosen_by = judge(encoder, selection, classes, job.threads, *texts)
     images = job.output.images
     table = collect_downloads(ranking, outcomes, classes, wanted, images, chosen_by, pool)
-    if index:
-        table.meta["index"] = index
+    table.meta.update({"index": index} if index else {})
     write_table(job.output.manifest, table, SupportRecord)
     logging.info("%s", table.meta)
 
