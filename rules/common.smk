@@ -15,7 +15,7 @@ from susx.published.files import feature_files, require
 from susx.images.kinds import added_formats
 from susx.methods import METHODS
 from susx.config.pools import REMOTE
-from susx.pools.indices import index_shards
+from susx.pools.indices import has_index, index_shards
 from susx.pools.shards import pool_shards
 from susx.pools.web import web_shards
 
@@ -37,7 +37,7 @@ try:
     TUNED_ON = {name: tuning_split(dataset) for name, dataset in DATASETS.items()}
     SHARDS = {
         name: (
-            (index_shards if getattr(pool, "index", None) else web_shards)(
+            (index_shards if has_index(pool) else web_shards)(
                 pool,
                 f"config.yaml: pools.{name}",
                 f"{CONFIG.roots.cache}/listings/{name}.json",
@@ -83,7 +83,7 @@ LAYOUTS = {name: CONFIG.pools[CONFIG.supports[name].pool].layout for name in RET
 LAYOUTS |= {
     name: "index"
     for name in RETRIEVED
-    if getattr(CONFIG.pools[CONFIG.supports[name].pool], "index", None)
+    if has_index(CONFIG.pools[CONFIG.supports[name].pool])
 }
 DOWNLOADED = [name for name, layout in LAYOUTS.items() if layout in (*REMOTE, "index")]
 

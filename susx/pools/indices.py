@@ -14,7 +14,7 @@ from typing import Any
 
 from slugify import slugify
 
-from susx.config.pools import EmbeddingPool
+from susx.config.pools import AnyPool, EmbeddingPool
 from susx.core.errors import InputError
 from susx.pools.web import (
     NAMINGS,
@@ -53,6 +53,11 @@ class IndexShard(WebShard):
         """The files beside the index that are on this machine."""
         files = (*self.tables, *self.arrays.values())
         return [path for path in files if not is_remote(path)]
+
+
+def has_index(pool: AnyPool) -> bool:
+    """Whether a pool is searched by an index of its embeddings; that of a service is its own."""
+    return isinstance(pool, EmbeddingPool) and pool.index is not None
 
 
 def index_shards(pool: EmbeddingPool, origin: str, remembered: str | Path) -> dict[str, IndexShard]:
