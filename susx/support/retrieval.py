@@ -136,7 +136,9 @@ def merge_candidates(
 def noting_index(tables: Iterable[Table], found: dict[str, Any]) -> Iterator[Table]:
     """Pass tables on, and note by shard how well an index of theirs was searched."""
     for table in tables:
-        found |= table.meta.get("index", {})
+        noted = table.meta.get("index")
+        if isinstance(noted, dict):  # a service notes the name of its own
+            found |= noted
         yield table
 
 
