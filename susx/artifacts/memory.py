@@ -220,17 +220,9 @@ def _line(stamp: Stamp | None) -> str:
 
 def _require_utf8(root: str, names: Iterable[str]) -> None:
     for name in names:
-        if not name.isascii() and not _is_utf8(name):
+        if not name.isascii() and well_formed(name) != name:
             path = well_formed(f"{root}/{name}" if root else name)
             raise InputError(f"{path}: the file name is not UTF-8; rename it")
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _hashed(path: str) -> str:
