@@ -13,7 +13,7 @@ from susx.artifacts.store import Store, object_of, receipt_of
 from susx.config import parse_config
 from susx.config.schema import Config, Roots
 from susx.core.errors import InputError
-from susx.core.yaml_files import load_yaml, merged
+from susx.core.yaml_files import load_config, merged
 
 CONFIG = "config.yaml"
 
@@ -131,10 +131,7 @@ def read_config(folder: str | Path, *more: str) -> Config:
     paths = [*([own] if own.exists() else []), *(Path(folder, name) for name in more)]
     whole: dict[str, Any] = {}
     for path in paths:
-        data = load_yaml(path)
-        if not isinstance(data, dict):
-            raise InputError(f"{path}: not a mapping of sections to settings")
-        whole = merged(whole, data)
+        whole = merged(whole, load_config(path))
     return parse_config(whole, " and ".join(map(str, paths)))
 
 

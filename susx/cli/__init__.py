@@ -1,4 +1,4 @@
-"""The command `susx`: set up a run, classify images, show what a file of the pipeline holds."""
+"""The command `susx`: set up and start a run, classify images, show what a file holds."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.table import Table
 from susx.cli.cache import app as cache
 from susx.cli.new.command import new as new_project
 from susx.cli.progress import progress
+from susx.cli.run import run
 from susx.cli.show import ROWS, percent, show
 from susx.cli.verify import verify
 from susx.core.errors import InputError, listing
@@ -36,6 +37,7 @@ def susx() -> None:
 
 
 app.command("new")(new_project)
+app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run)
 app.command("progress")(progress)
 app.command("verify")(verify)
 app.add_typer(cache, name="cache")

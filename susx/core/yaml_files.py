@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,24 @@ def load_yaml(path: str | Path) -> Any:
         InputError: if the file is missing or is not YAML, or a key stands twice in a mapping.
     """
     return parse_yaml(yaml_text(path), path)
+
+
+def load_config(path: str | Path) -> dict[str, Any]:
+    """Read a configuration file as Snakemake does, which takes JSON, too.
+
+    Raises:
+        InputError: if the file is missing, is neither JSON nor YAML, has a key twice in a mapping,
+            or is no mapping.
+    """
+    try:
+        data = json.loads(yaml_text(path), object_pairs_hook=partial(_unrepeated, path))
+    except InputError:
+        raise
+    except ValueError:
+        data = load_yaml(path)
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: not a mapping of sections to settings")
+    return data
 
 
 def yaml_text(path: str | Path) -> str:
@@ -95,6 +115,17 @@ def _repeated(loader: Any, root: yaml.Node | None) -> str:
                         return _twice(key, other)
                 waiting += [key, value]
     return ""
+
+
+def _unrepeated(path: str | Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        name = next(key for key in found if keys.count(key) > 1)
+        raise InputError(
+            f'{path}: key "{name}" stands there twice; only one of them would count: join the two'
+        )
+    return found
 
 
 def _twice(key: yaml.ScalarNode, first: yaml.ScalarNode) -> str:

@@ -111,6 +111,8 @@ def check_snakemake(words: list[str]) -> None:
 
 
 def check_susx(words: list[str]) -> None:
+    if words[:1] == ["run"]:
+        return check_snakemake(words[1:])
     command: Any = typer.main.get_command(app)
     for word in words:
         if word.startswith("-") or not hasattr(command, "commands"):
@@ -173,6 +175,7 @@ def test_commands_are_found_and_wrong_ones_are_noticed() -> None:
         "make sight",
         "snakemake results/pets.jsn",
         "susx clasify",
+        "susx run results/pets.jsn",
         "susx show --row 3",
         "susx cache prun",
         "susx cache prune --older 3",

@@ -90,3 +90,27 @@ def test_all_that_is_wanted_is_planned_and_nothing_else(own: Project) -> None:
     names = {Path(path).parts[1] for path in outcome.made if path.startswith("work/")}
     assert names == {"pets"}
     assert {Path(p).parts[1] for p in outcome.made if p.startswith("cache/")} == {"model"}
+
+
+def test_susx_run_makes_what_snakemake_makes(own: Project) -> None:
+    told = new(own, "pets", "--images", "images/test", "--classes", "classes.txt")
+    assert told[0] == "results/pets.json"
+
+    planned = susx_run(own, "--dry-run", *told)
+    nothing = susx_run(own, "--dry-run", "results/cats.json")
+
+    assert planned.returncode == 0, planned.stderr
+    assert "rule collate:" in planned.stdout + planned.stderr
+    assert nothing.returncode == 1
+    assert "results/cats.json" in nothing.stdout + nothing.stderr
+
+
+def susx_run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from susx.cli import app; app()", "run", *arguments],
+        cwd=project.root,
+        env={**clean_environment(), "PYTHONPATH": str(REPO)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )

@@ -1,0 +1,67 @@
+"""The command `susx run`: Snakemake, with what it is called with looked at first."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
+
+import susx
+from susx.core.errors import InputError
+from susx.core.yaml_files import load_config
+
+CHECKOUT = Path(susx.__file__).resolve().parents[1]
+SNAKEFILES = ("Snakefile", "snakefile", "workflow/Snakefile", "workflow/snakefile")
+"""Where Snakemake looks for the workflow, in this order."""
+
+
+def run(context: typer.Context) -> None:
+    """Make results: `snakemake` with all its options, on all cores unless told otherwise.
+
+    Configuration files are looked at first; of a missing one Snakemake prints a traceback. Where
+    no Snakefile lies in this folder, the one of this installation is used.
+    """
+    from snakemake.cli import args_to_api, parse_args
+    from snakemake.exceptions import print_exception
+    from snakemake.utils import available_cpu_count
+
+    parser, options = parse_args(_arguments(context.args))
+    try:
+        require_readable(options.configfile)
+    except InputError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    if options.cores is None and options.jobs is None:
+        options.cores = available_cpu_count()
+    try:
+        done = args_to_api(options, parser)
+    except Exception as error:  # as Snakemake's own command does
+        print_exception(error)
+        done = False
+    sys.exit(0 if done else 1)
+
+
+def require_readable(files: Iterable[str | Path]) -> None:
+    """Look at configuration files.
+
+    Raises:
+        InputError: if one is missing, is neither JSON nor YAML, or has a key twice.
+    """
+    missing = [str(file) for file in files if not Path(file).is_file()]
+    if missing:
+        raise InputError(
+            f"--configfile {missing[0]}: file not found; everything up to the next option is read "
+            "as configuration files, so name results before it"
+        )
+    for file in files:
+        load_config(file)
+
+
+def _arguments(given: list[str]) -> list[str]:
+    """What Snakemake is called with: the workflow of this installation where none lies here."""
+    named = any(word in ("-s", "--snakefile") for word in given)
+    if named or any(Path(name).is_file() for name in SNAKEFILES):
+        return given
+    return ["--snakefile", str(CHECKOUT / "Snakefile"), *given]
