@@ -97,7 +97,8 @@ def text_states(
         truncation=True,
         return_tensors="pt",
     )
-    return encoder(tokens["input_ids"])[0]
+    states: torch.Tensor = encoder(tokens["input_ids"])[0]
+    return states
 
 
 def save_pipeline(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import torch
@@ -54,7 +54,20 @@ def batches(size: int, batch: int, rng: np.random.Generator) -> Iterator[NDArray
             yield np.sort(order[start : start + batch])
 
 
-def learning_rate(step: int, settings: Settings) -> float:
+class _Loop(Protocol):
+    """How far the steps of a training loop go."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def warm_up(self) -> int: ...
+
+
+def learning_rate(step: int, settings: _Loop) -> float:
     """Linear warm-up, then a cosine to zero."""
     if step < settings.warm_up:
         return settings.learning_rate * (step + 1) / settings.warm_up
@@ -62,7 +75,7 @@ def learning_rate(step: int, settings: Settings) -> float:
     return settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def optimizer_for(model: CLIPModel, settings: Settings) -> torch.optim.AdamW:
+def optimizer_for(model: torch.nn.Module, settings: _Loop) -> torch.optim.AdamW:
     """AdamW; weight decay only for matrices."""
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     rest = [p for p in model.parameters() if p.ndim < 2]

@@ -1,9 +1,9 @@
 """Look closely at one row of an encoder's evaluation, for the report."""
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """All grids and values are in published units; the analysis rescales them."""
     from susx.core.compute import pick_device
     from susx.core.files import read_checked, write_checked
@@ -25,5 +25,5 @@ def main(job):
     write_checked(job.output[0], analysis)
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

@@ -3,15 +3,15 @@
 import logging
 from dataclasses import asdict
 
-from susx_job import run_job
-
-from susx.core.files import write_json
-from susx.datasets.check import check_dataset, summary
-from susx.manifests.classes import ClassManifest
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """Problems are warnings: the report is written whatever is found."""
+    from susx.core.files import write_json
+    from susx.datasets.check import check_dataset, summary
+    from susx.manifests.classes import ClassManifest
+
     classes = ClassManifest.read(job.input.classes)
     check = check_dataset(**job.params.dataset, classes=classes, threads=job.threads)
     write_json(job.output[0], asdict(check))
@@ -21,5 +21,5 @@ def main(job):
         logging.info("%s", line)
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

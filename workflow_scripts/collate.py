@@ -1,15 +1,15 @@
 """Join the evaluations of all encoders into the result of a dataset."""
 
-from susx_job import run_job
-
-from susx.core.files import read_checked, sha256_json, write_checked
-from susx.evaluation.results import collate
-from susx.manifests.classes import ClassManifest
-from susx.prompts.strategies import PromptSet
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """The configuration that made the result goes into it, and everything that led to it."""
+    from susx.core.files import read_checked, sha256_json, write_checked
+    from susx.evaluation.results import collate
+    from susx.manifests.classes import ClassManifest
+    from susx.prompts.strategies import PromptSet
+
     config = job.params.config
     classes = ClassManifest.read(job.input.classes)
     prompts = [PromptSet.read(path, classes) for path in job.input.prompts]
@@ -23,5 +23,5 @@ def main(job):
     write_checked(job.output[0], collate(job.params.dataset, classes, parts, provenance))
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

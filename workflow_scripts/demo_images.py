@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """One folder per class."""
     from demo.world import write_images
 
@@ -13,5 +13,5 @@ def main(job):
     write_images(Path(job.output[0]), params.split, params.per_class, params.seed)
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

@@ -2,10 +2,10 @@
 
 import logging
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """Replies are kept as the model wrote them; joining them decides what is usable.
 
     Those of a try that failed are not asked for again.
@@ -27,5 +27,5 @@ def main(job):
     logging.info("%d classes, tokens: %s", len(params.classes), data["tokens"])
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

@@ -2,10 +2,10 @@
 
 import logging
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """The label of a support image is the class that found it."""
     from susx.config.encoders import Encoder
     from susx.manifests.classes import ClassManifest
@@ -16,7 +16,8 @@ def main(job):
     from susx.support.strategies import Selection
     from susx.support.waves import Rules
 
-    classes, params, index = ClassManifest.read(job.input.classes), job.params, {}
+    classes, params = ClassManifest.read(job.input.classes), job.params
+    index: dict[str, object] = {}
     candidates = (read_table(path, Candidate, classes.sha256) for path in job.input.candidates)
     noted = noting_index(candidates, index)
     ranking, pool = merge_candidates(noted, classes, params.limit, may_lack=True)
@@ -26,9 +27,8 @@ def main(job):
     chosen_by = None
     if params.encoder:
         encoder = Encoder(**params.encoder, **params.how["encoder"])
-        selection = Selection(**params.selection)
         texts = (next(iter(job.input[name]), None) for name in ("ranking", "agreeing"))
-        chosen_by = judge(encoder, selection, classes, job.threads, *texts)
+        chosen_by = judge(encoder, Selection(**params.selection), classes, job.threads, *texts)
     images = job.output.images
     table = collect_downloads(ranking, outcomes, classes, wanted, images, chosen_by, pool)
     table.meta.update({"index": index} if index else {})
@@ -36,5 +36,5 @@ def main(job):
     logging.info("%s", table.meta)
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

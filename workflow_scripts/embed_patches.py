@@ -1,9 +1,9 @@
 """Embed the patches of the readable images of a split."""
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """One row per readable image, with all its patches."""
     from susx.config.encoders import Encoder
     from susx.embeddings.embed import embed_images
@@ -11,9 +11,9 @@ def main(job):
 
     table = read_table(job.input.manifest, ImageRecord)
     encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
-    earlier, path = job.kin("manifest"), job.output[0]
+    earlier, path = job.paths.kin("manifest"), job.output[0]
     embed_images(encoder, table, path, job.threads, True, job.parts, earlier)
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

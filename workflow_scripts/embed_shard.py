@@ -1,9 +1,9 @@
 """Embed one shard of an image pool."""
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """One row per readable image, without labels."""
     from susx.config.encoders import Encoder
     from susx.embeddings.embed import embed_shard
@@ -14,5 +14,5 @@ def main(job):
     embed_shard(encoder, shard, job.output[0], job.threads, job.parts)
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

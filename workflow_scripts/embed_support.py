@@ -1,9 +1,9 @@
 """Embed the kept images of a support set."""
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """One row per image; its label is the class of the support manifest."""
     from susx.config.encoders import Encoder
     from susx.embeddings.embed import embed_support
@@ -11,10 +11,17 @@ def main(job):
 
     table = read_table(job.input.manifest, SupportRecord)
     encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
-    images, path, views = job.input.images, job.output[0], job.params.views
-    more = {"parts": job.parts, "earlier": job.kin("manifest", "images")}
-    embed_support(encoder, table, images, path, job.threads, **views, **more)
+    embed_support(
+        encoder,
+        table,
+        job.input.images,
+        job.output[0],
+        job.threads,
+        **job.params.views,
+        parts=job.parts,
+        earlier=job.paths.kin("manifest", "images"),
+    )
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

@@ -1,9 +1,9 @@
 """Embed the texts of a prompt strategy."""
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """One row per text; its label is the class."""
     from susx.config.encoders import Encoder
     from susx.embeddings.cache import write_cache
@@ -19,5 +19,5 @@ def main(job):
     write_cache(job.output[0], texts)
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

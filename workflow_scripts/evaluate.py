@@ -2,15 +2,16 @@
 
 import logging
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """All grids and values are in published units; the evaluation rescales them."""
     from susx.core.compute import pick_device
     from susx.core.files import write_checked
+    from susx.evaluation.inputs import CacheFiles
     from susx.evaluation.protocol import Plan
-    from susx.evaluation.results import CacheFiles, evaluate_caches
+    from susx.evaluation.results import evaluate_caches
     from susx.evaluation.tuning import Settings
 
     params, device = job.params, pick_device(job.params.how["device"])
@@ -21,5 +22,5 @@ def main(job):
     write_checked(job.output[0], evaluation)
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

@@ -2,10 +2,10 @@
 
 import logging
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """All grids and values are in published units; tuning rescales them."""
     from susx.classifier.export import export_classifier, summary
     from susx.classifier.file import write_classifier
@@ -33,5 +33,5 @@ def main(job):
     logging.info("%s", summary(classifier.meta))
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

@@ -2,17 +2,17 @@
 
 import logging
 
-from susx_job import run_job
-
-from susx.datasets.download import Download
-from susx.datasets.manifest import describe
-from susx.datasets.sources import split_manifest
-from susx.manifests.classes import ClassManifest
-from susx.manifests.tables import ImageRecord, write_table
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """The files of the input are found again by the place."""
+    from susx.datasets.download import Download
+    from susx.datasets.manifest import describe
+    from susx.datasets.sources import split_manifest
+    from susx.manifests.classes import ClassManifest
+    from susx.manifests.tables import ImageRecord, write_table
+
     classes, params = ClassManifest.read(job.input.classes), job.params
     fetched = [Download.read(path).address for path in job.input.download]
     table = split_manifest(params.place, classes, params.how["key"], job.threads, *fetched)
@@ -20,5 +20,5 @@ def main(job):
     logging.info("%s", describe(table))
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

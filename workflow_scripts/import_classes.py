@@ -2,10 +2,10 @@
 
 import logging
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """Classes are numbered; there are as many as the texts have."""
     from susx.published.tensors import generated_classes
 
@@ -14,5 +14,5 @@ def main(job):
     logging.info("%d classes", len(manifest))
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

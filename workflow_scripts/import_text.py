@@ -1,9 +1,9 @@
 """Read a published text classifier."""
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """One row per class."""
     from susx.embeddings.cache import read_cache, write_cache
     from susx.embeddings.text_classifier import text_classifier
@@ -17,5 +17,5 @@ def main(job):
     write_cache(job.output[0], text)
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

@@ -2,15 +2,15 @@
 
 import logging
 
-from susx_job import run_job
-
-from susx.manifests.classes import ClassManifest
-from susx.manifests.tables import SupportRecord, read_table, write_table
-from susx.support.synthesis import join_chunks
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """From here on the support set is like any other."""
+    from susx.manifests.classes import ClassManifest
+    from susx.manifests.tables import SupportRecord, read_table, write_table
+    from susx.support.synthesis import join_chunks
+
     classes = ClassManifest.read(job.input.classes)
     tables = [read_table(path, SupportRecord, classes.sha256) for path in job.input.manifests]
     table = join_chunks(tables, job.input.images, classes, job.params.size, job.output.images)
@@ -18,5 +18,5 @@ def main(job):
     logging.info("%s", table.meta)
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

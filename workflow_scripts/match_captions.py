@@ -2,10 +2,10 @@
 
 import logging
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """A caption is a candidate of every class that it names."""
     from susx.manifests.classes import ClassManifest
     from susx.manifests.tables import write_table
@@ -19,5 +19,5 @@ def main(job):
     logging.info("%d candidates", len(table.records))
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

@@ -2,10 +2,10 @@
 
 import logging
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """One row per image, unreadable ones with the reason."""
     from susx.classifier.file import load_classifier
     from susx.classifier.predictions import PredictionRecord, predict_table
@@ -25,5 +25,5 @@ def main(job):
     logging.info("%(n_images)s images, %(n_unreadable)s unreadable", table.meta)
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

@@ -2,15 +2,15 @@
 
 import logging
 
-from susx_job import run_job
-
-from susx.core.errors import listing
-from susx.manifests.classes import ClassManifest
-from susx.prompts.strategies import build_prompts, left_to_names
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """Settings of the dataset, and the files that the strategy reads."""
+    from susx.core.errors import listing
+    from susx.manifests.classes import ClassManifest
+    from susx.prompts.strategies import build_prompts, left_to_names
+
     classes = ClassManifest.read(job.input.classes)
     files = {
         "descriptions": job.input.descriptions or None,
@@ -29,5 +29,5 @@ def main(job):
         )
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

@@ -1,9 +1,9 @@
 """Ask a clip-retrieval backend for the images nearest to every text."""
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """Every text of the prompt strategy is a query."""
     from susx.config.pools import ServicePool
     from susx.manifests.classes import ClassManifest
@@ -18,5 +18,5 @@ def main(job):
     write_table(job.output[0], table, Candidate)
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

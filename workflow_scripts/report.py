@@ -1,9 +1,9 @@
 """Make the report of a dataset: one page, and its figures as files."""
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """Receipts of what the result stands on are read as found: they are no input."""
     from susx.config.report import Report
     from susx.evaluation.schema import read_result
@@ -31,5 +31,5 @@ def main(job):
     )
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

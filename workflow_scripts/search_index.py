@@ -2,10 +2,10 @@
 
 import logging
 
-from susx_job import run_job
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """Queries are the text embeddings of a prompt strategy."""
     from susx.embeddings.cache import read_cache
     from susx.manifests.classes import ClassManifest
@@ -22,5 +22,5 @@ def main(job):
     logging.info("%d queries, %s", len(queries), table.meta)
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

@@ -2,19 +2,19 @@
 
 import logging
 
-from susx_job import run_job
-
-from susx.embeddings.text_classifier import read_classifier
-from susx.manifests.classes import ClassManifest
-from susx.manifests.tables import SupportRecord, read_table, write_table
-from susx.pools.shards import Shard
-from susx.support.retrieval import Candidate, merge_candidates
-from susx.support.selection import candidate_features, collect_support
-from susx.support.strategies import Selection
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """The label of a support image is the class whose text found it."""
+    from susx.embeddings.text_classifier import read_classifier
+    from susx.manifests.classes import ClassManifest
+    from susx.manifests.tables import SupportRecord, read_table, write_table
+    from susx.pools.shards import Shard
+    from susx.support.retrieval import Candidate, merge_candidates
+    from susx.support.selection import candidate_features, collect_support
+    from susx.support.strategies import Selection
+
     classes = ClassManifest.read(job.input.classes)
     candidates = (read_table(path, Candidate, classes.sha256) for path in job.input.candidates)
     ranking, pool = merge_candidates(candidates, classes, job.params.limit)
@@ -30,5 +30,5 @@ def main(job):
     logging.info("%s", table.meta)
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

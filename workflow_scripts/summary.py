@@ -1,12 +1,12 @@
 """Make the page over all datasets."""
 
-from susx_job import run_job
+from pathlib import Path
+
+from susx_job import Job, run_job
 
 
-def main(job):
+def main(job: Job) -> None:
     """Links are relative, so that the folder of results can be moved."""
-    from pathlib import Path
-
     from susx.evaluation.schema import read_result
     from susx.report.summary import write_summary
 
@@ -16,5 +16,5 @@ def main(job):
     write_summary(str(page), list(zip(results, links, strict=True)))
 
 
-if "snakemake" in globals():
-    run_job(main, snakemake)
+if __name__ == "__main__":
+    run_job(main, globals())

@@ -1,19 +1,25 @@
-"""What every script shares: threads, logging to the job's log, and readable errors."""
+"""What every script shares: threads, logging to the job's log, and readable errors.
+
+At its top a script imports the standard library and this module. Everything else it imports within
+`main`: a job that is found in the store imports none of it, threads are limited before it is
+imported, and an import that fails ends in the job's log like any other error.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TextIO, cast
 
 # The package beside the workflow is the one that planned this job, whatever else is installed;
 # environments that Snakemake deploys have none.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from susx.artifacts.ground import Job
+from susx.artifacts import ground
 from susx.artifacts.making import Paths, make
 from susx.artifacts.recipe import Receipt
 from susx.core.compute import end_quickly, limit_threads
@@ -59,54 +65,94 @@ def _only(part: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Task:
-    """What a script sees of its job: no wildcards, which would change what is made unseen.
+class Job:
+    """A job as its script sees it: no wildcards, which would change what is made unseen.
 
-    `parts` is a folder for what a later try goes on from, `receipt` what the outputs are made from,
-    and `kin` and `relatives` find earlier outputs that were made from other inputs, or settings.
+    Attributes:
+        input: paths by the names that the rule gives, one or a list.
+        output: likewise.
+        params: values by the names that the rule gives.
+        threads: at most so many.
+        paths: what lies around it.
     """
 
     input: Files
     output: Files
     params: Any
     threads: int
-    parts: Path | None
-    receipt: Receipt | None
-    kin: Callable[..., list[Path]]
-    relatives: Callable[..., list[dict[str, Path]]]
+    paths: Paths
+
+    @property
+    def parts(self) -> Path:
+        """Folder for what a later try goes on from.
+
+        Raises:
+            LookupError: if the rule keeps its outputs in no store.
+        """
+        if self.paths.parts is None:
+            raise LookupError("the outputs of this job are kept in no store, and no parts of them")
+        return self.paths.parts
+
+    @property
+    def receipt(self) -> Receipt:
+        """What the outputs are made from.
+
+        Raises:
+            LookupError: if that is not known before the work.
+        """
+        if self.paths.receipt is None:
+            raise LookupError("what this job is made from is not known before its work")
+        return self.paths.receipt
 
 
-def run_job(main: Callable[[Any], None], job: Any) -> None:
+class Given(Protocol):
+    """What Snakemake gives a script, as far as it is used; lists of paths partly have names."""
+
+    rule: str
+    input: Any
+    output: Any
+    params: Any
+    threads: int
+    log: Sequence[str]
+
+
+def run_job(main: Callable[[Job], None], script: Mapping[str, Any]) -> None:
     """Run `main` within the job's threads; bad input ends in one message, not a traceback.
 
     What the store holds is not made again. The log file gets everything that goes to stderr,
     progress bars included.
+
+    Args:
+        main: makes the outputs.
+        script: names of the script, `snakemake` among them if it runs as a job.
     """
+    if "snakemake" not in script:
+        sys.exit(f"{script['__doc__']}\n\nSnakemake runs this script for jobs of the same name.")
+    given: Given = script["snakemake"]
 
     def work(paths: Paths) -> None:
-        own, made = Files(job.input, paths.inputs), Files(job.output, paths.outputs)
-        found = paths.kin, paths.relatives
-        main(Task(own, made, job.params, job.threads, paths.parts, paths.receipt, *found))
+        own, made = Files(given.input, paths.inputs), Files(given.output, paths.outputs)
+        main(Job(own, made, given.params, given.threads, paths))
 
-    limit_threads(job.threads)
+    limit_threads(given.threads)
     end_quickly()
-    log = Path(job.log[0])
+    log = Path(given.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8") as stream:
-        sys.stderr = Tee(sys.stderr, stream)
+    with (
+        log.open("w", encoding="utf-8") as stream,
+        redirect_stderr(cast("TextIO", Tee(sys.stderr, stream))),
+    ):
         logging.basicConfig(
             level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
         )
         try:
-            make(Job.of(job.rule, job.input, job.output, job.params), work)
+            make(ground.Job.of(given.rule, given.input, given.output, given.params), work)
         except InputError as error:
             logging.error("%s", error)
             sys.exit(1)
         except Exception:
             logging.exception(UNEXPECTED)
             sys.exit(1)
-        finally:
-            sys.stderr = sys.__stderr__
 
 
 class Tee:

@@ -25,7 +25,7 @@ def log_of(main: Callable[[Any], None], path: Path) -> Path:
     """Log of a job."""
     log = path / "job.log"
     with pytest.raises(SystemExit):
-        run_job(main, SimpleNamespace(**UNKEPT, log=[str(log)]))
+        run_job(main, {"snakemake": SimpleNamespace(**UNKEPT, log=[str(log)])})
     return log
 
 

@@ -1,5 +1,6 @@
 """Shape of the workflow: what every rule and script promises."""
 
+import ast
 import json
 import re
 import subprocess
@@ -112,7 +113,50 @@ def test_every_script_has_a_rule() -> None:
 
 @pytest.mark.parametrize("script", ADAPTERS, ids=lambda path: path.stem)
 def test_scripts_are_adapters(script: Path) -> None:
-    assert len(script.read_text("utf-8").splitlines()) <= MAX_SCRIPT
+    text = script.read_text("utf-8")
+    assert len(text.splitlines()) <= MAX_SCRIPT
+    assert "\ndef main(job: Job) -> None:\n" in text
+    assert text.endswith('\n\nif __name__ == "__main__":\n    run_job(main, globals())\n')
+
+
+def packages(node: ast.AST) -> set[str]:
+    """Top-level names of what a statement imports."""
+    if isinstance(node, ast.ImportFrom):
+        return {(node.module or "").split(".")[0]}
+    return {a.name.split(".")[0] for a in node.names} if isinstance(node, ast.Import) else set()
+
+
+@pytest.mark.parametrize("script", ADAPTERS, ids=lambda path: path.stem)
+def test_a_script_imports_the_library_within_main(script: Path) -> None:
+    tree = ast.parse(script.read_text("utf-8"))
+    light = sys.stdlib_module_names | {"susx_job"}
+    at_top = set().union(*map(packages, tree.body))
+
+    assert at_top <= light
+    assert not (set().union(*map(packages, ast.walk(tree))) - at_top) & light
+
+
+def test_a_job_that_is_found_imports_nothing_heavy() -> None:
+    program = "import json, sys; import susx_job; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=REPO,
+        env={**clean_environment(), "PYTHONPATH": str(REPO / "workflow_scripts")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert not {name.split(".")[0] for name in json.loads(done.stdout)} & (HEAVY | {"numpy", "PIL"})
+
+
+def test_a_script_run_by_hand_says_who_runs_it() -> None:
+    script = REPO / "workflow_scripts/class_manifest.py"
+    done = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Write the class manifest of a dataset")
+    assert "Snakemake runs this script" in done.stderr
 
 
 def test_importing_scripts_has_no_side_effects(tmp_path: Path) -> None:
@@ -235,7 +279,8 @@ def main(job):
     print(max([torch.get_num_threads(), *pools]))
 
 nothing = {"input": {}, "output": {}, "params": {"kept": None}}
-run_job(main, SimpleNamespace(rule="a", threads=1, log=["job.log"], **nothing))
+job = SimpleNamespace(rule="a", threads=1, log=["job.log"], **nothing)
+run_job(main, {"snakemake": job})
 """
     )
     done = subprocess.run(
