@@ -41,6 +41,7 @@ demo-models: .venv/.demo
 docs: .venv/.dev
 	$(BIN)/python -m docs.generate_reference
 	$(BIN)/python -m docs.generate_licences
+	$(BIN)/python -m docs.generate_architecture
 
 site: .venv/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -1,46 +1,28 @@
 """Packages of susx lie in layers: what one imports lies below it, and no modules form a circle."""
 
-import ast
-import re
 from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from docs.generate_architecture import (
+    FIGURE,
+    ROOT,
+    between_packages,
+    direct,
+    figure,
+    imports,
+    lanes,
+    layers,
+    package_of,
+)
+
 LAYERS = (
     *("core", "web", "methods", "config", "search", "manifests", "encoders", "images", "prompts"),
     *("datasets", "pools", "embeddings", "support", "published", "evaluation", "artifacts"),
     *("planning", "classifier", "progress", "verify", "report", "cli"),
 )
 """Packages, the lowest first."""
-
-
-def module_of(path: Path) -> str:
-    """Dotted name of a file of the package."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def imports() -> dict[str, set[str]]:
-    """Modules of susx that every module of susx imports, for types, inside functions and all."""
-    paths = {module_of(path): path for path in (ROOT / "susx").rglob("*.py")}
-    found: dict[str, set[str]] = {}
-    for module, path in paths.items():
-        found[module] = set()
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("susx"):
-                names = {f"{node.module}.{alias.name}" for alias in node.names}
-                found[module] |= {n if n in paths else str(node.module) for n in names}
-            elif isinstance(node, ast.Import):
-                found[module] |= {a.name for a in node.names if a.name.startswith("susx.")}
-    return found
-
-
-def package_of(module: str) -> str:
-    """Package below susx that a module lies in."""
-    return module.split(".")[1]
 
 
 def test_packages_and_layers_are_the_same() -> None:
@@ -66,10 +48,30 @@ def test_no_modules_form_a_circle() -> None:
 
 
 def test_the_page_lists_the_layers() -> None:
-    text = (ROOT / "docs/architecture.md").read_text("utf-8")
-    listed = re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.M)
     stated = [
         (name, (import_module(f"susx.{name}").__doc__ or "").splitlines()[0])
         for name in reversed(LAYERS)
     ]
-    assert listed == stated
+    assert layers() == stated
+
+
+def test_the_figure_is_that_of_the_imports() -> None:
+    assert FIGURE.read_text("utf-8") == figure(), "make docs"
+
+
+def test_what_is_reached_through_others_is_left_out() -> None:
+    modules = {
+        "susx.a.x": {"susx.b.y", "susx.c", "susx.a.z"},
+        "susx.b.y": {"susx.c"},
+        "susx.c": {"susx.d"},
+        "susx.d": set(),
+    }
+    found = between_packages(modules)
+    assert found == {"a": {"b", "c"}, "b": {"c"}, "c": {"d"}}
+    assert direct(found) == {"a": {"b"}, "b": {"c"}, "c": {"d"}}
+
+
+def test_no_line_lies_on_another() -> None:
+    rows = {name: row for row, name in enumerate("abcde")}
+    assert lanes({"b": [0], "c": [1], "e": [0, 3]}, rows) == {"b": 0, "c": 1, "e": 2}
+    assert lanes({"b": [0], "d": [2], "e": [0]}, rows) == {"b": 0, "d": 0, "e": 1}
