@@ -1,39 +1,40 @@
-"""What is said at the end: tables of results, why jobs failed, and the report of Snakemake."""
+"""Following a run, and what is said at its end: tables of results, and why jobs failed."""
 
 import sys
+from pathlib import Path
 
-from susx.progress.failures import Failure, cause, executor_messages, explained
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
+from snakemake.settings.types import ExecMode
+
+from susx.progress.failures import explained
+from susx.progress.handler import RunHandler
 
 
 report: "captions/workflow.rst"
 
 
-CLOCKS_DIFFER = 60  # seconds, between this machine and the file server
+FOLLOWED = RunHandler(
+    Path.cwd(),
+    quiet=Quietness.PROGRESS in (workflow.output_settings.quiet or ()),
+    retries=lambda rule: workflow.get_rule(rule).restart_times,
+)
+
+if workflow.exec_mode == ExecMode.DEFAULT and not workflow.output_settings.dryrun:
+    logger.addHandler(FOLLOWED)
 
 
-def failed_jobs(logs):
-    """Jobs that failed for good; of a group those whose logs tell of an error, if any does."""
-    said = {job: text for log in logs for job, text in executor_messages(log).items()}
-    since = STARTED - CLOCKS_DIFFER
-    for failed in workflow.scheduler.failed:
-        jobs = list(failed.jobs) if failed.is_group() else [failed]
-        blamed = [job for job in jobs if job.log and cause(job.log[0], since)] or jobs
-        for job in blamed:
-            log = str(job.log[0]) if job.log else ""
-            yield Failure(
-                job.rule.name, job.wildcards_dict, log, said.get(job.jobid, ""), since
-            )
-
-
-def print_failures(logs):
+def print_failures():
     """Print why jobs failed, below everything that was printed while others went on."""
-    if failures := sorted(failed_jobs(logs), key=lambda failure: failure.log):
-        print("", *explained(failures), "", sep="\n", file=sys.stderr, flush=True)
+    if lines := list(explained(FOLLOWED.run, FOLLOWED.root)):
+        print("", *lines, "", sep="\n", file=sys.stderr, flush=True)
 
 
 onsuccess:
+    FOLLOWED.end(succeeded=True)
     print_results()
 
 
 onerror:
-    print_failures(log)
+    FOLLOWED.end()
+    print_failures()

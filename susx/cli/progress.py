@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -27,14 +26,14 @@ def progress(
 
     console = Console()
     try:
-        run, shown = progress(folder, datetime.now())
+        run, shown = progress(folder, time.time())
         if not (watch and console.is_terminal):
             console.print(shown)
             return
         with Live(shown, console=console, auto_refresh=False) as live, suppress(KeyboardInterrupt):
-            while not run.ended:
+            while run.state == "at work":
                 time.sleep(PAUSE)
-                run, shown = progress(folder, datetime.now())
+                run, shown = progress(folder, time.time())
                 live.update(shown, refresh=True)
     except InputError as error:
         typer.echo(f"error: {error}", err=True)

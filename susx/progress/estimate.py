@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from susx.progress.failures import end_of
@@ -45,9 +44,9 @@ class Estimate:
     untimed: int
 
 
-def step(log: Path, since: datetime) -> Step | None:
+def step(log: Path, since: float) -> Step | None:
     """The last progress bar in a log; None without one, or if the log is older than the job."""
-    bars = BAR.findall(end_of(log, since.timestamp(), END))
+    bars = BAR.findall(end_of(log, since, END))
     if not bars:
         return None
     done, total, left = bars[-1]
@@ -75,7 +74,7 @@ def timed(folder: Path, rule: str) -> float | None:
 
 
 def estimate(
-    run: Run, now: datetime, steps: Mapping[int, Step | None], earlier: Mapping[str, float | None]
+    run: Run, now: float, steps: Mapping[int, Step | None], earlier: Mapping[str, float | None]
 ) -> Estimate:
     """Estimate the time left.
 
@@ -84,13 +83,14 @@ def estimate(
 
     Args:
         run: the run.
-        now: the present.
+        now: the present, in seconds since 1970.
         steps: progress of jobs that run, by number.
         earlier: mean seconds of rules in earlier runs.
     """
     work, longest, untimed = 0.0, 0.0, 0
+    begun = [job for job in run.jobs.values() if job.state != "again"]
     for rule, planned in run.planned.items():
-        jobs = [job for job in run.jobs.values() if job.rule == rule]
+        jobs = [job for job in begun if job.rule == rule]
         finished = [_busy(job, now) for job in jobs if job.state == "done"]
         mean = sum(finished) / len(finished) if finished else earlier.get(rule)
         waiting = planned - len(jobs)
@@ -106,11 +106,11 @@ def estimate(
                 continue
             left = max(0.0, (mean or 0.0) - _busy(job, now)) if left is None else left
             work, longest = work + left, max(longest, left)
-    elapsed = (now - run.began).total_seconds() if run.began else 0.0
+    elapsed = now - run.began if run.began else 0.0
     busy = sum(_busy(job, now) for job in run.jobs.values())
     side_by_side = max(1.0, busy / elapsed) if elapsed > 0 else 1.0
     return Estimate(max(work / side_by_side, longest), untimed)
 
 
-def _busy(job: Job, now: datetime) -> float:
-    return ((job.ended or now) - job.begun).total_seconds()
+def _busy(job: Job, now: float) -> float:
+    return (job.ended or now) - job.begun

@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from susx.core.plain import plain
+from susx.progress.run import Job, Run
 
 UNEXPECTED = "unexpected error; please report it with this log"
 """What a log says before the traceback of an exception that is no `InputError`."""
 
+UNKNOWN = "killed, or out of memory or time? See the output of Snakemake"
 ENTRY = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR|CRITICAL) ")
-REPORT = re.compile(r"^Error in rule \w+:\n +message: (.+)\n +jobid: (\d+)$", re.MULTILINE)
-NOTHING = "None"
+CLOCKS_DIFFER = 60  # seconds, between this machine and the file server
 END = 1 << 16
 SHOWN = 5
 LINES = 3
 WIDTH = 500
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A failed job.
-
-    Attributes:
-        rule: its rule.
-        wildcards: their values.
-        log: its log file.
-        said: what the executor said of it, such as Slurm's status, or nothing.
-        since: when the run began, in seconds since 1970; an older log tells of another run.
-    """
-
-    rule: str
-    wildcards: Mapping[str, str]
-    log: str
-    said: str = ""
-    since: float = 0.0
 
 
 def cause(log: str | Path, since: float = 0.0) -> str:
@@ -58,30 +40,52 @@ def cause(log: str | Path, since: float = 0.0) -> str:
     return message
 
 
-def executor_messages(log: str | Path) -> dict[int, str]:
-    """What Snakemake's log tells of failed jobs, by job number, beside that they failed."""
-    text = Path(log).read_text("utf-8", "replace")
-    return {int(job): said for said, job in REPORT.findall(text) if said != NOTHING}
+def blamed(run: Run, root: Path) -> list[Job]:
+    """Jobs that failed, by log; of a group those whose logs tell of an error, if any does.
+
+    Args:
+        run: the run.
+        root: the folder that it was called in.
+    """
+    groups: dict[tuple[int, ...], list[Job]] = defaultdict(list)
+    for job in run.of("failed"):
+        groups[job.group or (job.id,)].append(job)
+    found = [[job for job in jobs if _logged(job, root)] or jobs for jobs in groups.values()]
+    return sorted((job for jobs in found for job in jobs), key=lambda job: job.log)
 
 
-def explained(failures: Sequence[Failure]) -> Iterator[str]:
-    """Lines that tell why jobs failed, and where to read more."""
-    yield f"{len(failures)} {'job' if len(failures) == 1 else 'jobs'} failed:"
-    for failure in failures[:SHOWN]:
-        wildcards = ", ".join(f"{name}={value}" for name, value in failure.wildcards.items())
-        reason = cause(failure.log, failure.since) or _unexplained(failure)
-        lines = plain(reason).splitlines()
-        yield f"{failure.rule} ({wildcards}): {lines[0][:WIDTH]}"
+def reason(job: Job, root: Path) -> str:
+    """Why a job failed, as its log says, or else the executor."""
+    if logged := _logged(job, root):
+        return plain(logged)
+    return f"no error in its log; {job.said or UNKNOWN}"
+
+
+def explained(run: Run, root: Path) -> Iterator[str]:
+    """Lines that tell why jobs of a run failed, and where to read more; none if none did."""
+    failed = blamed(run, root)
+    if failed:
+        yield f"{_jobs(failed)} failed:"
+    for job in failed[:SHOWN]:
+        lines = reason(job, root).splitlines()
+        yield f"{job.name}: {lines[0][:WIDTH]}"
         yield from (f"  {line[:WIDTH]}" for line in lines[1:LINES])
         more = f" ({len(lines) - LINES} more lines there)" if len(lines) > LINES else ""
-        yield f"  log: {failure.log}{more}"
-    if len(failures) > SHOWN:
-        yield f"and {len(failures) - SHOWN} more, above"
+        yield f"  log: {job.log}{more}"
+    if len(failed) > SHOWN:
+        yield f"and {len(failed) - SHOWN} more, above"
+    if unfinished := run.of("unfinished"):
+        names = "; ".join(job.name[:WIDTH] for job in unfinished[:SHOWN])
+        more = f"; and {len(unfinished) - SHOWN} more" if len(unfinished) > SHOWN else ""
+        yield f"{_jobs(unfinished)} did not finish, see above: {names}{more}"
 
 
-def _unexplained(failure: Failure) -> str:
-    words = failure.said or "killed, or out of memory or time? See above"
-    return f"no error in its log; {words}"
+def _jobs(jobs: list[Job]) -> str:
+    return f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}"
+
+
+def _logged(job: Job, root: Path) -> str:
+    return cause(root / job.log, job.begun - CLOCKS_DIFFER)
 
 
 def end_of(log: Path, since: float, size: int = END) -> str:

@@ -1,26 +1,25 @@
-"""A run as its log tells it; Snakemake writes one wherever jobs run, on a cluster as well."""
+"""A run as its events tell it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
-from susx.core.errors import InputError
+from susx.progress.events import (
+    Ended,
+    Event,
+    GroupError,
+    JobError,
+    JobFinished,
+    JobInfo,
+    RunInfo,
+    WorkflowStarted,
+)
 
-LOGS = ".snakemake/log"
-TIME = re.compile(r"\[(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\]$")
-RULE = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):$")
-PLANNED = re.compile(r"(\w+) +(\d+)$")
-FINISHED = re.compile(r"Finished jobid: (\d+) ")
-FAILED = re.compile(r"Error in rule \w+:$")
-KEY = re.compile(r"(?:(jobid): (\d+)|(log|benchmark|wildcards): (.+))$")
-STEPS = re.compile(r"(\d+) of (\d+) steps \(")
-AGAIN = re.compile(r"Trying to restart job (\d+)\.$")
-END = ("Complete log(s): ", "Nothing to be done ")
+State = Literal["begun", "done", "again", "failed", "unfinished"]
+"""What became of a job: `again` failed and waits for its next attempt, `unfinished` was begun in a
+run that is over."""
 
 
 @dataclass
@@ -30,22 +29,38 @@ class Job:
     Attributes:
         id: number in the run.
         rule: its rule.
-        wildcards: their values, `name=value, ...`.
-        log: its log file.
-        benchmark: its benchmark file.
-        begun: when that was.
-        ended: when it ended.
+        wildcards: their values.
+        log: its log file, or nothing.
+        begun: when its last attempt was begun, in seconds since 1970.
+        attempt: number of that attempt.
+        retries: how often it is tried again.
+        ended: when that attempt ended.
         state: what became of it.
+        group: numbers of the jobs of the failed group that it was part of, if any.
+        said: what the executor said of its failure, such as Slurm's status, or nothing.
     """
 
     id: int
     rule: str
-    begun: datetime
-    wildcards: str = ""
-    log: str = ""
-    benchmark: str = ""
-    ended: datetime | None = None
-    state: Literal["begun", "done", "failed"] = "begun"
+    wildcards: Mapping[str, str]
+    log: str
+    begun: float
+    attempt: int = 1
+    retries: int = 0
+    ended: float | None = None
+    state: State = "begun"
+    group: tuple[int, ...] = ()
+    said: str = ""
+
+    @property
+    def values(self) -> str:
+        """The wildcards as `name=value, ...`."""
+        return ", ".join(f"{name}={value}" for name, value in self.wildcards.items())
+
+    @property
+    def name(self) -> str:
+        """Rule and wildcards."""
+        return f"{self.rule} ({self.values})"
 
 
 @dataclass
@@ -53,88 +68,80 @@ class Run:
     """A call of Snakemake.
 
     Attributes:
-        began: when it was called, by the first time in its log.
+        called: when that was, in seconds since 1970.
+        host: name of the machine that it was called on.
+        quiet: whether it was called so that it does not tell when jobs finish.
+        began: when its first job was begun, in seconds since 1970.
         planned: number of jobs by rule.
-        jobs: those begun, the last attempt of each.
-        done: number of finished jobs.
-        total: number of all jobs.
-        ended: whether it ended.
+        jobs: those begun, by number.
+        state: `ended` by itself, or `broken off` without a word, as by a kill.
     """
 
-    began: datetime | None = None
-    planned: dict[str, int] = field(default_factory=dict)
+    called: float | None = None
+    host: str = ""
+    quiet: bool = False
+    began: float | None = None
+    planned: Mapping[str, int] = field(default_factory=dict)
     jobs: dict[int, Job] = field(default_factory=dict)
-    done: int = 0
-    total: int = 0
-    ended: bool = False
+    state: Literal["at work", "ended", "broken off"] = "at work"
 
-    def of(self, state: str) -> list[Job]:
+    @property
+    def total(self) -> int:
+        """Number of all jobs."""
+        return sum(self.planned.values())
+
+    def of(self, state: State) -> list[Job]:
         """Jobs in a state."""
         return [job for job in self.jobs.values() if job.state == state]
 
+    def take(self, event: Event) -> None:
+        """Go on by one event.
 
-def newest_log(folder: Path) -> Path:
-    """Log of the last run in a project folder.
+        Raises:
+            KeyError: if it is about a job that was never begun.
+        """
+        match event:
+            case WorkflowStarted():
+                self.called, self.host, self.quiet = event.time, event.host, event.quiet
+            case RunInfo():
+                self.planned = event.jobs
+            case JobInfo():
+                self._begin(event)
+            case JobFinished():
+                self._leave(self.jobs[event.job], "done", event.time)
+            case GroupError():
+                for number in event.jobs:
+                    self.jobs[number].group = event.jobs
+            case JobError():
+                job = self.jobs[event.job]
+                job.said = event.said
+                self._leave(job, "again" if job.attempt <= job.retries else "failed", event.time)
+            case Ended():
+                if event.succeeded:  # what nobody told of, as with --quiet
+                    for job in self.of("begun"):
+                        self._leave(job, "done", event.time)
+                self.stop("ended")
 
-    Raises:
-        InputError: if there is none.
-    """
-    logs = sorted((folder / LOGS).glob("*.snakemake.log"))
-    if not logs:
-        raise InputError(f"{folder}: no run yet; name the folder that snakemake was called in")
-    return logs[-1]
+    def stop(self, state: Literal["ended", "broken off"]) -> None:
+        """Let nothing come any more: no job is at work, none is tried again."""
+        self.state = state
+        for job in self.of("begun"):
+            job.state = "unfinished"
+        for job in self.of("again"):
+            job.state = "failed"
 
+    def _begin(self, event: JobInfo) -> None:
+        self.began = self.began or event.time
+        earlier = self.jobs.get(event.job)
+        self.jobs[event.job] = Job(
+            event.job,
+            event.rule,
+            event.wildcards,
+            event.log,
+            event.time,
+            attempt=earlier.attempt + 1 if earlier else 1,
+            retries=event.retries,
+        )
 
-def read_run(lines: Iterator[str]) -> Run:
-    """Read the log of a run, whether it has ended or not."""
-    run, now, planning = Run(), datetime.min, False
-    block: dict[str, str] | None = None
-    failing = False
-    for line in map(str.strip, lines):
-        if (match := TIME.match(line)) and (stamp := _time(match[1])):
-            now, block = stamp, None
-            run.began = run.began or now
-        elif line == "Job stats:":
-            planning = True
-        elif planning and not line:
-            planning = False
-        elif planning and (match := PLANNED.match(line)):
-            run.planned[match[1]] = int(match[2])
-        elif match := RULE.match(line):
-            block, failing = {"rule": match[1]}, False
-        elif FAILED.match(line):
-            block, failing = {}, True
-        elif block is not None and (match := KEY.match(line)):
-            block[match[1] or match[3]] = match[2] or match[4]
-            if failing and match[1]:
-                _end(run, int(match[2]), now, "failed")
-            elif not failing and "jobid" in block:
-                _begin(run, block, now)
-        elif match := FINISHED.match(line):
-            _end(run, int(match[1]), now, "done")
-        elif match := AGAIN.match(line):
-            run.jobs.pop(int(match[1]), None)
-        elif match := STEPS.match(line):
-            run.done, run.total = int(match[1]), int(match[2])
-        run.ended = run.ended or line.startswith(END)
-    run.total = run.total or run.planned.pop("total", 0)
-    run.planned.pop("total", None)
-    return run
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, "%a %b %d %H:%M:%S %Y")
-    except ValueError:  # a log of others that is quoted here
-        return None
-
-
-def _begin(run: Run, block: dict[str, str], now: datetime) -> None:
-    job = run.jobs.setdefault(int(block["jobid"]), Job(int(block["jobid"]), block["rule"], now))
-    job.wildcards = block.get("wildcards", "")
-    job.log, job.benchmark = block.get("log", ""), block.get("benchmark", "")
-
-
-def _end(run: Run, number: int, now: datetime, state: Literal["done", "failed"]) -> None:
-    if number in run.jobs:
-        run.jobs[number].ended, run.jobs[number].state = now, state
+    def _leave(self, job: Job, state: State, time: float) -> None:
+        job.ended, job.state = time, state

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -11,59 +10,66 @@ from rich.text import Text
 
 from susx.evaluation.table import escape
 from susx.progress.estimate import Step, estimate, step, timed
-from susx.progress.failures import cause
-from susx.progress.run import Job, Run, newest_log, read_run
+from susx.progress.failures import blamed, reason
+from susx.progress.files import last_file, read_run
+from susx.progress.run import Job, Run
 
 
-def progress(folder: Path, now: datetime) -> tuple[Run, RenderableType]:
+def progress(root: Path, now: float) -> tuple[Run, RenderableType]:
     """Look at the last run in a project folder.
+
+    Args:
+        root: the folder that snakemake was called in.
+        now: the present, in seconds since 1970.
 
     Returns:
         The run, and what to print of it.
 
     Raises:
-        InputError: if there is none.
+        InputError: if there is none, or its file is damaged.
     """
-    log = newest_log(folder)
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        run = read_run(lines)
+    file = last_file(root)
+    run = read_run(file)
     running = run.of("begun")
-    steps = {job.id: step(folder / job.log, job.begun) for job in running if job.log}
-    parts: list[RenderableType] = [Text(_headline(run, folder, steps, now, log))]
-    if running and not run.ended:
-        parts.append(_jobs(running, steps, folder, now))
-    for job in run.of("failed"):
-        why = cause(folder / job.log, job.begun.timestamp()) or "no error in its log"
-        parts.append(Text(f"failed: {job.rule} ({job.wildcards}): {why.splitlines()[0]}"))
+    steps = {job.id: step(root / job.log, job.begun) for job in running if job.log}
+    parts: list[RenderableType] = [Text(_headline(run, root, steps, now, file))]
+    if running and not run.quiet:
+        parts.append(_jobs(running, steps, root, now))
+    for job in blamed(run, root):
+        parts.append(Text(f"failed: {job.name}: {reason(job, root).splitlines()[0]}"))
         parts.append(Text(f"  log: {job.log}"))
     return run, Group(*parts)
 
 
-def _headline(
-    run: Run, folder: Path, steps: dict[int, Step | None], now: datetime, log: Path
-) -> str:
-    failed = f", {len(run.of('failed'))} failed" if run.of("failed") else ""
-    count = f"{run.done} of {run.total} jobs done{failed}"
-    if run.ended:
-        return f"ended: {count}"
+def _headline(run: Run, root: Path, steps: dict[int, Step | None], now: float, file: Path) -> str:
+    counts = {state: len(run.of(state)) for state in ("failed", "unfinished")}
+    others = "".join(f", {count} {state}" for state, count in counts.items() if count)
+    done = f"{len(run.of('done'))} of {run.total} jobs done{others}"
+    quiet = f"last line written {duration(now - _last_sign(run, root, file))} ago"
+    if run.state == "ended":
+        return f"ended: {done}"
+    if run.state == "broken off":
+        return f"broken off, as by a kill: {done}; {quiet}"
     if run.began is None:
         return "planning: no job has begun"
-    earlier = {rule: timed(folder, rule) for rule in run.planned}
+    if run.quiet:
+        begun = f"{len(run.jobs)} of {run.total} jobs begun{others}"
+        return f"{begun}; with --quiet Snakemake does not tell which are done; {quiet}"
+    earlier = {rule: timed(root, rule) for rule in run.planned}
     left = estimate(run, now, steps, earlier)
     rest = f", not counting {left.untimed} jobs never timed" if left.untimed else ""
-    quiet = (now - datetime.fromtimestamp(_last_sign(run, folder, log))).total_seconds()
     return (
-        f"{count}; {duration((now - run.began).total_seconds())} so far, roughly "
-        f"{duration(left.seconds)} left{rest}; last line written {duration(quiet)} ago"
+        f"{done}; {duration(now - run.began)} so far, roughly "
+        f"{duration(left.seconds)} left{rest}; {quiet}"
     )
 
 
-def _last_sign(run: Run, folder: Path, log: Path) -> float:
-    logs = [log, *(folder / job.log for job in run.of("begun") if job.log)]
+def _last_sign(run: Run, root: Path, file: Path) -> float:
+    logs = [file, *(root / job.log for job in run.jobs.values() if job.log and not job.ended)]
     return max(path.stat().st_mtime for path in logs if path.exists())
 
 
-def _jobs(running: list[Job], steps: dict[int, Step | None], folder: Path, now: datetime) -> Table:
+def _jobs(running: list[Job], steps: dict[int, Step | None], root: Path, now: float) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("rule", "of", "for", "done", "left"):
         table.add_column(name, overflow="fold")
@@ -71,17 +77,17 @@ def _jobs(running: list[Job], steps: dict[int, Step | None], folder: Path, now: 
         seen = steps.get(job.id)
         table.add_row(
             job.rule,
-            escape(job.wildcards),
-            duration((now - job.begun).total_seconds()),
-            _done(seen) if seen else ("" if _started(job, folder) else "waiting"),
+            escape(job.values),
+            duration(now - job.begun),
+            _done(seen) if seen else ("" if _started(job, root) else "waiting"),
             duration(seen.left) if seen and seen.left is not None else "",
         )
     return table
 
 
-def _started(job: Job, folder: Path) -> bool:
-    log = folder / job.log
-    return log.exists() and log.stat().st_mtime >= job.begun.timestamp()
+def _started(job: Job, root: Path) -> bool:
+    log = root / job.log
+    return log.exists() and log.stat().st_mtime >= job.begun
 
 
 def _done(seen: Step) -> str:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from susx.core.errors import InputError
-from susx.progress.failures import Failure, cause, executor_messages, explained
+from susx.progress.failures import cause, explained
+from tests.unit.made_run import BEGAN, begin, end, fail, fail_group, run_of
 from workflow_scripts.susx_job import run_job
 
 STAMP = "2026-01-02 03:04:05,678"
@@ -83,30 +84,64 @@ def test_any_bytes_are_a_log(tmp_path_factory: pytest.TempPathFactory, data: byt
     assert cause(log) == "why"
 
 
+def write_log(root: Path, job: int, text: str) -> None:
+    log = root / f"logs/embed/{job}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(text, "utf-8")
+    os.utime(log, (BEGAN + 1, BEGAN + 1))
+
+
 def test_a_summary_names_rule_wildcards_cause_and_log(tmp_path: Path) -> None:
-    log = log_of(refuses, tmp_path)
-    assert list(explained([Failure("prompts", {"dataset": "a", "strategy": "b"}, str(log))])) == [
+    write_log(tmp_path, 1, log_of(refuses, tmp_path).read_text("utf-8"))
+    assert list(explained(run_of(begin(0, 1), fail(1, 1)), tmp_path)) == [
         "1 job failed:",
-        'prompts (dataset=a, strategy=b): classes.txt: class "x" stands twice',
+        'embed (dataset=pets, shard=1): classes.txt: class "x" stands twice',
         "  classes.txt: entry 3 is empty",
-        f"  log: {log}",
+        "  log: logs/embed/1.log",
     ]
 
 
 def test_a_killed_job_is_told_with_what_the_executor_said(tmp_path: Path) -> None:
-    said = tmp_path / "snakemake.log"
-    block = "Error in rule {}:\n    message: {}\n    jobid: {}\n    input: x\n"
-    said.write_text(block.format("a", "None", 1) + block.format("b", "status is: 'TIMEOUT'", 2))
-    messages = executor_messages(said)
-    assert messages == {2: "status is: 'TIMEOUT'"}
-    lines = list(explained([Failure("b", {}, "no.log", messages[2])]))
-    assert lines[1] == "b (): no error in its log; status is: 'TIMEOUT'"
+    write_log(tmp_path, 1, "")
+    _, first, _, second, _ = explained(
+        run_of(begin(0, 1), begin(0, 2), fail(1, 1), fail(1, 2, "status is: 'TIMEOUT'")), tmp_path
+    )
+    assert first.startswith("embed (dataset=pets, shard=1): no error in its log; killed, or ")
+    assert second.endswith("no error in its log; status is: 'TIMEOUT'")
+
+
+def test_the_log_of_an_earlier_run_is_no_cause(tmp_path: Path) -> None:
+    write_log(tmp_path, 1, f"{STAMP} ERROR old")
+    lines = list(explained(run_of(begin(3600, 1), fail(3601, 1)), tmp_path))
+    assert "no error in its log" in lines[1]
+
+
+def test_of_a_group_those_with_an_error_are_blamed(tmp_path: Path) -> None:
+    write_log(tmp_path, 1, f"{STAMP} INFO all well")
+    write_log(tmp_path, 2, f"{STAMP} ERROR broken")
+    begun = [begin(0, job) for job in (1, 2, 3, 4)]
+    one, other = fail_group(1, 1, 2), fail_group(1, 3, 4)
+    lines = list(explained(run_of(*begun, *one, *other), tmp_path))
+    assert lines[0] == "3 jobs failed:"
+    assert [line for line in lines if line.startswith("  log")] == [
+        f"  log: logs/embed/{job}.log" for job in (2, 3, 4)
+    ]
+
+
+def test_jobs_that_did_not_finish_are_named(tmp_path: Path) -> None:
+    begun = [begin(0, job) for job in range(7)]
+    (line,) = explained(run_of(*begun, end(1)), tmp_path)
+    assert line.startswith("7 jobs did not finish, see above: embed (dataset=pets, shard=0); ")
+    assert line.endswith("; and 2 more")
+    assert list(explained(run_of(begin(0, 1), end(1, succeeded=True)), tmp_path)) == []
 
 
 def test_a_summary_of_many_long_failures_is_short(tmp_path: Path) -> None:
-    log = tmp_path / "x.log"
-    log.write_text(f"{STAMP} ERROR " + "\n".join(["long " * 200] * 50))
-    lines = list(explained([Failure("r", {}, str(log))] * 40))
+    jobs = range(40)
+    for job in jobs:
+        write_log(tmp_path, job, f"{STAMP} ERROR " + "\n".join(["long " * 200] * 50))
+    events = [*(begin(0, job) for job in jobs), *(fail(1, job) for job in jobs)]
+    lines = list(explained(run_of(*events), tmp_path))
     assert len(lines) == 1 + 5 * 4 + 1
     assert max(map(len, lines)) < 600
     assert lines[-1] == "and 35 more, above"
@@ -117,8 +152,8 @@ def test_a_secret_and_steering_characters_are_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "a-long-secret-value")
-    log = tmp_path / "x.log"
-    log.write_text(f"{STAMP} ERROR refused a-long-secret-value \x1b[2J")
-    text = "\n".join(explained([Failure("r", {}, str(log))]))
+    write_log(tmp_path, 1, f"{STAMP} ERROR refused a-long-secret-value \x1b[2J")
+    text = "\n".join(explained(run_of(begin(0, 1), fail(1, 1)), tmp_path))
+    assert "refused" in text
     assert "a-long-secret-value" not in text
     assert "\x1b" not in text
