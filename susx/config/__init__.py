@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from susx.config.problems import described
-from susx.config.references import dangling_references
-from susx.config.schema import Config
 from susx.core.errors import InputError
+
+if TYPE_CHECKING:
+    from susx.config.schema import Config
 
 
 def parse_config(data: Mapping[str, Any], file: str = "config.yaml") -> Config:
@@ -19,6 +17,12 @@ def parse_config(data: Mapping[str, Any], file: str = "config.yaml") -> Config:
     Raises:
         InputError: one line per problem, each naming file and key.
     """
+    from pydantic import ValidationError
+
+    from susx.config.problems import described  # with all sections, of which a job needs one
+    from susx.config.references import dangling_references
+    from susx.config.schema import Config
+
     try:
         config = Config.model_validate(dict(data))
     except ValidationError as error:

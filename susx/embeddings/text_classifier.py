@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from susx.core.errors import InputError
 from susx.embeddings.cache import Embeddings, read_cache
-from susx.encoders.trial import SAME
+from susx.encoders.protocol import SAME
 from susx.manifests.classes import ClassManifest
 
 SHOWN = 5  # pairs of classes in a message, as many as `susx.core.errors.listing` shows names

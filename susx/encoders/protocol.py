@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
+SAME = 2 * 2.0**-11
+"""Distance below which two unit vectors are one: what rounding both to float16 may move them."""
+
 
 class Encoder(Protocol):
     """What every encoder offers.

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from susx.core.errors import InputError
+from susx.encoders.protocol import SAME
 
 if TYPE_CHECKING:
     from susx.encoders.protocol import Encoder
@@ -21,8 +22,6 @@ where 1 is a logarithm of 0 that was never trained; BLIP and TCL keep temperatur
 0.5."""
 TEXTS = ("a red bird", "a green tree")
 """Two that no encoder of images and texts takes for one."""
-SAME = 2 * 2.0**-11
-"""Distance below which two unit vectors are one: what rounding both to float16 may move them."""
 FARTHEST = 10.0
 """Bound of what levels become. Means and deviations of photos (0.4 and 0.27) lead to within 3; a
 forgotten or a second division by 255 far out of it, or to next to nothing."""

@@ -17,7 +17,6 @@ from susx.embeddings.cache import Embeddings, disagreement
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import Table
 from susx.support.account import NO_DIRECTION, SEARCHED
-from susx.support.exact import nearest_rows, rows_at_once
 
 HELD = 4
 
@@ -64,6 +63,8 @@ def search_shard(
     Raises:
         InputError: if queries and pool come from different encoders.
     """
+    from susx.support.exact import nearest_rows, rows_at_once  # which import PyTorch
+
     if field := disagreement(queries.encoder, pool.encoder):
         raise InputError(
             f"pool shard {shard}: embedded with another encoder ({field} differs); delete its "

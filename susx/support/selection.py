@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import tarfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -186,16 +188,17 @@ def _inspect(data: bytes) -> tuple[int, int, str, str]:
 
 
 def write_images(path: str | Path, images: Iterable[tuple[str, bytes]]) -> None:
-    """Write (key, encoded image) pairs as a webdataset tar."""
-    from webdataset import TarWriter
-
+    """Write (key, encoded image) pairs as a tar: that of webdataset, which would import PyTorch."""
     with (
         atomic(path) as temporary,
         temporary.open("wb") as stream,
-        TarWriter(stream, user="susx", group="susx", mtime=0, encoder=False) as writer,
+        tarfile.open(fileobj=stream, mode="w|") as tar,
     ):
         for key, data in images:
-            writer.write({"__key__": key, _suffix(data): data})
+            member = tarfile.TarInfo(f"{key}.{_suffix(data)}")
+            member.size, member.mode, member.mtime = len(data), 0o444, 0
+            member.uname = member.gname = "susx"
+            tar.addfile(member, io.BytesIO(data))
 
 
 def stored_images(

@@ -1,11 +1,14 @@
 """What a job costs before its first image and after its last: imports, loading, ending.
 
     python -m tests.benchmarks.bench_start --runs 5
+    python -m tests.benchmarks.bench_start --runs 5 --than ../earlier
 
-Prints CPU seconds of whole processes, the least of some runs.
+Prints CPU seconds of whole processes, the least of some runs; with `--than` also those with the
+code of another checkout, in turn with those of this one, and the share of them that is left.
 """
 
 import argparse
+import ast
 import resource
 import subprocess
 import sys
@@ -15,6 +18,14 @@ from pathlib import Path
 from tests.helpers import save_tiny_clip
 from tests.warm import clean_environment
 
+REPO = Path(__file__).resolve().parents[2]
+JOBS = (
+    *("class_manifest", "prompts", "image_manifest", "draw_support", "join_chunks"),
+    *("select_support", "match_captions", "import_text", "embed_images"),
+)
+UNPACKED = "import snakemake.logging, snakemake.iocontainers"
+"""What Snakemake lets a script import before its first line."""
+
 ENCODER = """\
 from susx.config.encoders import Encoder
 from susx.encoders import load_encoder
@@ -23,10 +34,21 @@ load_encoder(Encoder(library="transformers", model={model!r}, device="cpu"))
 END = "from susx.core.compute import end_quickly; end_quickly()\n"
 
 
-def programs(model: Path) -> dict[str, str]:
+def imports(script: Path) -> str:
+    """What a script imports, and its job before any work."""
+    tree = ast.parse(script.read_text("utf-8"))
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    path = f"import sys; sys.path.append({str(script.parent)!r})"
+    first = sorted(map(ast.unparse, found), key=lambda line: "susx_job" not in line)
+    return "\n".join([UNPACKED, path, *first])
+
+
+def programs(model: Path, repo: Path) -> dict[str, str]:
     """Programs by what they do."""
     encoder = ENCODER.format(model=str(model))
+    jobs = {f"imports of {job}": imports(repo / f"workflow_scripts/{job}.py") for job in JOBS}
     return {
+        **jobs,
         "Python alone": "pass",
         "torch": "import torch",
         "a CLIP is loaded, as Python ends": encoder,
@@ -34,10 +56,11 @@ def programs(model: Path) -> dict[str, str]:
     }
 
 
-def cpu_seconds(program: str) -> float:
-    """CPU seconds of a Python that runs a program."""
+def cpu_seconds(program: str, repo: Path) -> float:
+    """CPU seconds of a Python that runs a program with the code of a checkout."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**clean_environment(), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = str(repo)
     command = [sys.executable, "-c", program]
     subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -50,13 +73,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=5)
-    runs = parser.parse_args().runs
+    parser.add_argument("--than", type=Path, help="another checkout")
+    arguments = parser.parse_args()
+    repos = [REPO, *([arguments.than.resolve()] if arguments.than else [])]
     with tempfile.TemporaryDirectory() as folder:
         save_tiny_clip(Path(folder) / "model")
-        wanted = programs(Path(folder) / "model")
-        taken = [{name: cpu_seconds(code) for name, code in wanted.items()} for _ in range(runs)]
-    for name in wanted:
-        print(f"{min(one[name] for one in taken):5.2f} s  {name}")
+        wanted = [programs(Path(folder) / "model", repo) for repo in repos]
+        for name in wanted[0]:
+            taken = [
+                [cpu_seconds(one[name], repo) for one, repo in zip(wanted, repos, strict=True)]
+                for _ in range(arguments.runs)
+            ]
+            least = [min(runs) for runs in zip(*taken, strict=True)]
+            share = [f"{least[0] / least[-1]:5.0%}"] if arguments.than else []
+            print(*(f"{seconds:5.2f} s" for seconds in least), *share, "", name)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from susx.manifests.classes import class_manifest
 from susx.manifests.tables import SupportRecord, Table, read_table, write_table
 from susx.pools.shards import Shard, pool_shards, read_shard
 from susx.support.retrieval import Candidate
-from susx.support.selection import candidate_features, collect_support
+from susx.support.selection import candidate_features, collect_support, write_images
 from susx.support.strategies import Selection
 from tests.helpers import add_member, colour_of, image_bytes, unit_rows
 
@@ -310,3 +310,16 @@ def test_manifest_can_be_written_and_read(tmp_path: Path) -> None:
     table, _ = collect(tmp_path, IMAGES, ranked("i3", "i1"), ranked("i5", label=1))
     write_table(tmp_path / "m.parquet", table, SupportRecord)
     assert read_table(tmp_path / "m.parquet", SupportRecord, CLASSES.sha256) == table
+
+
+def test_tars_are_those_of_webdataset(tmp_path: Path) -> None:
+    from webdataset import TarWriter
+
+    images = {**IMAGES, "a/" + "long" * 60: image_bytes(colour_of(1, 8), seed=9)}
+    write_images(tmp_path / "ours.tar", images.items())
+    settings = {"user": "susx", "group": "susx", "mtime": 0, "encoder": False}
+    with (tmp_path / "theirs.tar").open("wb") as stream, TarWriter(stream, **settings) as writer:
+        for key, data in images.items():
+            writer.write({"__key__": key, "png": data})
+
+    assert (tmp_path / "ours.tar").read_bytes() == (tmp_path / "theirs.tar").read_bytes()

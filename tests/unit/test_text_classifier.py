@@ -8,7 +8,7 @@ import pytest
 from susx.core.errors import InputError
 from susx.embeddings.cache import Embeddings
 from susx.embeddings.text_classifier import same_rows, text_classifier
-from susx.encoders.trial import SAME
+from susx.encoders.protocol import SAME
 from tests.closeness import assert_close
 from tests.helpers import unit_rows
 from tests.unit.made_caches import CLASSES, embeddings

@@ -13,6 +13,13 @@ from tests.workflow.project import REPO, RESULT, Project, clean_environment
 
 HEAVY = {"torch", "transformers", "diffusers", "pyarrow", "h5py", "webdataset", "tokenizers"}
 MAX_SNAKEFILE, MAX_SCRIPT = 60, 40
+WITHOUT_TORCH = (
+    *("check_dataset", "class_manifest", "describe_classes", "download_dataset"),
+    *("draw_support", "image_manifest", "import_classes", "import_images", "import_support"),
+    *("import_text", "join_chunks", "join_descriptions", "list_unlabelled", "match_captions"),
+    *("prompts", "query_service", "report", "select_support", "summary"),
+)
+"""Jobs that neither embed nor search nor evaluate: PyTorch would be most of what they cost."""
 
 RULES = {
     match[1]: match[2]
@@ -137,7 +144,21 @@ def test_a_script_imports_the_library_within_main(script: Path) -> None:
 
 
 def test_a_job_that_is_found_imports_nothing_heavy() -> None:
-    program = "import json, sys; import susx_job; print(json.dumps(sorted(sys.modules)))"
+    assert not imported_by("import susx_job") & (HEAVY | {"numpy", "PIL"})
+
+
+def test_jobs_that_do_not_need_pytorch_do_not_import_it() -> None:
+    lines = ["import susx_job"]
+    for name in WITHOUT_TORCH:
+        tree = ast.parse((REPO / f"workflow_scripts/{name}.py").read_text("utf-8"))
+        lines += [ast.unparse(node) for node in ast.walk(tree) if packages(node)]
+
+    assert not imported_by("\n".join(lines)) & {"torch", "transformers", "diffusers"}
+
+
+def imported_by(program: str) -> set[str]:
+    """Top-level modules that a program has imported when it ends."""
+    program += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=REPO,
@@ -146,8 +167,7 @@ def test_a_job_that_is_found_imports_nothing_heavy() -> None:
         text=True,
         check=True,
     )
-
-    assert not {name.split(".")[0] for name in json.loads(done.stdout)} & (HEAVY | {"numpy", "PIL"})
+    return {name.split(".")[0] for name in json.loads(done.stdout)}
 
 
 def test_a_script_run_by_hand_says_who_runs_it() -> None:
