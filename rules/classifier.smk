@@ -23,7 +23,7 @@ rule export_classifier:
         dataset=lambda w: w.dataset,
         name=lambda w: w.encoder,
         names=lambda w: names_of(classifier_files(w)),
-        choice=lambda w: classifier_choice(w.dataset),
+        choice=lambda w: classifier_choice(w.dataset).model_dump(),
         encoder=lambda w: CONFIG.encoders[w.encoder].model_dump(exclude=RUNS_ANYHOW),
         tuning=lambda w: tuning_settings(w.dataset),
         leaks=EVALUATION.leaks,

@@ -33,7 +33,7 @@ def tuning_images(dataset):
 
 
 def classifier_choice(dataset):
-    """The row of the result that becomes a classifier, as plain values."""
+    """The row of the result that becomes a classifier."""
     if dataset in FEATURES:
         raise Refused(
             f"config.yaml: datasets.{dataset}.features: published features name no encoder that "
@@ -41,18 +41,22 @@ def classifier_choice(dataset):
         )
     supports = classifier_supports(dataset)
     try:
-        choice = vars(
-            choose(
-                CONFIG.classifier,
-                classifier_texts(dataset),
-                list(supports),
-                tuning_images(dataset),
-                dataset,
-            )
+        choice = choose(
+            CONFIG.classifier,
+            classifier_texts(dataset),
+            list(supports),
+            tuning_images(dataset),
+            dataset,
         )
     except InputError as error:
         raise Refused(f"config.yaml: {error}") from None
-    return choice | {"support": supports.get(choice["support"])}
+    return with_draw(choice, supports.get(choice.support))
+
+
+def with_draw(choice, name):
+    """A row with entry and seed of its support set, by the name of that."""
+    entry, seed = SEEDS.get(name, (name, None))
+    return choice.model_copy(update={"support": entry, "seed": seed})
 
 
 def classifier_files(wildcards):
@@ -61,11 +65,11 @@ def classifier_files(wildcards):
     choice, work = classifier_choice(dataset), f"{WORK}/{dataset}"
     cache = f"{CACHE}/{wildcards.encoder}/{dataset}"
     splits = evaluated_splits(dataset)
-    supports = [choice["support"]] if choice["support"] else []
-    patches = splits if "patches" in METHODS[choice["method"]].needs else []
+    supports = [choice.drawn] if choice.drawn else []
+    patches = splits if "patches" in METHODS[choice.method].needs else []
     return {
         "classes": f"{work}/classes.json",
-        "texts": {choice["text"]: f"{cache}/text-{choice['text']}.h5"},
+        "texts": {choice.text: f"{cache}/text-{choice.text}.h5"},
         "images": {name: f"{cache}/images-{name}.h5" for name in splits},
         "image_manifests": {name: f"{work}/images/{name}.parquet" for name in splits},
         "supports": {name: f"{cache}/support-{name}.h5" for name in supports},
@@ -73,7 +77,7 @@ def classifier_files(wildcards):
             name: f"{work}/support/{name}/manifest.parquet" for name in supports
         },
         "patches": {name: f"{cache}/patches-{name}.h5" for name in patches},
-        "prompts": {choice["text"]: f"{work}/prompts/{choice['text']}.json"},
+        "prompts": {choice.text: f"{work}/prompts/{choice.text}.json"},
     }
 
 
@@ -96,10 +100,10 @@ def classifier_evaluation(wildcards):
 def is_evaluated(dataset, choice):
     """Whether a dataset's evaluation has a row."""
     return (
-        choice["method"] in EVALUATION.methods
-        and choice["text"] in evaluated_texts(dataset)
-        and choice["protocol"] in ("none", *EVALUATION.protocols)
-        and choice["support"] in (None, *evaluated_supports(dataset))
+        choice.method in EVALUATION.methods
+        and choice.text in evaluated_texts(dataset)
+        and choice.protocol in ("none", *EVALUATION.protocols)
+        and choice.drawn in (None, *evaluated_supports(dataset))
     )
 
 
@@ -119,7 +123,7 @@ def prediction_files(wildcards):
         "manifest": f"{WORK}/{dataset}/images/{split}.parquet",
         "images": f"{cache}/images-{split}.h5",
     }
-    patches = "patches" in METHODS[choice["method"]].needs
+    patches = "patches" in METHODS[choice.method].needs
     return files | ({"patches": f"{cache}/patches-{split}.h5"} if patches else {})
 
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from susx.config.supports import FewShot, Retrieval
+from susx.config.supports import Retrieval, draws_of
 from susx.config.schema import evaluated_config
 from susx.config import parse_config
 from susx.config.datasets import tuning_split, with_card
@@ -65,12 +65,7 @@ FEATURE_FILES = {name: feature_files(name, f) for name, f in FEATURES.items()}
 BACKBONES = {features.backbone for features in FEATURES.values()}
 EVALUATION = CONFIG.evaluation
 EVALUATED_ENCODERS = EVALUATION.encoders or list(CONFIG.encoders)
-SEEDS = {
-    f"{name}-seed{seed}": (name, seed)
-    for name, support in CONFIG.supports.items()
-    if isinstance(support, FewShot)
-    for seed in support.seeds
-}
+SEEDS = draws_of(CONFIG.supports)
 RETRIEVED = [
     name for name, support in CONFIG.supports.items() if isinstance(support, Retrieval)
 ]

@@ -25,7 +25,7 @@ rule analyse:
         dataset=lambda w: w.dataset,
         encoder=lambda w: w.encoder,
         names=lambda w: names_of(analysis_files(w)),
-        row=lambda w: shown_row(w.dataset),
+        row=lambda w: (row := shown_row(w.dataset)) and row.model_dump(),
         tuning=lambda w: tuning_settings(w.dataset),
         wanted=CONFIG.report.model_dump(include={"examples", "voters", "confusions"})
         | {"leaks": EVALUATION.leaks, "seed": CONFIG.seed},

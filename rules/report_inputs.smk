@@ -2,7 +2,7 @@
 
 
 def shown_row(dataset):
-    """The row of the result that is looked at, as plain values; None if it is not evaluated.
+    """The row of the result that is looked at; None if it is not evaluated.
 
     It is that of the classifier; for published features, which make none, what it would be.
     """
@@ -22,18 +22,15 @@ def feature_choice(dataset):
     splits = evaluated_splits(dataset)
     tuned_on = TUNED_ON[dataset] if TUNED_ON[dataset] in splits else None
     supports = evaluated_supports(dataset)
-    return vars(
-        choose(CONFIG.classifier, preferred + texts, supports, tuned_on, dataset)
-    )
+    choice = choose(CONFIG.classifier, preferred + texts, supports, tuned_on, dataset)
+    return with_draw(choice, choice.support)
 
 
 def analysis_files(wildcards):
     """The caches of an evaluation that its shown row and zero-shot are made from."""
     files, row = cache_files(wildcards), shown_row(wildcards.dataset)
     method, text, support = (
-        (row["method"], row["text"], row["support"])
-        if row
-        else ("zero-shot", None, None)
+        (row.method, row.text, row.drawn) if row else ("zero-shot", None, None)
     )
     kept = {
         "texts": [*METHODS["zero-shot"].texts, text],

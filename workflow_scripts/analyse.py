@@ -7,7 +7,7 @@ def main(job: Job) -> None:
     """All grids and values are in published units; the analysis rescales them."""
     from susx.core.compute import pick_device
     from susx.core.files import read_checked, write_checked
-    from susx.evaluation.case import Choice
+    from susx.evaluation.case import Case
     from susx.evaluation.inputs import CacheFiles
     from susx.evaluation.tuning import Settings
     from susx.report.analysis import Wanted, analyse
@@ -18,7 +18,7 @@ def main(job: Job) -> None:
         params.encoder,
         CacheFiles.of(job.input, params.names),
         read_checked(job.input.evaluation, "delete it and run again"),
-        Choice(**params.row) if params.row else None,
+        Case(**params.row) if params.row else None,
         Settings.of({**params.tuning, "memory_mib": params.how["memory_mib"]}),
         Wanted(**params.wanted, device=pick_device(params.how["device"])),
     )

@@ -16,9 +16,9 @@ def main(job: Job) -> None:
 
     params, device = job.params, pick_device(job.params.how["device"])
     tuning = Settings.of({**params.tuning, "memory_mib": params.how["memory_mib"]})
-    plan = Plan(**params.plan, tuning=tuning, device=device)
+    plan = Plan(**params.plan, tuning=tuning)
     files = CacheFiles.of(job.input, params.names)
-    evaluation = evaluate_caches(params.encoder, files, plan, logging.info, params.model)
+    evaluation = evaluate_caches(params.encoder, files, plan, logging.info, params.model, device)
     write_checked(job.output[0], evaluation)
 
 

@@ -12,7 +12,7 @@ def main(job: Job) -> None:
     from susx.config.encoders import Encoder
     from susx.core.compute import pick_device
     from susx.core.files import read_checked
-    from susx.evaluation.case import Choice
+    from susx.evaluation.case import Case
     from susx.evaluation.inputs import CacheFiles
     from susx.evaluation.tuning import Settings
 
@@ -23,7 +23,7 @@ def main(job: Job) -> None:
         params.dataset,
         (params.name, Encoder(**params.encoder)),
         CacheFiles.of(job.input, params.names),
-        Choice(**params.choice),
+        Case(**params.choice),
         Settings.of({**params.tuning, "memory_mib": params.how["memory_mib"]}),
         params.leaks,
         pick_device(params.how["device"]),

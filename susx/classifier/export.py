@@ -13,18 +13,10 @@ from susx.classifier.classifier import Classifier
 from susx.classifier.meta import FORMAT, Calibration, ClassifierMeta, Tested, entries_of
 from susx.config.encoders import Encoder
 from susx.core.errors import InputError
-from susx.embeddings.text_classifier import text_classifier
-from susx.evaluation.arrays import LabelledFeatures, context_of, tensors
-from susx.evaluation.case import Choice
-from susx.evaluation.inputs import (
-    CacheFiles,
-    Caches,
-    check_evaluation,
-    leaks_of,
-    read_caches,
-    without,
-)
-from susx.evaluation.tuning import Labelled, Settings, Tuned, tune
+from susx.evaluation.arrays import Labelled
+from susx.evaluation.case import Case, row_of
+from susx.evaluation.inputs import CacheFiles, check_evaluation, read_caches
+from susx.evaluation.tuning import Settings, Tuned, tune
 from susx.methods import METHODS, Context, Images, Method
 
 PACKAGES = ("susx", "torch", "transformers", "numpy", "pillow", "safetensors")
@@ -34,7 +26,7 @@ def export_classifier(
     dataset: str,
     encoder: tuple[str, Encoder],
     files: CacheFiles,
-    choice: Choice,
+    case: Case,
     tuning: Settings,
     leaks: str = "keep",
     device: str = "cpu",
@@ -51,7 +43,7 @@ def export_classifier(
         encoder: its name and settings.
         files: caches of the text and support set that are used; images of `test` and `validation`,
             as far as they are labelled.
-        choice: the row.
+        case: the row.
         tuning: grids, values and kind of search.
         leaks: whether to `keep` or `drop` support images that nearly equal a test image.
         device: where tensors are kept.
@@ -61,7 +53,7 @@ def export_classifier(
         InputError: if the method cannot classify single images, or lacks something, or the
             evaluation was made from other caches.
     """
-    method = METHODS[choice.method]
+    method = METHODS[case.method]
     if not method.exportable:
         raise InputError(
             f"{method.name} learns from all images that it classifies together, so that no file "
@@ -70,24 +62,22 @@ def export_classifier(
     caches = read_caches(encoder[0], files)
     if evaluation is not None:
         check_evaluation(caches, evaluation)
-    support, keys = _support(caches, choice, leaks)
-    text = text_classifier(caches.texts[choice.text], caches.classes.names)
-    context = context_of(text, caches.logit_scale, support, device)
-    shown = {name: tensors(caches.labelled(name), device) for name, c in caches.images.items() if c}
-    test, validation = shown.get("test"), shown.get(tuning.validation_split)
-    tuned = _evaluated(evaluation, choice) or tune(
-        method, context, choice.protocol, tuning, validation
-    )
+    data = caches.opened(encoder[0], leaks, device)
+    context, support = data.context(case), data.support(case)
+    if support is not None and not len(support):
+        raise InputError(f"support set {case.drawn} has no images")
+    test, validation = data.images.get("test"), data.images.get(tuning.validation_split)
+    tuned = _evaluated(evaluation, case) or tune(method, context, case.protocol, tuning, validation)
     context, constants_on = _with_constants(method, context, test)
-    unseen = shown.get("validation") if tuning.validation_split == "validation" else None
+    unseen = data.images.get("validation") if tuning.validation_split == "validation" else None
     temperature, calibration = _temperature(method, context, tuned, unseen, constants_on)
     meta = ClassifierMeta(
         format=FORMAT,
         dataset=dataset,
         method=method.name,
-        text=choice.text,
-        support=choice.support,
-        protocol=choice.protocol,
+        text=case.text,
+        support=case.drawn,
+        protocol=case.protocol,
         tuned_on=tuned.split,
         hyperparameters=tuned.hyperparameters,
         logit_scale=caches.logit_scale,
@@ -96,7 +86,7 @@ def export_classifier(
         tested=None if test is None else _tested(method, context, tuned, test),
         classes=entries_of(caches.classes),
         classes_sha256=caches.classes.sha256,
-        support_keys=keys,
+        support_keys=list(support.keys) if support else [],
         encoder_name=encoder[0],
         encoder=next(iter(caches.texts.values())).meta["encoder"],
         encoder_settings=encoder[1],
@@ -119,34 +109,9 @@ def summary(meta: ClassifierMeta) -> str:
     )
 
 
-def _support(
-    caches: Caches, choice: Choice, leaks: str
-) -> tuple[LabelledFeatures | None, list[str]]:
-    """The support images that vote, and their keys."""
-    if choice.support is None:
-        return None, []
-    cache = caches.supports[choice.support]
-    if not cache:
-        raise InputError(f"support set {choice.support} has no images")
-    found = leaks_of(caches, choice.support) if leaks == "drop" else None
-    dropped = {leak.key for leak in found or ()}
-    return without(cache, found), [key for key in cache.keys if key not in dropped]
-
-
-def row_of(evaluation: Mapping[str, Any], choice: Choice) -> Mapping[str, Any] | None:
-    """The row of an evaluation that a choice names, a few-shot support set with its seed."""
-    wanted = (choice.method, choice.text, choice.protocol)
-    row: Mapping[str, Any]
-    for row in evaluation["runs"]:
-        support = row["support"] if row["seed"] is None else f"{row['support']}-seed{row['seed']}"
-        if (row["method"], row["text"], row["protocol"]) == wanted and support == choice.support:
-            return row
-    return None
-
-
-def _evaluated(evaluation: Mapping[str, Any] | None, choice: Choice) -> Tuned | None:
+def _evaluated(evaluation: Mapping[str, Any] | None, case: Case) -> Tuned | None:
     """What the evaluation chose for a row, if it has that."""
-    row = row_of(evaluation, choice) if evaluation else None
+    row = row_of(evaluation, case) if evaluation else None
     if row is None:
         return None
     return Tuned(row["hyperparameters"], row["tuned_on"], row["tuning_correct"])

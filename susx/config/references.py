@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from susx.config.problems import choices
+from susx.config.supports import draws_of
 from susx.config.texts import Descriptions
 from susx.core.errors import listing, suggestion
 from susx.methods import METHODS
@@ -72,7 +73,7 @@ def dangling_references(config: Config) -> Iterable[str]:
                 yield f'prompts.{name}.of: "{part}" combines others itself; list its parts instead'
     for name, support in config.supports.items():
         if support.source == "few-shot":
-            for drawn in {f"{name}-seed{seed}" for seed in support.seeds} & set(config.supports):
+            for drawn in draws_of({name: support}).keys() & config.supports.keys():
                 yield f"supports.{drawn}: is what a draw of {name} is called; rename one of them"
             continue
         if support.source == "retrieval":

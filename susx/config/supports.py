@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -65,3 +66,18 @@ class FewShot(Section):
 
 
 Support = Annotated[Retrieval | FewShot | Synthesis, Field(discriminator="source")]
+
+
+def draw_name(entry: str, seed: int) -> str:
+    """What one draw of a few-shot entry is called: a support set of its own."""
+    return f"{entry}-seed{seed}"
+
+
+def draws_of(supports: Mapping[str, Support]) -> dict[str, tuple[str, int]]:
+    """Entry and seed of every draw of some support sets, by its `draw_name`."""
+    return {
+        draw_name(entry, seed): (entry, seed)
+        for entry, support in supports.items()
+        if isinstance(support, FewShot)
+        for seed in support.seeds
+    }

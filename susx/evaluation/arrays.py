@@ -1,54 +1,48 @@
-"""Features and labels of one encoder, as the methods take them."""
+"""Embedded images and texts of one encoder, as the methods take them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from susx.embeddings.text_classifier import TextClassifier
-from susx.evaluation.tuning import Labelled
+from susx.evaluation.case import Case
 from susx.methods import Context, Images
-
-Features = NDArray[np.floating[Any]]
-
-
-Labels = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
-class LabelledFeatures:
-    """Embedded images and their (N,) classes.
+class Labelled:
+    """Embedded images and what they show.
 
     Attributes:
-        features: (N, d) unit rows.
-        labels: (N,) class indices.
-        norms: (N,) lengths before normalisation, where they are known.
-        patches: (N, P, d) unit rows, where they were embedded.
+        images: what a method may see of them.
+        labels: (N,) int64 class indices.
+        keys: N strings that identify them; none where nobody asks.
     """
 
-    features: Features
-    labels: Labels
-    norms: Features | None = None
-    patches: Features | None = None
+    images: Images
+    labels: Tensor
+    keys: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
 
 @dataclass(frozen=True)
 class EncoderData:
-    """Everything embedded by one encoder.
+    """Everything embedded by one encoder; images are on its device, but for their patches.
 
     Attributes:
         name: encoder.
         classes: class names in label order.
         logit_scale: its factor on cosines.
         texts: classifiers by prompt strategy.
-        supports: support set -> features and labels.
-        test: test images.
-        validation: validation images, if there are any.
+        supports: by name, draws of few-shot ones each by its own.
+        images: by split, those that have any.
+        device: where tensors are kept.
         leaked: support set -> (M,) which of its images nearly equal a test image.
     """
 
@@ -56,28 +50,26 @@ class EncoderData:
     classes: Sequence[str]
     logit_scale: float
     texts: Mapping[str, TextClassifier]
-    supports: Mapping[str, LabelledFeatures]
-    test: LabelledFeatures
-    validation: LabelledFeatures | None = None
-    leaked: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    supports: Mapping[str, Labelled]
+    images: Mapping[str, Labelled]
+    device: str = "cpu"
+    leaked: Mapping[str, Tensor] = field(default_factory=dict)
 
+    @property
+    def test(self) -> Labelled:
+        """The test images."""
+        return self.images["test"]
 
-def context_of(
-    text: TextClassifier, logit_scale: float, support: LabelledFeatures | None, device: str
-) -> Context:
-    """What a method may know, on a device."""
-    weights, means = (torch.from_numpy(part).to(device) for part in (text.weights, text.means))
-    raw = None if text.raw is None else torch.from_numpy(text.raw).to(device)
-    if support is None:
-        return Context(weights, logit_scale, text_means=means, text_raw=raw)
-    shown = tensors(support, device)
-    return Context(weights, logit_scale, shown.images.features, shown.labels, means, raw)
+    def support(self, case: Case) -> Labelled | None:
+        """The support set of a case, if it has one."""
+        return None if case.drawn is None else self.supports[case.drawn]
 
-
-def tensors(part: LabelledFeatures, device: str) -> Labelled:
-    """Labelled images on a device; patches stay where they are."""
-    features = torch.from_numpy(part.features).float().to(device)
-    norms = None if part.norms is None else torch.from_numpy(part.norms).to(device)
-    patches = None if part.patches is None else torch.from_numpy(part.patches)
-    labels = torch.from_numpy(part.labels.astype(np.int64)).to(device)
-    return Labelled(Images(features, norms, patches), labels)
+    def context(self, case: Case) -> Context:
+        """What the method of a case may know."""
+        text, support = self.texts[case.text], self.support(case)
+        weights, means = (torch.from_numpy(p).to(self.device) for p in (text.weights, text.means))
+        raw = None if text.raw is None else torch.from_numpy(text.raw).to(self.device)
+        context = Context(weights, self.logit_scale, text_means=means, text_raw=raw)
+        if support is None:
+            return context
+        return replace(context, support=support.images.features, support_labels=support.labels)

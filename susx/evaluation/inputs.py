@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-import numpy as np
+import torch
 
 from susx.core.errors import InputError
 from susx.core.files import sha256_json
 from susx.embeddings.cache import Embeddings, disagreement, read_cache
-from susx.evaluation.arrays import LabelledFeatures
+from susx.embeddings.text_classifier import text_classifier
+from susx.evaluation.arrays import EncoderData, Labelled
 from susx.evaluation.leakage import Leak, find_leaks
 from susx.manifests.classes import ClassManifest, embedded_records, records_sha256
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, read_table
+from susx.methods import Images
 from susx.prompts.strategies import PromptSet
 
 
@@ -93,21 +96,46 @@ class Caches:
             for name, table in tables.items()
         }
 
-    def labelled(self, split: str) -> LabelledFeatures:
-        """The images of a split, with their patches where they were embedded.
+    @cached_property
+    def leaks(self) -> dict[str, list[Leak] | None]:
+        """Images that nearly equal a test image, by support; None where there are only features."""
+        return {
+            name: find_leaks(self.chosen[name].records, self.listed["test"].records)
+            if name in self.chosen and "test" in self.listed
+            else None
+            for name in self.supports
+        }
+
+    def opened(self, encoder: str, leaks: str, device: str) -> EncoderData:
+        """What methods take, on a device; splits without images are left out.
+
+        Args:
+            encoder: its name.
+            leaks: whether to `keep` or `drop` support images that nearly equal a test image.
+            device: where tensors are kept.
 
         Raises:
-            InputError: if the patches are those of other images.
+            InputError: if the patches of a split are those of other images, or a class has no
+                text vector of its own.
         """
-        cache, patches = self.images[split], self.patches.get(split)
-        if patches is None:
-            return LabelledFeatures(cache.features, cache.labels, cache.norms)
-        if patches.keys != cache.keys:
-            raise InputError(
-                "images and patches were embedded from different images; delete both caches and "
-                "run again"
-            )
-        return LabelledFeatures(cache.features, cache.labels, cache.norms, patches.features)
+        names = self.classes.names
+        supports = {}
+        for name, cache in self.supports.items():
+            found = self.leaks[name] if leaks == "drop" else None
+            supports[name] = without(labelled(cache, device), {leak.key for leak in found or ()})
+        return EncoderData(
+            name=encoder,
+            classes=names,
+            logit_scale=self.logit_scale,
+            texts={name: text_classifier(cache, names) for name, cache in self.texts.items()},
+            supports=supports,
+            images={
+                split: labelled(cache, device, self.patches.get(split))
+                for split, cache in self.images.items()
+                if len(cache)
+            },
+            device=device,
+        )
 
 
 def read_caches(encoder: str, files: CacheFiles) -> Caches:
@@ -200,17 +228,29 @@ def check_evaluation(caches: Caches, evaluation: Mapping[str, Any]) -> None:
         )
 
 
-def leaks_of(caches: Caches, support: str) -> list[Leak] | None:
-    """Support images that nearly equal a test image; None where there are only features."""
-    if support not in caches.chosen or "test" not in caches.listed:
-        return None
-    return find_leaks(caches.chosen[support].records, caches.listed["test"].records)
+def labelled(cache: Embeddings, device: str, patches: Embeddings | None = None) -> Labelled:
+    """The images of a cache on a device, with their patches, which stay where they are.
+
+    Raises:
+        InputError: if the patches are those of other images.
+    """
+    if patches is not None and patches.keys != cache.keys:
+        raise InputError(
+            "images and patches were embedded from different images; delete both caches and "
+            "run again"
+        )
+    images = Images(
+        torch.from_numpy(cache.features).float().to(device),
+        None if cache.norms is None else torch.from_numpy(cache.norms).to(device),
+        None if patches is None else torch.from_numpy(patches.features),
+    )
+    return Labelled(images, torch.from_numpy(cache.labels).long().to(device), cache.keys)
 
 
-def without(cache: Embeddings, leaks: Sequence[Leak] | None) -> LabelledFeatures:
-    """A support set without the given images."""
-    if not leaks:
-        return LabelledFeatures(cache.features, cache.labels, cache.norms)
-    keep = ~np.isin(cache.keys, [leak.key for leak in leaks])
-    lengths = None if cache.norms is None else cache.norms[keep]
-    return LabelledFeatures(cache.features[keep], cache.labels[keep], lengths)
+def without(part: Labelled, keys: Collection[str]) -> Labelled:
+    """Images without those of the given keys."""
+    if not keys:
+        return part
+    keep = [place for place, key in enumerate(part.keys) if key not in keys]
+    rows = torch.tensor(keep, dtype=torch.int64, device=part.labels.device)
+    return Labelled(part.images[rows], part.labels[rows], [part.keys[place] for place in keep])

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from susx.core.compute import peak_mib
 from susx.core.errors import InputError
 from susx.core.rounding import decimal
-from susx.evaluation.arrays import EncoderData, Labels, context_of, tensors
-from susx.evaluation.case import Case
+from susx.evaluation.arrays import EncoderData
+from susx.evaluation.case import Case, Protocol
 from susx.evaluation.statistics import (
     accuracy_interval,
     changed_pairs,
@@ -33,6 +33,8 @@ from susx.methods import METHODS, NEEDS, Context
 
 TOP = 5
 MAX_CHANGED = 10
+
+Classes = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,11 @@ class Plan:
         leaks: whether to `keep` or `drop` support images that nearly equal a test image.
         bootstrap: samples per interval of a difference.
         seed: of the bootstrap.
-        device: where tensors are kept.
     """
 
     methods: Sequence[str]
     texts: Sequence[str]
-    protocols: Sequence[str]
+    protocols: Sequence[Protocol]
     tuning: Settings = field(default_factory=Settings)
     unavailable_texts: Mapping[str, str] = field(default_factory=dict)
     unavailable_supports: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +64,6 @@ class Plan:
     leaks: str = "keep"
     bootstrap: int = 10000
     seed: int = 0
-    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ def evaluate(
     """
     check_data(data, plan)
     rows, skipped = [], []
-    predictions: dict[Case, NDArray[np.int64]] = {}
+    predictions: dict[Case, Classes] = {}
     for case in cases(data, plan):
-        named = {"encoder": data.name, **_named(case, plan)}
+        named = {"encoder": data.name, **case.model_dump()}
         reason = lacking(data, plan, case)
         if reason:
             skipped.append({**named, "reason": reason})
@@ -105,42 +105,44 @@ def evaluate(
 def cases(data: EncoderData, plan: Plan) -> Iterator[Case]:
     """List the cases of a plan in table order."""
     supports: list[str | None] = [*data.supports, *plan.unavailable_supports]
+    untuned: list[Protocol] = ["none"]
     for name in plan.methods:
         method = METHODS[name]
         for text in method.texts or plan.texts:
             for support in (supports or [None]) if method.needs_support else [None]:
-                for protocol in plan.protocols if method.grid else ["none"]:
-                    yield Case(name, text, support, protocol)
+                entry, seed = plan.seeds.get(support or "", (support, None))
+                for protocol in plan.protocols if method.grid else untuned:
+                    yield Case(method=name, text=text, support=entry, protocol=protocol, seed=seed)
 
 
 def lacking(data: EncoderData, plan: Plan, case: Case) -> str:
     """What a case needs and does not have, in one line; empty if it can be run."""
     method = METHODS[case.method]
-    splits = [part for part in (data.test, data.validation) if part is not None]
+    shown = [part.images for part in data.images.values()]
     present = {
         "support": case.support is not None,
-        "norms": all(part.norms is not None for part in splits),
-        "patches": all(part.patches is not None for part in splits),
+        "norms": all(images.norms is not None for images in shown),
+        "patches": all(images.patches is not None for images in shown),
     }
     if case.text in plan.unavailable_texts:
         return f'needs prompt strategy "{case.text}": {plan.unavailable_texts[case.text]}'
-    if case.support and case.support in plan.unavailable_supports:
-        return f'needs support set "{case.support}": {plan.unavailable_supports[case.support]}'
+    if case.drawn and case.drawn in plan.unavailable_supports:
+        return f'needs support set "{case.drawn}": {plan.unavailable_supports[case.drawn]}'
     for need in method.needs:
         if not present[need]:
             return f"needs {NEEDS[need]}"
-    if case.protocol == "validation" and data.validation is None:
+    if case.protocol == "validation" and plan.tuning.validation_split not in data.images:
         return "under protocol validation needs validation images; name them under the dataset"
     if case.protocol == "support":
-        if case.support is None:
+        support = data.support(case)
+        if support is None:
             return "under protocol support needs a support set, which it does not use"
-        counts = np.bincount(data.supports[case.support].labels, minlength=len(data.classes))
-        if counts.min() < 2:
+        if support.labels.bincount(minlength=len(data.classes)).min() < 2:
             return "under protocol support needs two support images of every class"
     return ""
 
 
-def references(predictions: Mapping[Case, NDArray[np.int64]], labels: Labels) -> dict[str, Case]:
+def references(predictions: Mapping[Case, Classes], labels: Classes) -> dict[str, Case]:
     """Text-only classifiers that the others are compared with.
 
     `zero_shot`, and `best_text`: the one with most correct test images. Choosing the latter by
@@ -157,19 +159,18 @@ def references(predictions: Mapping[Case, NDArray[np.int64]], labels: Labels) ->
     return {name: candidates[0] for name, candidates in named.items() if candidates}
 
 
-def tip_adapter_of(case: Case, predictions: Mapping[Case, NDArray[np.int64]]) -> Case | None:
+def tip_adapter_of(case: Case, predictions: Mapping[Case, Classes]) -> Case | None:
     """The Tip-Adapter run on the same text and support, under the same protocol if there is one."""
     peers = [
         other
         for other in predictions
-        if other.method == "tip-adapter"
-        and (other.text, other.support) == (case.text, case.support)
+        if other.method == "tip-adapter" and (other.text, other.drawn) == (case.text, case.drawn)
     ]
     same = [other for other in peers if other.protocol == case.protocol]
     return next(iter(same or peers), None)
 
 
-def run_case(data: EncoderData, plan: Plan, case: Case) -> tuple[dict[str, Any], NDArray[np.int64]]:
+def run_case(data: EncoderData, plan: Plan, case: Case) -> tuple[dict[str, Any], Classes]:
     """Tune and test one case.
 
     Returns:
@@ -177,20 +178,19 @@ def run_case(data: EncoderData, plan: Plan, case: Case) -> tuple[dict[str, Any],
     """
     started = time.perf_counter()
     method = METHODS[case.method]
-    support = data.supports[case.support] if case.support else None
-    context = context_of(data.texts[case.text], data.logit_scale, support, plan.device)
-    validation = tensors(data.validation, plan.device) if data.validation else None
+    context, test = data.context(case), data.test
+    validation = data.images.get(plan.tuning.validation_split)
     tuned = tune(method, context, case.protocol, plan.tuning, validation)
-    test = tensors(data.test, plan.device)
     logits = method.fit(context, tuned.hyperparameters).logits(test.images)
     ranks = logits.argsort(dim=1, descending=True, stable=True)[:, :TOP].cpu().numpy()
-    hits = ranks == data.test.labels[:, None]
+    labels = test.labels.cpu().numpy()
+    hits = ranks == labels[:, None]
     correct = hits[:, 0]
     clean = _without_leaks(data, case, context)
     if clean is not None:
         predicted = method.fit(clean, tuned.hyperparameters).logits(test.images).argmax(dim=1)
         clean_top1 = percent(int((predicted == test.labels).sum()), len(predicted))
-    per_class = per_class_accuracy(correct, data.test.labels, len(data.classes))
+    per_class = per_class_accuracy(correct, labels, len(data.classes))
     row = {
         "tuned_on": tuned.split,
         "transductive": method.transductive,
@@ -201,11 +201,11 @@ def run_case(data: EncoderData, plan: Plan, case: Case) -> tuple[dict[str, Any],
         "ci95": accuracy_interval(correct),
         "hyperparameters": tuned.hyperparameters,
         "tuning_correct": tuned.correct,
-        "support_size": len(support.labels) if support else 0,
+        "support_size": 0 if context.support is None else len(context.support),
         "top1_without_leaks": None if clean is None else clean_top1,
         "per_class": per_class,
         "seconds": round(time.perf_counter() - started, 3),
-        "peak_mib": round(peak_mib(plan.device), 1),
+        "peak_mib": round(peak_mib(data.device), 1),
     }
     return row, ranks[:, 0]
 
@@ -225,27 +225,28 @@ def check_data(data: EncoderData, plan: Plan) -> None:
             "classes; rebuild the caches"
         )
     ((n_classes, dimension),) = shapes
-    parts = {"test": data.test, "validation": data.validation, **data.supports}
-    for name, part in parts.items():
-        if part is None:
-            continue
-        if part.features.shape[1:] != (dimension,):
+    if "test" not in data.images:
+        raise InputError(f"{data.name}: test has no images")
+    for name, part in {**data.images, **data.supports}.items():
+        shape = tuple(part.images.features.shape)
+        if shape[1:] != (dimension,):
             raise InputError(
-                f"{data.name}: {name} features are {part.features.shape[1:]}-dimensional, texts "
+                f"{data.name}: {name} features are {shape[1:]}-dimensional, texts "
                 f"{dimension}; both must come from the same encoder"
             )
-        if len(part.features) != len(part.labels):
+        if shape[0] != len(part):
             raise InputError(
-                f"{data.name}: {name} has {len(part.features)} features and {len(part.labels)} "
-                "labels; rebuild its cache"
+                f"{data.name}: {name} has {shape[0]} features and {len(part)} labels; rebuild its "
+                "cache"
             )
-        if not len(part.labels):
+        if not len(part):
             raise InputError(f"{data.name}: {name} has no images")
         if part.labels.min() < 0 or part.labels.max() >= n_classes:
             raise InputError(f"{data.name}: {name} has labels outside 0..{n_classes - 1}")
-    if data.validation is None or plan.tuning.validation_split == "test":
+    validation = data.images.get(plan.tuning.validation_split)
+    if validation is None or plan.tuning.validation_split == "test":
         return
-    if np.array_equal(data.validation.features, data.test.features):
+    if torch.equal(validation.images.features, data.test.images.features):
         raise InputError(
             f"{data.name}: validation and test images are the same, so that tuning on the one is "
             "tuning on the other; where that is meant, the dataset card says `validation: test`"
@@ -254,12 +255,12 @@ def check_data(data: EncoderData, plan: Plan) -> None:
 
 def _compare(
     rows: Sequence[dict[str, Any]],
-    predictions: Mapping[Case, NDArray[np.int64]],
+    predictions: Mapping[Case, Classes],
     data: EncoderData,
     plan: Plan,
 ) -> None:
     """Add to every row its differences to the references, and the class pairs that changed."""
-    labels = data.test.labels
+    labels = data.test.labels.cpu().numpy()
     shared = references(predictions, labels)
     for row, (case, predicted) in zip(rows, predictions.items(), strict=True):
         peers = shared | {"tip_adapter": tip_adapter_of(case, predictions)}
@@ -282,25 +283,13 @@ def _compare(
             ]
 
 
-def _named(case: Case, plan: Plan) -> dict[str, Any]:
-    support, seed = plan.seeds.get(case.support or "", (case.support, None))
-    return {
-        "method": case.method,
-        "text": case.text,
-        "support": support,
-        "seed": seed,
-        "protocol": case.protocol,
-    }
-
-
 def _without_leaks(data: EncoderData, case: Case, context: Context) -> Context | None:
     """The context without leaked support images, if there are any, and others."""
-    leaked = data.leaked.get(case.support or "")
+    leaked = data.leaked.get(case.drawn or "")
     if leaked is None or not leaked.any() or leaked.all():
         return None
-    keep = torch.from_numpy(~leaked).to(context.required_support.device)
     return replace(
         context,
-        support=context.required_support[keep],
-        support_labels=context.required_labels[keep],
+        support=context.required_support[~leaked],
+        support_labels=context.required_labels[~leaked],
     )

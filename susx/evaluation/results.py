@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from susx.core.errors import InputError
 from susx.core.provenance import PACKAGES, made_with
 from susx.embeddings.cache import Embeddings, disagreement
-from susx.embeddings.text_classifier import text_classifier
 from susx.evaluation.arrays import EncoderData
-from susx.evaluation.inputs import CacheFiles, leaks_of, read_caches, without
+from susx.evaluation.inputs import CacheFiles, read_caches
 from susx.evaluation.leakage import Leak
 from susx.evaluation.protocol import Plan, evaluate
 from susx.evaluation.schema import SCHEMA, Result
@@ -27,6 +28,7 @@ def evaluate_caches(
     plan: Plan,
     notify: Callable[[str], None],
     model: str | None = None,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Evaluate one encoder from its caches.
 
@@ -39,30 +41,10 @@ def evaluate_caches(
     """
     caches = read_caches(encoder, files)
     classes, texts, images, supports = caches.classes, caches.texts, caches.images, caches.supports
-    labelled = {
-        name: caches.labelled(name)
-        for name, cache in images.items()
-        if len(cache) or name == "test"
-    }
-    leaks = {name: leaks_of(caches, name) for name in supports}
-    dropped = plan.leaks == "drop"
-    data = EncoderData(
-        name=encoder,
-        classes=classes.names,
-        logit_scale=caches.logit_scale,
-        texts={name: text_classifier(cache, classes.names) for name, cache in texts.items()},
-        supports={
-            name: without(cache, leaks[name] if dropped else None)
-            for name, cache in supports.items()
-        },
-        test=labelled["test"],
-        validation=labelled.get(plan.tuning.validation_split),
-        leaked={
-            name: np.isin(cache.keys, [leak.key for leak in leaks[name] or ()])
-            for name, cache in supports.items()
-            if not dropped
-        },
-    )
+    data = caches.opened(encoder, plan.leaks, device)
+    leaks, dropped = caches.leaks, plan.leaks == "drop"
+    if not dropped:
+        data = replace(data, leaked={name: _places(data, name, leaks[name]) for name in supports})
     return {
         "encoder": encoder,
         **asdict(evaluate(data, plan, notify)),
@@ -80,7 +62,7 @@ def evaluate_caches(
             **({"model": model} if model else {}),
             **_text_encoder(images["test"], next(iter(texts.values()), images["test"])),
             "logit_scale": data.logit_scale,
-            "device": plan.device,
+            "device": device,
             "sources": {name: _source(table) for name, table in caches.listed.items()},
             "inputs": caches.input_hashes,
             "texts_truncated": {name: cache.meta["n_truncated"] for name, cache in texts.items()},
@@ -89,6 +71,12 @@ def evaluate_caches(
             **made_with(),
         },
     }
+
+
+def _places(data: EncoderData, support: str, leaks: Sequence[Leak] | None) -> Tensor:
+    """(M,) which images of a support set are leaked."""
+    part, keys = data.supports[support], {leak.key for leak in leaks or ()}
+    return torch.tensor([key in keys for key in part.keys], device=part.labels.device)
 
 
 def collate(

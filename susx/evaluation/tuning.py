@@ -11,18 +11,11 @@ import torch
 from torch import Tensor
 
 from susx.core.errors import InputError
+from susx.evaluation.arrays import Labelled
 from susx.methods import Axis, Context, Images, Method, Points
 from susx.search.grid import Grid, SearchResult, choose, search
 
 FOLDS = 5
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Images and their (N,) classes."""
-
-    images: Images
-    labels: Tensor
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from susx.config.classifier import Classifier
 from susx.core.errors import InputError, listing
-from susx.evaluation.case import Choice
+from susx.evaluation.case import Case, Protocol
 from susx.methods import METHODS
 
 TEXT_ONLY = ("cupl+e", "cupl", "zero-shot")
@@ -19,7 +19,7 @@ def choose(
     supports: Sequence[str],
     tuned_on: str | None,
     dataset: str,
-) -> Choice:
+) -> Case:
     """Fill what section `classifier` leaves out with what a dataset has.
 
     Args:
@@ -48,14 +48,15 @@ def choose(
             f"{listing(supports) or 'none'}; name one under supports, or `method: zero-shot`"
         )
     if not known.grid:
-        return Choice(method, text, support, "none")
-    protocol = settings.protocol or ("validation" if tuned_on == "validation" else "fixed")
+        return Case(method=method, text=text, support=support, protocol="none")
+    default: Protocol = "validation" if tuned_on == "validation" else "fixed"
+    protocol = settings.protocol or default
     if protocol == "validation" and tuned_on is None:
         raise InputError(
             f"classifier.protocol: datasets.{dataset} has no validation images; use `support` or "
             "`fixed`"
         )
-    return Choice(method, text, support, protocol)
+    return Case(method=method, text=text, support=support, protocol=protocol)
 
 
 def _text_only(texts: Sequence[str], dataset: str) -> str:

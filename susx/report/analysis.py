@@ -9,18 +9,10 @@ from typing import Any
 from torch import Tensor
 
 from susx.core.errors import InputError
-from susx.embeddings.text_classifier import text_classifier
-from susx.evaluation.arrays import LabelledFeatures, context_of, tensors
-from susx.evaluation.case import Choice
-from susx.evaluation.inputs import (
-    CacheFiles,
-    Caches,
-    check_evaluation,
-    leaks_of,
-    read_caches,
-    without,
-)
-from susx.evaluation.tuning import Labelled, Settings
+from susx.evaluation.arrays import EncoderData
+from susx.evaluation.case import Case
+from susx.evaluation.inputs import CacheFiles, check_evaluation, read_caches
+from susx.evaluation.tuning import Settings
 from susx.methods import METHODS, Context
 from susx.methods.tip_x import TIP_X, calibrate
 from susx.report.changes import Names, changed, class_changes, confusions, examples
@@ -62,14 +54,12 @@ class Shown:
 
     Attributes:
         row: the row.
-        choice: what names it, the support set by its drawn name.
         context: what its method may know, without constants of the test images.
         rescaling: TIP-X's map from divergences to affinities, if there is a support set.
         keys: of the support images.
     """
 
     row: Row
-    choice: Choice
     context: Context
     rescaling: Mapping[str, Tensor]
     keys: Sequence[str]
@@ -86,7 +76,7 @@ def analyse(
     encoder: str,
     files: CacheFiles,
     evaluation: Mapping[str, Any],
-    choice: Choice | None,
+    case: Case | None,
     tuning: Settings,
     wanted: Wanted,
 ) -> dict[str, Any]:
@@ -97,7 +87,7 @@ def analyse(
         encoder: its name.
         files: caches of the texts, support set and images that are used.
         evaluation: work/{dataset}/evaluation/{encoder}.json.
-        choice: the row; None if there is none.
+        case: the row; None if there is none.
         tuning: grids and splits that it was tuned with.
         wanted: how much is shown.
 
@@ -115,12 +105,13 @@ def analyse(
             f"{dataset}: a report compares with zero-shot, but no texts were evaluated; name "
             "`zero-shot` under evaluation.methods"
         )
-    test = tensors(caches.labelled("test"), wanted.device)
+    data = caches.opened(encoder, wanted.leaks, wanted.device)
+    test = data.test
     own = next(iter(METHODS["zero-shot"].texts))
     before = zero_shot_of(evaluation, own if own in caches.texts else next(iter(caches.texts)))
-    plain = _context(caches, before.key.text, None, wanted.device)
+    plain = data.context(before.case)
     then = before.predict(plain, test)
-    shown = _shown(caches, evaluation, choice, test, wanted)
+    shown = _shown(data, evaluation, case)
     now = then if shown is None else shown.row.predict(shown.known, test)
     context, rescaling = (plain, {}) if shown is None else (shown.context, shown.rescaling)
     labels, names = test.labels.cpu().numpy(), caches.classes.names
@@ -131,11 +122,11 @@ def analyse(
         encoder=encoder,
         classes_sha256=caches.classes.sha256,
         inputs=caches.input_hashes,
-        before=before.key,
-        shown=shown and shown.row.key,
+        before=before.case,
+        shown=shown and shown.row.case,
         histograms=modality_gap(context, test, rescaling, wanted.seed),
-        sizes=list(_sizes(evaluation, shown, test, now, wanted)) if shown else [],
-        surfaces=list(_surfaces(evaluation, shown, caches, tuning, wanted)) if shown else [],
+        sizes=list(_sizes(evaluation, shown, data, now)) if shown else [],
+        surfaces=list(_surfaces(evaluation, shown, data, tuning)) if shown else [],
         n_corrected=len(places["corrected"]),
         n_broken=len(places["broken"]),
         examples=[]
@@ -145,7 +136,7 @@ def analyse(
             (then, now),
             test,
             shown.row.method.fit(shown.known, shown.row.hyperparameters),
-            Names(names, caches.images["test"].keys, shown.keys),
+            Names(names, test.keys, shown.keys),
             (wanted.examples, wanted.voters),
             wanted.seed,
         ),
@@ -156,55 +147,32 @@ def analyse(
     return found.model_dump(mode="json", by_alias=True, exclude={"sha256"})
 
 
-def _context(caches: Caches, text: str, support: LabelledFeatures | None, device: str) -> Context:
-    classifier = text_classifier(caches.texts[text], caches.classes.names)
-    return context_of(classifier, caches.logit_scale, support, device)
-
-
-def _shown(
-    caches: Caches,
-    evaluation: Mapping[str, Any],
-    choice: Choice | None,
-    test: Labelled,
-    wanted: Wanted,
-) -> Shown | None:
+def _shown(data: EncoderData, evaluation: Mapping[str, Any], case: Case | None) -> Shown | None:
     """What is looked at; None without the row, or if it is zero-shot itself."""
-    row = find_row(evaluation, choice) if choice else None
-    if choice is None or row is None or row.key.method == "zero-shot":
+    row = find_row(evaluation, case) if case else None
+    if row is None or row.case.method == "zero-shot":
         return None
-    support, keys = None, list[str]()
-    if choice.support is not None:
-        cache = caches.supports[choice.support]
-        leaks = leaks_of(caches, choice.support) if wanted.leaks == "drop" else None
-        dropped = {leak.key for leak in leaks or ()}
-        support = without(cache, leaks)
-        keys = [key for key in cache.keys if key not in dropped]
-    context = _context(caches, choice.text, support, wanted.device)
-    rescaling = calibrate(context, test.images) if support else {}
-    return Shown(row, choice, context, rescaling, keys)
+    context, support = data.context(row.case), data.support(row.case)
+    rescaling = calibrate(context, data.test.images) if support else {}
+    return Shown(row, context, rescaling, support.keys if support else ())
 
 
 def _sizes(
-    evaluation: Mapping[str, Any], shown: Shown, test: Labelled, now: Predicted, wanted: Wanted
+    evaluation: Mapping[str, Any], shown: Shown, data: EncoderData, now: Predicted
 ) -> Iterator[SizePoint]:
-    if shown.choice.support is None:
+    case = shown.row.case
+    if case.support is None:
         return
-    yield from sizes(shown.row, shown.context, test, now)
+    yield from sizes(shown.row, shown.context, data.test, now)
     for method in SIZED:
-        rows = [] if method == shown.choice.method else peers(evaluation, shown.choice, method)
+        rows = [] if method == case.method else peers(evaluation, case, method)
         for row in rows[:1]:
-            yield from sizes(row, shown.context, test)
+            yield from sizes(row, shown.context, data.test)
 
 
 def _surfaces(
-    evaluation: Mapping[str, Any],
-    shown: Shown,
-    caches: Caches,
-    tuning: Settings,
-    wanted: Wanted,
+    evaluation: Mapping[str, Any], shown: Shown, data: EncoderData, tuning: Settings
 ) -> Iterator[Surface]:
-    cache = caches.images.get(tuning.validation_split)
-    labelled = caches.labelled(tuning.validation_split) if cache else None
-    images = tensors(labelled, wanted.device) if labelled else None
-    for row in peers(evaluation, shown.choice, shown.choice.method):
+    images = data.images.get(tuning.validation_split)
+    for row in peers(evaluation, shown.row.case, shown.row.case.method):
         yield from surfaces(row, shown.context, tuning, images)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from susx.evaluation.tuning import Labelled
+from susx.evaluation.arrays import Labelled
 from susx.methods.base import Fitted
 from susx.methods.voters import voters
 from susx.report.rows import Predicted

@@ -7,8 +7,9 @@ from typing import Any
 
 import altair as alt
 
+from susx.evaluation.case import Case
 from susx.report.drawing import BLUE, GREEN, GREY, VERMILLION, WIDTH, rows_of
-from susx.report.schema import Analysis, CaseKey, Confusion
+from susx.report.schema import Analysis, Confusion
 
 MOST_CLASSES = 40
 """Classes that are drawn; of more, those that gain or lose most."""
@@ -126,7 +127,7 @@ def _names(limit: int) -> alt.Axis:
 
 
 def _confusions(
-    case: CaseKey,
+    case: Case,
     pairs: Sequence[Confusion],
     others: set[tuple[str, str]],
     colour: str,

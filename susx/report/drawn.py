@@ -107,9 +107,7 @@ def _of_encoder(
 
 def _names(surface: Surface) -> tuple[str, str]:
     case = surface.case
-    seed = None if case.seed is None else f"seed{case.seed}"
-    parts = [case.method, case.text, case.support, seed, case.protocol]
-    there = [part for part in parts if part]
+    there = [part for part in (case.method, case.text, case.drawn, case.protocol) if part]
     return "-".join(["surface", *there, surface.x, surface.y]), ", ".join(there)
 
 

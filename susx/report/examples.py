@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from susx.evaluation.case import Case
 from susx.report.gallery import ImageSet, Picture
-from susx.report.schema import Analysis, CaseKey, ClassChange, Confusion, Example
+from susx.report.schema import Analysis, ClassChange, Confusion, Example
 
 MOST_CLASSES = 200
 
@@ -83,7 +84,7 @@ def changes(analysis: Analysis, test: ImageSet | None, support: ImageSet | None)
     )
 
 
-def case_name(case: CaseKey) -> str:
+def case_name(case: Case) -> str:
     """A case in words."""
     tuning = {"none": None, "fixed": "fixed values"}.get(case.protocol, f"protocol {case.protocol}")
     seed = None if case.seed is None else f"seed {case.seed}"

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from susx.evaluation.tuning import Labelled
+from susx.evaluation.arrays import Labelled
 from susx.methods import Context
 from susx.methods.base import row_blocks
 from susx.methods.tip_x import TEMPERATURE, Rescaling

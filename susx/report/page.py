@@ -200,10 +200,7 @@ def _first(name: str, files: ImageFiles) -> bool:
 
 def _support_of(analysis: Analysis) -> str | None:
     """Name of the files of the support set that an analysis looks at."""
-    case = analysis.shown
-    if case is None or case.support is None or case.seed is None:
-        return case.support if case else None
-    return f"{case.support}-seed{case.seed}"
+    return analysis.shown.drawn if analysis.shown else None
 
 
 def _groups(classes: Sequence[ClassName]) -> Iterator[Group]:

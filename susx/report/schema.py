@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from susx.evaluation.case import Case
+
 SCHEMA = "susx-analysis-2"
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -13,16 +15,6 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CaseKey(_Strict):
-    """Which row of the result, within an encoder."""
-
-    method: str
-    text: str
-    support: str | None
-    protocol: str
-    seed: int | None = None
 
 
 class Histogram(_Strict):
@@ -60,7 +52,7 @@ class SizePoint(_Strict):
         ci95: its 95 % interval.
     """
 
-    case: CaseKey
+    case: Case
     per_class: int
     n_images: int
     top1: Percent
@@ -84,7 +76,7 @@ class Surface(_Strict):
         plateau_share: share of the points at or above it.
     """
 
-    case: CaseKey
+    case: Case
     tuned_on: str
     x: str
     y: str
@@ -173,8 +165,8 @@ class Analysis(_Strict):
     encoder: str
     classes_sha256: str
     inputs: dict[str, str | None]
-    before: CaseKey
-    shown: CaseKey | None
+    before: Case
+    shown: Case | None
     histograms: list[Histogram]
     sizes: list[SizePoint]
     surfaces: list[Surface]

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from susx.evaluation.arrays import Labelled
 from susx.evaluation.statistics import accuracy_interval, percent
-from susx.evaluation.tuning import Labelled, place_in_class
+from susx.evaluation.tuning import place_in_class
 from susx.methods import Context
 from susx.report.rows import Predicted, Row
 from susx.report.schema import SizePoint
@@ -40,7 +41,7 @@ def sizes(
         correct = predicted == labels
         low, high = accuracy_interval(correct)
         yield SizePoint(
-            case=row.key,
+            case=row.case,
             per_class=per_class,
             n_images=len(some.required_labels),
             top1=percent(correct.sum(), len(correct)),

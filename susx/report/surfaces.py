@@ -9,7 +9,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from susx.evaluation.tuning import Labelled, Settings, grid_of, search_support
+from susx.evaluation.arrays import Labelled
+from susx.evaluation.tuning import Settings, grid_of, search_support
 from susx.methods import Context
 from susx.report.rows import Row
 from susx.report.schema import Surface
@@ -48,11 +49,11 @@ def _counter(
 ) -> tuple[Callable[[Grid], SearchResult], int] | None:
     """What counts right tuning images on a grid, and how many there are; None if none are."""
     memory = settings.memory_mib
-    if row.key.protocol == "validation" and tuning is not None:
+    if row.case.protocol == "validation" and tuning is not None:
         terms, labels = row.method.finite_terms(context, tuning.images), tuning.labels
         return lambda grid: search(terms, labels, grid, memory_mib=memory), len(labels)
     n = 0 if context.support is None else len(context.support)
-    if row.key.protocol == "support" and n <= MOST_SUPPORT:
+    if row.case.protocol == "support" and n <= MOST_SUPPORT:
         return lambda grid: search_support(row.method, context, grid, memory), n
     return None
 
@@ -69,7 +70,7 @@ def surface(
     shares = grid / n
     least = plateau(shares, n)
     return Surface(
-        case=row.key,
+        case=row.case,
         tuned_on=row.tuned_on,
         x=names[0],
         y=names[1],

@@ -55,7 +55,7 @@ def gap(folder: Path, protocol: str) -> None:
     import torch
 
     from susx.embeddings.text_classifier import text_classifier
-    from susx.evaluation.tuning import Labelled
+    from susx.evaluation.arrays import Labelled
     from susx.methods import Context, Images
     from susx.report.gap import modality_gap
 
@@ -71,12 +71,12 @@ def gap(folder: Path, protocol: str) -> None:
 
 
 def whole(folder: Path, protocol: str) -> None:
-    from susx.evaluation.case import Choice
+    from susx.evaluation.case import Case
     from susx.evaluation.inputs import CacheFiles
     from susx.evaluation.tuning import Settings
     from susx.report.analysis import Wanted, analyse
 
-    choice = Choice("tip-x", "ensemble", "lc", protocol)
+    case = Case(method="tip-x", text="ensemble", support="lc", protocol=protocol)
     files = CacheFiles(
         classes=str(folder / "classes.json"),
         texts={"ensemble": str(folder / "ensemble.h5")},
@@ -86,8 +86,7 @@ def whole(folder: Path, protocol: str) -> None:
         support_manifests={},
     )
     row: dict[str, Any] = {
-        **vars(choice),
-        "seed": None,
+        **case.model_dump(),
         "hyperparameters": VALUES,
         "tuned_on": "test" if protocol == "validation" else "nothing",
         "correct": None,
@@ -96,7 +95,7 @@ def whole(folder: Path, protocol: str) -> None:
     started = time.perf_counter()
     made = {"inputs": {}, "classes_sha256": MANIFEST.sha256}
     evaluation = {"encoder": "made", "runs": [row], "provenance": made}
-    analyse("made", "made", files, evaluation, choice, tuning, Wanted(12, 3, 10))
+    analyse("made", "made", files, evaluation, case, tuning, Wanted(12, 3, 10))
     print(time.perf_counter() - started)
 
 

@@ -1,6 +1,5 @@
 """An analysis on a CUDA device: `python -m pytest -m gpu`."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from susx.report.analysis import Wanted, analyse
 from susx.report.schema import Analysis
 from tests.unit.made_caches import write_files
-from tests.unit.made_classifier import PLAN, STRATEGIES, TUNING, choice_of, evaluated
+from tests.unit.made_classifier import STRATEGIES, TUNING, choice_of, evaluated
 
 pytestmark = pytest.mark.gpu
 
@@ -19,7 +18,7 @@ def test_an_analysis_on_cuda_is_that_on_the_cpu(tmp_path: Path, method: str) -> 
     choice = choice_of(method, "validation")
     found = []
     for device in ("cpu", "cuda"):
-        evaluation = evaluated(files, replace(PLAN, device=device))
+        evaluation = evaluated(files, device=device)
         wanted = Wanted(4, 2, 5, device=device)
         made = analyse("pets", "clip", files, evaluation, choice, TUNING, wanted)
         found.append(Analysis.model_validate(made))

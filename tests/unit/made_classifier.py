@@ -7,7 +7,7 @@ from typing import Any
 from susx.classifier.classifier import Classifier
 from susx.classifier.export import export_classifier
 from susx.config.encoders import Encoder
-from susx.evaluation.case import Choice
+from susx.evaluation.case import Case
 from susx.evaluation.inputs import CacheFiles
 from susx.evaluation.protocol import Plan
 from susx.evaluation.results import evaluate_caches
@@ -24,14 +24,14 @@ STRATEGIES = ("ensemble", "cupl", "cupl+e", "photo", "visdesc")
 PLAN = Plan(list(METHODS), ["cupl+e"], ["validation", "support", "fixed"], TUNING, bootstrap=20)
 
 
-def choice_of(method: str, protocol: str = "fixed") -> Choice:
+def choice_of(method: str, protocol: str = "fixed") -> Case:
     """The row of a method."""
     known = METHODS[method]
-    return Choice(
-        method,
-        known.texts[0] if known.texts else "cupl+e",
-        "lc" if known.needs_support else None,
-        protocol if known.grid else "none",
+    return Case(
+        method=method,
+        text=known.texts[0] if known.texts else "cupl+e",
+        support="lc" if known.needs_support else None,
+        protocol=protocol if known.grid else "none",
     )
 
 
@@ -69,6 +69,6 @@ def exported(
     )
 
 
-def evaluated(files: CacheFiles, plan: Plan = PLAN) -> dict[str, Any]:
+def evaluated(files: CacheFiles, plan: Plan = PLAN, device: str = "cpu") -> dict[str, Any]:
     """The evaluation of the same caches."""
-    return evaluate_caches("clip", files, plan, lambda _: None)
+    return evaluate_caches("clip", files, plan, lambda _: None, device=device)

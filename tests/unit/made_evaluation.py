@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from susx.embeddings.text_classifier import TextClassifier
-from susx.evaluation.arrays import EncoderData, LabelledFeatures
+from susx.evaluation.arrays import EncoderData, Labelled
 from susx.evaluation.protocol import Plan
 from susx.evaluation.tuning import Settings
 from susx.methods import METHODS, Axis, Context, Images
@@ -31,13 +31,19 @@ def classifier(noise: float, seed: int) -> TextClassifier:
     return TextClassifier(weights, weights * lengths, weights * lengths[::-1] * 11)
 
 
-def images(rows: slice) -> LabelledFeatures:
+def labelled(features: np.ndarray, labels: np.ndarray, *others: np.ndarray) -> Labelled:
+    """Images from arrays; `others` are lengths and patches."""
+    parts = (torch.from_numpy(part) for part in (features, *others))
+    return Labelled(Images(*parts), torch.from_numpy(labels.astype(np.int64)))
+
+
+def images(rows: slice) -> Labelled:
     """Images of the problem, with lengths and three patches each."""
-    features, labels = PROBLEM.images[rows], PROBLEM.labels[rows].astype(np.int32)
+    features, labels = PROBLEM.images[rows], PROBLEM.labels[rows]
     random = np.random.default_rng(len(labels))
     patches = unit_rows(random, 3 * len(labels), D).reshape(-1, 3, D)
     norms = random.uniform(0.1, 3, len(labels)).astype(np.float32)
-    return LabelledFeatures(features, labels, norms, patches)
+    return labelled(features, labels, norms, patches)
 
 
 def encoder_data(scale: float = 100.0) -> EncoderData:
@@ -53,11 +59,10 @@ def encoder_data(scale: float = 100.0) -> EncoderData:
             "photo": classifier(0.5, 5),
         },
         supports={
-            "lc": LabelledFeatures(PROBLEM.support, PROBLEM.support_labels.astype(np.int32)),
-            "sd": LabelledFeatures(OTHER.support, OTHER.support_labels.astype(np.int32)),
+            "lc": labelled(PROBLEM.support, PROBLEM.support_labels),
+            "sd": labelled(OTHER.support, OTHER.support_labels),
         },
-        test=images(slice(0, N)),
-        validation=images(slice(N, N + VALIDATION)),
+        images={"test": images(slice(0, N)), "validation": images(slice(N, N + VALIDATION))},
     )
 
 
@@ -78,21 +83,25 @@ def without_times(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key not in times} for row in rows]
 
 
+def with_images(data: EncoderData, **splits: Labelled | None) -> EncoderData:
+    """The data with images of splits replaced, or gone where they are None."""
+    changed = {**data.images, **splits}
+    return replace(data, images={name: part for name, part in changed.items() if part is not None})
+
+
 def case_of(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in ("method", "text", "support", "protocol"))
 
 
-def predicted(row: dict[str, Any], part: LabelledFeatures, data: EncoderData) -> np.ndarray:
+def predicted(row: dict[str, Any], part: Labelled, data: EncoderData) -> np.ndarray:
     """Classes by a row's method with the row's hyper-parameters, best first."""
     text = data.texts[row["text"]]
     support, labels = None, None
     if row["support"]:
         name = row["support"] if row["seed"] is None else f"{row['support']}-seed{row['seed']}"
-        support = torch.from_numpy(data.supports[name].features)
-        labels = torch.from_numpy(data.supports[name].labels.astype(np.int64))
+        support, labels = data.supports[name].images.features, data.supports[name].labels
     arrays = (torch.from_numpy(a) for a in (text.weights, text.means, text.raw))
     weights, means, raw = arrays
     context = Context(weights, data.logit_scale, support, labels, means, raw)
     fitted = METHODS[row["method"]].fit(context, row["hyperparameters"])
-    shown = Images(*(torch.from_numpy(a) for a in (part.features, part.norms, part.patches)))
-    return np.argsort(-fitted.logits(shown).numpy(), axis=1, kind="stable")
+    return np.argsort(-fitted.logits(part.images).numpy(), axis=1, kind="stable")

@@ -8,7 +8,7 @@ from susx.config.encoders import Encoder
 from susx.datasets.manifest import examined, image_manifest
 from susx.embeddings.cache import Embeddings, read_cache, write_cache
 from susx.embeddings.embed import embed_images, embed_prompts
-from susx.evaluation.case import Choice
+from susx.evaluation.case import Case
 from susx.evaluation.inputs import CacheFiles
 from susx.evaluation.tuning import Settings
 from susx.images.listing import unlabelled_images
@@ -38,7 +38,12 @@ def photos_classifier(model: Path, folder: Path, method: str = "tip-x") -> Class
     embed_images(encoder, image_manifest(folder / "support", CLASSES), folder / "support.h5", 1)
     CLASSES.write(folder / "classes.json")
     needs, grid = METHODS[method].needs_support, METHODS[method].grid
-    choice = Choice(method, "ensemble", "own" if needs else None, "fixed" if grid else "none")
+    case = Case(
+        method=method,
+        text="ensemble",
+        support="own" if needs else None,
+        protocol="fixed" if grid else "none",
+    )
     files = CacheFiles(
         classes=str(folder / "classes.json"),
         texts={"ensemble": str(folder / "text.h5")},
@@ -47,7 +52,7 @@ def photos_classifier(model: Path, folder: Path, method: str = "tip-x") -> Class
         supports={"own": str(folder / "support.h5")} if needs else {},
         support_manifests={},
     )
-    return export_classifier("photos", ("tiny", encoder), files, choice, Settings())
+    return export_classifier("photos", ("tiny", encoder), files, case, Settings())
 
 
 def unlabelled(model: Path, folder: Path) -> tuple[Table, Embeddings]:

@@ -15,7 +15,7 @@ from susx.core.files import read_checked, write_checked
 from susx.embeddings.cache import read_cache
 from susx.embeddings.text_classifier import text_classifier
 from susx.evaluation import tuning
-from susx.evaluation.case import Choice
+from susx.evaluation.case import Case
 from susx.evaluation.inputs import CacheFiles
 from susx.evaluation.leakage import Leak
 from susx.report.analysis import Wanted, analyse
@@ -43,17 +43,16 @@ def evaluation(files: CacheFiles) -> dict[str, Any]:
 def analysed(
     files: CacheFiles,
     evaluation: dict[str, Any],
-    choice: Choice | None = LC,
+    choice: Case | None = LC,
     wanted: Wanted = WANTED,
 ) -> Analysis:
     found = analyse("pets", "clip", files, evaluation, choice, TUNING, wanted)
     return Analysis.model_validate(json.loads(json.dumps(found)))
 
 
-def row_of(evaluation: dict[str, Any], choice: Choice) -> dict[str, Any]:
-    (row,) = [
-        row for row in evaluation["runs"] if {key: row[key] for key in vars(choice)} == vars(choice)
-    ]
+def row_of(evaluation: dict[str, Any], choice: Case) -> dict[str, Any]:
+    named = choice.model_dump()
+    (row,) = [row for row in evaluation["runs"] if {key: row[key] for key in named} == named]
     return row
 
 
@@ -76,7 +75,7 @@ def test_the_row_of_the_evaluation_is_shown(
         assert found.examples == []
         return
     assert found.shown is not None
-    assert {**vars(choice), "seed": None} == found.shown.model_dump()
+    assert found.shown == choice
     difference = row["delta_vs_zero_shot"]
     assert (found.n_corrected, found.n_broken) == (difference["corrected"], difference["broken"])
     whole = [point for point in found.sizes if point.case == found.shown]
@@ -162,7 +161,7 @@ def test_examples_are_limited_and_drawn_with_a_seed(
 def test_without_a_row_zero_shot_is_analysed_alone(
     files: CacheFiles, evaluation: dict[str, Any]
 ) -> None:
-    absent = replace(LC, method="no-such-method")
+    absent = LC.model_copy(update={"method": "no-such-method"})
     for choice in (None, absent):
         found = analysed(files, evaluation, choice)
         assert found.shown is None
@@ -188,7 +187,7 @@ def test_a_few_shot_row_is_found_by_its_seed(files: CacheFiles, evaluation: dict
         if row["support"] == "lc":
             row.update(support="few", seed=7)
     named = replace(files, supports={"few-seed7": files.supports["lc"]}, support_manifests={})
-    found = analysed(named, drawn, replace(LC, support="few-seed7"))
+    found = analysed(named, drawn, LC.model_copy(update={"support": "few", "seed": 7}))
     assert found.shown is not None
     assert (found.shown.support, found.shown.seed) == ("few", 7)
     assert {point.case.seed for point in found.sizes} == {7}
@@ -198,7 +197,7 @@ def test_leaked_support_images_do_not_vote(
     files: CacheFiles, evaluation: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leaks = [Leak(key, "pool", "ant", "000", 3) for key in ("001", "004")]
-    monkeypatch.setattr("susx.report.analysis.leaks_of", lambda *_: leaks)
+    monkeypatch.setattr("susx.evaluation.inputs.find_leaks", lambda *_: leaks)
     fixed = choice_of("tip-adapter", "fixed")
     whole = analysed(files, evaluation, fixed, replace(WANTED, examples=50, voters=9))
     assert whole.sizes[-1].n_images == 9

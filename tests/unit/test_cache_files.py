@@ -9,7 +9,7 @@ import pytest
 from susx.core.errors import InputError
 from susx.core.files import sha256_json
 from susx.embeddings.cache import disagreement, read_cache, write_cache
-from susx.evaluation.inputs import CacheFiles, check_evaluation, leaks_of, read_caches
+from susx.evaluation.inputs import CacheFiles, check_evaluation, read_caches
 from susx.manifests.classes import embedded_records, records_sha256
 from susx.manifests.tables import ImageRecord, SupportRecord, read_table, write_table
 from susx.prompts.strategies import PromptSet
@@ -166,7 +166,7 @@ def published(files: CacheFiles) -> CacheFiles:
 
 def test_published_features_have_nothing_to_compare(files: CacheFiles) -> None:
     caches = read_caches("RN50", published(files))
-    assert leaks_of(caches, "lc") is None
+    assert caches.leaks == {"lc": None}
     assert (caches.listed, caches.chosen) == ({}, {})
 
 

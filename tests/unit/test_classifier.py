@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from susx.classifier import export
 from susx.classifier.classifier import Classifier
 from susx.classifier.export import export_classifier
 from susx.classifier.file import load_classifier, write_classifier
 from susx.core.errors import InputError
 from susx.embeddings.cache import read_cache, write_cache
 from susx.embeddings.text_classifier import text_classifier
+from susx.evaluation import inputs
 from susx.evaluation.inputs import CacheFiles
 from susx.evaluation.leakage import Leak
 from susx.methods import Context, Images, Method
@@ -128,7 +128,7 @@ def test_hyper_parameters_of_a_few_shot_row_are_those_of_its_seed(
         "pets",
         ("clip", ENCODER),
         replace(files_for(files, "gda"), supports=supports),
-        replace(choice_of("gda"), support="few-seed7"),
+        choice_of("gda").model_copy(update={"support": "few", "seed": 7}),
         TUNING,
         evaluation=evaluation | {"runs": drawn},
     )
@@ -335,7 +335,7 @@ def test_what_a_method_needs_beside_features_is_asked_for(
 def test_dropped_leaks_do_not_vote(files: CacheFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = read_cache(files.supports["lc"]).keys
     leak = Leak(keys[1], "pool.tar", "ant", "ok.png", 0)
-    monkeypatch.setattr(export, "leaks_of", lambda *_: [leak])
+    monkeypatch.setattr(inputs, "find_leaks", lambda *_: [leak])
     kept = exported(files, "tip-x", leaks="keep")
     dropped = exported(files, "tip-x", leaks="drop")
     assert kept.meta.support_keys == keys

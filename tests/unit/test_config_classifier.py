@@ -7,7 +7,7 @@ import pytest
 from susx.config import parse_config
 from susx.config.classifier import Classifier
 from susx.core.errors import InputError
-from susx.evaluation.case import Choice
+from susx.evaluation.case import Case
 from susx.planning.choice import choose
 from tests.unit.made_config import FULL, MINIMAL, edited, message
 
@@ -19,7 +19,7 @@ def chosen(
     supports: tuple[str, ...] = ("lc", "sd"),
     tuned_on: str | None = None,
     **section: Any,
-) -> Choice:
+) -> Case:
     return choose(Classifier(**section), texts, supports, tuned_on, "pets")
 
 
@@ -39,7 +39,8 @@ def chosen(
     ],
 )
 def test_what_is_left_out_is_filled(given: dict[str, Any], expected: tuple[str, ...]) -> None:
-    assert chosen(**given) == Choice(*expected)
+    made = chosen(**given)
+    assert (made.method, made.text, made.support, made.protocol) == expected
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageEnhance
 
-from susx.evaluation.arrays import EncoderData, LabelledFeatures
+from susx.evaluation.arrays import EncoderData, Labelled
 from susx.evaluation.case import Case
 from susx.evaluation.leakage import find_leaks
 from susx.evaluation.protocol import run_case
 from susx.images.decode import decode
 from susx.images.fingerprints import MAX_DISTANCE, Pair, distance, fingerprint, nearest
 from susx.manifests.tables import ImageRecord, SupportRecord
+from susx.methods import Images
 from susx.support.duplicates import Originals
 from tests.helpers import image_bytes
 from tests.unit.made_evaluation import encoder_data, plan
@@ -128,22 +130,22 @@ def leaking(rows: list[int]) -> EncoderData:
     """An evaluation of whose support set the given rows are copies of test images."""
     data = encoder_data()
     support = data.supports["lc"]
-    features = support.features.copy()
-    features[rows] = data.test.features[: len(rows)]
-    leaked = np.zeros(len(features), bool)
+    features = support.images.features.clone()
+    features[rows] = data.test.images.features[: len(rows)]
+    leaked = torch.zeros(len(features), dtype=torch.bool)
     leaked[rows] = True
-    supports = {"lc": LabelledFeatures(features, support.labels)}
+    supports = {"lc": Labelled(Images(features), support.labels)}
     return replace(data, supports=supports, leaked={"lc": leaked})
 
 
-CASE = Case("tip-adapter", "cupl+e", "lc", "fixed")
+CASE = Case(method="tip-adapter", text="cupl+e", support="lc", protocol="fixed")
 
 
 def test_accuracy_without_leaks_is_that_of_the_support_set_without_them() -> None:
     data = leaking([0, 2, 7, 9])
     keep = ~data.leaked["lc"]
     support = data.supports["lc"]
-    smaller = LabelledFeatures(support.features[keep], support.labels[keep])
+    smaller = Labelled(support.images[keep], support.labels[keep])
 
     row, _ = run_case(data, plan(), CASE)
     expected, _ = run_case(replace(data, supports={"lc": smaller}, leaked={}), plan(), CASE)
@@ -153,7 +155,7 @@ def test_accuracy_without_leaks_is_that_of_the_support_set_without_them() -> Non
 
 
 def test_leaks_may_be_all_that_a_class_has_but_not_all_that_there_is() -> None:
-    labels = encoder_data().supports["lc"].labels
+    labels = encoder_data().supports["lc"].labels.numpy()
     some = np.flatnonzero(labels == 1).tolist()
     assert run_case(leaking(some), plan(), CASE)[0]["top1_without_leaks"] is not None
     everything = list(range(len(labels)))
@@ -161,7 +163,7 @@ def test_leaks_may_be_all_that_a_class_has_but_not_all_that_there_is() -> None:
 
 
 def test_text_only_methods_have_no_leaks() -> None:
-    case = Case("zero-shot", "ensemble", None, "none")
+    case = Case(method="zero-shot", text="ensemble", support=None, protocol="none")
     assert run_case(leaking([0]), plan(), case)[0]["top1_without_leaks"] is None
 
 

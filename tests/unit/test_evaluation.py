@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from susx.core.errors import InputError
 from susx.core.rounding import decimal
 from susx.embeddings.text_classifier import TextClassifier
-from susx.evaluation.arrays import LabelledFeatures
+from susx.evaluation.arrays import Labelled
 from susx.evaluation.protocol import evaluate
 from susx.evaluation.schema import Run
-from susx.methods import METHODS, Axis
+from susx.methods import METHODS, Axis, Images
 from tests.closeness import stored
 from tests.unit.made_evaluation import (
     CLASSES,
@@ -23,6 +24,7 @@ from tests.unit.made_evaluation import (
     encoder_data,
     plan,
     predicted,
+    with_images,
     without_times,
 )
 
@@ -70,7 +72,7 @@ def test_accuracies_are_those_of_the_logits(
     rows: list[dict[str, Any]], many: list[dict[str, Any]]
 ) -> None:
     data = encoder_data()
-    labels = data.test.labels
+    labels = data.test.labels.numpy()
     assert {row["method"] for row in many} == set(EVERYTHING)
     for row in (*rows, *many):
         ranks = predicted(row, data.test, data)
@@ -90,9 +92,9 @@ def test_tuning_counts_are_those_of_the_logits_on_validation_images(
     rows: list[dict[str, Any]], many: list[dict[str, Any]]
 ) -> None:
     data = encoder_data()
-    assert data.validation is not None
+    validation = data.images["validation"]
     for row in (*rows, *many):
-        right = predicted(row, data.validation, data)[:, 0] == data.validation.labels
+        right = predicted(row, validation, data)[:, 0] == validation.labels.numpy()
         assert row["tuning_correct"] == int(right.sum())
 
 
@@ -100,15 +102,15 @@ def test_tuned_values_lie_on_the_grid_and_no_grid_point_is_better(
     rows: list[dict[str, Any]],
 ) -> None:
     data = encoder_data()
-    assert data.validation is not None
+    validation = data.images["validation"]
     row = next(r for r in rows if case_of(r) == ("tip-x", "cupl+e", "lc", "validation"))
     best = -1
     for alpha in GRID["alpha"].values(1):
         for beta in GRID["beta"].values(1):
             for gamma in GRID["gamma"].values(1):
                 point = {"alpha": alpha, "beta": beta, "gamma": gamma}
-                top = predicted({**row, "hyperparameters": point}, data.validation, data)[:, 0]
-                hits = int((top == data.validation.labels).sum())
+                top = predicted({**row, "hyperparameters": point}, validation, data)[:, 0]
+                hits = int((top == validation.labels.numpy()).sum())
                 if hits > best:
                     best, chosen = hits, point
     assert row["hyperparameters"] == pytest.approx(chosen)
@@ -187,8 +189,8 @@ def test_progress_is_told_once_per_case() -> None:
 def test_a_class_without_test_images_leaves_the_mean_per_class_unknown() -> None:
     data = encoder_data()
     left = data.test.labels != 2
-    test = LabelledFeatures(data.test.features[left], data.test.labels[left])
-    (row,) = evaluate(replace(data, test=test), plan(methods=["cupl"])).runs
+    test = Labelled(Images(data.test.images.features[left]), data.test.labels[left])
+    (row,) = evaluate(with_images(data, test=test), plan(methods=["cupl"])).runs
     assert row["per_class"][2] is None
     assert row["per_class"].count(None) == 1
     assert row["mean_per_class"] is None
@@ -202,8 +204,7 @@ def test_few_classes_make_top5_certain() -> None:
         classes=data.classes[:3],
         texts={k: TextClassifier(t.weights[:3], t.means[:3]) for k, t in data.texts.items()},
         supports={},
-        test=LabelledFeatures(data.test.features[keep], data.test.labels[keep]),
-        validation=None,
+        images={"test": Labelled(Images(data.test.images.features[keep]), data.test.labels[keep])},
     )
     assert evaluate(few, plan(methods=["zero-shot"])).runs[0]["top5"] == 100.0
 
@@ -216,13 +217,13 @@ def test_validation_images_that_are_the_test_images_are_refused(split: str) -> N
     data = encoder_data()
     match = "clip: validation and test images are the same, .* `validation: test`"
     with pytest.raises(InputError, match=match):
-        evaluate(replace(data, validation=data.test), plan(tuning={"validation_split": split}))
+        evaluate(with_images(data, **{split: data.test}), plan(tuning={"validation_split": split}))
 
 
 def test_tuning_on_the_test_images_is_said_where_it_is_meant() -> None:
     data = encoder_data()
     settings = plan(tuning={"validation_split": "test"})
-    made = evaluate(replace(data, validation=data.test), settings).runs
+    made = evaluate(with_images(data, validation=None), settings).runs
     assert [row["tuned_on"] for row in made] == ["nothing"] * 2 + ["test", "nothing"] * 4
     assert all(row["tuning_correct"] == row["correct"] for row in made)
 
@@ -232,19 +233,18 @@ def test_testing_breaks_ties_as_tuning_does(method: str) -> None:
     data = encoder_data()
     text, support = data.texts["cupl"], data.supports["lc"]
     twice = TextClassifier(*(np.concatenate([part] * 2) for part in (text.weights, text.means)))
-    both = LabelledFeatures(
-        np.concatenate([support.features] * 2),
-        np.concatenate([support.labels, support.labels + CLASSES]),
+    both = Labelled(
+        Images(torch.cat([support.images.features] * 2)),
+        torch.cat([support.labels, support.labels + CLASSES]),
     )
-    labels = (data.test.labels + CLASSES * (np.arange(N) % 2)).astype(np.int32)
-    test = LabelledFeatures(data.test.features, labels)
+    labels = data.test.labels + CLASSES * (torch.arange(N) % 2)
+    test = Labelled(Images(data.test.images.features), labels)
     tied = replace(
         data,
         classes=[*data.classes, *map(str.upper, data.classes)],
         texts=dict.fromkeys(data.texts, twice),
         supports={"lc": both},
-        test=test,
-        validation=test,
+        images={"test": test},
     )
     settings = plan(methods=[method], tuning={"validation_split": "test"})
     made = evaluate(tied, settings).runs

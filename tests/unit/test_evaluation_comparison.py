@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from susx.evaluation.arrays import EncoderData, LabelledFeatures
+from susx.evaluation.arrays import EncoderData
 from susx.evaluation.case import Case
 from susx.evaluation.protocol import Evaluation, evaluate, references, tip_adapter_of
 from susx.evaluation.schema import SeedSpread
@@ -19,6 +19,7 @@ from tests.unit.made_evaluation import (
     N,
     case_of,
     encoder_data,
+    labelled,
     plan,
     predicted,
 )
@@ -30,6 +31,10 @@ REFERENCES = ("zero_shot", "best_text", "tip_adapter")
 @pytest.fixture(scope="module")
 def rows() -> Rows:
     return evaluate(encoder_data(), plan()).runs
+
+
+def case(method: str, text: str, support: str | None, protocol: str) -> Case:
+    return Case(method=method, text=text, support=support, protocol=protocol)
 
 
 def find(rows: Rows, *case: str | None) -> dict[str, Any]:
@@ -47,7 +52,7 @@ def reference_of(row: dict[str, Any], name: str, rows: Rows) -> dict[str, Any]:
 
 def test_differences_are_those_of_the_predictions(rows: Rows) -> None:
     data = encoder_data()
-    labels = data.test.labels
+    labels = data.test.labels.numpy()
     right = [predicted(row, data.test, data)[:, 0] == labels for row in rows]
     assert rows[1]["correct"] > rows[0]["correct"]
     compared = 0
@@ -98,10 +103,10 @@ def test_without_zero_shot_only_the_best_text_is_a_reference() -> None:
 def test_methods_that_learn_from_test_images_are_no_text_reference() -> None:
     labels = np.array([0, 1, 2, 3])
     predictions = {
-        Case("dn", "photo", None, "none"): labels,
-        Case("zero-shot", "ensemble", None, "none"): np.array([0, 0, 0, 0]),
-        Case("tip-adapter", "photo", "lc", "fixed"): labels,
-        Case("cupl", "cupl", None, "none"): np.array([0, 1, 1, 1]),
+        case("dn", "photo", None, "none"): labels,
+        case("zero-shot", "ensemble", None, "none"): np.array([0, 0, 0, 0]),
+        case("tip-adapter", "photo", "lc", "fixed"): labels,
+        case("cupl", "cupl", None, "none"): np.array([0, 1, 1, 1]),
     }
     assert {name: case.method for name, case in references(predictions, labels).items()} == {
         "zero_shot": "zero-shot", "best_text": "cupl"
@@ -111,7 +116,7 @@ def test_methods_that_learn_from_test_images_are_no_text_reference() -> None:
 
 
 TIPS = [
-    Case("tip-adapter", text, support, protocol)
+    case("tip-adapter", text, support, protocol)
     for text in ("photo", "cupl")
     for support in ("lc", "sd")
     for protocol in ("validation", "fixed")
@@ -124,16 +129,16 @@ TIPS = [
 def test_tip_adapter_reference_has_the_same_text_support_and_protocol(
     text: str, support: str, protocol: str
 ) -> None:
-    predictions = dict.fromkeys([*TIPS, Case("tip-x", text, support, protocol)], np.zeros(0, int))
-    made = tip_adapter_of(Case("tip-x", text, support, protocol), predictions)
-    assert made == Case("tip-adapter", text, support, protocol)
+    predictions = dict.fromkeys([*TIPS, case("tip-x", text, support, protocol)], np.zeros(0, int))
+    made = tip_adapter_of(case("tip-x", text, support, protocol), predictions)
+    assert made == case("tip-adapter", text, support, protocol)
 
 
 @pytest.mark.parametrize("protocol", ["none", "support"])
 def test_tip_adapter_reference_of_another_protocol_is_better_than_none(protocol: str) -> None:
     predictions = dict.fromkeys(TIPS, np.zeros(0, int))
-    made = tip_adapter_of(Case("gda", "cupl", "sd", protocol), predictions)
-    assert made == Case("tip-adapter", "cupl", "sd", "validation")
+    made = tip_adapter_of(case("gda", "cupl", "sd", protocol), predictions)
+    assert made == case("tip-adapter", "cupl", "sd", "validation")
 
 
 @pytest.mark.parametrize(("text", "support"), [("cupl", None), ("cupl", "few"), ("own", "lc")])
@@ -141,7 +146,7 @@ def test_tip_adapter_of_other_text_or_support_is_no_reference(
     text: str, support: str | None
 ) -> None:
     predictions = dict.fromkeys(TIPS, np.zeros(0, int))
-    assert tip_adapter_of(Case("tip-x", text, support, "fixed"), predictions) is None
+    assert tip_adapter_of(case("tip-x", text, support, "fixed"), predictions) is None
 
 
 def test_changed_pairs_are_those_of_a_plain_count(rows: Rows) -> None:
@@ -183,7 +188,7 @@ def few_shot_data() -> EncoderData:
         noise = 1.2 * unit_rows(np.random.default_rng(seed), len(labels), D)
         features = data.texts["cupl"].weights[labels] + noise
         features /= np.linalg.norm(features, axis=1, keepdims=True)
-        drawn[f"few-seed{seed}"] = LabelledFeatures(features, labels)
+        drawn[f"few-seed{seed}"] = labelled(features.astype(np.float32), labels)
     return replace(data, supports={"lc": data.supports["lc"], **drawn})
 
 
@@ -201,7 +206,7 @@ def test_rows_name_support_set_and_seed(few_shot: Evaluation) -> None:
     data = few_shot_data()
     for row in few_shot.runs:
         top = predicted(row, data.test, data)[:, 0]
-        assert row["correct"] == int((top == data.test.labels).sum())
+        assert row["correct"] == int((top == data.test.labels.numpy()).sum())
 
 
 def test_seeds_are_compared_with_tip_adapter_of_the_same_seed(few_shot: Evaluation) -> None:

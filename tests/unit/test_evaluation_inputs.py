@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from susx.core.errors import InputError
 from susx.embeddings.text_classifier import TextClassifier
-from susx.evaluation.arrays import EncoderData
+from susx.evaluation.arrays import EncoderData, Labelled
 from susx.evaluation.protocol import Evaluation, evaluate
 from susx.evaluation.schema import Skipped
 from susx.methods import NEEDS
@@ -19,6 +20,7 @@ from tests.unit.made_evaluation import (
     case_of,
     encoder_data,
     plan,
+    with_images,
     without_times,
 )
 
@@ -30,10 +32,15 @@ CALIP_CASES = [("calip", "cupl+e", None, p) for p in PROTOCOLS]
 
 def only(data: EncoderData, **parts: Any) -> EncoderData:
     """The data with test and validation images changed alike."""
-    assert data.validation is not None
-    return replace(
-        data, test=replace(data.test, **parts), validation=replace(data.validation, **parts)
-    )
+    changed = {name: with_parts(part, **parts) for name, part in data.images.items()}
+    return replace(data, images=changed)
+
+
+def with_parts(part: Labelled, labels: Any = None, **parts: Any) -> Labelled:
+    """Images with other labels, or other parts as methods see them."""
+    made = part.labels if labels is None else torch.from_numpy(labels)
+    arrays = {name: p if p is None else torch.from_numpy(p) for name, p in parts.items()}
+    return Labelled(replace(part.images, **arrays), made)
 
 
 def evaluated(data: EncoderData, **changes: Any) -> Evaluation:
@@ -65,7 +72,7 @@ def without(name: str) -> tuple[EncoderData, dict[str, Any]]:
         "all supports": (replace(data, supports={}), {}),
         "norms": (only(data, norms=None), {}),
         "patches": (only(data, patches=None), {}),
-        "validation": (replace(data, validation=None), {}),
+        "validation": (with_images(data, validation=None), {}),
     }[name]
 
 
@@ -131,8 +138,7 @@ def test_protocol_support_tunes_where_there_are_two_images_of_every_class(
 
 def test_several_things_may_be_missing_at_once() -> None:
     data, changes = without("text")
-    bare = replace(data, supports={}, validation=None)
-    bare = replace(bare, test=replace(bare.test, norms=None, patches=None))
+    bare = only(with_images(replace(data, supports={}), validation=None), norms=None, patches=None)
     made = evaluated(bare, protocols=["validation"], **changes)
     assert [row["method"] for row in made.runs] == ["zero-shot", "cupl"]
     assert [row["method"] for row in made.skipped] == ["visdesc", "dn", "calip", "tip-adapter"]
@@ -144,9 +150,9 @@ def test_several_things_may_be_missing_at_once() -> None:
 def changed(part: str, **changes: Any) -> EncoderData:
     data = encoder_data()
     if part in data.supports:
-        made = replace(data.supports[part], **changes)
+        made = with_parts(data.supports[part], **changes)
         return replace(data, supports={**data.supports, part: made})
-    return replace(data, **{part: replace(getattr(data, part), **changes)})
+    return with_images(data, **{part: with_parts(data.images[part], **changes)})
 
 
 @pytest.mark.parametrize("part", ["test", "validation", "lc"])
@@ -161,7 +167,7 @@ def test_features_of_another_dimension_are_refused(part: str) -> None:
 @pytest.mark.parametrize("label", [-1, CLASSES])
 def test_labels_of_no_class_are_refused(part: str, label: int) -> None:
     data = encoder_data()
-    labels = (data.supports[part] if part == "lc" else getattr(data, part)).labels.copy()
+    labels = {**data.supports, **data.images}[part].labels.numpy().copy()
     labels[3] = label
     with pytest.raises(InputError, match=rf"clip: {part} has labels outside 0\.\.5"):
         evaluate(changed(part, labels=labels), plan())
@@ -170,15 +176,15 @@ def test_labels_of_no_class_are_refused(part: str, label: int) -> None:
 @pytest.mark.parametrize("part", ["test", "validation", "lc"])
 def test_features_and_labels_that_differ_in_number_are_refused(part: str) -> None:
     data = encoder_data()
-    whole = data.supports[part] if part == "lc" else getattr(data, part)
-    n = len(whole.labels)
+    whole = {**data.supports, **data.images}[part]
+    n = len(whole)
     match = rf"clip: {part} has {n - 1} features and {n} labels; rebuild its cache"
     with pytest.raises(InputError, match=match):
-        evaluate(changed(part, features=whole.features[1:]), plan())
+        evaluate(changed(part, features=whole.images.features[1:].numpy()), plan())
 
 
 def test_test_split_without_images_is_refused() -> None:
-    empty = {"features": np.zeros((0, 8), np.float32), "labels": np.zeros(0, np.int32)}
+    empty = {"features": np.zeros((0, 8), np.float32), "labels": np.zeros(0, np.int64)}
     with pytest.raises(InputError, match="clip: test has no images"):
         evaluate(changed("test", **empty), plan())
 
@@ -197,7 +203,7 @@ def test_text_classifiers_of_other_shapes_are_refused(names: list[str]) -> None:
 
 @pytest.mark.parametrize("label", [1, 5])
 def test_a_class_without_support_images_is_evaluated_all_the_same(label: int) -> None:
-    labels = encoder_data().supports["lc"].labels.copy()
+    labels = encoder_data().supports["lc"].labels.numpy().copy()
     labels[labels == label] = 0
     made = evaluate(changed("lc", labels=labels), plan(protocols=["fixed", "support"]))
     rows = {case_of(run) for run in made.runs if run["support"] == "lc"}

@@ -14,8 +14,9 @@ from susx.config.cards import Card, load_card
 from susx.config.encoders import LIBRARIES
 from susx.config.encoders import Encoder as Settings
 from susx.encoders import load_encoder
-from susx.evaluation.tuning import Labelled, tune
+from susx.evaluation.arrays import Labelled
 from susx.evaluation.tuning import Settings as TuningSettings
+from susx.evaluation.tuning import tune
 from susx.manifests.classes import ClassManifest, class_manifest
 from susx.manifests.tables import SupportRecord, read_table, write_table
 from susx.pools.shards import Shard, read_shard

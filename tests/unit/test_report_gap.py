@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.evaluation.tuning import Labelled
+from susx.evaluation.arrays import Labelled
 from susx.methods import Images
 from susx.methods.tip_x import TEMPERATURE, Rescaling, calibrate
 from susx.report import gap, pairs

@@ -9,12 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from susx.evaluation.arrays import Labelled
+from susx.evaluation.case import Case
 from susx.evaluation.statistics import accuracy_interval
-from susx.evaluation.tuning import Labelled, Settings, fold_of, tune
+from susx.evaluation.tuning import Settings, fold_of, tune
 from susx.methods import METHODS, Axis, Context, Images, Method
 from susx.report import surfaces as module
 from susx.report.rows import Row
-from susx.report.schema import CaseKey, Surface
+from susx.report.schema import Surface
 from susx.report.sizes import halvings, sizes
 from susx.report.surfaces import plateau, surfaces, thinned
 from tests.closeness import stored
@@ -37,8 +39,8 @@ TUNING = Settings(
 
 def row(method: str, protocol: str, correct: int | None = None) -> Row:
     tuned = tune(METHODS[method], CONTEXT, protocol, TUNING, TEST)
-    key = CaseKey(method=method, text="cupl+e", support="lc", protocol=protocol)
-    return Row(key, METHODS[method], tuned.hyperparameters, tuned.split, correct)
+    case = Case(method=method, text="cupl+e", support="lc", protocol=protocol)
+    return Row(case, METHODS[method], tuned.hyperparameters, tuned.split, correct)
 
 
 def right(

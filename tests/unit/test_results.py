@@ -96,7 +96,7 @@ def test_dropped_leaks_leave_the_other_rows(leaky: CacheFiles, seen: list[Encode
     evaluated(leaky, plan=replace(PLAN, leaks="drop"))
     support = seen[0].supports["lc"]
     keep = np.delete(np.arange(9), [1, 4])
-    assert np.array_equal(support.features, PROBLEM.support[keep])
+    assert np.array_equal(support.images.features, PROBLEM.support[keep])
     assert np.array_equal(support.labels, PROBLEM.support_labels[keep])
 
 
@@ -159,19 +159,20 @@ def test_evaluation_gets_what_the_caches_hold(files: CacheFiles, seen: list[Enco
     evaluated(files)
     (data,) = seen
     assert (data.name, data.classes, data.logit_scale) == ("clip", CLASSES.names, 50.0)
-    assert data.validation is not None
-    for split, part in (("test", data.test), ("validation", data.validation)):
+    assert list(data.images) == ["test", "validation"]
+    for split, part in data.images.items():
         images, patches = read_cache(files.images[split]), read_cache(files.patches[split])
-        assert np.array_equal(part.features, images.features)
+        assert np.array_equal(part.images.features, images.features)
         assert np.array_equal(part.labels, images.labels)
         assert images.norms is not None
-        assert np.array_equal(part.norms, images.norms)
-        assert np.array_equal(part.patches, patches.features)
+        assert np.array_equal(part.images.norms, images.norms)
+        assert np.array_equal(part.images.patches, patches.features)
+        assert part.keys == images.keys
     assert list(data.texts) == list(files.texts)
     for name, text in data.texts.items():
         expected = text_classifier(read_cache(files.texts[name]), CLASSES.names)
         assert np.array_equal(text.weights, expected.weights)
-    assert np.array_equal(data.supports["lc"].features, PROBLEM.support)
+    assert np.array_equal(data.supports["lc"].images.features, PROBLEM.support)
     assert np.array_equal(data.supports["lc"].labels, PROBLEM.support_labels)
 
 
@@ -180,7 +181,7 @@ def test_norms_and_patches_may_be_unknown(files: CacheFiles, seen: list[EncoderD
         write_cache(path, replace(read_cache(path), norms=None))
     evaluated(replace(files, patches={}))
     (data,) = seen
-    assert (data.test.norms, data.test.patches) == (None, None)
+    assert (data.test.images.norms, data.test.images.patches) == (None, None)
     assert {text.raw for text in data.texts.values()} == {None}
 
 
@@ -248,9 +249,15 @@ def test_collated_result_describes_the_dataset(result: dict[str, Any]) -> None:
 
 def test_rows_of_all_encoders_are_joined_in_order(files: CacheFiles, tmp_path: Path) -> None:
     plan = replace(
-        PLAN, unavailable_supports={"few": "no training images"}, seeds={"lc": ("drawn", 4)}
+        PLAN,
+        unavailable_supports={"few": "no training images"},
+        seeds={"drawn-seed4": ("drawn", 4)},
     )
-    parts = [evaluated(files, name, plan) for name in ("b", "a")]
+    drawn = {
+        kind: {"drawn-seed4": getattr(files, kind)["lc"]}
+        for kind in ("supports", "support_manifests")
+    }
+    parts = [evaluated(replace(files, **drawn), name, plan) for name in ("b", "a")]
     joined = collate("pets", CLASSES, parts, {})
     assert [run["encoder"] for run in joined["runs"]] == ["b"] * 3 + ["a"] * 3
     assert [(row["encoder"], row["support"]) for row in joined["skipped"]] == [

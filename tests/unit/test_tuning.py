@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from susx.core.errors import InputError
-from susx.evaluation.tuning import FOLDS, Labelled, Settings, fold_of, grid_of, search_support, tune
+from susx.evaluation.arrays import Labelled
+from susx.evaluation.tuning import FOLDS, Settings, fold_of, grid_of, search_support, tune
 from susx.methods import METHODS, Axis, Images
 from tests.helpers import context_of, images_of, make_problem
 
