@@ -25,7 +25,13 @@ RESULTS = f"""# results/{{dataset}}.json
 
 Generated from `susx/evaluation/schema.py` by `make docs`; do not edit. The same as a JSON schema:
 [results.schema.json](results.schema.json). This is version `{SCHEMA}`. Results are checked
-against it when they are written and when they are read; a change of keys changes the version.
+against it when they are written and when they are read; a change of keys changes the version, and
+a result of another version is refused: make it anew.
+
+Nothing beside the file is needed to read it: a row of `runs` names its method, text, support set
+and encoder, which `methods`, `texts`, `supports` and `encoders` tell of, and `classes` has the
+names behind every list with a number per class. Of few-shot support sets, `supports` has every draw
+under a name of its own, `entry-seedN`.
 """
 
 

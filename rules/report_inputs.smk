@@ -80,7 +80,6 @@ def page_files(wildcards):
     work, supports = f"{WORK}/{dataset}", shown_supports(dataset).values()
     files = {
         "result": f"{RESULTS}/{dataset}.json",
-        "classes": f"{work}/classes.json",
         "analyses": [
             f"{work}/analysis/{encoder}.json" for encoder in evaluated_encoders(dataset)
         ],

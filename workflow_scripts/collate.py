@@ -16,11 +16,11 @@ def main(job: Job) -> None:
     provenance = {
         "config_sha256": sha256_json(config),
         "config": config,
-        "prompts": {texts.strategy: texts.provenance for texts in prompts},
         "identity": job.receipt.identity,
     }
     parts = [read_checked(path, "delete it and run again") for path in job.input.parts]
-    write_checked(job.output[0], collate(job.params.dataset, classes, parts, provenance))
+    result = collate(job.params.dataset, classes, prompts, parts, provenance)
+    write_checked(job.output[0], result)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,12 @@ def main(job: Job) -> None:
     """Receipts of what the result stands on are read as found: they are no input."""
     from susx.config.report import Report
     from susx.evaluation.schema import read_result
-    from susx.manifests.classes import ClassManifest
     from susx.report.drawn import drawings, save_all
     from susx.report.page import ImageFiles, SupportFiles, read_analysis, write_page
 
     files, params = job.input, job.params
-    result, classes = read_result(files.result), ClassManifest.read(files.classes)
-    analyses = [read_analysis(path, classes.sha256) for path in files.analyses]
+    result = read_result(files.result)
+    analyses = [read_analysis(path, result.provenance["classes_sha256"]) for path in files.analyses]
     rows = zip(params.supports.items(), files.manifests, files.images, strict=True)
     supports = {name: SupportFiles(manifest, tar, entry) for (name, entry), manifest, tar in rows}
     figures = drawings(result, analyses)
@@ -21,7 +20,6 @@ def main(job: Job) -> None:
     write_page(
         job.output.page,
         result,
-        classes,
         analyses,
         ImageFiles(files.get("test"), supports),
         figures,

@@ -9,7 +9,7 @@ from __future__ import annotations
 STAGES = {
     "analyse": 2,
     "class_manifest": 1,
-    "collate": 2,
+    "collate": 3,
     "describe_classes": 3,
     "download_dataset": 1,
     "download_support": 4,
@@ -19,7 +19,7 @@ STAGES = {
     "embed_shard": 5,
     "embed_support": 4,
     "embed_text": 2,
-    "evaluate": 2,
+    "evaluate": 3,
     "export_classifier": 2,
     "image_manifest": 4,
     "import_classes": 1,

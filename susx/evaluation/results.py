@@ -20,6 +20,8 @@ from susx.evaluation.protocol import Plan, evaluate
 from susx.evaluation.schema import SCHEMA, Result
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import Table
+from susx.methods import METHODS, Method
+from susx.prompts.strategies import PromptSet
 
 
 def evaluate_caches(
@@ -52,8 +54,10 @@ def evaluate_caches(
             name: _image_counts(cache, caches.listed.get(name), classes)
             for name, cache in images.items()
         },
+        "texts": {name: len(cache) for name, cache in texts.items()},
         "supports": {
             name: _support_counts(cache, caches.chosen.get(name), classes)
+            | _origin(name, caches.chosen.get(name), plan)
             | _leak_counts(leaks[name], dropped)
             for name, cache in supports.items()
         },
@@ -82,6 +86,7 @@ def _places(data: EncoderData, support: str, leaks: Sequence[Leak] | None) -> Te
 def collate(
     dataset: str,
     classes: ClassManifest,
+    prompts: Sequence[PromptSet],
     parts: Sequence[Mapping[str, Any]],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -90,6 +95,7 @@ def collate(
     Args:
         dataset: its name.
         classes: its class manifest.
+        prompts: its texts, but those of published features.
         parts: what `evaluate_caches` returned, one per encoder.
         provenance: what else is to be said of the making.
 
@@ -99,27 +105,37 @@ def collate(
     """
     _check_parts(classes, parts)
     first = parts[0]
+    sources = {texts.strategy: texts.provenance for texts in prompts}
+    rows = {
+        kind: [row for part in parts for row in part[kind]] for kind in ("runs", "skipped", "seeds")
+    }
     result = {
         "schema": SCHEMA,
         "dataset": dataset,
+        "classes": classes.names,
+        "prompt_names": {c.name: c.prompt_name for c in classes if c.name != c.prompt_name},
         "n_classes": len(classes),
         "n_test": first["images"]["test"]["n_read"],
         "n_validation": first["images"].get("validation", {"n_read": 0})["n_read"],
         "images": first["images"],
+        "texts": {
+            name: {"n": n, "sources": sources.get(name, {})} for name, n in first["texts"].items()
+        },
         "supports": first["supports"],
-        "provenance": {
-            **provenance,
-            "classes_sha256": classes.sha256,
-            "encoders": {part["encoder"]: part["provenance"] for part in parts},
-            **_common(parts),
+        "encoders": {part["encoder"]: part["provenance"] for part in parts},
+        "methods": {
+            name: {"paper": METHODS[name].paper, "units": _units(METHODS[name])}
+            for name in dict.fromkeys(row["method"] for row in rows["runs"] + rows["skipped"])
         },
-        **{
-            kind: [row for part in parts for row in part[kind]]
-            for kind in ("runs", "skipped", "seeds")
-        },
+        "provenance": {**provenance, "classes_sha256": classes.sha256, **_common(parts)},
+        **rows,
     }
     Result.model_validate(result)
     return result
+
+
+def _units(method: Method) -> dict[str, str]:
+    return {name: "logits" if axis.scaled else "1" for name, axis in method.grid.items()}
 
 
 def _check_parts(classes: ClassManifest, parts: Sequence[Mapping[str, Any]]) -> None:
@@ -170,13 +186,14 @@ def _image_counts(cache: Embeddings, table: Table | None, classes: ClassManifest
     records = table.records if table else []
     listed = {record.key: record.reason for record in records if record.reason}
     unreadable = {**listed, **cache.meta["failed"]}
-    seen = set(cache.labels.tolist())
+    counts = np.bincount(cache.labels, minlength=len(classes)).tolist()
     return {
         "n_read": len(cache),
+        "n_per_class": counts,
         "n_unreadable": len(unreadable),
         "unreadable": unreadable,
         "classes_without_images": [
-            name for i, name in enumerate(classes.names) if seen and i not in seen
+            name for name, n in zip(classes.names, counts, strict=True) if len(cache) and not n
         ],
     }
 
@@ -184,6 +201,12 @@ def _image_counts(cache: Embeddings, table: Table | None, classes: ClassManifest
 def _source(table: Table) -> str | None:
     """Which source the images of a manifest were listed from, and where it was downloaded from."""
     return " of ".join(table.meta[k] for k in ("source", "address") if k in table.meta) or None
+
+
+def _origin(support: str, table: Table | None, plan: Plan) -> dict[str, Any]:
+    entry, seed = plan.seeds.get(support, (support, None))
+    source = next((r.source for r in table.records), "") if table else "published features"
+    return {"entry": entry, "seed": seed, "source": source}
 
 
 def _support_counts(

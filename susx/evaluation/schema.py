@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,12 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from susx.core.errors import InputError
 from susx.core.files import read_json, verified
-from susx.support.fate import Fate
+from susx.evaluation.case import Case
+from susx.evaluation.facts import EncoderFacts, ImageCounts, MethodFacts, SupportCounts, TextCounts
 
-SCHEMA = "susx-result-4"
+SCHEMA = "susx-result-5"
+
+VERSIONED = re.compile(r"susx-result-\d+")
 
 Percent = Annotated[float, Field(ge=0, le=100)]
-Fates = dict[Fate, Annotated[int, Field(ge=0)]]
 Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
@@ -47,24 +49,13 @@ class ChangedPair(_Strict):
     now: int = Field(description="How many, by the run.")
 
 
-Protocol = Literal["none", "fixed", "validation", "support"]
 TunedOn = Literal["nothing", "validation", "support", "test"]
-
-
-class Case(_Strict):
-    """What tells runs apart."""
-
-    encoder: str = Field(description="Encoder.")
-    method: str = Field(description="Method.")
-    text: str = Field(description="Prompt strategy of the text classifier.")
-    support: str | None = Field(description="Support set.")
-    protocol: Protocol = Field(description="Where hyper-parameters come from.")
 
 
 class Run(Case):
     """One evaluated case; accuracies in percent."""
 
-    seed: int | None = Field(description="Seed that a few-shot support set was drawn with.")
+    encoder: str = Field(description="Encoder.")
     tuned_on: TunedOn = Field(
         description="Images whose labels chose the hyper-parameters. `test`: tuned on the very "
         "images it is tested on, not comparable with other rows."
@@ -88,7 +79,9 @@ class Run(Case):
     delta_vs_tip_adapter: Difference | None = Field(
         None, description="Against Tip-Adapter with the same text and support set."
     )
-    hyperparameters: dict[str, float] = Field(description="Values in the encoder's units.")
+    hyperparameters: dict[str, float] = Field(
+        description="Values in the encoder's units, which `methods` tells."
+    )
     tuning_correct: int | None = Field(
         description="Right images of the tuning split; of validation where nothing was tuned."
     )
@@ -111,13 +104,15 @@ class Run(Case):
 class Skipped(Case):
     """A case that could not be run."""
 
-    seed: int | None = Field(description="Seed that a few-shot support set was drawn with.")
+    encoder: str = Field(description="Encoder.")
     reason: str = Field(description="What it lacks.")
 
 
 class SeedSpread(Case):
     """Accuracy over the seeds of a few-shot support set."""
 
+    encoder: str = Field(description="Encoder.")
+    seed: None = Field(None, description="Not one.")
     tuned_on: TunedOn = Field(description="As in the runs.")
     n_seeds: int = Field(description="Number of seeds.")
     support_size: int = Field(description="Support images of all classes together.")
@@ -125,106 +120,32 @@ class SeedSpread(Case):
     top1_std: float | None = Field(description="Standard deviation (n - 1); null for one seed.")
 
 
-class ImageCounts(_Strict):
-    """Images of a split that were read, and those that were not, with reasons."""
-
-    n_read: int = Field(description="Images that were embedded.")
-    n_unreadable: int = Field(description="Images that were left out.")
-    unreadable: dict[str, str] = Field(description="The latter, with reasons.")
-    classes_without_images: list[str] = Field(
-        [], description="Classes that no image was read of, if any was of others."
-    )
-
-
-class Leak(_Strict):
-    """A support image that nearly equals a test image."""
-
-    key: str = Field(description="Key of the support image.")
-    location: str = Field(description="Where it comes from.")
-    class_name: str = Field(description="Class that it stands for.")
-    image: str = Field(description="Key of the test image.")
-    distance: int = Field(description="Bits, of 256, in which their perceptual hashes differ.")
-
-
-class IndexSearch(_Strict):
-    """How well an approximate index of a pool was searched."""
-
-    recall: float | None = Field(
-        description="Share of the exact nearest rows that the index found, mean of all queries; "
-        "null if it could not be measured."
-    )
-    k: int = Field(description="Nearest rows per query that were looked for.")
-    rows: int = Field(description="Rows with embeddings that both searches were asked for.")
-    of: int = Field(description="Rows of the index.")
-    reason: str | None = Field(description="Why it could not be measured.")
-
-
-class SupportCounts(_Strict):
-    """What became of the candidates of a support set."""
-
-    size: int = Field(description="Images wanted per class.")
-    n_candidates: int = Field(
-        description="Candidates: images found, or drawn, in all classes together."
-    )
-    n_kept: int = Field(description="Images of all classes together.")
-    fates: Fates = Field(
-        description="Candidates by what became of them, which adds up to `n_candidates`. `kept`; "
-        "`outranked`: another encoder ranked others higher; `surplus`: not needed; `duplicate`: "
-        "near copies of better ones; `refused`: for what their pool says of them; `disagrees`: the "
-        "text classifier does; `flagged`: by the safety checker; `failed`: not downloaded, not "
-        "readable or of a wrong size; `not tried`: enough were found before."
-    )
-    failed: dict[str, int] = Field(
-        description="Those that failed by reason, without numbers and names."
-    )
-    classes: dict[str, Fates] = Field(description="`fates` of every class.")
-    pool: dict[str, int] = Field(
-        {},
-        description="Rows of the pool that were searched, and those left out of the search, by "
-        "reason.",
-    )
-    index: dict[str, IndexSearch] = Field(
-        {}, description="Of pools that were searched by an index: its recall, by shard."
-    )
-    short_classes: dict[str, int] = Field(description="Classes with fewer images than wanted.")
-    leaks: list[Leak] | None = Field(
-        None,
-        description="Support images that nearly equal a test image; null where only features are "
-        "known.",
-    )
-    leaks_dropped: bool = Field(False, description="Whether these were left out.")
-    generator: dict[str, Any] | None = Field(
-        None, description="Of generated images: model, weights, scheduler and settings."
-    )
-
-    @model_validator(mode="after")
-    def _adds_up(self) -> SupportCounts:
-        by_class: Counter[str] = sum(map(Counter, self.classes.values()), Counter())
-        sums = {
-            "n_candidates": sum(self.fates.values()) == self.n_candidates,
-            "n_kept": self.fates.get("kept", 0) == self.n_kept,
-            "failed": sum(self.failed.values()) == self.fates.get("failed", 0),
-            "classes": by_class == Counter(self.fates),
-        }
-        if wrong := [name for name, fits in sums.items() if not fits]:
-            raise ValueError(f"`{wrong[0]}` does not fit `fates`")
-        return self
-
-
 class Result(_Strict):
     """results/{dataset}.json."""
 
-    schema_: Literal["susx-result-4"] = Field(alias="schema", description="Version.")
+    schema_: Literal["susx-result-5"] = Field(alias="schema", description="Version.")
     dataset: str = Field(description="Name in config.yaml.")
+    classes: list[str] = Field(
+        min_length=1,
+        description="Class names in label order: that of every list with a number per class.",
+    )
+    prompt_names: dict[str, str] = Field(
+        {}, description="Names that classes have in prompts, of those where they differ."
+    )
     n_classes: int = Field(description="Number of classes.")
     n_test: int = Field(description="Test images.")
     n_validation: int = Field(description="Validation images.")
     images: dict[str, ImageCounts] = Field(description="By split.")
-    supports: dict[str, SupportCounts] = Field(description="By support set.")
+    texts: dict[str, TextCounts] = Field(description="By prompt strategy.")
+    supports: dict[str, SupportCounts] = Field(
+        description="By support set; those of a few-shot entry have their seed in their name."
+    )
+    encoders: dict[str, EncoderFacts] = Field(description="By name.")
+    methods: dict[str, MethodFacts] = Field(description="Of `runs` and `skipped`.")
     provenance: dict[str, Any] = Field(
-        description="Configuration, hashes, commit, versions, what made every cache, and under "
-        "`identity` the recipes of everything that led to the result, by key: `susx verify` "
-        "compares them with what lies there."
+        description="Configuration (`config`), its hash and that of the class list, commit, "
+        "versions, machine, and under `identity` the recipes of everything that led to the "
+        "result, by key: `susx verify` compares them with what lies there."
     )
     runs: list[Run] = Field(description="One row per evaluated case.")
     skipped: list[Skipped] = Field([], description="Cases that lack something, with the reason.")
@@ -234,15 +155,37 @@ class Result(_Strict):
         description="Of the canonical JSON of all other entries: sorted keys, no spaces, UTF-8.",
     )
 
+    @model_validator(mode="after")
+    def _by_class(self) -> Result:
+        n = len(self.classes)
+        lists = {f"images.{split}.n_per_class": c.n_per_class for split, c in self.images.items()}
+        lengths = {
+            "n_classes": self.n_classes,
+            **{name: len(of) for name, of in lists.items()},
+            **{f"runs.{i}.per_class": len(run.per_class) for i, run in enumerate(self.runs)},
+        }
+        if wrong := [name for name, length in lengths.items() if length != n]:
+            raise ValueError(f"`{wrong[0]}` does not fit the {n} `classes`")
+        for split, counts in self.images.items():
+            if sum(counts.n_per_class) != counts.n_read:
+                raise ValueError(f"`images.{split}.n_per_class` does not add up to `n_read`")
+        return self
+
 
 def read_result(path: str | Path) -> Result:
     """Read and validate a result.
 
     Raises:
-        InputError: if the file does not follow the schema, naming the first key that does not, or
-            its checksum does not fit.
+        InputError: if the file is of another version, or does not follow the schema, naming the
+            first key that does not, or its checksum does not fit.
     """
     data = read_json(path)
+    said = data.get("schema") if isinstance(data, dict) else None
+    if said != SCHEMA and VERSIONED.fullmatch(str(said)):
+        raise InputError(
+            f"{path}: {said}, a result of another version of susx, whose entries are not those of "
+            f"{SCHEMA}; make it anew: `snakemake {path}` in its project"
+        )
     if isinstance(data, dict) and data.get("sha256") is not None:
         verified(path, data, "delete it and run again, or remove `sha256` if you edited it")
     try:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from susx.core.rounding import decimal
-from susx.evaluation.schema import IndexSearch, Result, SupportCounts
+from susx.evaluation.facts import IndexSearch, SupportCounts
+from susx.evaluation.schema import Result
 from susx.support.account import SEARCHED
 from susx.support.fate import Fate
 
@@ -110,8 +111,8 @@ def _searched(part: tuple[str, IndexSearch]) -> str:
 
 
 def _of_texts(result: Result) -> Iterator[Loss]:
-    for encoder, made in result.provenance.get("encoders", {}).items():
-        for text, n in made.get("texts_truncated", {}).items():
+    for encoder, made in result.encoders.items():
+        for text, n in made.texts_truncated.items():
             yield Loss(f"text {text}", f"sentences longer than {encoder} reads, cut", n or 0)
 
 

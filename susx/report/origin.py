@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -44,29 +43,21 @@ def encoder_facts(result: Result) -> dict[str, list[tuple[str, str]]]:
     """What is known of every encoder."""
     return {
         name: [
-            (key.replace("_", " "), str(made[key]))
+            (key.replace("_", " "), str(made))
             for key in OF_ENCODER
-            if made.get(key) not in (None, "")
+            if (made := getattr(encoder, key, None)) not in (None, "")
         ]
-        for name, made in result.provenance.get("encoders", {}).items()
+        for name, encoder in result.encoders.items()
     }
 
 
 def input_hashes(result: Result) -> list[tuple[str, str]]:
     """SHA-256 of everything that was embedded, by encoder, kind and name."""
     return [
-        (" / ".join(path), value)
-        for name, made in result.provenance.get("encoders", {}).items()
-        for path, value in _leaves(made.get("inputs", {}), (name,))
+        (f"{name} / {cache}", str(sha256))
+        for name, encoder in result.encoders.items()
+        for cache, sha256 in encoder.inputs.items()
     ]
-
-
-def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    if isinstance(value, Mapping):
-        for key, part in value.items():
-            yield from _leaves(part, (*path, str(key)))
-    else:
-        yield path, str(value)
 
 
 def configuration(result: Result) -> str:

@@ -11,7 +11,7 @@ from susx.config.report import Report
 from susx.core.errors import InputError
 from susx.core.files import atomic, read_checked
 from susx.evaluation.schema import Result
-from susx.manifests.classes import ClassManifest, ClassName, embedded_records, records_sha256
+from susx.manifests.classes import embedded_records, records_sha256
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, read_table
 from susx.report import origin
 from susx.report.costs import MethodCost, StageCost, method_costs, stage_costs
@@ -53,10 +53,10 @@ class ImageFiles:
 
 @dataclass(frozen=True)
 class Group:
-    """Classes that are shown and hidden together."""
+    """Classes that are shown and hidden together: their labels and names."""
 
     title: str
-    classes: Sequence[ClassName]
+    classes: Sequence[tuple[int, str]]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,6 @@ def read_analysis(path: str, classes_sha256: str) -> Analysis:
 def write_page(
     path: str,
     result: Result,
-    classes: ClassManifest,
     analyses: Sequence[Analysis],
     files: ImageFiles,
     figures: Sequence[Drawing] = (),
@@ -114,7 +113,6 @@ def write_page(
     Args:
         path: HTML file to write.
         result: of the dataset.
-        classes: its classes.
         analyses: one per encoder.
         files: where its images are told of.
         figures: what is drawn.
@@ -127,6 +125,7 @@ def write_page(
             package is missing.
     """
     settings = settings or Report()
+    classes, classes_sha256 = result.classes, result.provenance.get("classes_sha256")
     shown = {name: support for name, support in files.supports.items() if _first(name, files)}
     voting = {(_support_of(a), v.key) for a in analyses for e in a.examples for v in e.voters}
     examples = {example.key for analysis in analyses for example in analysis.examples}
@@ -136,18 +135,19 @@ def write_page(
 
     supports = {}
     for analysis in analyses:
-        _check(result, analysis.encoder, "inputs", analysis.inputs)
+        if analysis.encoder in result.encoders:
+            _check(result, result.encoders[analysis.encoder].inputs, analysis.inputs)
     for name, support in files.supports.items():
         keys = {key for owner, key in voting if owner == name}
         if name in shown or keys:
-            table = read_table(support.manifest, SupportRecord, classes.sha256)
+            table = read_table(support.manifest, SupportRecord, classes_sha256)
             _check_listed(result, f"support-{name}", table)
             own = fitting if name in shown else replace(fitting, n_classes=0)
             supports[name] = support_set(name, table, support.images, own, keys)
     listed: Table | None = None
     test: ImageSet | None = None
     if files.test is not None:
-        listed = read_table(files.test, ImageRecord, classes.sha256)
+        listed = read_table(files.test, ImageRecord, classes_sha256)
         _check_listed(result, "images-test", listed)
         test = test_set(listed, fitting, examples, threads)
 
@@ -158,7 +158,7 @@ def write_page(
         figures=figures,
         plan=fitting,
         sets=[*(supports[name] for name in shown), *([test] if test else [])],
-        groups=list(_groups(classes.classes[: fitting.n_classes])),
+        groups=list(_groups(classes[: fitting.n_classes])),
         left_out=list(_left_out(fitting, len(classes), settings, hidden)),
         changes=[changes(a, test, supports.get(_support_of(a) or "")) for a in analyses],
         losses=list(losses(result, listed.meta if listed else None, test.n_lost if test else 0)),
@@ -176,14 +176,13 @@ def write_page(
 
 
 def _check_listed(result: Result, name: str, table: Table) -> None:
-    for encoder in result.provenance.get("encoders", {}):
-        own = {name: records_sha256(embedded_records(table))}
-        _check(result, encoder, "manifests", own)
+    own = {name: records_sha256(embedded_records(table))}
+    for encoder in result.encoders.values():
+        _check(result, encoder.manifests, own)
 
 
-def _check(result: Result, encoder: str, kind: str, own: Mapping[str, str | None]) -> None:
-    """Compare hashes of an encoder with those that a result names."""
-    known = result.provenance.get("encoders", {}).get(encoder, {}).get(kind, {})
+def _check(result: Result, known: Mapping[str, str | None], own: Mapping[str, str | None]) -> None:
+    """Compare hashes with those that a result names."""
     for name, sha256 in own.items():
         if known.get(name, sha256) != sha256:
             raise InputError(
@@ -203,12 +202,12 @@ def _support_of(analysis: Analysis) -> str | None:
     return analysis.shown.drawn if analysis.shown else None
 
 
-def _groups(classes: Sequence[ClassName]) -> Iterator[Group]:
+def _groups(classes: Sequence[str]) -> Iterator[Group]:
     step = GROUP if len(classes) > ONE_GROUP else max(1, len(classes))
     for start in range(0, len(classes), step):
         part = classes[start : start + step]
-        title = f"Classes {start + 1} to {start + len(part)}: {part[0].name} to {part[-1].name}"
-        yield Group(title, part)
+        title = f"Classes {start + 1} to {start + len(part)}: {part[0]} to {part[-1]}"
+        yield Group(title, list(enumerate(part, start)))
 
 
 def _left_out(

@@ -10,13 +10,13 @@ from susx.evaluation.inputs import CacheFiles
 from susx.manifests.classes import class_manifest, embedded_records, records_sha256
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, write_table
 from tests.helpers import make_problem, unit_rows
-from tests.unit.made_result import support_counts
+from tests.unit.made_result import account
 
 CLASSES = class_manifest(["zebra", "St. Bernard", "ant"])
 PROBLEM = make_problem(0, n=30, support=(3, 2, 4))
 PARTS = {"test": slice(0, 20), "validation": slice(20, 30)}
 TEXTS = ("ensemble", "cupl", "cupl+e")
-SUPPORT_META = support_counts(
+SUPPORT_META = account(
     4, {"zebra": {"kept": 4, "duplicate": 1}, "St. Bernard": {"kept": 3}, "ant": {"kept": 2}}
 )
 

@@ -16,7 +16,7 @@ from susx.report.page import ImageFiles, SupportFiles, write_page
 from susx.report.schema import SCHEMA, Analysis
 from susx.support.selection import write_images
 from tests.helpers import colour_of, image_bytes
-from tests.unit.made_result import difference, result, run, spread, support_counts
+from tests.unit.made_result import difference, image_counts, result, run, spread, support_counts
 
 SUPPORTS = {"lc": "retrieval from web", "sd": "synthesis with model"}
 PER_CLASS = 4
@@ -36,7 +36,6 @@ class Made:
         write_page(
             str(path),
             self.result,
-            self.classes,
             [self.analysis],
             self.files,
             **others,
@@ -208,7 +207,9 @@ def result_of(classes: ClassManifest, **changes: Any) -> Result:
                 "leaks": [leak | {"image": "a/0.jpg", "distance": 3}],
             }
         },
-        images={"test": {"n_read": 9, "n_unreadable": 1, "unreadable": {"a/9.jpg": "empty file"}}},
+        images={"test": image_counts(9, n, unreadable={"a/9.jpg": "empty file"})},
+        classes=classes.names,
+        encoders={"clip": encoder_facts()},
         skipped=[run_of_skipped()],
         seeds=[spread(n_seeds=2)],
         provenance=provenance(classes),
@@ -221,6 +222,18 @@ def run_of_skipped() -> dict[str, Any]:
     return {**case, "protocol": "none", "seed": None, "reason": "needs patch embeddings"}
 
 
+def encoder_facts() -> dict[str, Any]:
+    """What is told of the encoder."""
+    return {
+        "library": "transformers",
+        "model": "model",
+        "weights_sha256": "ab" * 32,
+        "logit_scale": 100.0,
+        "inputs": {"text-ensemble": "cd" * 32},
+        "texts_truncated": {"ensemble": 2},
+    }
+
+
 def provenance(classes: ClassManifest) -> dict[str, Any]:
     """What made a result; its configuration is valid."""
     encoder = {"library": "transformers", "model": "model"}
@@ -231,13 +244,12 @@ def provenance(classes: ClassManifest) -> dict[str, Any]:
         "supports": {"lc": {"source": "retrieval", "pool": "web", "encoder": "clip", "size": 4}},
         "dataset": {"classes": classes.names, "images": {"test": "photos"}},
     }
-    made = {**encoder, "weights_sha256": "ab" * 32, "inputs": {"texts": {"ensemble": "cd" * 32}}}
     return {
         "config": json.loads(json.dumps(config)),
         "config_sha256": "ef" * 32,
         "git_commit": "0123abc",
         "versions": {"susx": "0.1.0"},
-        "encoders": {"clip": made | {"texts_truncated": {"ensemble": 2}}},
+        "classes_sha256": classes.sha256,
     }
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from susx.evaluation.schema import SCHEMA
 
+BREEDS = ["Pug", "Boxer", *(f"breed {i}" for i in range(35))]
+
 
 def difference(mean: float = 0.5, low: float = -1.0, high: float = 2.0) -> dict[str, Any]:
     return {
@@ -37,7 +39,7 @@ def run(**changes: Any) -> dict[str, Any]:
         "hyperparameters": {},
         "tuning_correct": None,
         "support_size": 0,
-        "per_class": [60.0, None],
+        "per_class": [60.0] * 36 + [None],
         "seconds": 0.1,
         "peak_mib": 10.0,
     }
@@ -54,24 +56,42 @@ def result(*runs: dict[str, Any], **changes: Any) -> dict[str, Any]:
     values = {
         "schema": SCHEMA,
         "dataset": "pets",
-        "n_classes": 37,
+        "classes": BREEDS,
+        "n_classes": len(BREEDS),
         "n_test": 3669,
         "n_validation": 0,
-        "images": {"test": {"n_read": 3669, "n_unreadable": 0, "unreadable": {}}},
+        "images": {"test": image_counts(3669)},
+        "texts": {"ensemble": {"n": 111, "sources": {"ensemble": ["{}", "a {}", "the {}"]}}},
         "supports": {},
+        "encoders": {"clip": {"library": "transformers", "logit_scale": 100.0}},
+        "methods": {"zero-shot": {"paper": "CLIP", "units": {}}},
         "provenance": {},
         "runs": list(runs or [run()]),
     }
     return values | changes
 
 
+def image_counts(n: int, n_classes: int = len(BREEDS), **changes: Any) -> dict[str, Any]:
+    """Counts of a split of n images, which are spread over the classes."""
+    unreadable = changes.get("unreadable", {})
+    of_class = [n // n_classes + (label < n % n_classes) for label in range(n_classes)]
+    values = {"n_read": n, "n_per_class": of_class, "n_unreadable": len(unreadable)}
+    return values | {"unreadable": unreadable} | changes
+
+
 def support_counts(
     size: int, classes: Mapping[str, Mapping[str, int]], **changes: Any
 ) -> dict[str, Any]:
-    """Counts of a support set from what became of the candidates of its classes."""
+    """Counts of a support set, and where it comes from."""
+    origin = {"entry": "lc", "seed": None, "source": "retrieval from web"}
+    return origin | account(size, classes) | changes
+
+
+def account(size: int, classes: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """What became of the candidates of a support set, by class and in all."""
     fates = dict(sum(map(Counter, classes.values()), Counter()))
     failed = {"HTTP Error 404: Not Found": fates["failed"]} if "failed" in fates else {}
-    values = {
+    return {
         "size": size,
         "n_candidates": sum(fates.values()),
         "n_kept": fates.get("kept", 0),
@@ -82,7 +102,6 @@ def support_counts(
             name: own.get("kept", 0) for name, own in classes.items() if own.get("kept", 0) < size
         },
     }
-    return values | changes
 
 
 def full_result() -> dict[str, Any]:
@@ -105,7 +124,9 @@ def full_result() -> dict[str, Any]:
     return result(
         run(),
         few,
-        supports={"few-seed1": support_counts(16, {"Pug": {"kept": 14, "failed": 1}})},
+        prompt_names={"Pug": "pug dog"},
+        supports={"few-seed1": support_counts(16, {"Pug": {"kept": 14, "failed": 1}}, seed=1)},
+        methods={"tip-x": {"paper": "SuS-X", "units": {"alpha": "logits", "beta": "1"}}},
         skipped=[{**case(method="calip"), "seed": None, "reason": "needs patch embeddings"}],
         seeds=[spread()],
     )

@@ -225,7 +225,7 @@ def test_an_intact_file_is_never_called_damaged(folder: Path, tmp_path: Path) ->
         ("x.json", b"{}", "JSON, but no file of susx; its keys are none"),
         ("x.json", b'{"cat": ["a cat"]}', 'no file of susx; its keys are "cat"'),
         ("x.json", b"[1]", "JSON, but no file of susx"),
-        ("x.json", b'{"schema": "susx-result-1"}', "not a susx-result-4 file"),
+        ("x.json", b'{"schema": "susx-result-1"}', "susx-result-1, a result of another version"),
         ("x.json", b'{"format": "susx-classes-1"}', "not a class manifest"),
         ("x.parquet", b"PAR1", "no Parquet, or damaged"),
         ("x.h5", b"", "truncated or damaged"),

@@ -13,7 +13,7 @@ import pytest
 from susx.config.pools import EmbeddingPool
 from susx.core.errors import InputError
 from susx.embeddings.cache import Embeddings
-from susx.evaluation.schema import IndexSearch
+from susx.evaluation.facts import IndexSearch
 from susx.manifests.classes import class_manifest
 from susx.manifests.tables import Table
 from susx.pools.indices import SAMPLED, IndexShard, index_shards

@@ -14,7 +14,7 @@ from susx.report.render import render
 from susx.report.summary import write_summary
 from tests.html_page import Page
 from tests.unit.made_report import analysis_of, made_report, result_of
-from tests.unit.made_result import result, run
+from tests.unit.made_result import image_counts, result, run
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = [
@@ -119,7 +119,7 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
 
 def test_reasons_and_provenance_are_text(tmp_path: Path) -> None:
     made = made_report(tmp_path / "files", ["a", "b"])
-    counts = {"n_read": 1, "n_unreadable": 1, "unreadable": {SCRIPT: f"{SCRIPT}{STEERING}"}}
+    counts = image_counts(1, 2, unreadable={SCRIPT: f"{SCRIPT}{STEERING}"})
     values = made.result.model_dump(by_alias=True)
     values["images"] = {SCRIPT: counts}
     values["skipped"][0]["reason"] = SCRIPT

@@ -216,9 +216,8 @@ def test_a_result_of_other_images_or_of_another_analysis_is_refused(
     made: Made, tmp_path: Path
 ) -> None:
     def written(**changes: dict[str, str]) -> None:
-        stored = made.result.provenance
-        encoders = {"clip": stored["encoders"]["clip"] | changes}
-        result = made.result.model_copy(update={"provenance": stored | {"encoders": encoders}})
+        encoder = made.result.encoders["clip"].model_copy(update=changes)
+        result = made.result.model_copy(update={"encoders": {"clip": encoder}})
         inputs = {"images-test": "a" * 64}
         analysis = made.analysis.model_copy(update={"inputs": inputs})
         replace(made, result=result, analysis=analysis).write(tmp_path / "r.html")

@@ -19,7 +19,7 @@ from susx.report.origin import configuration
 from susx.report.render import duration, mebibytes, p_value, signed, verdict
 from susx.report.summary import write_summary
 from tests.html_page import Page
-from tests.unit.made_result import difference, result, run, support_counts
+from tests.unit.made_result import difference, image_counts, result, run, support_counts
 
 
 def kept(store: Store, stage: str, name: str, took: dict[str, float] | None) -> Receipt:
@@ -140,7 +140,7 @@ def test_what_the_listing_of_test_images_says_is_listed() -> None:
 
 def test_classes_without_images_of_a_split_are_listed() -> None:
     names = ["Pug", "Boxer"]
-    images = {"n_read": 1, "n_unreadable": 0, "unreadable": {}, "classes_without_images": names}
+    images = image_counts(1, classes_without_images=names)
 
     (loss,) = losses(Result.model_validate(result(images={"test": images})))
 
@@ -150,7 +150,7 @@ def test_classes_without_images_of_a_split_are_listed() -> None:
 
 def test_long_lists_end_with_how_many_more_there_are() -> None:
     unreadable = {f"{i}.jpg": "empty file" for i in range(MOST_DETAILS + 7)}
-    images = {"test": {"n_read": 1, "n_unreadable": len(unreadable), "unreadable": unreadable}}
+    images = {"test": image_counts(1, unreadable=unreadable)}
 
     (loss,) = losses(Result.model_validate(result(images=images)))
 

@@ -20,8 +20,9 @@ from susx.evaluation.protocol import Evaluation, Plan
 from susx.evaluation.results import CacheFiles, collate, evaluate_caches
 from susx.evaluation.schema import SCHEMA, read_result
 from susx.evaluation.tuning import Settings
-from susx.manifests.classes import ClassManifest
+from susx.manifests.classes import ClassManifest, class_manifest
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, write_table
+from susx.prompts.strategies import PromptSet
 from tests.unit.made_caches import (
     CLASSES,
     PROBLEM,
@@ -48,14 +49,16 @@ def evaluated(files: CacheFiles, name: str = "clip", plan: Plan = PLAN) -> dict[
 
 @pytest.fixture
 def result(files: CacheFiles) -> dict[str, Any]:
-    return collate("pets", CLASSES, [evaluated(files)], {"config_sha256": "c"})
+    return collate("pets", CLASSES, [], [evaluated(files)], {"config_sha256": "c"})
 
 
 def test_evaluation_of_caches_gives_runs_and_counts(files: CacheFiles) -> None:
     part = evaluated(files)
     assert [run["method"] for run in part["runs"]] == ["zero-shot", "cupl", "tip-x"]
     assert {run["encoder"] for run in part["runs"]} == {"clip"}
-    assert part["supports"] == {"lc": {**SUPPORT_META, "leaks": [], "leaks_dropped": False}}
+    told = {"entry": "lc", "seed": None, "source": "web"}
+    assert part["supports"] == {"lc": {**SUPPORT_META, **told, "leaks": [], "leaks_dropped": False}}
+    assert part["texts"] == {"ensemble": 6, "cupl": 6, "cupl+e": 6}
     assert part["runs"][2]["hyperparameters"] == {"alpha": 1.5, "beta": 5.5, "gamma": 0.25}
     assert (part["skipped"], part["seeds"]) == ([], [])
     assert json.loads(json.dumps(part)) == part
@@ -104,6 +107,7 @@ def test_images_unreadable_early_or_late_are_counted_with_their_reasons(files: C
     counts = evaluated(files)["images"]
     assert counts["test"] == {
         "n_read": 20,
+        "n_per_class": np.bincount(PROBLEM.labels[:20], minlength=3).tolist(),
         "n_unreadable": 2,
         "unreadable": {"early.png": "truncated", "late.png": "empty file"},
         "classes_without_images": [],
@@ -139,7 +143,7 @@ def test_evaluation_without_validation_or_support_runs(files: CacheFiles) -> Non
     assert [run["method"] for run in part["runs"]] == ["zero-shot"]
     assert part["runs"][0]["tuning_correct"] is None
     assert [case["method"] for case in part["skipped"]] == ["calip", "tip-x"]
-    assert collate("pets", CLASSES, [part], {})["n_validation"] == 0
+    assert collate("pets", CLASSES, [], [part], {})["n_validation"] == 0
 
 
 @pytest.fixture
@@ -201,7 +205,7 @@ def test_dataset_without_validation_images_can_be_tuned_on_its_test_images(
     part = evaluated(bare, plan=replace(PLAN, protocols=["validation"], tuning=tuning))
     assert [run["tuned_on"] for run in part["runs"]] == ["nothing", "nothing", "test"]
     assert all(run["tuning_correct"] == run["correct"] for run in part["runs"])
-    assert collate("pets", CLASSES, [part], {})["n_validation"] == 0
+    assert collate("pets", CLASSES, [], [part], {})["n_validation"] == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -236,7 +240,7 @@ def test_manifests_of_another_class_list_are_refused(files: CacheFiles, kind: st
 
 
 def test_collated_result_describes_the_dataset(result: dict[str, Any]) -> None:
-    assert result["schema"] == SCHEMA == "susx-result-4"
+    assert result["schema"] == SCHEMA == "susx-result-5"
     assert (result["dataset"], result["n_classes"]) == ("pets", 3)
     assert (result["n_test"], result["n_validation"]) == (20, 10)
     provenance = result["provenance"]
@@ -244,7 +248,31 @@ def test_collated_result_describes_the_dataset(result: dict[str, Any]) -> None:
     assert provenance["config_sha256"] == "c"
     assert set(PACKAGES) == set(provenance["versions"])
     assert provenance["versions"]["torch"].startswith("2.13.0")
-    assert set(provenance["encoders"]) == {"clip"}
+    assert set(result["encoders"]) == {"clip"}
+
+
+def test_a_result_tells_its_reader_what_the_numbers_are_of(files: CacheFiles) -> None:
+    classes = class_manifest(["red_fox", "St. Bernard", "ant"])
+    part = evaluated(files)
+    part["provenance"]["classes_sha256"] = classes.sha256
+    made = {"template": "a photo of a {}."}
+    prompts = [PromptSet("cupl", [["a"], ["b"], ["c"]], classes.sha256, made)]
+    told = collate("pets", classes, prompts, [part], {})
+    assert told["classes"] == ["red_fox", "St. Bernard", "ant"]
+    assert told["prompt_names"] == {"red_fox": "red fox"}
+    assert sum(told["images"]["validation"]["n_per_class"]) == told["n_validation"] == 10
+    assert told["texts"]["cupl"] == {"n": 6, "sources": made}
+    assert told["texts"]["ensemble"] == {"n": 6, "sources": {}}
+    assert told["methods"]["tip-x"]["units"] == {"alpha": "logits", "beta": "1", "gamma": "logits"}
+    assert told["methods"]["cupl"]["units"] == {}
+    assert told["encoders"]["clip"]["logit_scale"] == 50.0
+
+
+def test_a_support_set_tells_its_entry_and_seed(files: CacheFiles) -> None:
+    few = "few-seed3"
+    named = replace(files, supports={few: files.supports["lc"]}, support_manifests={})
+    counts = evaluated(named, plan=replace(PLAN, seeds={few: ("few", 3)}))["supports"][few]
+    assert (counts["entry"], counts["seed"], counts["source"]) == ("few", 3, "published features")
 
 
 def test_rows_of_all_encoders_are_joined_in_order(files: CacheFiles, tmp_path: Path) -> None:
@@ -258,7 +286,7 @@ def test_rows_of_all_encoders_are_joined_in_order(files: CacheFiles, tmp_path: P
         for kind in ("supports", "support_manifests")
     }
     parts = [evaluated(replace(files, **drawn), name, plan) for name in ("b", "a")]
-    joined = collate("pets", CLASSES, parts, {})
+    joined = collate("pets", CLASSES, [], parts, {})
     assert [run["encoder"] for run in joined["runs"]] == ["b"] * 3 + ["a"] * 3
     assert [(row["encoder"], row["support"]) for row in joined["skipped"]] == [
         ("b", "few"), ("a", "few")
@@ -269,25 +297,27 @@ def test_rows_of_all_encoders_are_joined_in_order(files: CacheFiles, tmp_path: P
     write_json(tmp_path / "pets.json", joined)
     read = read_result(tmp_path / "pets.json")
     assert read.model_dump(by_alias=True, exclude_unset=True) == joined
-    assert list(joined["provenance"]["encoders"]) == ["b", "a"]
+    assert list(joined["encoders"]) == ["b", "a"]
 
 
 def test_what_made_each_part_is_kept_and_joined(files: CacheFiles) -> None:
     parts = [evaluated(files, name) for name in "abc"]
     own = parts[0]["provenance"]
-    joined = collate("pets", CLASSES, parts, {})["provenance"]
+    whole = collate("pets", CLASSES, [], parts, {})
+    joined = whole["provenance"]
     for key in ("git_commit", "versions", "python", "machine"):
-        assert joined[key] == own[key] == joined["encoders"]["b"][key]
+        assert joined[key] == own[key] == whole["encoders"]["b"][key]
     for part, commit in zip(parts, ("1", None, "2+"), strict=True):
         part["provenance"]["git_commit"] = commit
     parts[1]["provenance"]["python"] = "3.99.0"
     parts[2]["provenance"]["versions"] = own["versions"] | {"torch": "99.1"}
-    joined = collate("pets", CLASSES, parts, {})["provenance"]
+    whole = collate("pets", CLASSES, [], parts, {})
+    joined = whole["provenance"]
     assert joined["git_commit"] is None
     assert joined["python"] == f"{own['python']} / 3.99.0"
     assert joined["versions"] == own["versions"] | {"torch": f"{own['versions']['torch']} / 99.1"}
     assert joined["machine"] == own["machine"]
-    assert joined["encoders"]["c"]["git_commit"] == "2+"
+    assert whole["encoders"]["c"]["git_commit"] == "2+"
 
 
 @pytest.mark.parametrize(
@@ -314,13 +344,13 @@ def test_parts_that_were_made_from_different_things_are_refused(
     entry[key] = 7
     match = f"^siglip and clip: evaluated with different {what}; delete both evaluations and run"
     with pytest.raises(InputError, match=match):
-        collate("pets", CLASSES, parts, {})
+        collate("pets", CLASSES, [], parts, {})
 
 
 def test_parts_of_another_class_list_than_that_at_hand_are_refused(files: CacheFiles) -> None:
     other = ClassManifest(CLASSES.classes[::-1])
     with pytest.raises(InputError, match="clip: evaluated with another class list; delete its"):
-        collate("pets", other, [evaluated(files)], {})
+        collate("pets", other, [], [evaluated(files)], {})
 
 
 def test_results_are_the_same_every_time_but_for_times(files: CacheFiles) -> None:
@@ -336,7 +366,7 @@ def test_an_invalid_result_is_not_collated(files: CacheFiles) -> None:
     part = evaluated(files)
     part["runs"][0]["top1"] = 120.0
     with pytest.raises(ValueError, match="top1"):
-        collate("pets", CLASSES, [part], {})
+        collate("pets", CLASSES, [], [part], {})
 
 
 def test_edited_class_manifest_is_refused(files: CacheFiles) -> None:

@@ -62,11 +62,11 @@ def test_protocols_and_splits_are_known(protocol: str, tuned_on: str) -> None:
     [
         "schema",
         "dataset",
+        "classes",
         "n_test",
         "runs",
         "provenance",
         "runs.0.top1",
-        "runs.0.seed",
         "runs.0.support",
         "runs.0.tuning_correct",
         "runs.1.tuned_on",
@@ -75,6 +75,11 @@ def test_protocols_and_splits_are_known(protocol: str, tuned_on: str) -> None:
         "runs.1.delta_vs_tip_adapter.mcnemar_p",
         "runs.1.changed_pairs.0.zero_shot",
         "images.test.n_unreadable",
+        "images.test.n_per_class",
+        "texts.ensemble.n",
+        "encoders.clip.logit_scale",
+        "methods.tip-x.units",
+        "supports.few-seed1.source",
         "supports.few-seed1.short_classes",
         "skipped.0.reason",
         "skipped.0.method",
@@ -84,7 +89,7 @@ def test_protocols_and_splits_are_known(protocol: str, tuned_on: str) -> None:
 )
 def test_result_without_a_key_is_refused(tmp_path: Path, place: str) -> None:
     text = message(tmp_path, edited(place))
-    assert text.endswith(f"pets.json: not a susx-result-4 file: {place}: Field required")
+    assert text.endswith(f"pets.json: not a susx-result-5 file: {place}: Field required")
 
 
 @pytest.mark.parametrize(
@@ -97,11 +102,11 @@ def test_result_without_a_key_is_refused(tmp_path: Path, place: str) -> None:
         "runs.1.delta_vs_best_text.extra",
         "runs.1.changed_pairs.0.extra",
         "skipped.0.top1",
-        "seeds.0.seed",
+        "methods.tip-x.extra",
     ],
 )
 def test_result_with_an_unknown_key_is_refused(tmp_path: Path, place: str) -> None:
-    assert f"pets.json: not a susx-result-4 file: {place}: Extra" in message(
+    assert f"pets.json: not a susx-result-5 file: {place}: Extra" in message(
         tmp_path, edited(place, 1)
     )
 
@@ -109,7 +114,10 @@ def test_result_with_an_unknown_key_is_refused(tmp_path: Path, place: str) -> No
 @pytest.mark.parametrize(
     ("place", "value"),
     [
-        ("schema", "susx-result-1"),
+        ("schema", "susx-results"),
+        ("methods.tip-x.units.alpha", "metres"),
+        ("classes", []),
+        ("seeds.0.seed", 1),
         ("runs.0.top1", 100.1),
         ("runs.0.top1", -0.1),
         ("runs.0.ci95", [1.0]),
@@ -126,9 +134,31 @@ def test_result_with_an_unknown_key_is_refused(tmp_path: Path, place: str) -> No
     ],
 )
 def test_result_with_an_impossible_value_is_refused(tmp_path: Path, place: str, value: Any) -> None:
-    assert f"pets.json: not a susx-result-4 file: {place}: " in message(
+    assert f"pets.json: not a susx-result-5 file: {place}: " in message(
         tmp_path, edited(place, value)
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "problem"),
+    [
+        ("n_classes", 36, "`n_classes` does not fit the 37 `classes`"),
+        ("runs.1.per_class", [60.0], "`runs.1.per_class` does not fit the 37 `classes`"),
+        ("images.test.n_per_class", [1], "`images.test.n_per_class` does not fit the 37"),
+        ("images.test.n_read", 5, "`images.test.n_per_class` does not add up to `n_read`"),
+    ],
+)
+def test_numbers_that_do_not_fit_the_classes_are_refused(
+    tmp_path: Path, place: str, value: Any, problem: str
+) -> None:
+    assert problem in message(tmp_path, edited(place, value))
+
+
+@pytest.mark.parametrize("version", [1, 4, 6, 12])
+def test_a_result_of_another_version_says_what_to_do(tmp_path: Path, version: int) -> None:
+    text = message(tmp_path, {"schema": f"susx-result-{version}", "dataset": "pets"})
+    assert f"susx-result-{version}, a result of another version of susx" in text
+    assert text.endswith("pets.json` in its project")
 
 
 def test_missing_result_is_named(tmp_path: Path) -> None:
@@ -138,4 +168,4 @@ def test_missing_result_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("made", [[1, 2], {}, "text", None])
 def test_foreign_json_is_refused(tmp_path: Path, made: Any) -> None:
-    assert "pets.json: not a susx-result-4 file: " in message(tmp_path, made)
+    assert "pets.json: not a susx-result-5 file: " in message(tmp_path, made)

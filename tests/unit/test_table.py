@@ -11,7 +11,7 @@ from rich.console import Console
 from susx.core.errors import InputError
 from susx.evaluation.schema import Result
 from susx.evaluation.table import print_table
-from tests.unit.made_result import difference, result, run, spread, support_counts
+from tests.unit.made_result import difference, image_counts, result, run, spread, support_counts
 
 
 def printed(folder: Path, made: dict[str, Any], width: int = 200) -> str:
@@ -113,17 +113,16 @@ def test_names_are_printed_as_they_are(tmp_path: Path, name: str) -> None:
 
 
 def test_unreadable_images_of_all_splits_are_counted(tmp_path: Path) -> None:
-    broken = {"n_read": 5, "n_unreadable": 2, "unreadable": {"a": "x", "b": "y"}}
+    broken = image_counts(5, unreadable={"a": "x", "b": "y"})
     text = printed(tmp_path, result(images={"test": broken, "validation": broken}))
     assert "4 unreadable images left out" in text
     assert "unreadable" not in printed(tmp_path, result())
 
 
 def test_classes_without_test_images_are_named(tmp_path: Path) -> None:
-    counts = {"n_read": 9, "n_unreadable": 0, "unreadable": {}}
     images = {
-        "test": {**counts, "classes_without_images": ["ant", "bee"]},
-        "validation": {**counts, "classes_without_images": ["cow"]},
+        "test": image_counts(9, classes_without_images=["ant", "bee"]),
+        "validation": image_counts(9, classes_without_images=["cow"]),
     }
     text = printed(tmp_path, result(images=images))
     assert 'test: 2 classes without images: "ant", "bee"; mean per class is unknown' in text
@@ -164,7 +163,7 @@ def test_rows_are_never_cut_or_wrapped(tmp_path: Path, width: int) -> None:
 
 def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
     (tmp_path / "pets.json").write_text("{}")
-    with pytest.raises(InputError, match=r"pets\.json: not a susx-result-4 file"):
+    with pytest.raises(InputError, match=r"pets\.json: not a susx-result-5 file"):
         print_table(tmp_path / "pets.json")
 
 

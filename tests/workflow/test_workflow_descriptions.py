@@ -107,11 +107,11 @@ def assert_written(project: Project) -> None:
 
 
 def test_results_say_where_texts_come_from(finished: Project) -> None:
-    recorded = read_result(finished.path(RESULT)).provenance["prompts"]
+    texts = read_result(finished.path(RESULT)).texts
 
-    assert set(recorded) == {"photo", "ensemble", "cupl", "cupl+e"}
-    for name, provenance in recorded.items():
-        assert provenance == finished.read_json(f"work/tiny/prompts/{name}.json")["provenance"]
+    assert set(texts) == {"photo", "ensemble", "cupl", "cupl+e"}
+    for name, counts in texts.items():
+        assert counts.sources == finished.read_json(f"work/tiny/prompts/{name}.json")["provenance"]
 
 
 def test_a_chunk_that_fails_leaves_the_others(
