@@ -32,7 +32,9 @@ from susx.evaluation.tuning import Settings, tune
 from susx.methods import METHODS, NEEDS, Context
 
 TOP = 5
+"""Best classes among which the true one counts for `top5`, as is usual."""
 MAX_CHANGED = 10
+"""Changed class pairs of a row, so that it can be read."""
 
 Classes = NDArray[np.int64]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Correct = NDArray[np.bool_]
 CONFIDENCE = 0.95
 LEVEL = (2.5, 97.5)
-"""Confidence of all intervals, as is usual, and its percentiles."""
+"""Confidence of all intervals, as is usual, and the percentiles that it lies between."""
 
 
 def percent(count: int, n: int) -> float:
@@ -63,6 +63,7 @@ def paired_difference(
         "ci95": [float(value) for value in np.percentile(values, LEVEL)],
         "corrected": corrected,
         "broken": broken,
+        # Without a change there is nothing that a fair coin could not do.
         "mcnemar_p": float(binomtest(corrected, changed).pvalue) if changed else 1.0,
     }
 

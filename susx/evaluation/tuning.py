@@ -16,6 +16,7 @@ from susx.methods import Axis, Context, Images, Method, Points
 from susx.search.grid import Grid, SearchResult, choose, search
 
 FOLDS = 5
+"""Folds of protocol `support`, at most, as is usual: four fifths of the support set vote."""
 
 
 @dataclass(frozen=True)

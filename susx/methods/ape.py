@@ -25,6 +25,7 @@ KEPT = 0.66
 SIMILARITY_WEIGHT = 0.5
 """Share of the channels that is kept, and weight w: near the means of the 11 published settings."""
 EPSILON = 1e-6
+"""Least probability in a divergence, as in the authors' code."""
 
 
 def channel_criterion(context: Context) -> Tensor:

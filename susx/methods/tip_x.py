@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TEMPERATURE = 0.5
+"""Of cosines, without a logit scale, as in the authors' code."""
 MIN_WIDTH = 2048
 """Blocks of a matrix product that are about square are the fastest."""
 

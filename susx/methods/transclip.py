@@ -27,6 +27,7 @@ CONFIDENT = 8
 OUTER, INNER = 10, 5
 GAUSSIAN_WEIGHT = 1 / 50
 NEIGHBOUR_WEIGHT = 1 / 6
+"""All as in the authors' code, whose 50 / 6 of neighbours stands within the 1 / 50."""
 VARIANCE_FLOOR = 2.0**-22
 """Least variance of a channel, in units of its first value 1 / d. Features may be cached as halves,
 which round a channel of size d ** -0.5 by up to 2 ** -11 of it: less spread than that is unknown.

@@ -24,13 +24,21 @@ from torch import Tensor
 from susx.methods.ragged import tables
 
 TILE_ELEMENTS = {"cpu": 2**17, "cuda": 2**24, "mps": 2**22}
-"""Affinities worked on at once, by kind of device: on a CPU what its inner cache holds."""
+"""Affinities worked on at once, by kind of device: on a CPU what its inner cache holds.
+
+An eighth of it, or eight times, is no faster in `tests.benchmarks.bench_search`, and so with the
+next. Those of GPUs were not measured.
+"""
 PRODUCT_ELEMENTS = {"cpu": 2**19, "cuda": 2**26, "mps": 2**24}
 """Affinities computed at once, by kind of device."""
 TRUNCATION = {torch.float32: 1e-8, torch.float64: 1e-14}
-"""Error of interpolation, relative to the larger value at both ends of the range of beta."""
+"""Error of interpolation, relative to the larger value at both ends of the range of beta.
+
+In float32 a sixth of a rounding, for one or two nodes more than a whole one takes. In float64 the
+least power of ten that interpolation reaches, whose matrix is in float64 itself.
+"""
 SPREAD_STEP = 1 / 16
-"""Spreads of distances are rounded up to a multiple of this to choose nodes."""
+"""Spreads of distances, at most 2, are rounded up to one of 32 multiples to choose nodes."""
 
 Array = NDArray[np.float64]
 
@@ -102,6 +110,7 @@ def sweep(
             affinity = group.support[part].reshape(-1, dimension) @ features.T
             affinity = affinity.view(-1, size, n)
             weights = _weights(group.scores[part], scales)
+            # Results may take the room of eight tiles; 64 columns are four lines of a cache.
             columns = TILE_ELEMENTS[kind] // max(size, n_points // 8)
             for rows in _pieces(n, max(64, columns)):
                 height = min(n, rows.stop) - rows.start
@@ -195,7 +204,7 @@ def _powers(distance: Tensor, nodes: Array, steps: NDArray[np.int64]) -> Iterato
         yield powers.mul_(ratio)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # the 32 spreads of eight grids
 def _nodes(
     betas: tuple[float, ...], spread: float, tolerance: float
 ) -> tuple[Array, NDArray[np.int64], Array | None]:
@@ -206,9 +215,9 @@ def _nodes(
         interpolation; without the latter two, the nodes are `betas` themselves.
     """
     wanted = np.array(betas)
-    t = np.linspace(0, spread, 33)
+    t = np.linspace(0, spread, 33)  # the error changes smoothly with t
     exact = np.exp(-np.outer(wanted - wanted.min(), t))
-    count = 2 if spread else 1
+    count = 2 if spread else 1  # equal distances differ by a factor alone
     while count < len(betas):
         nodes, steps = _lattice(count, wanted.min(), wanted.max())
         matrix = _interpolation(nodes, wanted)

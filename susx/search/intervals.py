@@ -20,7 +20,11 @@ from susx.methods.ragged import tables
 from susx.search.blocks import Plan
 
 TILE_ELEMENTS = {"cpu": 2**16, "cuda": 2**24, "mps": 2**22}
-"""Values (classes x points x images) worked on at once, by kind of device."""
+"""Values (classes x points x images) worked on at once, by kind of device.
+
+On a CPU 256 KiB in float32, for the cache of a core; eight times as many take longer
+(`tests.benchmarks.bench_search`). Those of GPUs were not measured.
+"""
 
 Points = Sequence[tuple[float, ...]]
 
@@ -99,7 +103,8 @@ class _Block:
         self.fall = torch.zeros_like(lead) if fall is None else fall
         classes = torch.arange(len(lead), device=lead.device)[:, None]
         self.wrong = classes != truth
-        # A class of higher index loses ties: put it a few roundings behind, others ahead.
+        # A class of higher index loses ties: put it behind, others ahead, by the roundings of an
+        # end: of its sum and of its quotient.
         rounding = torch.finfo(lead.dtype)
         self.nudge = torch.where(classes > truth, -2 * rounding.eps, 2 * rounding.eps).to(lead)
         self.tiny, self.eps = rounding.tiny, rounding.eps
@@ -130,6 +135,7 @@ class _Block:
         first, last = self.problem.alphas[0], self.problem.alphas[-1]
         gain = _span([alpha * end for alpha in (first, last) for end in (low, high)])
         size = [_span([-part[0], part[1]])[1] for part in (gain, self.drop)]
+        # Differences, products and sums are off by 2 eps at most, nudges move by 4.
         slack = (self.lead.abs() + size[0] + size[1]).mul_(8 * self.eps)
         relevant = self.lead + gain[1] + self.drop[1] >= -slack
         never = (self.lead + gain[0] + self.drop[0] > slack).any(dim=0)
@@ -137,6 +143,7 @@ class _Block:
         reach = self.lead.abs()
         if first < 0:  # Nudges of lead + alpha * rise must not cancel.
             reach -= 2 * first * _span([-low, high])[1]
+        # Over a fall of `tiny`, which stands for none, the least nudge is beyond any grid.
         tie = self.nudge * reach + self.nudge.sign() * (self.tiny * 2**40)
         return relevant, never, self.lead + tie
 
