@@ -23,10 +23,26 @@ from susx.manifests.tables import ImageRecord, SupportRecord, Table
 FORMAT = "susx-classes-1"
 MAX_NAME = 500
 MAX_SLUG = 80
-OF_JSON = re.compile(r"""\[\s*["'].*["']\s*,?\s*\]|\{\s*["'].*\}""", re.DOTALL)
+OF_JSON = re.compile(
+    r"""\[\s*(["'].*["']|[\[{].*[\]}])\s*,?\s*\]|\{\s*["'0-9].*\}""", re.DOTALL
+)
+OF_HTML = re.compile(r"<.*>", re.DOTALL)
+BULLETS = tuple(f"{bullet} " for bullet in "-*•–")
 QUOTED = re.compile(r"""(["']).*\1,?""")
-NUMBERED = re.compile(r"([0-9]{1,6})[,;:\t].*"), re.compile(r".*[,;:\t]\s*([0-9]{1,6})")
+WNID = re.compile(r"n[0-9]{8}\b.*|.*\bn[0-9]{8}")
+"""Of ImageNet: a part of speech and an offset of eight digits."""
+NUMBERED = (
+    re.compile(r"([0-9]{1,6})(?:[,;:\t]|[.)]\s).*"),
+    re.compile(r".*[,;:=\t]\s*([0-9]{1,6})"),
+)
 """Columns with the number of a class, up to a million of them, before or behind its name."""
+HEADINGS = frozenset(
+    f"{noun}{end}"
+    for nouns in ("class classes", "label labels", "name names", "category categories")
+    for noun in nouns.split()
+    for end in ("", ":", "name", " name", "_name")
+)
+"""First lines that name a column, or a key of YAML."""
 
 
 @dataclass(frozen=True)
@@ -219,10 +235,19 @@ def _other_form(text: str, lines: Sequence[str]) -> str:
     """What a class list is instead; empty if names may well be written so."""
     if OF_JSON.fullmatch(text):
         return "a list or mapping as of JSON"
-    if lines and all(line.startswith("- ") for line in lines):
-        return "every line begins with a dash, as in a list of YAML"
-    if lines and all(QUOTED.fullmatch(line) for line in lines):
-        return "every line is in quotes"
+    if OF_HTML.fullmatch(text):
+        return "HTML"
+    if len(lines) > 1 and lines[0].casefold() in HEADINGS:
+        return f'its first line, "{lines[0]}", is the heading of a column'
+    for what, is_so in (
+        ("begins with a bullet", lambda line: line.startswith(BULLETS)),
+        ("is in quotes", QUOTED.fullmatch),
+        ("has an identifier of WordNet", WNID.fullmatch),
+    ):
+        if lines and all(map(is_so, lines)):
+            return f"every line {what}"
+    if len(lines) > 2 and all(line.endswith(",") for line in lines[:-1]):
+        return "lines end in commas"
     for pattern in NUMBERED:
         found = [pattern.fullmatch(line) for line in lines]
         numbers = [int(match[1]) for match in found if match]
