@@ -49,6 +49,7 @@ def opened_columns(
 
     try:
         schema = pq.read_schema(source)
+        require_distinct(schema.names, (*texts, *others), path)
         there = [name for name in dict.fromkeys((*texts, *others)) if name in schema.names]
         for name in there:
             kind = schema.field(name).type
@@ -68,6 +69,21 @@ def opened_columns(
         raise InputError(f"{path}: not a readable Parquet file ({error})") from None
 
 
+def require_distinct(there: Sequence[str], names: Collection[str], path: str) -> None:
+    """Stop where a file has several columns of one name, as joined tables do.
+
+    Args:
+        there: columns of the file.
+        names: those that are needed.
+        path: its name, for error messages.
+
+    Raises:
+        InputError: naming the column.
+    """
+    if repeated := [name for name in dict.fromkeys(names) if there.count(name) > 1]:
+        raise InputError(f"{path}: several columns are called {listing(repeated)}; rename one")
+
+
 def require_columns(file: pq.ParquetFile, path: str, names: Collection[str], keys: str) -> None:
     """Stop where a file lacks a column.
 
@@ -75,6 +91,7 @@ def require_columns(file: pq.ParquetFile, path: str, names: Collection[str], key
         InputError: naming the column, those that are there, and the keys to set.
     """
     there = file.schema_arrow.names
+    require_distinct(there, names, path)
     for name in names:
         if name not in there:
             raise InputError(

@@ -24,7 +24,9 @@ LONGEST_CAPTION = 10_000
 
 GARBLED = "\ufffd"
 """What stands for bytes that are no UTF-8."""
-GARBLED_CAPTIONS = "%d captions are no UTF-8 as a whole; U+FFFD stands for the rest of them"
+NULL = "\0"
+"""What no text has, but UTF-16 that is read as UTF-8."""
+GARBLED_CAPTIONS = "%d captions are no UTF-8 as a whole; U+FFFD or U+0000 stands for the rest"
 
 
 def visible(text: str, keep: str = "\n\t") -> str:
@@ -55,6 +57,11 @@ def well_formed(text: str) -> str:
 def caption(text: object) -> str:
     """What is kept of a caption, cut and well-formed; nothing of what is no text."""
     return well_formed(text[:LONGEST_CAPTION]).strip() if isinstance(text, str) else ""
+
+
+def is_garbled(text: str) -> bool:
+    """Whether a caption was not read as it was meant."""
+    return GARBLED in text or NULL in text
 
 
 def address(text: object) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from susx.config.sources import ParquetShards, Split, WebdatasetShards
-from susx.core.columns import is_text, values
+from susx.core.columns import is_text, require_distinct, values
 from susx.core.errors import InputError, listing
 from susx.core.patterns import require_listable
 from susx.core.plain import well_formed
@@ -93,6 +93,7 @@ def parquet_shards(
     for path in _shards(base, source.splits[split], origin):
         try:
             schema = pq.read_schema(path)
+            require_distinct(schema.names, (source.image, source.label), str(path))
             if missing := [n for n in (source.image, source.label) if n not in schema.names]:
                 has = listing(schema.names)
                 raise InputError(f"{path}: no column {listing(missing)} (has {has})")

@@ -99,7 +99,11 @@ def csv_lists(
     except csv.Error as error:
         raise InputError(f"{path}: after line {reader.line_num}: {error}") from None
     if missing := {"path", "label"} - set(reader.fieldnames or ()):
-        raise InputError(f"{path}: the first line names no column {listing(sorted(missing))}")
+        has = listing(reader.fieldnames or ())
+        raise InputError(
+            f"{path}: the first line names no column {listing(sorted(missing))}"
+            + (f", but {has}; columns are set apart by commas" if has else "")
+        )
     if repeated := repeats(name for name in reader.fieldnames or () if name):
         raise InputError(f"{path}: the first line names column {listing(repeated)} twice")
     for number, row in rows:
@@ -169,9 +173,10 @@ def _listing(
         parts = PurePosixPath(name)
         if not anywhere and (parts.is_absolute() or ".." in parts.parts):
             raise InputError(f'{origin}: "{name}" leads out of the folder of images; remove it')
-        if name in images:
+        place = str(folder / name)  # the same for `./a.jpg` and `a.jpg`
+        if place in images:
             raise InputError(f'{origin}: "{name}" is listed twice; remove one')
-        images[name] = Listed(name, str(folder / name), label)
+        images[place] = Listed(name, place, label)
     if not images:
         raise InputError(f"{origin}: lists no images")
     used = {image.label for image in images.values()}

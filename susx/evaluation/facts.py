@@ -84,7 +84,7 @@ class SupportCounts(_Strict):
     pool: dict[str, int] = Field(
         {},
         description="Rows of the pool that were searched, and those left out of the search, by "
-        "reason.",
+        "reason; and candidates whose caption is no UTF-8 as a whole.",
     )
     index: dict[str, IndexSearch] = Field(
         {}, description="Of pools that were searched by an index: its recall, by shard."

@@ -23,9 +23,7 @@ from susx.manifests.tables import ImageRecord, SupportRecord, Table
 FORMAT = "susx-classes-1"
 MAX_NAME = 500
 MAX_SLUG = 80
-OF_JSON = re.compile(
-    r"""\[\s*(["'].*["']|[\[{].*[\]}])\s*,?\s*\]|\{\s*["'0-9].*\}""", re.DOTALL
-)
+OF_JSON = re.compile(r"""\[\s*(["'].*["']|[\[{].*[\]}])\s*,?\s*\]|\{\s*["'0-9].*\}""", re.DOTALL)
 OF_HTML = re.compile(r"<.*>", re.DOTALL)
 BULLETS = tuple(f"{bullet} " for bullet in "-*•–")
 QUOTED = re.compile(r"""(["']).*\1,?""")

@@ -25,7 +25,7 @@ from susx.core.columns import caption_column, opened_columns, records, require_c
 from susx.core.errors import InputError
 from susx.core.files import read_regular
 from susx.core.patterns import matching
-from susx.core.plain import GARBLED, GARBLED_CAPTIONS, LONGEST_CAPTION, caption, well_formed
+from susx.core.plain import GARBLED_CAPTIONS, LONGEST_CAPTION, caption, is_garbled, well_formed
 from susx.images.decode import MAX_BYTES
 from susx.images.listing import list_images
 from susx.images.tars import read_image, tar_images
@@ -36,6 +36,11 @@ UNREADABLE = (
     *(AttributeError, IndexError, KeyError, OverflowError, MemoryError, AssertionError),
 )
 """What broken tars raise."""
+MARKED = (
+    *((mark, "utf-32") for mark in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
+    *((mark, "utf-16") for mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)),
+)
+"""Encodings by the marks that texts begin with; the first begins as the third does."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ def _told(samples: Iterator[Sample], path: str) -> Iterator[Sample]:
     """Samples, and a word at their end on captions that could not be read as a whole."""
     n_garbled = 0
     for sample in samples:
-        n_garbled += GARBLED in sample.caption
+        n_garbled += is_garbled(sample.caption)
         yield sample
     if n_garbled:
         logging.warning("%s: " + GARBLED_CAPTIONS, path, n_garbled)
@@ -171,8 +176,8 @@ def _beside(path: Path) -> bytes:
 
 def _decoded(text: bytes) -> str:
     """Caption in a text file."""
-    wide = text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return caption(text.decode("utf-16" if wide else "utf-8-sig", "replace"))
+    encoding = next((name for mark, name in MARKED if text.startswith(mark)), "utf-8-sig")
+    return caption(text.decode(encoding, "replace"))
 
 
 def _read_webdataset(shard: Shard) -> Iterator[Sample]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from http.client import responses
 from typing import Any, Final, get_args
 
+from susx.core.plain import is_garbled
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import SupportRecord
 from susx.support.fate import Fate
@@ -42,6 +43,11 @@ SEARCHED: Final = "searched"
 NO_ADDRESS: Final = "no address"
 NO_CAPTION: Final = "no caption"
 NO_DIRECTION: Final = "embedding zero or not finite"
+UNREADABLE: Final = "image unreadable"
+GARBLED_ROWS: Final = "searched, though their caption is garbled"
+"""Of pools that are searched by captions, in place of `SEARCHED`."""
+GARBLED_CANDIDATES: Final = "candidates whose caption is garbled"
+NOT_LEFT_OUT: Final = (SEARCHED, GARBLED_ROWS, GARBLED_CANDIDATES)
 
 
 def fate_of(reason: str) -> Fate:
@@ -80,7 +86,8 @@ def summary(
         records: one per candidate.
         classes: class manifest.
         size: images wanted per class.
-        pool: rows of the pool that were searched, or left out, by reason, if there is a pool.
+        pool: rows of the pool that were searched, or left out, by reason, if there is a pool; with
+            them stands how many candidates have a caption that was not read as it was meant.
     """
     fates: dict[int, Counter[Fate]] = defaultdict(Counter)
     for record in records:
@@ -88,6 +95,7 @@ def summary(
     total = sum(fates.values(), Counter[Fate]())
     failures = (r.reason for r in records if fate_of(r.reason) == "failed")
     kept = {entry.name: fates[entry.index]["kept"] for entry in classes}
+    garbled = Counter({GARBLED_CANDIDATES: sum(is_garbled(r.caption) for r in records)})
     return {
         "size": size,
         "n_candidates": len(records),
@@ -95,7 +103,7 @@ def summary(
         "fates": _ordered(total),
         "failed": grouped_counts(failures),
         "classes": {entry.name: _ordered(fates[entry.index]) for entry in classes},
-        "pool": dict(pool or {}),
+        "pool": {**(pool or {}), **+garbled},
         "short_classes": {name: n for name, n in kept.items() if n < size},
     }
 

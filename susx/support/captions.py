@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from susx.core.columns import records
-from susx.core.plain import GARBLED, GARBLED_CAPTIONS, LONGEST_CAPTION, address
+from susx.core.plain import GARBLED_CAPTIONS, LONGEST_CAPTION, address, is_garbled
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import Table
 from susx.pools.web import WebShard
 from susx.prompts.spelling import plurals, unaccented
-from susx.support.account import NO_ADDRESS, NO_CAPTION, SEARCHED
+from susx.support.account import GARBLED_ROWS, NO_ADDRESS, NO_CAPTION, SEARCHED
 from susx.support.remote import ROWS_AT_ONCE, described, opened_parquet
 from susx.support.retrieval import Candidate
 
@@ -123,7 +123,8 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
     Returns:
         Table of Candidate, by class and falling score: the share of the caption that is the name,
         divided by the number of classes that it names; ties by row order. `meta` counts rows that
-        were searched, and those that have no address or no caption.
+        were searched, of these apart those whose caption is garbled, and those that have no
+        address or no caption.
 
     Raises:
         InputError: if the file is broken or lacks a column.
@@ -131,13 +132,12 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
     finder = NameFinder(classes)
     best: dict[int, list[tuple[float, int, Candidate]]] = defaultdict(list)
     rows: Counter[str] = Counter()
-    n_garbled = 0
     for row, record, named, called in _records(shard, finder):
         placed, captioned = address(record[called.url_column]), record[called.caption_column]
-        rows[NO_ADDRESS if not placed else SEARCHED if captioned else NO_CAPTION] += 1
-        n_garbled += GARBLED in (captioned or "")
         if not (placed and captioned):
+            rows[NO_CAPTION if placed else NO_ADDRESS] += 1
             continue
+        rows[GARBLED_ROWS if is_garbled(captioned) else SEARCHED] += 1
         for label, score in named.items():
             heap = best[label]
             if len(heap) == limit and (score, -row) <= heap[0][:2]:
@@ -146,8 +146,8 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
             candidate = Candidate(label, label, score, name, f"{row:09d}", **found)
             push = heapq.heappush if len(heap) < limit else heapq.heapreplace
             push(heap, (score, -row, candidate))
-    if n_garbled:
-        logging.warning("%s: " + GARBLED_CAPTIONS, shard.path, n_garbled)
+    if rows[GARBLED_ROWS]:
+        logging.warning("%s: " + GARBLED_CAPTIONS, shard.path, rows[GARBLED_ROWS])
     hits = [hit[2] for label in sorted(best) for hit in sorted(best[label], reverse=True)]
     return Table(hits, classes.sha256, {"rows": dict(rows)})
 

@@ -16,7 +16,7 @@ from susx.core.errors import InputError
 from susx.embeddings.cache import Embeddings, disagreement
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import Table
-from susx.support.account import NO_DIRECTION, SEARCHED
+from susx.support.account import NO_DIRECTION, SEARCHED, UNREADABLE
 
 HELD = 4
 
@@ -80,7 +80,8 @@ def search_shard(
         if row >= 0
     ]
     usable = found.n_rows - found.n_unusable
-    rows = {SEARCHED: usable, NO_DIRECTION: found.n_unusable}
+    lost = {NO_DIRECTION: found.n_unusable, UNREADABLE: pool.meta.get("n_failed", 0)}
+    rows = {SEARCHED: usable, **lost}
     meta = {"queries_sha256": queries.meta["input_sha256"], "rows": rows}
     return Table(records, queries.meta["classes_sha256"], meta)
 

@@ -4,13 +4,13 @@ import pytest
 
 from susx.manifests.classes import class_manifest
 from susx.manifests.tables import SupportRecord
-from susx.support.account import MOST_REASONS, grouped, grouped_counts, summary
+from susx.support.account import GARBLED_CANDIDATES, MOST_REASONS, grouped, grouped_counts, summary
 
 CLASSES = class_manifest(["zebra", "ant", "mouse"])
 
 
-def record(label: int, reason: str) -> SupportRecord:
-    place = (f"{label}", label, CLASSES.names[label], 0, 0.0, "test", "", "", "", 0, 0)
+def record(label: int, reason: str, caption: str = "") -> SupportRecord:
+    place = (f"{label}", label, CLASSES.names[label], 0, 0.0, "test", "", caption, "", 0, 0)
     return SupportRecord(*place, kept=not reason, reason=reason)
 
 
@@ -61,3 +61,12 @@ def test_every_candidate_has_one_fate_per_class_and_in_all() -> None:
     assert counts["failed"] == {"HTTP Error 404: Not Found": 1, "timed out": 1}
     assert (counts["n_candidates"], counts["n_kept"], counts["pool"]) == (11, 2, {"searched": 11})
     assert counts["short_classes"] == {"ant": 0, "mouse": 0}
+
+
+def test_candidates_with_a_garbled_caption_are_counted() -> None:
+    captions = ["une fourmi", "caf\ufffd", "u\0n\0", ""]
+    records = [record(1, "", caption) for caption in captions]
+    assert summary(records, CLASSES, 4, {"searched": 9})["pool"] == {
+        "searched": 9,
+        GARBLED_CANDIDATES: 2,
+    }

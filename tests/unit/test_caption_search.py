@@ -127,6 +127,16 @@ def test_best_captions_of_every_class_are_kept(tmp_path: Path) -> None:
     assert {c.metadata for c in table.records} == {'{"similarity": 0.25}'}
 
 
+def test_garbled_captions_are_counted(tmp_path: Path) -> None:
+    captions = [b"a cat", "un café".encode("latin-1"), "cat".encode("utf-16-le"), None]
+    shard = write(tmp_path / "0.parquet", url=[f"http://h/{i}" for i in range(4)], caption=captions)
+    assert match_captions(CLASSES, shard, "s", 3).meta["rows"] == {
+        "searched": 1,
+        "searched, though their caption is garbled": 2,
+        "no caption": 1,
+    }
+
+
 @pytest.mark.parametrize("missing", ["url", "caption"])
 def test_a_missing_column_is_named(tmp_path: Path, missing: str) -> None:
     columns = {"url": ["http://h/1"], "caption": ["a cat"]}

@@ -57,6 +57,24 @@ def test_what_is_no_text_is_refused_by_name(tmp_path: Path, name: str, value: li
         found(tmp_path / "0.parquet", **{name: value})
 
 
+@pytest.mark.parametrize("name", ["url", "caption", "punsafe"])
+def test_of_two_columns_of_one_name_neither_is_taken(tmp_path: Path, name: str) -> None:
+    path = str(tmp_path / "0.parquet")
+    names = ["url", "caption", "punsafe", "other", "other", name]
+    pq.write_table(pa.table([pa.array([TEXT])] * 6, names=names), path)
+    with pytest.raises(InputError, match=rf'0\.parquet: several columns are called "{name}"; re'):
+        match_captions(CLASSES, WebShard(path, metadata_columns=SCORES), "s", 5)
+
+
+@pytest.mark.parametrize("name", ["image", "caption", "key"])
+def test_of_two_columns_beside_images_neither_is_taken(tmp_path: Path, name: str) -> None:
+    path = str(tmp_path / "0.parquet")
+    names = ["image", "caption", "key", name]
+    pq.write_table(pa.table([pa.array([RED])] * 4, names=names), path)
+    with pytest.raises(InputError, match=rf'0\.parquet: several columns are called "{name}"; re'):
+        list(read_shard(Shard("parquet", path)))
+
+
 def test_lists_of_scores_are_refused_by_name(tmp_path: Path) -> None:
     problem = r'column "punsafe" holds list<.*>, neither text nor number; .*metadata_columns'
     with pytest.raises(InputError, match=problem):

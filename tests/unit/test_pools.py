@@ -137,15 +137,17 @@ def test_long_captions_are_cut_and_capital_suffixes_are_read(tmp_path: Path) -> 
     assert sample.caption == "é" * LONGEST_CAPTION
 
 
-def test_captions_in_utf_16_are_read_and_others_are_counted(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_captions_with_a_mark_are_read_and_others_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, encoding: str
 ) -> None:
-    write_pictures(tmp_path, 3)
-    (tmp_path / "0/00.txt").write_text("un café rouge", "utf-16")
+    write_pictures(tmp_path, 4)
+    (tmp_path / "0/00.txt").write_text("un café rouge", encoding)
     (tmp_path / "1/01.txt").write_text("un café rouge", "latin-1")
-    samples = list(read_shard(Shard("folder", str(tmp_path))))
-    assert {s.caption for s in samples} == {"", "un caf\ufffd rouge", "un café rouge"}
-    assert f"{tmp_path}: 1 captions are no UTF-8" in caplog.text
+    (tmp_path / "2/02.txt").write_text("un os", "utf-16-le")
+    captions = {s.caption for s in read_shard(Shard("folder", str(tmp_path)))}
+    assert captions == {"", "un caf\ufffd rouge", "un café rouge", "u\0n\0 \0o\0s\0"}
+    assert f"{tmp_path}: 2 captions are no UTF-8" in caplog.text
 
 
 # Webdataset

@@ -18,6 +18,7 @@ from susx.report.losses import MOST_DETAILS, losses
 from susx.report.origin import configuration
 from susx.report.render import duration, mebibytes, p_value, signed, verdict
 from susx.report.summary import write_summary
+from susx.support.account import GARBLED_CANDIDATES, GARBLED_ROWS
 from tests.html_page import Page
 from tests.unit.made_result import difference, image_counts, result, run, support_counts
 
@@ -101,6 +102,14 @@ def test_rows_that_a_pool_lost_are_listed() -> None:
     (loss,) = losses(made)
 
     assert (loss.what, loss.n) == ("rows of the pool left out: no address", 7)
+
+
+def test_garbled_captions_are_told_and_not_left_out() -> None:
+    pool = {"searched": 5, GARBLED_ROWS: 2, GARBLED_CANDIDATES: 1}
+    counts = support_counts(4, {"ant": {"kept": 4}}, pool=pool)
+    made = Result.model_validate(result(supports={"lc": counts}))
+    told = [(loss.what, loss.n) for loss in losses(made)]
+    assert told == [(GARBLED_ROWS, 2), (GARBLED_CANDIDATES, 1)]
 
 
 def test_what_an_index_misses_is_listed() -> None:

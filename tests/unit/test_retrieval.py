@@ -120,6 +120,14 @@ def test_a_small_shard_gives_all_it_has() -> None:
     assert len(table.records) == 6
 
 
+def test_images_that_no_embedding_was_made_of_are_left_out_by_the_account() -> None:
+    images = pool(axes(0, 1))
+    images.meta["n_failed"] = 3
+    tables = [search_shard(queries(axes(0), [0]), images, name, limit=10) for name in ("s", "t")]
+    _, rows = merge_candidates(tables, CLASSES, 10, may_lack=True)
+    assert rows == {"searched": 4, "image unreadable": 6}
+
+
 def test_an_empty_shard_gives_no_hits() -> None:
     empty = pool(np.zeros((0, 4), np.float32))
     assert search_shard(queries(axes(0), [0]), empty, "s", limit=10).records == []
