@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from susx.config.encoders import HUB_PREFIX, Encoder
-from susx.core.errors import suggestion
+from susx.core.errors import listing, suggestion
 
 OF_OPEN_CLIP = "open_clip_config.json"
+NORMALISATION = ("mean", "std")
+"""Keys of `preprocess_cfg` that differ between models, and that all published ones have."""
 OF_TRANSFORMERS = "config.json"
 FILES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".npz")
 """Suffixes of checkpoint files, which no identifier of the hub ends with."""
@@ -80,6 +82,24 @@ def _problems(settings: Encoder) -> Iterator[str]:
             yield "is a folder, which tells its architecture itself; remove `architecture`"
         if library := _other_library(path, settings.library):
             yield f"is a folder in the format of another library; set `library: {library}`"
+        if settings.library == "open-clip" and (problem := normalisation_problem(path)):
+            yield problem
+
+
+def normalisation_problem(folder: Path) -> str | None:
+    """Say so if a folder of open_clip does not tell how images are normalised.
+
+    The library would take the values of OpenAI's models without a word.
+    """
+    config = _mapping(folder / OF_OPEN_CLIP)
+    said = config.get("preprocess_cfg")
+    missing = [key for key in NORMALISATION if not isinstance(said, dict) or said.get(key) is None]
+    if not config or not missing:
+        return None
+    return (
+        f"{OF_OPEN_CLIP} lacks {listing(missing)} in `preprocess_cfg`, by which images are "
+        "normalised; write there what the model was trained with"
+    )
 
 
 def _other_library(folder: Path, library: str) -> str | None:
@@ -101,7 +121,11 @@ def _of_transformers(folder: Path) -> str | None:
 
 def model_config(folder: Path) -> dict[str, Any]:
     """What transformers wrote of a model into its folder; empty if it is not there or broken."""
-    file = folder / OF_TRANSFORMERS
+    return _mapping(folder / OF_TRANSFORMERS)
+
+
+def _mapping(file: Path) -> dict[str, Any]:
+    """A configuration; empty if it is not there or broken, which whoever loads the model tells."""
     try:
         if file.stat().st_size > LARGEST:
             return {}

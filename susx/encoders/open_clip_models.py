@@ -17,6 +17,7 @@ from susx.config.encoders import Encoder as Settings
 from susx.core.errors import InputError, listing, suggestion
 from susx.encoders.base import Tokens, TorchEncoder, Traits
 from susx.encoders.hub import NOT_DATA, folder_of, reason
+from susx.encoders.model_files import normalisation_problem
 from susx.encoders.openai_files import openai_weights
 from susx.encoders.texts import as_written
 
@@ -239,7 +240,10 @@ def _library() -> Any:
 def _source(settings: Settings, open_clip: Any) -> Source:
     name, architecture = settings.model, settings.architecture
     if architecture is None:
-        return Source(f"local-dir:{_folder(name, settings.revision)}")
+        folder = _folder(name, settings.revision)
+        if problem := normalisation_problem(folder):
+            raise InputError(f"encoder model {name}: {problem}")
+        return Source(f"local-dir:{folder}")
     if architecture not in open_clip.list_models():
         raise InputError(
             f'encoder model {name}: open_clip knows no architecture "{architecture}"'

@@ -17,9 +17,10 @@ SIXTEEN = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 """Pillow's modes of unsigned grey levels of 16 bits."""
 DEEP = SIXTEEN | {"I", "F"}
 PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
-BITS, PHOTOMETRIC, SAMPLE_FORMAT, LEAST, MOST = 258, 262, 339, 340, 341
-"""Tags of TIFF 6.0: BitsPerSample, PhotometricInterpretation, SampleFormat, and the
+SUBFILE, BITS, PHOTOMETRIC, SAMPLE_FORMAT, LEAST, MOST = 254, 258, 262, 339, 340, 341
+"""Tags of TIFF 6.0: NewSubfileType, BitsPerSample, PhotometricInterpretation, SampleFormat, and the
 SMinSampleValue and SMaxSampleValue that declare a range."""
+REDUCED = 1  # the bit of NewSubfileType that tells an image of less resolution
 UNSIGNED, SIGNED = 1, 2  # values of SampleFormat
 WHOLE = {"AVIF": 6, "HEIF": 6, "WEBP": 12}
 """Bytes per pixel of the frames that decoders hold besides, as measured, by Pillow's format."""
@@ -71,10 +72,14 @@ def as_rgb(image: Image, reading: Reading = PLAIN) -> Image:
     which a transparent level of fewer than 8 bits, or of a colour of 16, is told.
 
     Raises:
-        UnreadableImage: if levels have no declared range, or are no numbers.
+        UnreadableImage: if levels have no declared range, or are no numbers, or if all that can be
+            read is a preview.
         Exception: of many kinds from Pillow, if the image cannot be decoded.
     """
-    levels, factor = _range(image), _factor(image)
+    tags = _tags(image)
+    if int(_first(tags, SUBFILE, 0)) & REDUCED:
+        raise UnreadableImage("a raw photo, of which only the preview can be read; convert it")
+    levels, factor = _range(image, tags), _factor(image)
     image.load()  # this turns a TIFF and takes the turn out of its EXIF
     if reading.upright:
         image = _turned(image)
@@ -160,10 +165,15 @@ def _turned(image: Image) -> Image:
     return image.transpose(turns[orientation]) if orientation in turns else image
 
 
-def _range(image: Image) -> _Range | None:
-    """Range of grey levels that are not 8 bits; None for all other modes."""
+def _tags(image: Image) -> Any:
+    """Tags of a TIFF; none of another format."""
     tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
-    if tags is not None and (image.mode in DEEP or image.mode == "L"):
+    return tags or {}
+
+
+def _range(image: Image, tags: Any) -> _Range | None:
+    """Range of grey levels that are not 8 bits; None for all other modes."""
+    if tags and (image.mode in DEEP or image.mode == "L"):
         return _range_of_tiff(tags, image.mode)
     if image.mode in SIXTEEN or (image.mode == "I" and image.format == "PPM"):
         return _Range(0, 65535)  # to which Pillow scales PGM

@@ -19,7 +19,7 @@ WRAPPERS = re.compile(
     r"</?(?:li|ul|ol|p|div)(?:\s[^<>]{0,99})?>|<br\s*/?>|\\(?:begin|end)\{(?:itemize|enumerate)\}",
     re.IGNORECASE,
 )
-SYMBOLS = "-–—•·‣⁃▪▫●○◦■□▶►➤➢→⇒✓✔✅☑+*"
+SYMBOLS = "-–—•·・∙‣⁃▪▫●○◦■□◆◇▶►➤➢→⇒★✓✔✅☑+*"
 BULLET = re.compile(
     r"(?:(?:step|feature|item|point|number|no\.?)\s*)?[#(\[]?\d{1,3}"
     r"(?:\\?[.):\]/．、）：]|\s+[-–—])(?=\s|[^\W\d])"  # 1. 1) (1) [1] 1\. 1: 1/ 1- Step 1:
@@ -41,7 +41,7 @@ GENERIC = re.compile(
 """Keys of a mapping that say nothing of its values."""
 INTRODUCTION = re.compile(r"[^:]{1,99}:\s+(?=\S)")
 INLINE_NUMBER = re.compile(r"(?:(?<=\s)|^)\(?(\d{1,2})[.)]\s+(?=\S)")
-INLINE_BULLET = re.compile(r"\s+[•·‣▪●○◦■►➤→✓✔✅]\s*")
+INLINE_BULLET = re.compile(r"(?<=\s)[•·‣▪●○◦■►➤→✓✔✅]\s*")
 SEPARATORS = (";", "|", " / ", ",")
 MIN_ITEMS = 3
 """Parts of a line that make it a list: a comma or two stand in any phrase."""

@@ -12,7 +12,7 @@ WORDS = ["four legs", "black stripes", "a long tail"]
 LINES = [
     *("- {}", "* {}", "• {}", "+ {}", "– {}", "— {}", "· {}", "‣ {}", "▪ {}", "● {}", "○ {}"),
     *("◦ {}", "■ {}", "→ {}", "➤ {}", "✓ {}", "✅ {}", "✔️ {}", "🔹 {}", "~ {}", "> {}", "> - {}"),
-    *("-{}", "•{}", "*{}", "•\t{}", "-- {}", "=> {}", "- [ ] {}", "[x] {}", "<li>{}</li>"),
+    *("-{}", "•{}", "・{}", "*{}", "•\t{}", "-- {}", "=> {}", "- [ ] {}", "[x] {}", "<li>{}</li>"),
     *("\\item {}", "**{}**", "- **{}**", "{}", '"{}",', "{}\n", "  {}", "{}<br>", "- {}.", "- {};"),
 ]
 COUNTED = [
@@ -162,7 +162,9 @@ def test_a_sentence_is_no_list(reply: str) -> None:
     assert descriptors([(reply, True)], "zebra").texts == []
 
 
-@pytest.mark.parametrize("reply", ["[" * 9_000, "(" * 9_000, "1. " * 3_000, "- " * 4_000 + "x"])
+@pytest.mark.parametrize(
+    "reply", ["[" * 9_000, "(" * 9_000, "1. " * 3_000, "- " * 4_000 + "x", "x" + " " * 9_000 + "y"]
+)
 def test_nonsense_ends_soon(reply: str) -> None:
     assert len(descriptors([(reply, True)], "zebra").texts) <= 1
 

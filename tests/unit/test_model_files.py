@@ -50,7 +50,8 @@ def test_a_mistyped_folder_is_shown_its_neighbour(here: Path) -> None:
     assert said == 'model: models/clip-vti: not found; did you mean "clip-vit"?'
 
 
-CLIP, BLIP, OWN = {"model_type": "clip"}, {"model_type": "blip"}, {"model_cfg": {}}
+CLIP, BLIP = {"model_type": "clip"}, {"model_type": "blip"}
+OWN = {"model_cfg": {}, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}}
 
 
 @pytest.mark.parametrize(
@@ -119,3 +120,12 @@ def test_broken_configuration_says_nothing(here: Path, content: str) -> None:
 def test_configuration_is_bounded(here: Path) -> None:
     written(here / "model", config={"model_type": "clip", "more": "x" * LARGEST})
     assert model_config(here / "model") == {}
+
+
+def test_a_folder_that_does_not_say_how_images_are_normalised_is_told_while_planning(
+    here: Path,
+) -> None:
+    folder = written(here / "model", open_clip_config={"model_cfg": {}})
+    said = problem(folder, "open-clip")
+    assert said is not None
+    assert 'open_clip_config.json lacks "mean", "std" in `preprocess_cfg`' in said

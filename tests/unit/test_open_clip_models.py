@@ -238,3 +238,22 @@ def test_stand_in_for_torchvision_leaves_nothing_behind() -> None:
     assert {name for name in sys.modules if name.startswith("torchvision")} == {
         name for name in before if name.startswith("torchvision")
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        (None, '"mean", "std"'),
+        ({"image_mean": [0.5] * 3, "image_std": [0.5] * 3}, '"mean", "std"'),
+        ({"mean": [0.5] * 3, "std": None}, '"std"'),
+    ],
+)
+def test_a_folder_says_itself_how_images_are_normalised(
+    folder: Path, said: dict[str, Any] | None, missing: str
+) -> None:
+    file = folder / "open_clip_config.json"
+    config = json.loads(file.read_text("utf-8"))
+    rest = {"model_cfg": config["model_cfg"]}
+    file.write_text(json.dumps(rest if said is None else {**rest, "preprocess_cfg": said}), "utf-8")
+    with pytest.raises(InputError, match=rf"open_clip_config\.json lacks {missing} in `preproc"):
+        load(folder)

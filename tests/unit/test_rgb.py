@@ -468,3 +468,14 @@ def test_decoding_in_threads_leaves_warnings_as_they_were() -> None:
     done = subprocess.run(run, capture_output=True, text=True, check=True)
     assert "still heard" in done.stderr
     assert "DecompressionBombWarning" not in done.stderr
+
+
+@pytest.mark.parametrize(("subfile", "is_read"), [(None, True), (0, True), (2, True), (1, False)])
+def test_the_preview_of_a_raw_photo_is_not_taken_for_it(subfile: int | None, is_read: bool) -> None:
+    file, tags = io.BytesIO(), {} if subfile is None else {254: subfile}
+    Image.new("RGB", (16, 12), "red").save(file, "TIFF", tiffinfo=tags)
+    if is_read:
+        assert decode(file.getvalue()).size == (16, 12)
+    else:
+        with pytest.raises(UnreadableImage, match="raw photo, of which only the preview"):
+            decode(file.getvalue())
