@@ -23,14 +23,15 @@ def run(context: typer.Context) -> None:
     Configuration files are looked at first; of a missing one Snakemake prints a traceback. Where
     no Snakefile lies in this folder, the one of this installation is used.
     """
-    from snakemake.cli import args_to_api, parse_args
-    from snakemake.exceptions import print_exception
+    from snakemake.cli import args_to_api, parse_args, parse_config
+    from snakemake.exceptions import CliException, print_exception
     from snakemake.utils import available_cpu_count
 
-    parser, options = parse_args(_arguments(context.args))
     try:
+        parser, options = parse_args(_arguments(context.args))
         require_readable(options.configfile)
-    except InputError as error:
+        parse_config(options.config)
+    except (InputError, CliException, ValueError) as error:  # the last: `--config` without `=`
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
     if options.cores is None and options.jobs is None:

@@ -229,7 +229,7 @@ def test_what_is_missing_is_asked_only_of_a_person(
 
 
 def test_parquet_pools_have_images_or_addresses(place: Path) -> None:
-    for column, layout in (("image", "parquet"), ("url", "captions")):
+    for column, layout in (("image", "parquet"), ("url", "captions"), ("URL", "captions")):
         folder = place / column
         folder.mkdir()
         pq.write_table(pa.table({column: [image_bytes((1, 2, 3))]}), folder / "0.parquet")

@@ -58,3 +58,14 @@ def test_a_broken_configuration_names_the_file(here: Path, text: str, said: str)
 def test_a_folder_is_no_configuration(here: Path) -> None:
     (here / "my.yaml").mkdir()
     assert refusal("--configfile", "my.yaml").startswith("--configfile my.yaml: file not found")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--cores", "many"], "Error parsing number of cores"),
+        (["--config", "seed"], "Invalid config definition"),
+    ],
+)
+def test_a_wrong_option_is_one_line(arguments: list[str], said: str) -> None:
+    assert refusal(*arguments).startswith(said)

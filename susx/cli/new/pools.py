@@ -8,9 +8,11 @@ from typing import Any, Literal
 import pyarrow.parquet as pq
 
 from susx.config.pools import Pool
+from susx.core.columns import only_named
 from susx.core.errors import InputError, listing
 from susx.images.listing import list_images
 from susx.pools.shards import pool_shards
+from susx.support.column_names import URLS
 
 SHARDS = (".tar", ".parquet")
 
@@ -63,9 +65,10 @@ def _parquet_layout(path: Path) -> str:
         columns = pq.read_schema(path).names
     except Exception as error:  # pyarrow raises many kinds for broken files
         raise InputError(f"{path}: not a Parquet file ({error})") from None
-    for column, layout in (("image", "parquet"), ("url", "captions")):
-        if column in columns:
-            return layout
+    if "image" in columns:
+        return "parquet"
+    if only_named(columns, URLS):
+        return "captions"
     raise InputError(
         f'{path}: has neither column "image" nor "url", but {listing(columns)}; docs/pools.md '
         "says how columns are named in config.yaml"
