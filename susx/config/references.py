@@ -81,6 +81,7 @@ def dangling_references(config: Config) -> Iterable[str]:
             encoders = filter(None, [support.encoder])
             yield from check(f"supports.{name}.encoder", encoders, "encoders")
             yield from _pool_encoder(f"supports.{name}.encoder", config, support)
+            yield from _unseen_columns(f"supports.{name}.refuse", config, support)
         yield from check(f"supports.{name}.query", [support.query], "prompts")
     for name, pool in config.pools.items():
         if pool.layout == "embeddings":
@@ -112,6 +113,19 @@ def _pool_encoder(key: str, config: Config, support: Retrieval) -> Iterable[str]
     elif support.encoder is None:
         purpose = "; it ranks the downloaded images" if pool.layout == "captions" else ""
         yield f"{key}: missing{purpose}"
+
+
+def _unseen_columns(key: str, config: Config, support: Retrieval) -> Iterable[str]:
+    """A limit on a column that is not read from the pool would let everything through."""
+    pool = config.pools.get(support.pool)
+    if pool is None or pool.layout == "service":  # whose answers are kept whole
+        return
+    if unseen := [name for name in support.refuse if name not in pool.metadata_columns]:
+        yield (
+            f"{key}: pools.{support.pool}.metadata_columns leaves out {listing(unseen)}, so that "
+            "nothing would be refused for it; add it there, or take it out here (`refuse: {}` asks "
+            "for nothing)"
+        )
 
 
 def _method_settings(config: Config) -> Iterable[str]:

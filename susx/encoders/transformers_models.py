@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -211,6 +212,9 @@ def _transparency(processor: Any) -> Literal["dropped", "white"]:
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 """Weights in one file, or where those in several are."""
 PICKLED = "pytorch_model*.bin"
+NORMALISATION = ("image_mean", "image_std")
+OF_A_LAYER = re.compile(r"^(text|vision)_model\.encoder\.layers\.\d+\.")
+"""Other weights that are not needed do no harm: positions, and heads for other tasks."""
 
 
 class Family(NamedTuple):
@@ -252,6 +256,7 @@ def load(settings: Settings) -> ClipEncoder:
         )
         tokenizer = AutoTokenizer.from_pretrained(settings.model, **options)
         processor = family.processor.from_pretrained(settings.model, **options)
+        said, _ = family.processor.get_image_processor_dict(settings.model, **options)
     except InputError:
         raise
     except Exception as error:  # the library raises many kinds for missing and broken files
@@ -269,6 +274,17 @@ def load(settings: Settings) -> ClipEncoder:
         raise InputError(
             f"{name}: weights are missing ({sorted(report['missing_keys'])[0]}, ...); it is not a "
             f"complete {kind} checkpoint"
+        )
+    lacking = [key for key in NORMALISATION if said.get(key) is None]
+    if lacking and said.get("do_normalize", True):
+        raise InputError(
+            f"{name}: the configuration of its image processor lacks {listing(lacking)}, for which "
+            "the library would take its own; write there what the model was trained with"
+        )
+    if surplus := sorted(filter(OF_A_LAYER.search, report["unexpected_keys"])):
+        raise InputError(
+            f"{name}: has weights of layers that its configuration does not count ({surplus[0]}, "
+            "...); config.json is that of another model"
         )
     return family.encoder(settings, model, tokenizer, processor)
 

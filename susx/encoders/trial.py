@@ -27,7 +27,8 @@ FARTHEST = 10.0
 forgotten or a second division by 255 far out of it, or to next to nothing."""
 NARROWEST = 0.5
 """Least distance of black and white: 1 without a deviation, which is itself at most 0.5."""
-SIDE = 256  # of the image, a gradient of all levels
+SIZE = (256, 192)
+"""Of the image, a gradient of all levels; a square would not show that a crop is missing."""
 
 
 def tried(encoder: Encoder) -> Encoder:
@@ -62,7 +63,7 @@ def tried(encoder: Encoder) -> Encoder:
 
 
 def _image(encoder: Encoder, name: str) -> Tensor:
-    shown = Image.linear_gradient("L").resize((SIDE, SIDE)).convert("RGB")
+    shown = Image.linear_gradient("L").resize(SIZE).convert("RGB")
     pixels = encoder.preprocess(shown)[None]
     if not encoder.scale(pixels).isfinite().all():
         raise InputError(
@@ -84,7 +85,7 @@ def _embedded(embed: Callable[[], Tensor], encoder: Encoder, what: str) -> Tenso
     """Rows of unit length."""
     try:
         rows = embed()
-    except (RuntimeError, ValueError, IndexError) as error:
+    except Exception as error:  # libraries raise many kinds, and that of tokenizers a bare one
         raise InputError(
             f"{what} cannot be embedded ({error}); its configuration, its weights and the files "
             "of its preprocessing and tokenizer do not fit together"

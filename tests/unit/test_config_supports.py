@@ -116,3 +116,26 @@ def test_a_support_set_cannot_be_called_like_a_draw_of_another() -> None:
     assert text == (
         "config.yaml: supports.few-seed5: is what a draw of few is called; rename one of them"
     )
+
+
+@pytest.mark.parametrize(
+    ("refuse", "columns", "unseen"),
+    [
+        ({"p_unsafe": 0.5}, None, '"p_unsafe"'),
+        ({"punsafe": 0.5, "NSFW": "NSFW"}, ["punsafe"], '"NSFW"'),
+        ({}, [], None),
+        ({"toxic": 0.1}, ["toxic"], None),
+    ],
+)
+def test_limits_are_on_columns_that_are_read(
+    refuse: dict[str, Any] | None, columns: list[str] | None, unseen: str | None
+) -> None:
+    config = copy.deepcopy(FULL)
+    pool, support = config["pools"]["web"], config["supports"]["lc"]
+    pool |= {} if columns is None else {"metadata_columns": columns}
+    support |= {} if refuse is None else {"refuse": refuse}
+    if unseen is None:
+        assert parse_config(config).supports["lc"].refuse == refuse
+    else:
+        said = f"supports.lc.refuse: pools.web.metadata_columns leaves out {unseen}, so that"
+        assert said in message(config)

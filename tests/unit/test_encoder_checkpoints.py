@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from susx.encoders.protocol import Encoder
 from tests.closeness import LANES, assert_close, random_walk
 from tests.encoder_cases import CLIP_TEXT_TERMS
 from tests.helpers import PROJECTION, save_tiny_clip
+from tests.pages import ROOT
 
 TEXTS = ["a photo of a cat.", "dog"]
 
@@ -89,6 +91,46 @@ def test_checkpoint_without_one_of_its_weights_is_refused(checkpoint: Path, key:
     save_file(weights, checkpoint / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match=rf"clip: weights are missing \({key}, \.\.\.\)"):
         load(checkpoint)
+
+
+def test_weights_of_more_layers_than_the_configuration_counts_are_refused(
+    checkpoint: Path,
+) -> None:
+    weights = load_file(checkpoint / "model.safetensors")
+    first = "vision_model.encoder.layers.0."
+    more = {
+        key.replace(first, first.replace("0", "99")): value.clone()
+        for key, value in weights.items()
+        if key.startswith(first)
+    }
+    other = {"text_model.embeddings.position_ids": torch.arange(9), "head.bias": torch.ones(2)}
+    file = checkpoint / "model.safetensors"
+    save_file(weights | other, file, metadata={"format": "pt"})
+    assert load(checkpoint).dim == PROJECTION
+    save_file(weights | more, file, metadata={"format": "pt"})
+    problem = r"clip: has weights of layers that its configuration does not count \(vision.*99"
+    with pytest.raises(InputError, match=problem):
+        load(checkpoint)
+
+
+@pytest.mark.parametrize("key", ["image_mean", "image_std"])
+def test_normalisation_is_not_guessed(checkpoint: Path, key: str) -> None:
+    edit(checkpoint / "preprocessor_config.json", **{key: None})
+    with pytest.raises(InputError, match=rf'clip: the configuration .* lacks "{key}", for which'):
+        load(checkpoint)
+
+
+def test_a_preprocessing_that_leaves_images_their_shape_is_refused(checkpoint: Path) -> None:
+    edit(checkpoint / "preprocessor_config.json", do_center_crop=False)
+    with pytest.raises(InputError, match="clip: an image cannot be embedded"):
+        load(checkpoint)
+
+
+def test_a_tokenizer_without_its_unknown_token_is_refused(tmp_path: Path) -> None:
+    folder = shutil.copytree(ROOT / "demo/model", tmp_path / "model")
+    (folder / "tokenizer_config.json").unlink()
+    with pytest.raises(InputError, match=r"model: texts cannot be embedded .*not found in the voc"):
+        load(folder)
 
 
 def test_truncated_weights_are_refused(checkpoint: Path) -> None:
