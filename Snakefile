@@ -28,13 +28,6 @@ configfile: "config.yaml"
 
 
 include: "rules/common.smk"
-include: "rules/dataset_inputs.smk"
-include: "rules/inputs.smk"
-include: "rules/support_inputs.smk"
-include: "rules/feature_inputs.smk"
-include: "rules/description_inputs.smk"
-include: "rules/classifier_inputs.smk"
-include: "rules/report_inputs.smk"
 include: "rules/demo.smk"
 include: "rules/classes.smk"
 include: "rules/prompts.smk"
@@ -47,12 +40,11 @@ include: "rules/evaluate.smk"
 include: "rules/classifier.smk"
 include: "rules/report.smk"
 include: "rules/ends.smk"
-include: "rules/ready.smk"
 include: "rules/stale.smk"
 
 
 rule all:
     default_target: True
     input:
-        lambda w: result_files(DATASETS),
+        asked(result_files),
     localrule: True

@@ -1,9 +1,11 @@
 """Stage 1: class names and labelled images."""
 
+from susx.planning import datasets
+
 
 rule class_manifest:
     input:
-        class_files,
+        asked(datasets.class_files),
     output:
         f"{WORK}/{{dataset}}/classes.json",
     log:
@@ -11,19 +13,17 @@ rule class_manifest:
     benchmark:
         "benchmarks/class_manifest/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(name for name, dataset in DATASETS.items() if dataset.named),
+        dataset=one_of(datasets.named_datasets(SETUP)),
     localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(500),
         runtime=minutes(10),
-        gpu=0,
     params:
         kept=IN_WORK,
-        dataset=lambda w: name_source(w.dataset),
-        key=lambda w: f"config.yaml: datasets.{w.dataset}.classes",
+        dataset=asked(datasets.name_source),
+        key=asked(datasets.class_key),
     script:
         "../workflow_scripts/class_manifest.py"
 
@@ -36,17 +36,16 @@ rule download_dataset:
     benchmark:
         "benchmarks/download_dataset/{dataset}/{split}.tsv"
     wildcard_constraints:
-        dataset=one_of(DOWNLOADED_DATASETS),
+        dataset=one_of(datasets.downloaded_datasets(SETUP)),
     conda:
         WEB_ENVIRONMENT
     threads: 4
     resources:
         mem_mb=memory(2000),
         runtime=minutes(1440),
-        gpu=0,
     params:
         kept=OWN,
-        download=download_settings,
+        download=asked(datasets.download_settings),
     script:
         "../workflow_scripts/download_dataset.py"
 
@@ -54,8 +53,8 @@ rule download_dataset:
 rule image_manifest:
     input:
         classes=rules.class_manifest.output[0],
-        files=image_files,
-        download=downloaded,
+        files=asked(datasets.image_files),
+        download=asked(datasets.downloaded),
     output:
         f"{WORK}/{{dataset}}/images/{{split}}.parquet",
     log:
@@ -63,7 +62,7 @@ rule image_manifest:
     benchmark:
         "benchmarks/image_manifest/{dataset}/{split}.tsv"
     wildcard_constraints:
-        dataset=one_of(IMAGES),
+        dataset=one_of(SETUP.images),
         split=one_of(SPLITS),
     conda:
         ENVIRONMENT
@@ -71,13 +70,12 @@ rule image_manifest:
     resources:
         mem_mb=memory(4000),
         runtime=minutes(240),
-        gpu=0,
     params:
         kept=IN_WORK,
-        place=lambda w: image_place(w.dataset).settings(w.split),
+        place=asked(datasets.image_settings),
         added_formats=ADDED_FORMATS,
-        listed=listed_files,
-        how=lambda w: {"key": f"config.yaml: {image_key(w.dataset, w.split)}"},
+        listed=asked(datasets.listed_files),
+        how=asked(datasets.image_hints),
     script:
         "../workflow_scripts/image_manifest.py"
 
@@ -85,7 +83,7 @@ rule image_manifest:
 rule list_unlabelled:
     input:
         classes=rules.class_manifest.output[0],
-        folder=unlabelled_folder,
+        folder=asked(datasets.unlabelled_folder),
     output:
         f"{WORK}/{{dataset}}/images/{UNLABELLED}.parquet",
     log:
@@ -93,19 +91,18 @@ rule list_unlabelled:
     benchmark:
         "benchmarks/list_unlabelled/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(IMAGES),
+        dataset=one_of(SETUP.images),
     conda:
         ENVIRONMENT
     threads: 4
     resources:
         mem_mb=memory(4000),
         runtime=minutes(240),
-        gpu=0,
     params:
         kept=IN_WORK,
-        folder=lambda w: IMAGES[w.dataset].unlabelled,
+        folder=lambda w: SETUP.images[w.dataset].unlabelled,
         added_formats=ADDED_FORMATS,
-        how=lambda w: {"key": f"config.yaml: datasets.{w.dataset}.images.unlabelled"},
+        how=asked(datasets.image_hints, split=UNLABELLED),
     script:
         "../workflow_scripts/list_unlabelled.py"
 
@@ -113,8 +110,8 @@ rule list_unlabelled:
 rule check_dataset:
     input:
         classes=rules.class_manifest.output[0],
-        files=checked_files,
-        download=checked_downloads,
+        files=asked(datasets.checked_files),
+        download=asked(datasets.checked_downloads),
     output:
         report(
             "check/{depth}{dataset}.json",
@@ -127,7 +124,7 @@ rule check_dataset:
     benchmark:
         "benchmarks/check_dataset/{depth}{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(IMAGES),
+        dataset=one_of(SETUP.images),
         depth="|full/",
     conda:
         ENVIRONMENT
@@ -135,9 +132,8 @@ rule check_dataset:
     resources:
         mem_mb=memory(2000),
         runtime=minutes(240),
-        gpu=0,
     params:
         kept=None,
-        dataset=check_settings,
+        dataset=asked(datasets.check_settings),
     script:
         "../workflow_scripts/check_dataset.py"

@@ -1,10 +1,12 @@
 """Stage 6: the classifier as a file, and what it says of images without labels."""
 
+from susx.planning import classifier, encoders, evaluation
+
 
 rule export_classifier:
     input:
-        unpack(classifier_inputs),
-        evaluation=classifier_evaluation,
+        unpack(asked(classifier.classifier_inputs)),
+        evaluation=asked(classifier.classifier_evaluation),
     output:
         f"{RESULTS}/{{dataset}}/classifier/{{encoder}}.safetensors",
     log:
@@ -17,24 +19,24 @@ rule export_classifier:
     resources:
         mem_mb=memory(2000, 8),
         runtime=minutes(240),
-        gpu=lambda w: gpus(evaluation_device(w)),
+        gpu=asked(evaluation.evaluation_gpus),
     params:
         kept=OWN,
         dataset=lambda w: w.dataset,
         name=lambda w: w.encoder,
-        names=lambda w: names_of(classifier_files(w)),
-        choice=lambda w: classifier_choice(w.dataset).model_dump(),
-        encoder=lambda w: CONFIG.encoders[w.encoder].model_dump(exclude=RUNS_ANYHOW),
-        tuning=lambda w: tuning_settings(w.dataset),
-        leaks=EVALUATION.leaks,
-        how=evaluation_runs,
+        names=asked(classifier.classifier_names),
+        choice=asked(classifier.classifier_row),
+        encoder=asked(encoders.exported_settings),
+        tuning=asked(evaluation.tuning_settings),
+        leaks=SETUP.config.evaluation.leaks,
+        how=asked(evaluation.evaluation_runs),
     script:
         "../workflow_scripts/export_classifier.py"
 
 
 rule predict:
     input:
-        unpack(prediction_files),
+        unpack(asked(classifier.prediction_files)),
     output:
         report(
             f"{RESULTS}/{{dataset}}/predictions.parquet",
@@ -52,9 +54,9 @@ rule predict:
     resources:
         mem_mb=memory(2000, 8),
         runtime=minutes(60),
-        gpu=lambda w: gpus(CONFIG.encoders[predicting_encoder()].device),
+        gpu=asked(classifier.prediction_gpus),
     params:
         kept=OWN,
-        how=lambda w: {"device": CONFIG.encoders[predicting_encoder()].device},
+        how=asked(classifier.prediction_runs),
     script:
         "../workflow_scripts/predict.py"

@@ -6,17 +6,10 @@ neither file nor line.
 
 from pathlib import Path
 
-from susx.core.errors import InputError
 from susx.core.yaml_files import load_config
+from susx.workflow.functions import refusals
 
-
-class Refused(SystemExit):
-    """Bad input, found while the run is planned; Snakemake ends with the message alone."""
-
-
-try:
+with refusals():
     for file in ["config.yaml", *workflow.overwrite_configfiles]:
         if Path(file).exists():
             load_config(file)
-except InputError as error:
-    raise Refused(str(error)) from None

@@ -12,11 +12,9 @@ rule demo_images:
         "benchmarks/demo_images/{split}.tsv"
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(1000),
         runtime=minutes(10),
-        gpu=0,
     params:
         kept=ONCE,
         split=lambda w: w.split,
@@ -37,11 +35,9 @@ rule demo_pool:
         tar=r"\d{5}",
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(1000),
         runtime=minutes(10),
-        gpu=0,
     params:
         kept=ONCE,
         tar=lambda w: int(w.tar),

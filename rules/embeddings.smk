@@ -1,11 +1,13 @@
 """Stage 4: embedding caches."""
 
+from susx.planning import encoders, retrieval, supports
+
 
 rule embed_text:
     input:
         classes=rules.class_manifest.output[0],
         prompts=rules.prompts.output[0],
-        model=lambda w: model_files(w.encoder),
+        model=asked(encoders.model_files),
     output:
         f"{CACHE}/{{encoder}}/{{dataset}}/text-{{strategy}}.h5",
     log:
@@ -16,17 +18,17 @@ rule embed_text:
         "text"
     conda:
         ENCODER_ENVIRONMENT
-    threads: encoder_threads
+    threads: asked(encoders.encoder_threads)
     resources:
         mem_mb=memory(4000, model=3),
         runtime=minutes(60),
-        gpu=encoder_gpus,
+        gpu=asked(encoders.encoder_gpus),
     params:
         kept=IN_CACHE,
-        encoder=encoder_settings,
-        hub=encoder_hub,
-        listed=encoder_models,
-        how=encoder_runs,
+        encoder=asked(encoders.encoder_settings),
+        hub=asked(encoders.hub_models),
+        listed=asked(encoders.listed_models),
+        how=asked(encoders.encoder_runs),
     script:
         "../workflow_scripts/embed_text.py"
 
@@ -34,7 +36,7 @@ rule embed_text:
 rule embed_images:
     input:
         manifest=rules.image_manifest.output[0],
-        model=lambda w: model_files(w.encoder),
+        model=asked(encoders.model_files),
     output:
         f"{CACHE}/{{encoder}}/{{dataset}}/images-{{split}}.h5",
     log:
@@ -42,20 +44,20 @@ rule embed_images:
     benchmark:
         "benchmarks/embed_images/{encoder}/{dataset}/{split}.tsv"
     wildcard_constraints:
-        dataset=one_of(IMAGES),
+        dataset=one_of(SETUP.images),
     conda:
         ENCODER_ENVIRONMENT
-    threads: encoder_threads
+    threads: asked(encoders.encoder_threads)
     resources:
         mem_mb=memory(6000, model=3, manifest=50),
         runtime=minutes(720),
-        gpu=encoder_gpus,
+        gpu=asked(encoders.encoder_gpus),
     params:
         kept=IN_CACHE,
-        encoder=encoder_settings,
-        hub=encoder_hub,
-        listed=encoder_models,
-        how=encoder_runs,
+        encoder=asked(encoders.encoder_settings),
+        hub=asked(encoders.hub_models),
+        listed=asked(encoders.listed_models),
+        how=asked(encoders.encoder_runs),
     script:
         "../workflow_scripts/embed_images.py"
 
@@ -63,7 +65,7 @@ rule embed_images:
 rule embed_patches:
     input:
         manifest=rules.image_manifest.output[0],
-        model=lambda w: model_files(w.encoder),
+        model=asked(encoders.model_files),
     output:
         f"{CACHE}/{{encoder}}/{{dataset}}/patches-{{split}}.h5",
     log:
@@ -71,20 +73,20 @@ rule embed_patches:
     benchmark:
         "benchmarks/embed_patches/{encoder}/{dataset}/{split}.tsv"
     wildcard_constraints:
-        dataset=one_of(IMAGES),
+        dataset=one_of(SETUP.images),
     conda:
         ENCODER_ENVIRONMENT
-    threads: encoder_threads
+    threads: asked(encoders.encoder_threads)
     resources:
         mem_mb=memory(16000, model=3, manifest=50),
         runtime=minutes(720),
-        gpu=encoder_gpus,
+        gpu=asked(encoders.encoder_gpus),
     params:
         kept=IN_CACHE,
-        encoder=lambda w: encoder_settings(w) | {"store": "float16"},
-        hub=encoder_hub,
-        listed=encoder_models,
-        how=encoder_runs,
+        encoder=asked(encoders.patch_settings),
+        hub=asked(encoders.hub_models),
+        listed=asked(encoders.listed_models),
+        how=asked(encoders.encoder_runs),
     script:
         "../workflow_scripts/embed_patches.py"
 
@@ -93,7 +95,7 @@ rule embed_support:
     input:
         manifest=f"{WORK}/{{dataset}}/support/{{support}}/manifest.parquet",
         images=f"{WORK}/{{dataset}}/support/{{support}}/images.tar",
-        model=lambda w: model_files(w.encoder),
+        model=asked(encoders.model_files),
     output:
         f"{CACHE}/{{encoder}}/{{dataset}}/support-{{support}}.h5",
     log:
@@ -101,29 +103,29 @@ rule embed_support:
     benchmark:
         "benchmarks/embed_support/{encoder}/{dataset}/{support}.tsv"
     wildcard_constraints:
-        dataset=one_of(IMAGES),
+        dataset=one_of(SETUP.images),
     conda:
         ENCODER_ENVIRONMENT
-    threads: encoder_threads
+    threads: asked(encoders.encoder_threads)
     resources:
         mem_mb=memory(6000, model=3, manifest=50),
         runtime=minutes(720),
-        gpu=encoder_gpus,
+        gpu=asked(encoders.encoder_gpus),
     params:
         kept=IN_CACHE,
-        encoder=encoder_settings,
-        hub=encoder_hub,
-        listed=encoder_models,
-        how=encoder_runs,
-        views=support_views,
+        encoder=asked(encoders.encoder_settings),
+        hub=asked(encoders.hub_models),
+        listed=asked(encoders.listed_models),
+        how=asked(encoders.encoder_runs),
+        views=asked(supports.support_views),
     script:
         "../workflow_scripts/embed_support.py"
 
 
 rule embed_shard:
     input:
-        shard=shard_file,
-        model=lambda w: model_files(w.encoder),
+        shard=asked(retrieval.shard_file),
+        model=asked(encoders.model_files),
     output:
         f"{CACHE}/{{encoder}}/pools/{{pool}}/{{shard}}.h5",
     log:
@@ -132,18 +134,18 @@ rule embed_shard:
         "benchmarks/embed_shard/{encoder}/{pool}/{shard}.tsv"
     conda:
         ENCODER_ENVIRONMENT
-    threads: encoder_threads
+    threads: asked(encoders.encoder_threads)
     resources:
         mem_mb=memory(6000, model=3),
         runtime=minutes(720),
-        gpu=encoder_gpus,
+        gpu=asked(encoders.encoder_gpus),
     params:
         kept=IN_CACHE,
-        encoder=encoder_settings,
-        hub=encoder_hub,
-        listed=encoder_models,
-        shard=lambda w: image_source(SHARDS[w.pool][w.shard]),
+        encoder=asked(encoders.encoder_settings),
+        hub=asked(encoders.hub_models),
+        listed=asked(encoders.listed_models),
+        shard=asked(retrieval.image_source),
         added_formats=ADDED_FORMATS,
-        how=lambda w: encoder_runs(w) | {"path": SHARDS[w.pool][w.shard].path},
+        how=asked(retrieval.shard_runs),
     script:
         "../workflow_scripts/embed_shard.py"

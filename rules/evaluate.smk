@@ -1,9 +1,11 @@
 """Stage 5: tuning, testing and the result file."""
 
+from susx.planning import encoders, evaluation, texts
+
 
 rule evaluate:
     input:
-        unpack(cache_inputs),
+        unpack(asked(evaluation.cache_inputs)),
     output:
         f"{WORK}/{{dataset}}/evaluation/{{encoder}}.json",
     log:
@@ -11,35 +13,22 @@ rule evaluate:
     benchmark:
         "benchmarks/evaluate/{dataset}/{encoder}.tsv"
     wildcard_constraints:
-        encoder=one_of([*CONFIG.encoders, *BACKBONES]),
+        encoder=one_of([*SETUP.config.encoders, *SETUP.backbones]),
     conda:
         ENVIRONMENT
     threads: 4
     resources:
         mem_mb=memory(2000, 8),
         runtime=minutes(240),
-        gpu=lambda w: gpus(evaluation_device(w)),
+        gpu=asked(evaluation.evaluation_gpus),
     params:
         kept=IN_WORK,
         encoder=lambda w: w.encoder,
-        model=lambda w: encoder_name(w.encoder),
-        names=lambda w: names_of(cache_files(w)),
-        plan=lambda w: EVALUATION.model_dump(
-            include={"methods", "protocols", "leaks", "bootstrap"}
-        )
-        | {
-            "texts": configured_texts(w.dataset),
-            "unavailable_texts": unavailable_texts(w.dataset),
-            "unavailable_supports": unavailable_supports(w.dataset),
-            "seeds": {
-                name: SEEDS[name]
-                for name in evaluated_supports(w.dataset)
-                if name in SEEDS
-            },
-            "seed": CONFIG.seed,
-        },
-        tuning=lambda w: tuning_settings(w.dataset),
-        how=evaluation_runs,
+        model=asked(encoders.encoder_model),
+        names=asked(evaluation.cache_names),
+        plan=asked(evaluation.evaluation_plan),
+        tuning=asked(evaluation.tuning_settings),
+        how=asked(evaluation.evaluation_runs),
     script:
         "../workflow_scripts/evaluate.py"
 
@@ -47,8 +36,8 @@ rule evaluate:
 rule collate:
     input:
         classes=rules.class_manifest.output[0],
-        prompts=prompt_files,
-        parts=evaluation_files,
+        prompts=asked(texts.prompt_files),
+        parts=asked(evaluation.evaluation_files),
     output:
         report(
             f"{RESULTS}/{{dataset}}.json",
@@ -63,14 +52,12 @@ rule collate:
     localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(1000, parts=20),
         runtime=minutes(10),
-        gpu=0,
     params:
         kept=OWN,
         dataset=lambda w: w.dataset,
-        config=lambda w: evaluated_config(CONFIG, w.dataset),
+        config=asked(evaluation.shown_config),
     script:
         "../workflow_scripts/collate.py"

@@ -1,12 +1,12 @@
 """Published features, in place of stages 3 and 4: the same caches, read from files of others."""
 
+from susx.planning import features
+
 
 rule import_classes:
     input:
-        images=lambda w: published(w, "images", "test"),
-        text=lambda w: published(
-            w, "texts", next(iter(FEATURE_FILES[w.dataset].texts))
-        )[0],
+        images=asked(features.published_test),
+        text=asked(features.published_classes),
     output:
         f"{WORK}/{{dataset}}/classes.json",
     log:
@@ -14,16 +14,14 @@ rule import_classes:
     benchmark:
         "benchmarks/import_classes/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(name for name in FEATURES if not DATASETS[name].named),
+        dataset=one_of(features.unnamed_datasets(SETUP)),
     group:
         "import"
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(1000, images=20, text=20),
         runtime=minutes(10),
-        gpu=0,
     params:
         kept=IN_WORK,
     script:
@@ -33,8 +31,8 @@ rule import_classes:
 rule import_images:
     input:
         classes=rules.class_manifest.output[0],
-        files=lambda w: published(w, "images", w.split),
-        test=lambda w: [] if w.split == "test" else reference_cache(w),
+        files=asked(features.published_images),
+        test=asked(features.compared_cache),
     output:
         f"{CACHE}/{{encoder}}/{{dataset}}/images-{{split}}.h5",
     log:
@@ -42,20 +40,18 @@ rule import_images:
     benchmark:
         "benchmarks/import_images/{encoder}/{dataset}/{split}.tsv"
     wildcard_constraints:
-        dataset=one_of(FEATURES),
-        encoder=one_of(BACKBONES),
+        dataset=one_of(SETUP.features),
+        encoder=one_of(SETUP.backbones),
     group:
         "import"
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(1000, files=20),
         runtime=minutes(30),
-        gpu=0,
     params:
         kept=IN_CACHE,
-        source=feature_source,
+        source=asked(features.feature_source),
         name=lambda w: w.split,
     script:
         "../workflow_scripts/import_images.py"
@@ -64,8 +60,8 @@ rule import_images:
 rule import_text:
     input:
         classes=rules.class_manifest.output[0],
-        file=lambda w: published(w, "texts", w.strategy)[0],
-        test=reference_cache,
+        file=asked(features.published_text),
+        test=asked(features.reference_cache),
     output:
         f"{CACHE}/{{encoder}}/{{dataset}}/text-{{strategy}}.h5",
     log:
@@ -73,21 +69,19 @@ rule import_text:
     benchmark:
         "benchmarks/import_text/{encoder}/{dataset}/{strategy}.tsv"
     wildcard_constraints:
-        dataset=one_of(FEATURES),
-        encoder=one_of(BACKBONES),
-        strategy=one_of({text for f in FEATURE_FILES.values() for text in f.texts}),
+        dataset=one_of(SETUP.features),
+        encoder=one_of(SETUP.backbones),
+        strategy=one_of(features.published_strategies(SETUP)),
     group:
         "import"
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(1000, file=20),
         runtime=minutes(30),
-        gpu=0,
     params:
         kept=IN_CACHE,
-        source=feature_source,
+        source=asked(features.feature_source),
         name=lambda w: w.strategy,
     script:
         "../workflow_scripts/import_text.py"
@@ -96,8 +90,8 @@ rule import_text:
 rule import_support:
     input:
         classes=rules.class_manifest.output[0],
-        files=lambda w: published(w, "supports", w.support),
-        test=reference_cache,
+        files=asked(features.published_support),
+        test=asked(features.reference_cache),
     output:
         f"{CACHE}/{{encoder}}/{{dataset}}/support-{{support}}.h5",
     log:
@@ -105,22 +99,20 @@ rule import_support:
     benchmark:
         "benchmarks/import_support/{encoder}/{dataset}/{support}.tsv"
     wildcard_constraints:
-        dataset=one_of(FEATURES),
-        encoder=one_of(BACKBONES),
-        support=one_of({name for f in FEATURE_FILES.values() for name in f.supports}),
+        dataset=one_of(SETUP.features),
+        encoder=one_of(SETUP.backbones),
+        support=one_of(features.published_supports(SETUP)),
     group:
         "import"
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(1000, files=20),
         runtime=minutes(30),
-        gpu=0,
     params:
         kept=IN_CACHE,
-        source=feature_source,
-        shots=lambda w: FEATURE_FILES[w.dataset].shots.get(w.support, 1),
+        source=asked(features.feature_source),
+        shots=asked(features.published_shots),
         name=lambda w: w.support,
     script:
         "../workflow_scripts/import_support.py"

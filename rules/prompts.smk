@@ -1,9 +1,11 @@
 """Stage 2: texts per class."""
 
+from susx.planning import descriptions, texts
+
 
 rule describe_classes:
     input:
-        model=language_model_files,
+        model=asked(descriptions.language_model_files),
     output:
         f"{WORK}/{{dataset}}/replies/{{texts}}/{{chunk}}.json",
     log:
@@ -11,26 +13,23 @@ rule describe_classes:
     benchmark:
         "benchmarks/describe_classes/{dataset}/{texts}/{chunk}.tsv"
     wildcard_constraints:
-        dataset=one_of({dataset for dataset, _ in WRITTEN}),
+        dataset=one_of(descriptions.described_datasets(SETUP)),
     conda:
         "../envs/llm.yaml"
-    threads: lambda w: getattr(language_model(w), "threads", 1)
+    threads: asked(descriptions.language_model_threads)
     resources:
-        mem_mb=language_model_memory,
+        mem_mb=asked(descriptions.language_model_memory),
         runtime=minutes(720),
-        gpu=lambda w: gpus(getattr(language_model(w), "device", "cpu")),
-        requests=lambda w: getattr(language_model(w), "concurrency", 0),
+        gpu=asked(descriptions.language_model_gpus),
+        requests=asked(descriptions.language_model_requests),
     params:
         kept=IN_WORK,
-        classes=chunk_names,
-        asked=lambda w: written(w).model_dump(include=set(ASKED)),
-        model=lambda w: language_model(w).model_dump(exclude=HOW_IT_RUNS),
-        hub=hub_language_model,
-        listed=local_language_model,
-        how=lambda w: {
-            "name": written(w).model,
-            "runs": language_model(w).model_dump(include=HOW_IT_RUNS),
-        },
+        classes=asked(descriptions.chunk_names),
+        asked=asked(descriptions.asked_settings),
+        model=asked(descriptions.language_model_settings),
+        hub=asked(descriptions.hub_language_model),
+        listed=asked(descriptions.local_language_model),
+        how=asked(descriptions.language_model_runs),
     script:
         "../workflow_scripts/describe_classes.py"
 
@@ -38,7 +37,7 @@ rule describe_classes:
 rule join_descriptions:
     input:
         classes=rules.class_manifest.output[0],
-        chunks=chunk_files,
+        chunks=asked(descriptions.chunk_files),
     output:
         f"{WORK}/{{dataset}}/{{texts}}.json",
     log:
@@ -46,15 +45,13 @@ rule join_descriptions:
     benchmark:
         "benchmarks/join_descriptions/{dataset}/{texts}.tsv"
     wildcard_constraints:
-        dataset=one_of({dataset for dataset, _ in WRITTEN}),
+        dataset=one_of(descriptions.described_datasets(SETUP)),
     localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(2000),
         runtime=minutes(30),
-        gpu=0,
     params:
         kept=IN_WORK,
         texts=lambda w: w.texts,
@@ -65,8 +62,8 @@ rule join_descriptions:
 rule prompts:
     input:
         classes=rules.class_manifest.output[0],
-        descriptions=text_file("descriptions"),
-        descriptors=text_file("descriptors"),
+        descriptions=asked(texts.text_file, source="descriptions"),
+        descriptors=asked(texts.text_file, source="descriptors"),
     output:
         f"{WORK}/{{dataset}}/prompts/{{strategy}}.json",
     log:
@@ -76,19 +73,15 @@ rule prompts:
     localrule: True
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(500),
         runtime=minutes(10),
-        gpu=0,
     params:
         kept=IN_WORK,
         strategy=lambda w: w.strategy,
-        sources=lambda w: strategy_sources(w.strategy),
-        settings=lambda w: DATASETS[w.dataset].model_dump(
-            include={"template", "ensemble"}
-        ),
-        described=lambda w: description_keys(name_source(w.dataset)["card"]),
-        files=lambda w: {source: text_file(source)(w) or None for source in TEXT_FILES},
+        sources=asked(texts.strategy_sources),
+        settings=asked(texts.prompt_settings),
+        described=asked(texts.described_keys),
+        files=asked(texts.text_files),
     script:
         "../workflow_scripts/prompts.py"

@@ -1,9 +1,11 @@
 """Stage 7: the report."""
 
+from susx.planning import evaluation, reports
+
 
 rule analyse:
     input:
-        unpack(analysis_inputs),
+        unpack(asked(reports.analysis_inputs)),
         evaluation=rules.evaluate.output[0],
     output:
         f"{WORK}/{{dataset}}/analysis/{{encoder}}.json",
@@ -12,31 +14,30 @@ rule analyse:
     benchmark:
         "benchmarks/analyse/{dataset}/{encoder}.tsv"
     wildcard_constraints:
-        encoder=one_of([*CONFIG.encoders, *BACKBONES]),
+        encoder=one_of([*SETUP.config.encoders, *SETUP.backbones]),
     conda:
         ENVIRONMENT
     threads: 4
     resources:
         mem_mb=memory(2000, 8),
         runtime=minutes(240),
-        gpu=lambda w: gpus(evaluation_device(w)),
+        gpu=asked(evaluation.evaluation_gpus),
     params:
         kept=IN_WORK,
         dataset=lambda w: w.dataset,
         encoder=lambda w: w.encoder,
-        names=lambda w: names_of(analysis_files(w)),
-        row=lambda w: (row := shown_row(w.dataset)) and row.model_dump(),
-        tuning=lambda w: tuning_settings(w.dataset),
-        wanted=CONFIG.report.model_dump(include={"examples", "voters", "confusions"})
-        | {"leaks": EVALUATION.leaks, "seed": CONFIG.seed},
-        how=evaluation_runs,
+        names=asked(reports.analysis_names),
+        row=asked(reports.shown_row),
+        tuning=asked(evaluation.tuning_settings),
+        wanted=asked(reports.analysis_settings),
+        how=asked(evaluation.evaluation_runs),
     script:
         "../workflow_scripts/analyse.py"
 
 
 rule report:
     input:
-        unpack(page_files),
+        unpack(asked(reports.page_files)),
     output:
         page=report(
             f"{RESULTS}/{{dataset}}/report.html",
@@ -61,22 +62,19 @@ rule report:
     resources:
         mem_mb=memory(2000, manifests=20),
         runtime=minutes(120),
-        gpu=0,
     params:
         kept=OWN,
-        supports=lambda w: {n: s["entry"] for n, s in shown_supports(w.dataset).items()},
-        settings=CONFIG.report.model_dump(),
-        how={"stores": STORES},
+        supports=asked(reports.shown_supports),
+        settings=SETUP.config.report.model_dump(),
+        how={"stores": SETUP.stores},
     script:
         "../workflow_scripts/report.py"
 
 
 rule summary:
     input:
-        results=lambda w: [f"{RESULTS}/{dataset}.json" for dataset in tested_datasets()],
-        reports=lambda w: [
-            f"{RESULTS}/{dataset}/report.html" for dataset in tested_datasets()
-        ],
+        results=asked(reports.tested_results),
+        reports=asked(reports.tested_reports),
     output:
         report(
             f"{RESULTS}/report.html",
@@ -89,11 +87,9 @@ rule summary:
         "benchmarks/summary/all.tsv"
     conda:
         "../envs/report.yaml"
-    threads: 1
     resources:
         mem_mb=memory(1000, results=20),
         runtime=minutes(10),
-        gpu=0,
     params:
         kept=OWN,
     script:

@@ -1,11 +1,13 @@
 """Stage 3: support sets, retrieved from image pools or drawn from training images."""
 
+from susx.planning import retrieval, supports
+
 
 rule search_shard:
     input:
         classes=rules.class_manifest.output[0],
-        queries=query_cache,
-        pool=shard_cache,
+        queries=asked(retrieval.query_cache),
+        pool=asked(retrieval.shard_cache),
     output:
         f"{WORK}/{{dataset}}/support/{{support}}/candidates/{{shard}}.parquet",
     log:
@@ -13,7 +15,7 @@ rule search_shard:
     benchmark:
         "benchmarks/search_shard/{dataset}/{support}/{shard}.tsv"
     wildcard_constraints:
-        support=one_of(set(RETRIEVED) - set(DOWNLOADED)),
+        support=one_of(retrieval.retrieved_from_images(SETUP)),
     group:
         "search"
     conda:
@@ -22,11 +24,10 @@ rule search_shard:
     resources:
         mem_mb=memory(2000, pool=3, queries=3),
         runtime=minutes(60),
-        gpu=0,
     params:
         kept=IN_WORK,
         shard=lambda w: w.shard,
-        limit=lambda w: candidate_limit(w.support),
+        limit=asked(retrieval.candidate_limit),
     script:
         "../workflow_scripts/search_shard.py"
 
@@ -43,18 +44,16 @@ rule draw_support:
     benchmark:
         "benchmarks/draw_support/{dataset}/{support}.tsv"
     wildcard_constraints:
-        support=one_of(SEEDS),
+        support=one_of(SETUP.seeds),
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(4000, train=20),
         runtime=minutes(60),
-        gpu=0,
     params:
         kept=IN_WORK,
-        size=lambda w: few_shot(w).size,
-        seed=lambda w: SEEDS[w.support][1],
+        size=asked(supports.few_shot_size),
+        seed=asked(supports.few_shot_seed),
     script:
         "../workflow_scripts/draw_support.py"
 
@@ -62,10 +61,10 @@ rule draw_support:
 rule select_support:
     input:
         classes=rules.class_manifest.output[0],
-        candidates=candidate_files,
-        shards=lambda w: sorted({shard.path for shard in pool_of(w.support).values()}),
-        features=candidate_features,
-        text=agreeing_text,
+        candidates=asked(retrieval.candidate_files),
+        shards=asked(retrieval.shard_paths),
+        features=asked(retrieval.candidate_features),
+        text=asked(retrieval.agreeing_text),
     output:
         manifest=f"{WORK}/{{dataset}}/support/{{support}}/manifest.parquet",
         images=f"{WORK}/{{dataset}}/support/{{support}}/images.tar",
@@ -74,21 +73,17 @@ rule select_support:
     benchmark:
         "benchmarks/select_support/{dataset}/{support}.tsv"
     wildcard_constraints:
-        support=one_of(set(RETRIEVED) - set(DOWNLOADED)),
+        support=one_of(retrieval.retrieved_from_images(SETUP)),
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(4000, candidates=1, text=3),
         runtime=minutes(240),
-        gpu=0,
     params:
         kept=IN_WORK,
-        limit=lambda w: candidate_limit(w.support),
-        selection=lambda w: selection(w.support),
-        source=lambda w: f"retrieval from {CONFIG.supports[w.support].pool}",
-        shards=lambda w: {
-            name: vars(shard) for name, shard in pool_of(w.support).items()
-        },
+        limit=asked(retrieval.candidate_limit),
+        selection=asked(retrieval.selection),
+        source=asked(retrieval.pool_source),
+        shards=asked(retrieval.shard_fields),
     script:
         "../workflow_scripts/select_support.py"

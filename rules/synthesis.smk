@@ -1,11 +1,13 @@
 """Stage 3, by synthesis: support sets drawn by a text-to-image model."""
 
+from susx.planning import synthesis
+
 
 rule synthesise:
     input:
         classes=rules.class_manifest.output[0],
-        prompts=synthesis_prompts,
-        model=synthesis_model,
+        prompts=asked(synthesis.synthesis_prompts),
+        model=asked(synthesis.synthesis_model_files),
     output:
         manifest=f"{WORK}/{{dataset}}/support/{{support}}/chunks/{{chunk}}.parquet",
         images=f"{WORK}/{{dataset}}/support/{{support}}/chunks/{{chunk}}.tar",
@@ -14,22 +16,22 @@ rule synthesise:
     benchmark:
         "benchmarks/synthesise/{dataset}/{support}/{chunk}.tsv"
     wildcard_constraints:
-        support=one_of(SYNTHESISED),
+        support=one_of(SETUP.synthesised),
         chunk=r"\d{5}",
     conda:
         "../envs/synthesis.yaml"
-    threads: lambda w: SYNTHESISED[w.support].threads
+    threads: asked(synthesis.synthesis_threads)
     resources:
         mem_mb=memory(4000, model=3),
         runtime=minutes(1440),
-        gpu=lambda w: gpus(SYNTHESISED[w.support].device),
+        gpu=asked(synthesis.synthesis_gpus),
     params:
         kept=IN_WORK,
-        settings=lambda w: SYNTHESISED[w.support].model_dump(exclude=DRAWN_ANYHOW),
+        settings=asked(synthesis.synthesis_settings),
         chunk=lambda w: int(w.chunk),
-        hub=hub_synthesis_model,
-        listed=lambda w: {"models": [SYNTHESISED[w.support].model]},
-        how=lambda w: {"runs": SYNTHESISED[w.support].model_dump(include=DRAWN_ANYHOW)},
+        hub=asked(synthesis.hub_synthesis_model),
+        listed=asked(synthesis.listed_synthesis_model),
+        how=asked(synthesis.synthesis_runs),
     script:
         "../workflow_scripts/synthesise.py"
 
@@ -37,8 +39,8 @@ rule synthesise:
 rule join_chunks:
     input:
         classes=rules.class_manifest.output[0],
-        manifests=lambda w: drawn_chunks(w, kinds=["parquet"]),
-        images=lambda w: drawn_chunks(w, kinds=["tar"]),
+        manifests=asked(synthesis.drawn_chunks, kind="parquet"),
+        images=asked(synthesis.drawn_chunks, kind="tar"),
     output:
         manifest=f"{WORK}/{{dataset}}/support/{{support}}/manifest.parquet",
         images=f"{WORK}/{{dataset}}/support/{{support}}/images.tar",
@@ -47,16 +49,14 @@ rule join_chunks:
     benchmark:
         "benchmarks/join_chunks/{dataset}/{support}.tsv"
     wildcard_constraints:
-        support=one_of(SYNTHESISED),
+        support=one_of(SETUP.synthesised),
     conda:
         ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(4000, manifests=20),
         runtime=minutes(60),
-        gpu=0,
     params:
         kept=IN_WORK,
-        size=lambda w: SYNTHESISED[w.support].size,
+        size=asked(synthesis.synthesis_size),
     script:
         "../workflow_scripts/join_chunks.py"

@@ -1,11 +1,13 @@
 """Stage 3, from the web: candidates of pools without images, and their download."""
 
+from susx.planning import retrieval, web
+
 
 rule search_embeddings:
     input:
         classes=rules.class_manifest.output[0],
-        queries=query_cache,
-        shard=local_shard,
+        queries=asked(retrieval.query_cache),
+        shard=asked(web.local_shard),
     output:
         f"{WORK}/{{dataset}}/support/{{support}}/candidates/{{shard}}.parquet",
     log:
@@ -13,20 +15,19 @@ rule search_embeddings:
     benchmark:
         "benchmarks/search_embeddings/{dataset}/{support}/{shard}.tsv"
     wildcard_constraints:
-        support=one_of(name for name, l in LAYOUTS.items() if l == "embeddings"),
+        support=one_of(web.searched_as(SETUP, "embeddings")),
     conda:
         WEB_ENVIRONMENT
     threads: 2
     resources:
         mem_mb=memory(2000, queries=3),
         runtime=minutes(240),
-        gpu=0,
     params:
         kept=IN_WORK,
         name=lambda w: w.shard,
-        shard=lambda w: pool_of(w.support)[w.shard].settings,
-        limit=lambda w: candidate_limit(w.support),
-        encoder=lambda w: query_encoder(w.support),
+        shard=asked(web.shard_settings),
+        limit=asked(retrieval.candidate_limit),
+        encoder=asked(retrieval.query_encoder),
     script:
         "../workflow_scripts/search_embeddings.py"
 
@@ -34,9 +35,9 @@ rule search_embeddings:
 rule search_index:
     input:
         classes=rules.class_manifest.output[0],
-        queries=query_cache,
-        index=index_file,
-        shard=local_shard,
+        queries=asked(retrieval.query_cache),
+        index=asked(web.index_file),
+        shard=asked(web.local_shard),
     output:
         f"{WORK}/{{dataset}}/support/{{support}}/candidates/{{shard}}.parquet",
     log:
@@ -44,19 +45,18 @@ rule search_index:
     benchmark:
         "benchmarks/search_index/{dataset}/{support}/{shard}.tsv"
     wildcard_constraints:
-        support=one_of(name for name, l in LAYOUTS.items() if l == "index"),
+        support=one_of(web.searched_as(SETUP, "index")),
     conda:
         WEB_ENVIRONMENT
     threads: 2
     resources:
         mem_mb=memory(2000, queries=3, index=1),
         runtime=minutes(240),
-        gpu=0,
     params:
         kept=IN_WORK,
         name=lambda w: w.shard,
-        shard=lambda w: pool_of(w.support)[w.shard].settings,
-        limit=lambda w: candidate_limit(w.support),
+        shard=asked(web.shard_settings),
+        limit=asked(retrieval.candidate_limit),
     script:
         "../workflow_scripts/search_index.py"
 
@@ -64,7 +64,7 @@ rule search_index:
 rule match_captions:
     input:
         classes=rules.class_manifest.output[0],
-        shard=local_shard,
+        shard=asked(web.local_shard),
     output:
         f"{WORK}/{{dataset}}/support/{{support}}/candidates/{{shard}}.parquet",
     log:
@@ -72,19 +72,17 @@ rule match_captions:
     benchmark:
         "benchmarks/match_captions/{dataset}/{support}/{shard}.tsv"
     wildcard_constraints:
-        support=one_of(name for name, l in LAYOUTS.items() if l == "captions"),
+        support=one_of(web.searched_as(SETUP, "captions")),
     conda:
         WEB_ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(2000),
         runtime=minutes(240),
-        gpu=0,
     params:
         kept=IN_WORK,
         name=lambda w: w.shard,
-        shard=lambda w: pool_of(w.support)[w.shard].settings,
-        limit=lambda w: candidate_limit(w.support),
+        shard=asked(web.shard_settings),
+        limit=asked(retrieval.candidate_limit),
     script:
         "../workflow_scripts/match_captions.py"
 
@@ -92,7 +90,7 @@ rule match_captions:
 rule query_service:
     input:
         classes=rules.class_manifest.output[0],
-        prompts=lambda w: f"{WORK}/{w.dataset}/prompts/{CONFIG.supports[w.support].query}.json",
+        prompts=asked(web.service_prompts),
     output:
         f"{WORK}/{{dataset}}/support/{{support}}/candidates/{{shard}}.parquet",
     log:
@@ -100,28 +98,26 @@ rule query_service:
     benchmark:
         "benchmarks/query_service/{dataset}/{support}/{shard}.tsv"
     wildcard_constraints:
-        support=one_of(name for name, l in LAYOUTS.items() if l == "service"),
+        support=one_of(web.searched_as(SETUP, "service")),
     conda:
         WEB_ENVIRONMENT
-    threads: 1
     resources:
         mem_mb=memory(2000),
         runtime=minutes(1440),
-        gpu=0,
     params:
         kept=IN_WORK,
-        service=lambda w: CONFIG.pools[CONFIG.supports[w.support].pool].model_dump(),
-        limit=lambda w: candidate_limit(w.support),
-        how=lambda w: {"folder": f"{WORK}/{w.dataset}/support/{w.support}/answers"},
+        service=asked(web.service_settings),
+        limit=asked(retrieval.candidate_limit),
+        how=asked(web.service_runs),
     script:
         "../workflow_scripts/query_service.py"
 
 
 rule download_support:
     input:
-        unpack(judge_inputs),
+        unpack(asked(web.judge_files)),
         classes=rules.class_manifest.output[0],
-        candidates=candidate_files,
+        candidates=asked(retrieval.candidate_files),
     output:
         manifest=f"{WORK}/{{dataset}}/support/{{support}}/manifest.parquet",
         images=f"{WORK}/{{dataset}}/support/{{support}}/images.tar",
@@ -130,30 +126,25 @@ rule download_support:
     benchmark:
         "benchmarks/download_support/{dataset}/{support}.tsv"
     wildcard_constraints:
-        support=one_of(DOWNLOADED),
+        support=one_of(SETUP.downloaded),
     conda:
         WEB_ENVIRONMENT
     threads: 4
     resources:
         mem_mb=memory(6000, model=3, candidates=1),
         runtime=minutes(1440),
-        gpu=judge_gpus,
+        gpu=asked(web.judge_gpus),
     params:
         kept=IN_WORK,
-        limit=lambda w: candidate_limit(w.support),
-        wanted=lambda w: wanted_images(w.support),
-        rules=CONFIG.download.model_dump(exclude=DOWNLOADED_ANYHOW),
-        crawler=crawler(CONFIG.download.user_agent),
-        encoder=judge_settings,
-        selection=lambda w: selection(w.support),
+        limit=asked(retrieval.candidate_limit),
+        wanted=asked(web.wanted_images),
+        rules=asked(web.download_rules),
+        crawler=asked(web.download_crawler),
+        encoder=asked(web.judge_settings),
+        selection=asked(retrieval.selection),
         added_formats=ADDED_FORMATS,
-        hub=judge_hub,
-        listed=judge_models,
-        how=lambda w: {
-            "folder": f"{WORK}/{w.dataset}/support/{w.support}/downloads",
-            "fetch": CONFIG.download.model_dump(include={"threads", "user_agent"}),
-            "encoder": judge_runs(w),
-            "images": local_images(w.support),
-        },
+        hub=asked(web.judge_hub),
+        listed=asked(web.judge_models),
+        how=asked(web.download_runs),
     script:
         "../workflow_scripts/download_support.py"

@@ -46,15 +46,21 @@ def test_snakefile_is_a_table_of_contents() -> None:
 def test_rule_declares_what_a_scheduler_needs(rule: str) -> None:
     body = RULES[rule]
 
-    for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "script"):
+    for directive in ("output", "log", "benchmark", "conda", "resources", "script"):
         assert re.search(rf"^    {directive}:", body, re.MULTILINE), directive
-    for resource in ("mem_mb", "runtime", "gpu"):
-        assert re.search(rf"^        {resource}=", body, re.MULTILINE), resource
     assert re.search(r"^        runtime=minutes\(\d+\),$", body, re.MULTILINE)
-    assert re.search(r"^        mem_mb=(memory\(.+\)|\w+_memory),$", body, re.MULTILINE)
+    assert re.search(
+        r"^        mem_mb=(memory\(.+\)|asked\(\w+\.\w+_memory\)),$", body, re.MULTILINE
+    )
     assert f'"../workflow_scripts/{rule}.py"' in body
     assert f'"logs/{rule}/' in body
     assert f'"benchmarks/{rule}/' in body
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rule_leaves_out_what_is_the_default(rule: str) -> None:
+    """One thread, and no GPU."""
+    assert not re.search(r"^ +(threads: 1|gpu=0,)$", RULES[rule], re.MULTILINE)
 
 
 def test_only_short_rules_share_a_job_or_stay_where_snakemake_runs() -> None:

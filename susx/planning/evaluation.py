@@ -1,0 +1,225 @@
+"""What the evaluation of a dataset is made from, and how it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from susx.config.schema import evaluated_config
+from susx.core.errors import InputError
+from susx.methods import METHODS
+from susx.planning.datasets import evaluated_splits, is_tested, require_test
+from susx.planning.encoders import evaluated_encoders
+from susx.planning.resources import gpus
+from susx.planning.setup import Setup
+from susx.planning.supports import evaluated_supports, support_folder, unavailable_supports
+from susx.planning.texts import (
+    available_texts,
+    configured_texts,
+    evaluated_texts,
+    unavailable_texts,
+)
+
+
+@dataclass(frozen=True)
+class CacheFiles:
+    """Caches and manifests that methods are run with, by name.
+
+    Attributes:
+        classes: class manifest.
+        texts: caches by prompt strategy.
+        images: caches by split.
+        image_manifests: by split.
+        supports: caches by support set.
+        support_manifests: by support set.
+        patches: caches by split; none if no method needs them.
+        prompts: by prompt strategy.
+    """
+
+    classes: str
+    texts: Mapping[str, str]
+    images: Mapping[str, str]
+    image_manifests: Mapping[str, str]
+    supports: Mapping[str, str]
+    support_manifests: Mapping[str, str]
+    patches: Mapping[str, str]
+    prompts: Mapping[str, str]
+
+    @property
+    def inputs(self) -> dict[str, str | list[str]]:
+        """Paths by kind, as inputs of a rule."""
+        return {
+            kind: files if isinstance(files, str) else [*files.values()]
+            for kind, files in vars(self).items()
+        }
+
+    @property
+    def names(self) -> dict[str, list[str]]:
+        """Names of what `inputs` lists, in the same order."""
+        return {k: [*files] for k, files in vars(self).items() if not isinstance(files, str)}
+
+
+def cache_files(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
+    """Everything that one encoder's evaluation reads.
+
+    Raises:
+        InputError: if there is nothing to test on, or nothing to classify with.
+    """
+    if dataset in setup.features:
+        return feature_caches(setup, dataset, encoder)
+    require_test(setup, dataset)
+    patches = any("patches" in METHODS[name].needs for name in setup.config.evaluation.methods)
+    return image_caches(
+        setup,
+        dataset,
+        encoder,
+        available_texts(setup, dataset),
+        evaluated_supports(setup, dataset),
+        patches,
+    )
+
+
+def image_caches(
+    setup: Setup, dataset: str, encoder: str, texts: list[str], supports: list[str], patches: bool
+) -> CacheFiles:
+    """Files of embedded images, with some texts and support sets, and patches or none."""
+    work, cache = f"{setup.work}/{dataset}", f"{setup.cache}/{encoder}/{dataset}"
+    splits = evaluated_splits(setup, dataset)
+    folders = {name: support_folder(setup, dataset, name) for name in supports}
+    return CacheFiles(
+        classes=f"{work}/classes.json",
+        texts={name: f"{cache}/text-{name}.h5" for name in texts},
+        images={name: f"{cache}/images-{name}.h5" for name in splits},
+        image_manifests={name: f"{work}/images/{name}.parquet" for name in splits},
+        supports={name: f"{cache}/support-{name}.h5" for name in supports},
+        support_manifests={name: f"{at}/manifest.parquet" for name, at in folders.items()},
+        patches={name: f"{cache}/patches-{name}.h5" for name in splits if patches},
+        prompts={name: f"{work}/prompts/{name}.json" for name in texts},
+    )
+
+
+def feature_caches(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
+    """Files of published features, whose texts another encoder may have made.
+
+    Raises:
+        InputError: if the evaluation uses none of the texts.
+    """
+    texts, features = available_texts(setup, dataset), setup.features[dataset]
+    if not texts:
+        raise InputError(
+            f"config.yaml: datasets.{dataset}.features: has texts "
+            f"{', '.join(setup.feature_files[dataset].texts)}, but the evaluation uses "
+            f"{', '.join(evaluated_texts(setup, dataset))}"
+        )
+    supports = evaluated_supports(setup, dataset)
+    text_cache = f"{setup.cache}/{features.encoder or features.backbone}/{dataset}"
+    return replace(
+        image_caches(setup, dataset, encoder, [], supports, patches=False),
+        texts={name: f"{text_cache}/text-{name}.h5" for name in texts},
+        image_manifests={},
+        support_manifests={},
+    )
+
+
+def cache_inputs(setup: Setup, dataset: str, encoder: str) -> dict[str, str | list[str]]:
+    """The files of `cache_files` by kind.
+
+    Raises:
+        InputError: as that does.
+    """
+    return cache_files(setup, dataset, encoder).inputs
+
+
+def cache_names(setup: Setup, dataset: str, encoder: str) -> dict[str, list[str]]:
+    """Their names by kind, in the same order."""
+    return cache_files(setup, dataset, encoder).names
+
+
+def evaluation_plan(setup: Setup, dataset: str) -> dict[str, Any]:
+    """What is compared on a dataset."""
+    keys = {"methods", "protocols", "leaks", "bootstrap"}
+    supports = evaluated_supports(setup, dataset)
+    return setup.config.evaluation.model_dump(include=keys) | {
+        "texts": configured_texts(setup, dataset),
+        "unavailable_texts": unavailable_texts(setup, dataset),
+        "unavailable_supports": unavailable_supports(setup, dataset),
+        "seeds": {name: setup.seeds[name] for name in supports if name in setup.seeds},
+        "seed": setup.config.seed,
+    }
+
+
+def tuning_settings(setup: Setup, dataset: str) -> dict[str, Any]:
+    """How hyper-parameters are chosen, in published units."""
+    evaluation = setup.config.evaluation
+    return evaluation.model_dump(include={"grid", "fixed"}) | {
+        "continuous": evaluation.search == "continuous",
+        "validation_split": setup.tuned_on[dataset],
+    }
+
+
+def evaluation_runs(setup: Setup, dataset: str, encoder: str) -> dict[str, Any]:
+    """How an evaluation runs: its device, and the memory of its search in MiB."""
+    device = evaluation_device(setup, dataset, encoder)
+    return {"device": device, "memory_mib": setup.config.evaluation.memory_mib}
+
+
+def evaluation_device(setup: Setup, dataset: str, encoder: str) -> str:
+    """Device of an evaluation: that of the encoder."""
+    return "auto" if dataset in setup.features else setup.config.encoders[encoder].device
+
+
+def evaluation_gpus(setup: Setup, dataset: str, encoder: str) -> int:
+    """GPUs of an evaluation."""
+    return gpus(evaluation_device(setup, dataset, encoder))
+
+
+def evaluation_file(setup: Setup, dataset: str, encoder: str) -> str:
+    """Evaluation of a dataset with one encoder."""
+    return f"{setup.work}/{dataset}/evaluation/{encoder}.json"
+
+
+def evaluation_files(setup: Setup, dataset: str) -> list[str]:
+    """Evaluations of a dataset, one file per encoder."""
+    encoders = evaluated_encoders(setup, dataset)
+    return [evaluation_file(setup, dataset, encoder) for encoder in encoders]
+
+
+def shown_config(setup: Setup, dataset: str) -> dict[str, Any]:
+    """The part of the configuration that a result shows.
+
+    Raises:
+        InputError: if the card of the dataset is missing or broken.
+    """
+    return evaluated_config(setup.config, dataset)
+
+
+def result_file(setup: Setup, dataset: str) -> str:
+    """What a bare call makes of a dataset: a result, or predictions where nothing is tested.
+
+    Raises:
+        InputError: if the images are not where the configuration says.
+    """
+    if is_tested(setup, dataset):
+        return f"{setup.results}/{dataset}.json"
+    return f"{setup.results}/{dataset}/predictions.parquet"
+
+
+def result_files(setup: Setup) -> list[str]:
+    """Everything that a bare call makes.
+
+    Raises:
+        InputError: if images are not where the configuration says.
+    """
+    return [result_file(setup, dataset) for dataset in setup.datasets]
+
+
+def made_results(setup: Setup) -> list[str]:
+    """The same for those datasets whose images are where the configuration says."""
+    found = []
+    for dataset in setup.datasets:
+        try:
+            found.append(result_file(setup, dataset))
+        except InputError:
+            continue
+    return found

@@ -1,0 +1,151 @@
+"""What a run is planned from: the configuration, with what it names looked up on disk once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from susx.config import parse_config
+from susx.config.datasets import Dataset, Images, tuning_split, with_card
+from susx.config.features import Features
+from susx.config.pools import REMOTE, AnyPool, EmbeddingPool, Pool
+from susx.config.schema import Config
+from susx.config.supports import FewShot, Retrieval, draws_of
+from susx.config.synthesis import Synthesis
+from susx.pools.indices import has_index, index_shards
+from susx.pools.shards import Shard, pool_shards
+from susx.pools.web import WebShard, web_shards
+from susx.published.files import FeatureFiles, feature_files
+
+AnyShard = Shard | WebShard
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """The configuration of a run, and what was found on disk of what it names.
+
+    Attributes:
+        config: the configuration as it is written.
+        datasets: by name, filled from their cards.
+        tuned_on: what protocol `validation` of a dataset tunes on: `validation` or `test`.
+        shards: of a pool, by name.
+        feature_files: names of a dataset's published features; nothing says that they exist.
+    """
+
+    config: Config
+    datasets: Mapping[str, Dataset]
+    tuned_on: Mapping[str, str]
+    shards: Mapping[str, Mapping[str, AnyShard]]
+    feature_files: Mapping[str, FeatureFiles]
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Setup:
+        """Read a configuration, its cards and the names of its pools' files.
+
+        Args:
+            data: contents of config.yaml; its paths are relative to the working folder.
+
+        Raises:
+            InputError: naming the key.
+        """
+        config = parse_config(data)
+        datasets = {
+            name: with_card(dataset, f"config.yaml: datasets.{name}.card: ")
+            for name, dataset in config.datasets.items()
+        }
+        return cls(
+            config,
+            datasets,
+            {name: tuning_split(dataset) for name, dataset in datasets.items()},
+            {name: _shards(pool, name, config.roots.cache) for name, pool in config.pools.items()},
+            {name: feature_files(name, d.features) for name, d in datasets.items() if d.features},
+        )
+
+    @property
+    def work(self) -> str:
+        """Folder of manifests, prompts and support sets."""
+        return self.config.roots.work
+
+    @property
+    def cache(self) -> str:
+        """Folder of embedding caches."""
+        return self.config.roots.cache
+
+    @property
+    def results(self) -> str:
+        """Folder of results."""
+        return self.config.roots.results
+
+    @cached_property
+    def stores(self) -> list[str]:
+        """Stores of what lies in `work` and in `cache`."""
+        return [f"{self.work}/store", self.config.roots.store or f"{self.cache}/store"]
+
+    @property
+    def folders(self) -> list[str]:
+        """All folders that the pipeline writes."""
+        return [self.work, self.cache, self.results, *self.stores]
+
+    @cached_property
+    def images(self) -> dict[str, Images]:
+        """Section `images` of the datasets that have one."""
+        return {name: d.images for name, d in self.datasets.items() if d.images}
+
+    @cached_property
+    def features(self) -> dict[str, Features]:
+        """Section `features` of the datasets that have one."""
+        return {name: d.features for name, d in self.datasets.items() if d.features}
+
+    @cached_property
+    def backbones(self) -> set[str]:
+        """Models of published features, which stand for encoders in the names of files."""
+        return {features.backbone for features in self.features.values()}
+
+    @cached_property
+    def evaluated_encoders(self) -> list[str]:
+        """Encoders that are compared."""
+        return self.config.evaluation.encoders or list(self.config.encoders)
+
+    @cached_property
+    def few_shot(self) -> dict[str, FewShot]:
+        """Few-shot entries of `supports`."""
+        return {n: s for n, s in self.config.supports.items() if isinstance(s, FewShot)}
+
+    @cached_property
+    def seeds(self) -> dict[str, tuple[str, int]]:
+        """Few-shot support sets by the name of their files: entry of `supports`, and seed."""
+        return draws_of(self.config.supports)
+
+    @cached_property
+    def retrieved(self) -> dict[str, Retrieval]:
+        """Support sets that are retrieved from pools."""
+        return {n: s for n, s in self.config.supports.items() if isinstance(s, Retrieval)}
+
+    @cached_property
+    def synthesised(self) -> dict[str, Synthesis]:
+        """Support sets that are drawn by a text-to-image model, filled from their presets."""
+        sections = self.config.supports.items()
+        return {n: s.resolved() for n, s in sections if isinstance(s, Synthesis)}
+
+    @cached_property
+    def layouts(self) -> dict[str, str]:
+        """How the pool of a retrieved support set is searched: its layout, or `index`."""
+        pools = {name: self.config.pools[s.pool] for name, s in self.retrieved.items()}
+        return {n: "index" if has_index(pool) else pool.layout for n, pool in pools.items()}
+
+    @cached_property
+    def downloaded(self) -> list[str]:
+        """Support sets whose images are downloaded."""
+        return [name for name, layout in self.layouts.items() if layout in (*REMOTE, "index")]
+
+
+def _shards(pool: AnyPool, name: str, cache: str) -> Mapping[str, AnyShard]:
+    origin = f"config.yaml: pools.{name}"
+    if isinstance(pool, Pool):
+        return pool_shards(pool, origin)
+    listing = f"{cache}/listings/{name}.json"
+    if isinstance(pool, EmbeddingPool) and has_index(pool):
+        return index_shards(pool, origin, listing)
+    return web_shards(pool, origin, listing)

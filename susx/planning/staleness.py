@@ -1,0 +1,105 @@
+"""What a run makes again: what is stale by content, unless the run cannot go on at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from susx.artifacts.ground import Kept
+from susx.artifacts.memory import Memory
+from susx.artifacts.plan import plan
+from susx.core.errors import InputError
+from susx.planning.readiness import require_ready
+from susx.planning.run import Decision, PlannedJob, Run
+from susx.planning.setup import Setup
+
+ONCE = "once"
+"""What rules call `kept` where that which is there is a source, whoever made it."""
+PLANNING_READS = 2**31
+"""Bytes that are hashed at most while planning, about a second; what is beyond is left to jobs."""
+SHOWN_REASONS = 12
+"""Files that are told with their reasons: half a screen of 24 lines."""
+
+
+def decide(setup: Setup, run: Run) -> Decision:
+    """Find what has to be made, and link what is found in a store unless nothing is to be made.
+
+    Raises:
+        InputError: if the run cannot do what it is asked for.
+    """
+    if run.touches:
+        raise InputError("--touch: content decides what is made again, not times; leave it out")
+    kept = Kept(setup.work, setup.stores)
+    require_makers(run, kept)
+    jobs = [job for job in run.jobs if not is_source(job)]
+    made = plan([job.job for job in jobs], run.wanted, Memory(kept.memory, PLANNING_READS))
+    if not run.reports:
+        stale = [job for job in jobs if not made.stale.keys().isdisjoint(job.outputs)]
+        require_ready(setup, stale, asks_hub=not run.is_dry, has_own_packages=run.deploys)
+    if not (run.is_dry or run.is_locked):
+        made.prepare(kept)
+    if run.reports:
+        require_current(jobs, made.stale)
+    return Decision(made.stale, drop_dangling_links(jobs, kept))
+
+
+def is_source(job: PlannedJob) -> bool:
+    """Whether the outputs of a job are there and are not made again, whatever they are."""
+    there = (Path(path).exists() for path in job.outputs)
+    return job.job.params["kept"] == ONCE and all(there)
+
+
+def require_makers(run: Run, kept: Kept) -> None:
+    """Look whether every file of the pipeline that is read has a job that makes it.
+
+    Snakemake drops a job whose inputs cannot be told if its output is there, and takes that for a
+    source.
+
+    Raises:
+        InputError: naming a file that has none.
+    """
+    made = {path for job in run.jobs for path in job.outputs}
+    for path in sorted(run.read - made):
+        if kept.object_of(path) or kept.receipt_file(path).exists():
+            if run.is_partial:
+                raise InputError(f"--allowed-rules leaves out the rule that makes {path}; add it")
+            raise InputError(
+                f"config.yaml: {path} was made before, but cannot be made from what is named now: "
+                "a file is missing, or a name has braces; delete it, and the next call says which"
+            )
+
+
+def require_current(jobs: Sequence[PlannedJob], stale: Mapping[str, str]) -> None:
+    """Look whether a report of Snakemake's holds what follows from what lies there.
+
+    Raises:
+        InputError: naming a file that does not.
+    """
+    for job in jobs:
+        told = next((path for path in job.outputs if path in stale), None)
+        if told and job.job.kept:
+            why = f" ({stale[told]})" if stale[told] else ""
+            raise InputError(f"{told}: has to be made again{why}; run without --report first")
+
+
+def drop_dangling_links(jobs: Sequence[PlannedJob], kept: Kept) -> list[str]:
+    """Remove links to objects that are gone, which Snakemake takes for files without a time."""
+    removed = []
+    for name in (path for job in jobs for path in job.outputs):
+        path = Path(name)
+        if path.is_symlink() and not path.exists() and kept.object_of(name):
+            path.unlink(missing_ok=True)
+            removed.append(name)
+    return removed
+
+
+def told(stale: Mapping[str, str]) -> Iterator[str]:
+    """Say what is made again, and why, one line per file.
+
+    What is made for the first time is not told, nor what only follows from the rest.
+    """
+    reasons = [(path, reason) for path, reason in stale.items() if reason and Path(path).exists()]
+    for path, reason in reasons[:SHOWN_REASONS]:
+        yield f"stale: {path}: {reason}"
+    if len(reasons) > SHOWN_REASONS:
+        yield f"stale: and {len(reasons) - SHOWN_REASONS} more files"

@@ -1,0 +1,1 @@
+"""What susx asks and tells Snakemake: functions of rules, and the graph of jobs."""

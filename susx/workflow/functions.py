@@ -1,0 +1,53 @@
+"""Functions of rules: what Snakemake asks with wildcards, and planning answers from names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from inspect import Parameter, Signature, signature
+from typing import Any
+
+from susx.core.errors import InputError
+from susx.planning.setup import Setup
+
+OF_JOBS = ("input", "attempt")
+"""What Snakemake hands to a function of resources whose signature names it."""
+
+
+class Refused(SystemExit):
+    """Bad input, found while a run is planned; Snakemake ends with the message alone."""
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """End Snakemake with the message of an `InputError`, of which it would show the traceback."""
+    try:
+        yield
+    except InputError as error:
+        raise Refused(str(error)) from None
+
+
+def rule_function(
+    setup: Setup, function: Callable[..., Any], fixed: dict[str, Any]
+) -> Callable[..., Any]:
+    """A function of a rule that asks `function` with the wildcards that its signature names.
+
+    Args:
+        setup: first argument of `function`, if that is called so.
+        function: of planning.
+        fixed: arguments that are the same for all jobs of the rule.
+    """
+    known = fixed | {"setup": setup}
+    parameters = signature(function).parameters
+    of_job = [name for name in parameters if name in OF_JOBS]
+    names = [name for name in parameters if name not in {*known, *of_job}]
+    always = {name: value for name, value in known.items() if name in parameters}
+
+    def answer(wildcards: Any, **given: Any) -> Any:
+        with refusals():
+            return function(**{name: getattr(wildcards, name) for name in names}, **always, **given)
+
+    shown = [Parameter("wildcards", Parameter.POSITIONAL_OR_KEYWORD)]
+    shown += [Parameter(name, Parameter.KEYWORD_ONLY) for name in of_job]
+    answer.__signature__ = Signature(shown)  # type: ignore[attr-defined]
+    return answer
