@@ -1,38 +1,12 @@
-"""What the decision of stale files needs of Snakemake, and what it says."""
+"""What is said of stale files, and what the rules tell of their outputs."""
 
-import inspect
 import re
 
 import pytest
-import snakemake.api  # noqa: F401  (its modules import each other, and this one is the way in)
-from snakemake.dag import DAG
-from snakemake.io import _IOFile
-from snakemake.workflow import Workflow
 
 from tests.workflow.project import REPO, RESULT, Project
 
 pytestmark = pytest.mark.pipeline
-
-
-def test_snakemake_still_has_what_is_used_of_its_inside() -> None:
-    """Only susx/workflow/graph.py uses it; an upgrade that changes it is noticed here."""
-    assert "self.dag.init()" in inspect.getsource(Workflow._build_dag)
-    assert "await self.update_needrun(create_inventory=True)" in inspect.getsource(DAG.init)
-    assert inspect.iscoroutinefunction(DAG.update_needrun)
-    needed = inspect.getsource(DAG.update_needrun)
-    assert "self.forcefiles.isdisjoint(job.output)" in needed
-    assert "f.is_ancient and await f.exists()" in needed
-    assert 'is_flagged(self._file, "ancient")' in inspect.getsource(_IOFile.is_ancient.fget)
-    made = inspect.getsource(DAG.__init__)
-    assert {"dependencies", "targetjobs", "targetfiles"} <= {
-        *re.findall(r"self\._?(\w+)", made), *dir(DAG)
-    }  # fmt: skip
-
-
-def test_private_parts_are_touched_in_one_place() -> None:
-    for path in [*REPO.glob("rules/*.smk"), REPO / "Snakefile", *REPO.rglob("susx/**/*.py")]:
-        touched = re.findall(r"\b(?:workflow|dag)\.(_\w+|forcefiles|depending)", path.read_text())
-        assert not touched or path.name == "graph.py", (path, touched)
 
 
 def test_reasons_are_told(project: Project) -> None:

@@ -1,0 +1,103 @@
+"""What jobs need and lack is told before the first of them starts."""
+
+from typing import Any
+
+import pytest
+
+from susx.artifacts.ground import Job
+from susx.core.errors import InputError
+from susx.planning import readiness
+from susx.planning.run import PlannedJob
+from susx.planning.setup import Setup
+from tests.planned_world import setup_of
+
+
+def job(rule: str, hub: object = (), **names: str) -> PlannedJob:
+    """A job of a rule."""
+    return PlannedJob(Job(rule, {}, {}, {"hub": hub, "kept": None}), names)
+
+
+def refusal(setup: Setup, *jobs: PlannedJob, **how: bool) -> str:
+    """What is said of jobs that cannot run."""
+    with pytest.raises(InputError) as caught:
+        readiness.require_ready(
+            setup, jobs, **({"asks_hub": False, "has_own_packages": True} | how)
+        )
+    return str(caught.value)
+
+
+@pytest.fixture
+def lacking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No extra is installed."""
+    monkeypatch.setattr(readiness, "extra_problem", lambda extra: f"needs {extra}")
+
+
+def test_jobs_that_have_all_are_ready(setup: Setup) -> None:
+    jobs = [job("class_manifest", dataset="tiny"), job("embed_text", encoder="clip")]
+    readiness.require_ready(setup, jobs, asks_hub=True, has_own_packages=False)
+
+
+@pytest.mark.parametrize(
+    ("planned", "says"),
+    [
+        (job("report", dataset="tiny"), "rule report: needs report"),
+        (job("download_support", support="vectors"), "rule download_support: needs web"),
+        (
+            job("describe_classes", dataset="asked", texts="descriptors"),
+            "config.yaml: language_models.server: needs llm",
+        ),
+        (job("embed_text", encoder="hub"), "config.yaml: encoders.hub: needs open-clip"),
+        (
+            job("download_support", support="captions"),
+            "config.yaml: encoders.hub: needs open-clip\nrule download_support: needs web",
+        ),
+    ],
+    ids=["rule", "download", "server", "encoder", "judge"],
+)
+def test_a_missing_package_is_told_with_what_needs_it(
+    planned: PlannedJob, says: str, lacking: None, setup: Setup
+) -> None:
+    assert refusal(setup, planned, planned, has_own_packages=False) == says
+
+
+@pytest.mark.parametrize(
+    "planned",
+    [
+        job("download_support", support="files"),
+        job("describe_classes", dataset="asked", texts="descriptions"),
+        job("embed_text", encoder="clip"),
+    ],
+    ids=["images of this machine", "model of this machine", "transformers"],
+)
+def test_what_needs_no_extra_is_ready(planned: PlannedJob, lacking: None, setup: Setup) -> None:
+    readiness.require_ready(setup, [planned], asks_hub=False, has_own_packages=False)
+
+
+def test_packages_that_are_deployed_are_not_looked_for(lacking: None, setup: Setup) -> None:
+    jobs = [job("report", dataset="tiny")]
+    readiness.require_ready(setup, jobs, asks_hub=False, has_own_packages=True)
+
+
+def test_a_model_of_another_library_is_told_before_the_hub_is_asked() -> None:
+    setup = setup_of(lambda c: c["encoders"]["clip"].update(library="open-clip"))
+    planned = job("embed_text", hub=[("owner/name", None)], encoder="clip")
+    assert refusal(setup, planned, asks_hub=True) == (
+        "config.yaml: encoders.clip.model: model: is a folder in the format of another library; "
+        "set `library: transformers`"
+    )
+
+
+def test_models_that_the_hub_has_not_are_told(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("susx.encoders.hub.hub_problem", lambda model, revision: "it is not there")
+    model: Any = [("owner/name", "abc")]
+    jobs = [
+        job("embed_text", hub=model, encoder="hub"),
+        job("describe_classes", hub=model, dataset="asked", texts="descriptions"),
+        job("synthesise", hub=model, support="drawn"),
+    ]
+    keys = ("encoders.hub", "language_models.local", "supports.drawn")
+    says = [f"config.yaml: {key}: owner/name: it is not there" for key in keys]
+    assert refusal(setup, *jobs, asks_hub=True).splitlines() == says
+    readiness.require_ready(setup, jobs, asks_hub=False, has_own_packages=True)
