@@ -11,6 +11,13 @@ from susx.planning.setup import Setup
 from tests.planned_world import setup_of
 
 METHODS = ["zero-shot", "cupl+e", "tip-x"]
+ROW = {
+    "method": "tip-x",
+    "text": "cupl+e",
+    "support": "lc",
+    "protocol": "validation",
+    "seed": None,
+}
 
 
 def evaluating(
@@ -115,8 +122,7 @@ def test_a_bare_call_makes_results_or_predictions(setup: Setup) -> None:
 
 def test_a_classifier_is_the_row_that_is_chosen() -> None:
     setup = evaluating()
-    row = {"method": "tip-x", "text": "cupl+e", "support": "lc", "protocol": "validation"}
-    assert classifier.classifier_row(setup, "tiny") == row
+    assert classifier.classifier_row(setup, "tiny") == ROW
     names = classifier.classifier_names(setup, "tiny", "clip")
     assert (names["texts"], names["supports"]) == (["cupl+e"], ["lc"])
     inputs = classifier.classifier_inputs(setup, "tiny", "clip")
@@ -125,7 +131,9 @@ def test_a_classifier_is_the_row_that_is_chosen() -> None:
         "work/tiny/evaluation/clip.json"
     ]
     few = evaluating(lambda c: c.update(classifier={"support": "few"}))
-    assert classifier.classifier_choice(few, "tiny").support == "few-seed0"
+    choice = classifier.classifier_choice(few, "tiny")
+    assert (choice.support, choice.seed, choice.drawn) == ("few", 0, "few-seed0")
+    assert classifier.classifier_names(few, "tiny", "clip")["supports"] == ["few-seed0"]
     assert classifier.classifier_texts(setup, "plain") == ["ensemble", "photo"]
     cupl = evaluating(lambda c: c["supports"]["lc"].update(query="cupl"))
     assert classifier.classifier_supports(cupl, "plain") == {}
@@ -168,8 +176,7 @@ def test_predictions_are_of_unlabelled_images_or_else_of_the_test() -> None:
 
 def test_a_report_shows_the_row_of_the_classifier() -> None:
     setup = evaluating()
-    row = {"method": "tip-x", "text": "cupl+e", "support": "lc", "protocol": "validation"}
-    assert reports.shown_row(setup, "tiny") == row
+    assert reports.shown_row(setup, "tiny") == ROW
     names = reports.analysis_names(setup, "tiny", "clip")
     assert (names["texts"], names["supports"]) == (["ensemble", "cupl+e"], ["lc"])
     assert names["prompts"] == names["texts"]
@@ -177,7 +184,7 @@ def test_a_report_shows_the_row_of_the_classifier() -> None:
     assert inputs["support_manifests"] == ["work/tiny/support/lc/manifest.parquet"]
     assert reports.analysis_settings(setup)["leaks"] == "keep"
     features = reports.shown_row(setup, "shared")
-    assert features == row | {"support": "lc-photo"}
+    assert features == ROW | {"support": "lc-photo"}
 
 
 def test_without_a_row_a_report_shows_zero_shot() -> None:
