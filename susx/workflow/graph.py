@@ -6,7 +6,7 @@ Nothing of Snakemake's own reasons to run a job again is used: it is told which 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from snakemake.io import flag
@@ -21,8 +21,8 @@ from susx.workflow.functions import refusals
 def decide_before_jobs(workflow: Any, decide: Callable[[Run], Decision]) -> None:
     """Let Snakemake ask `decide` when it knows all jobs, and has not yet decided which to run.
 
-    This is all that changes private parts of Snakemake; tests/workflow/test_graph.py tells if the
-    pinned version has others. Jobs, which read the Snakefile once more, decide nothing.
+    This is all that changes private parts of Snakemake; tests/unit/workflow/test_graph.py tells if
+    the pinned version has others. Jobs, which read the Snakefile once more, decide nothing.
 
     Args:
         workflow: Snakemake's object of that name.
@@ -53,13 +53,13 @@ def decide_before_jobs(workflow: Any, decide: Callable[[Run], Decision]) -> None
         build()
 
     def follow(dag: Any) -> None:
+        jobs = [job for level in dag.toposorted() for job in level]
         with refusals():
-            decision = decide(run_of(workflow, reports))
+            decision = decide(run_of(workflow, jobs, reports))
         for path in decision.unlinked:  # Snakemake has seen them, and is to forget that
             workflow.iocache.exists_local[path] = False
-        jobs = [job for level in dag.toposorted() for job in level if not job.rule.norun]
         stale = {job for job in jobs if not decision.stale.keys().isdisjoint(job.output)}
-        for job in set(jobs) - stale:
+        for job in {job for job in jobs if not job.rule.norun} - stale:
             for path in job.input:
                 path._file = flag(path._file, "ancient")
             for maker in stale & dag.dependencies[job].keys():  # comes out as it was
@@ -72,19 +72,16 @@ def decide_before_jobs(workflow: Any, decide: Callable[[Run], Decision]) -> None
     workflow._build_dag, workflow.create_report = build_decided, create_current_report
 
 
-def run_of(workflow: Any, reports: bool) -> Run:
+def run_of(workflow: Any, jobs: Sequence[Any], reports: bool) -> Run:
     """The run that Snakemake is about to begin, as plain values.
 
     Args:
-        workflow: Snakemake's object of that name, with all jobs.
+        workflow: Snakemake's object of that name.
+        jobs: of its graph, each behind those that it depends on.
         reports: whether a report of Snakemake's is asked for.
     """
-    dag, settings, deployment = (
-        workflow.dag,
-        workflow.execution_settings,
-        workflow.deployment_settings,
-    )
-    jobs = [job for level in dag.toposorted() for job in level]
+    dag = workflow.dag
+    locks = workflow.execution_settings is None or workflow.execution_settings.lock
     targets = {str(path) for path in dag.targetfiles}
     wanted = {str(path) for job in jobs if job.rule.norun for path in job.input}
     wanted |= {str(path) for job in dag.targetjobs for path in job.output}
@@ -93,11 +90,12 @@ def run_of(workflow: Any, reports: bool) -> Run:
         read={str(path) for job in jobs for path in job.input} | targets,
         wanted=wanted | targets,
         is_dry=workflow.dryrun,
-        is_locked=bool(settings is None or settings.lock) and workflow.persistence.locked,
+        is_locked=bool(locks and not workflow.dryrun and workflow.persistence.locked),
         is_partial=bool(workflow.dag_settings.allowed_rules),
         touches=workflow.touch,
         reports=reports,
-        deploys=bool(deployment and DeploymentMethod.CONDA in deployment.deployment_method),
+        deploys=workflow.deployment_settings is not None
+        and DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method,
     )
 
 
