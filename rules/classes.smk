@@ -1,6 +1,6 @@
 """Stage 1: class names and labelled images."""
 
-from susx.planning import datasets
+from susx.planning import datasets, packages
 
 
 rule class_manifest:
@@ -75,6 +75,7 @@ rule image_manifest:
         place=asked(datasets.image_settings),
         added_formats=ADDED_FORMATS,
         listed=asked(datasets.listed_files),
+        packages=asked(packages.of_images),
         how=asked(datasets.image_hints),
     script:
         "../workflow_scripts/image_manifest.py"

@@ -1,6 +1,6 @@
 """Stage 6: the classifier as a file, and what it says of images without labels."""
 
-from susx.planning import classifier, encoders, evaluation
+from susx.planning import classifier, encoders, evaluation, packages
 
 
 rule export_classifier:
@@ -29,6 +29,7 @@ rule export_classifier:
         encoder=asked(encoders.exported_settings),
         tuning=asked(evaluation.tuning_settings),
         leaks=SETUP.config.evaluation.leaks,
+        packages=asked(packages.of_classifier),
         how=asked(evaluation.evaluation_runs),
     script:
         "../workflow_scripts/export_classifier.py"
@@ -57,6 +58,7 @@ rule predict:
         gpu=asked(classifier.prediction_gpus),
     params:
         kept=OWN,
+        packages=asked(packages.of_classifier),
         how=asked(classifier.prediction_runs),
     script:
         "../workflow_scripts/predict.py"

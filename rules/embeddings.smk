@@ -1,6 +1,6 @@
 """Stage 4: embedding caches."""
 
-from susx.planning import encoders, retrieval, supports
+from susx.planning import encoders, packages, retrieval, supports
 
 
 rule embed_text:
@@ -27,6 +27,7 @@ rule embed_text:
         kept=IN_CACHE,
         encoder=asked(encoders.encoder_settings),
         hub=asked(encoders.hub_models),
+        packages=asked(packages.of_encoder),
         listed=asked(encoders.listed_models),
         how=asked(encoders.encoder_runs),
     script:
@@ -56,6 +57,7 @@ rule embed_images:
         kept=IN_CACHE,
         encoder=asked(encoders.encoder_settings),
         hub=asked(encoders.hub_models),
+        packages=asked(packages.of_encoder),
         listed=asked(encoders.listed_models),
         how=asked(encoders.encoder_runs),
     script:
@@ -85,6 +87,7 @@ rule embed_patches:
         kept=IN_CACHE,
         encoder=asked(encoders.patch_settings),
         hub=asked(encoders.hub_models),
+        packages=asked(packages.of_encoder),
         listed=asked(encoders.listed_models),
         how=asked(encoders.encoder_runs),
     script:
@@ -115,6 +118,7 @@ rule embed_support:
         kept=IN_CACHE,
         encoder=asked(encoders.encoder_settings),
         hub=asked(encoders.hub_models),
+        packages=asked(packages.of_encoder),
         listed=asked(encoders.listed_models),
         how=asked(encoders.encoder_runs),
         views=asked(supports.support_views),
@@ -143,6 +147,7 @@ rule embed_shard:
         kept=IN_CACHE,
         encoder=asked(encoders.encoder_settings),
         hub=asked(encoders.hub_models),
+        packages=asked(packages.of_shard),
         listed=asked(encoders.listed_models),
         shard=asked(retrieval.image_source),
         added_formats=ADDED_FORMATS,

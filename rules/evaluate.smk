@@ -1,6 +1,6 @@
 """Stage 5: tuning, testing and the result file."""
 
-from susx.planning import encoders, evaluation, texts
+from susx.planning import encoders, evaluation, packages, texts
 
 
 rule evaluate:
@@ -28,6 +28,7 @@ rule evaluate:
         names=asked(evaluation.cache_names),
         plan=asked(evaluation.evaluation_plan),
         tuning=asked(evaluation.tuning_settings),
+        packages=asked(packages.of_evaluation),
         how=asked(evaluation.evaluation_runs),
     script:
         "../workflow_scripts/evaluate.py"

@@ -1,6 +1,6 @@
 """Stage 2: texts per class."""
 
-from susx.planning import descriptions, texts
+from susx.planning import descriptions, packages, texts
 
 
 rule describe_classes:
@@ -28,6 +28,7 @@ rule describe_classes:
         asked=asked(descriptions.asked_settings),
         model=asked(descriptions.language_model_settings),
         hub=asked(descriptions.hub_language_model),
+        packages=asked(packages.of_language_model),
         listed=asked(descriptions.local_language_model),
         how=asked(descriptions.language_model_runs),
     script:

@@ -1,6 +1,6 @@
 """Stage 7: the report."""
 
-from susx.planning import evaluation, reports
+from susx.planning import evaluation, packages, reports
 
 
 rule analyse:
@@ -30,6 +30,7 @@ rule analyse:
         row=asked(reports.shown_row),
         tuning=asked(evaluation.tuning_settings),
         wanted=asked(reports.analysis_settings),
+        packages=asked(packages.of_analysis),
         how=asked(evaluation.evaluation_runs),
     script:
         "../workflow_scripts/analyse.py"

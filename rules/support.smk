@@ -1,6 +1,6 @@
 """Stage 3: support sets, retrieved from image pools or drawn from training images."""
 
-from susx.planning import retrieval, supports
+from susx.planning import packages, retrieval, supports
 
 
 rule search_shard:
@@ -85,5 +85,6 @@ rule select_support:
         selection=asked(retrieval.selection),
         source=asked(retrieval.pool_source),
         shards=asked(retrieval.shard_fields),
+        packages=asked(packages.of_pool),
     script:
         "../workflow_scripts/select_support.py"

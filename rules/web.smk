@@ -1,6 +1,6 @@
 """Stage 3, from the web: candidates of pools without images, and their download."""
 
-from susx.planning import retrieval, web
+from susx.planning import packages, retrieval, web
 
 
 rule search_embeddings:
@@ -144,6 +144,7 @@ rule download_support:
         selection=asked(retrieval.selection),
         added_formats=ADDED_FORMATS,
         hub=asked(web.judge_hub),
+        packages=asked(packages.of_judge),
         listed=asked(web.judge_models),
         how=asked(web.download_runs),
     script:

@@ -13,7 +13,8 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizer, ViTConfig, 
 from transformers.models.blip.configuration_blip import BlipTextConfig
 from transformers.models.blip.modeling_blip_text import BlipTextModel
 
-from tests.encoder_cases import PATCH_TERMS, Case, Reference, terms_of_layers, widen
+from tests.contract.cases import EncoderCase, Reference
+from tests.encoder_cases import PATCH_TERMS, terms_of_layers, widen
 from tests.helpers import CHARACTERS
 
 TOWER, DIM, SIDE, PATCH, TCL_LAYERS = 128, 24, 32, 8, 8
@@ -187,9 +188,9 @@ def reference(
 IMAGE_TERMS = PATCH_TERMS + terms_of_layers(2, TOWER, 17) + 2 * TOWER
 
 
-def case(kind: str, fits: int) -> Case:
+def case(kind: str, fits: int) -> EncoderCase:
     """Make the case of BLIP or TCL."""
-    return Case(
+    return EncoderCase(
         library=kind,
         save=lambda folder: save(kind, folder),
         reference=lambda *arguments: reference(kind, *arguments),

@@ -1,8 +1,6 @@
 """Tiny random checkpoints, each in its publisher's format, and what its library makes of them."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from string import punctuation
 from typing import Any
@@ -12,7 +10,6 @@ from PIL import Image
 from tokenizers import Regex, Tokenizer, pre_tokenizers
 from tokenizers.models import WordLevel
 from tokenizers.processors import TemplateProcessing
-from torch import Tensor
 from torch.nn.functional import layer_norm
 from transformers import (
     AutoTokenizer,
@@ -29,6 +26,7 @@ from transformers import (
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
+from tests.contract.cases import EncoderCase, Reference
 from tests.helpers import (
     BOS,
     CHARACTERS,
@@ -43,55 +41,6 @@ from tests.helpers import (
 )
 
 SIGLIP_CONTEXT = 64
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Pixels and raw features by the library's own means."""
-
-    pixels: Tensor
-    images: Tensor
-    patches: Tensor
-    texts: Tensor
-
-
-@dataclass(frozen=True)
-class Case:
-    """A kind of checkpoint.
-
-    Attributes:
-        library: entry of the registry.
-        save: writes a checkpoint into a folder and returns what the configuration says of it.
-        reference: features of images and texts by the library's own means.
-        dim: dimension of the joint space.
-        image_size: side of the input.
-        patches: patches per image.
-        logit_scale: factor on cosines.
-        fits: how many repetitions of `unit` are the longest text that is not cut.
-        resize: `crop` keeps the aspect and crops the centre, `squash` does neither.
-        mean: of the normalisation.
-        std: of the normalisation.
-        unit: what takes one token.
-        mark: a special token of its tokenizer.
-        image_terms: terms that are added up between a pixel and a feature, over all layers.
-        text_terms: the same between a token and a feature.
-    """
-
-    library: str
-    save: Callable[[Path], dict[str, Any]]
-    reference: Callable[[dict[str, Any], list[Image.Image], list[str]], Reference]
-    dim: int
-    image_size: int
-    patches: int
-    logit_scale: float
-    fits: int
-    image_terms: int
-    text_terms: int
-    resize: str = "crop"
-    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    std: tuple[float, ...] = (0.25, 0.25, 0.25)
-    unit: str = "x"
-    mark: str = EOS
 
 
 def terms_of_layers(layers: int, width: int, tokens: int, hidden: int = 2) -> int:
@@ -258,7 +207,7 @@ CLIP_IMAGE_TERMS = PATCH_TERMS + terms_of_layers(2, WIDTH, 17) + 2 * WIDTH
 CLIP_TEXT_TERMS = terms_of_layers(2, WIDTH, CONTEXT) + 2 * WIDTH
 
 CASES = {
-    "clip": Case(
+    "clip": EncoderCase(
         library="transformers",
         save=_save_clip,
         reference=_clip_reference,
@@ -270,7 +219,7 @@ CASES = {
         image_terms=CLIP_IMAGE_TERMS,
         text_terms=CLIP_TEXT_TERMS,
     ),
-    "metaclip-2": Case(
+    "metaclip-2": EncoderCase(
         library="transformers",
         save=_save_metaclip_2,
         reference=_metaclip_2_reference,
@@ -282,7 +231,7 @@ CASES = {
         image_terms=CLIP_IMAGE_TERMS,
         text_terms=CLIP_TEXT_TERMS,
     ),
-    "siglip": Case(
+    "siglip": EncoderCase(
         library="transformers",
         save=_save_siglip,
         reference=_siglip_reference,

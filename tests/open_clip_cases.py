@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from tests.encoder_cases import PATCH_TERMS, Case, Reference, terms_of_layers, widen
+from tests.contract.cases import EncoderCase, Reference
+from tests.encoder_cases import PATCH_TERMS, terms_of_layers, widen
 from tests.helpers import CONTEXT
 from tests.torchvision_stand_in import import_open_clip
 
@@ -82,9 +83,9 @@ def _answers(open_clip: Any, model: Any, pixels: torch.Tensor) -> torch.Tensor:
 
 def case(
     vision: dict[str, Any], image_size: int, patches: int, image_terms: int, **model: Any
-) -> Case:
+) -> EncoderCase:
     """Make a case of one architecture."""
-    return Case(
+    return EncoderCase(
         library="open-clip",
         save=lambda folder: save(vision, folder, **model),
         reference=reference,

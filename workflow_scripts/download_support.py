@@ -7,7 +7,7 @@ from susx_job import Job, run_job
 
 def main(job: Job) -> None:
     """The label of a support image is the class that found it."""
-    from susx.config.encoders import Encoder
+    from susx.config.encoders import encoder_section
     from susx.manifests.classes import ClassManifest
     from susx.manifests.tables import SupportRecord, read_table, write_table
     from susx.support.download import Wanted, collect_downloads, download_images
@@ -26,7 +26,7 @@ def main(job: Job) -> None:
     outcomes = download_images(ranking, wanted, rules, params.how["folder"], params.how["images"])
     chosen_by = None
     if params.encoder:
-        encoder = Encoder(**params.encoder, **params.how["encoder"])
+        encoder = encoder_section(**params.encoder, **params.how["encoder"])
         texts = (next(iter(job.input[name]), None) for name in ("ranking", "agreeing"))
         chosen_by = judge(encoder, Selection(**params.selection), classes, job.threads, *texts)
     images = job.output.images

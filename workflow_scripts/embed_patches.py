@@ -5,12 +5,12 @@ from susx_job import Job, run_job
 
 def main(job: Job) -> None:
     """One row per readable image, with all its patches."""
-    from susx.config.encoders import Encoder
+    from susx.config.encoders import encoder_section
     from susx.embeddings.embed import embed_images
     from susx.manifests.tables import ImageRecord, read_table
 
     table = read_table(job.input.manifest, ImageRecord)
-    encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
+    encoder = encoder_section(**job.params.encoder, **job.params.how["runs"])
     earlier, path = job.paths.kin("manifest"), job.output[0]
     embed_images(encoder, table, path, job.threads, True, job.parts, earlier)
 

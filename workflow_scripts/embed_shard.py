@@ -5,11 +5,11 @@ from susx_job import Job, run_job
 
 def main(job: Job) -> None:
     """One row per readable image, without labels."""
-    from susx.config.encoders import Encoder
+    from susx.config.encoders import encoder_section
     from susx.embeddings.embed import embed_shard
     from susx.pools.shards import Shard
 
-    encoder = Encoder(**job.params.encoder, **job.params.how["runs"])
+    encoder = encoder_section(**job.params.encoder, **job.params.how["runs"])
     shard = Shard(**job.params.shard, path=job.params.how["path"])
     embed_shard(encoder, shard, job.output[0], job.threads, job.parts)
 

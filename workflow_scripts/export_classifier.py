@@ -9,7 +9,7 @@ def main(job: Job) -> None:
     """All grids and values are in published units; tuning rescales them."""
     from susx.classifier.export import export_classifier, summary
     from susx.classifier.file import write_classifier
-    from susx.config.encoders import Encoder
+    from susx.config.encoders import encoder_section
     from susx.core.compute import pick_device
     from susx.core.files import read_checked
     from susx.evaluation.case import Case
@@ -21,7 +21,7 @@ def main(job: Job) -> None:
     evaluation = next((read_checked(path, advice) for path in paths), None)
     classifier = export_classifier(
         params.dataset,
-        (params.name, Encoder(**params.encoder)),
+        (params.name, encoder_section(**params.encoder)),
         CacheFiles.of(job.input, params.names),
         Case(**params.choice),
         Settings.of({**params.tuning, "memory_mib": params.how["memory_mib"]}),

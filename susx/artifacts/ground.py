@@ -18,14 +18,15 @@ from susx.config.encoders import files_of_model
 from susx.core.errors import InputError
 from susx.core.files import atomic
 from susx.core.hub import snapshot_commit
-from susx.datasets.layouts import listed_images
+from susx.core.registry import packages_behind
+from susx.datasets.sources import Place
 
 RUN = "SUSX_RUN"
 """Environment variable with the name of a run, which its jobs inherit."""
 RUNS_KEPT = 100
 """Names of earlier runs that are kept: more than will be planned while one job runs."""
 
-UNCOUNTED = frozenset({"how", "kept", "hub", "listed"})
+UNCOUNTED = frozenset({"how", "kept", "hub", "listed", "packages"})
 """Parameters of a rule that are no settings: how a job runs, where its outputs are kept, and what
 else it is made from."""
 
@@ -190,10 +191,15 @@ def object_source(path: str, place: Path) -> Source:
 
 
 def sources_beside(job: Job, memory: Memory) -> dict[str, list[Source]] | None:
-    """What a job is made from besides its input files: models of the hub, files that a list names.
+    """What a job is made from besides its input files.
+
+    These are models of the hub, files that a list names, and packages that bring what it uses.
 
     Returns:
         None if something is not known yet.
+
+    Raises:
+        InputError: if such a package is not installed.
     """
     found: dict[str, list[Source]] = {}
     for model, revision in job.params.get("hub", ()):
@@ -201,8 +207,11 @@ def sources_beside(job: Job, memory: Memory) -> dict[str, list[Source]] | None:
         if commit is None:
             return None
         found.setdefault("hub", []).append(Source(f"{model}@{revision or 'main'}", commit))
+    for package in packages_behind(job.params.get("packages", {})):
+        source = Source(f"{package.name} {package.version}", package.identity)
+        found.setdefault("packages", []).append(source)
     listed = job.params.get("listed", {})
-    named = {f"images of {p}": listed_images(p, f) for p, f in listed.get("images", {}).items()}
+    named = {f"images of {path}": images for path, images in _images_of_lists(listed).items()}
     for pattern in listed.get("fetched", ()):
         named[pattern] = sorted(glob.glob(pattern))  # noqa: PTH207
     for name, paths in named.items():
@@ -211,6 +220,12 @@ def sources_beside(job: Job, memory: Memory) -> dict[str, list[Source]] | None:
             return None
         found.setdefault("listed", []).append(Source(name, identity))
     return found
+
+
+def _images_of_lists(listed: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Images that may lie anywhere, by the list that names them as it is now."""
+    place = listed.get("place")
+    return Place.of(place).listed(place["split"]) if place else {}
 
 
 def arrivals(job: Job) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt
 
-from susx.config.encoders import Encoder
+from susx.config.encoders import WITH_ITS_LIBRARY, Encoder
 from susx.core.errors import InputError
 from susx.manifests.classes import ClassManifest, ClassName
 
@@ -67,7 +67,9 @@ class ClassifierMeta(_Strict):
     support_keys: list[str] = Field(description="Keys of the support images.")
     encoder_name: str = Field(description="Name in config.yaml.")
     encoder: dict[str, Any] = Field(description="Library, model, revision, weights, preprocessing.")
-    encoder_settings: Encoder = Field(description="Section of config.yaml that loads it.")
+    encoder_settings: Annotated[Encoder, WITH_ITS_LIBRARY] = Field(
+        description="Section of config.yaml that loads it."
+    )
     inputs: dict[str, str | None] = Field(description="Hashes of what was embedded.")
     versions: dict[str, str] = Field(description="Packages that made it.")
 

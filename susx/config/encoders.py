@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from susx.config.registered import Registered, wrong_section
 from susx.config.types import FilePath, Positive, Section
-from susx.core.errors import listing, suggestion
+from susx.core.registry import Registry
 from susx.core.stamps import files_below
-
-LIBRARIES = {
-    "transformers": "susx.encoders.transformers_models:load",
-    "open-clip": "susx.encoders.open_clip_models:load",
-    "blip": "susx.encoders.blip:load_blip",
-    "tcl": "susx.encoders.blip:load_tcl",
-}
-"""Encoder libraries by name, each with the function that loads a model; one entry adds one."""
 
 HUB_PREFIX = "hf-hub:"
 """What open_clip writes before identifiers of the hub."""
@@ -36,26 +30,21 @@ ONLY_FOR = {
 
 RUNS_ANYHOW = {"device", "batch_size", "threads", "backbone"}
 """Keys that do not change what comes out, but for rounding."""
+BUILT_IN = ("transformers", "open-clip", "blip", "tcl")
+"""Libraries that come with this package."""
 
 
 def _known(library: str) -> str:
-    if library not in LIBRARIES:
-        raise ValueError(
-            f'no encoder library "{library}"{suggestion(library, LIBRARIES)}; '
-            f"there are {listing(LIBRARIES)}"
-        )
+    LIBRARIES.named(library)
     return library
-
-
-Library = Annotated[
-    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(LIBRARIES)})
-]
 
 
 class Encoder(Section):
     """An image-text encoder."""
 
-    library: Library = Field(description="Library or format that loads the model.")
+    library: Annotated[
+        str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(BUILT_IN)})
+    ] = Field(description="Library or format that loads the model.")
     model: FilePath = Field(description="Local folder, checkpoint file, or hub identifier.")
     architecture: str | None = Field(
         None,
@@ -107,6 +96,47 @@ class Encoder(Section):
         return self
 
 
+@dataclass(frozen=True)
+class Library:
+    """A library of encoders: how one is configured, and what loads it.
+
+    Attributes:
+        load: `module:function` from a section to an encoder, imported where something is embedded.
+        section: of the configuration.
+        on_hub: whether a model that is no file or folder here is one of the Hugging Face hub.
+    """
+
+    load: str
+    section: type[Encoder] = Encoder
+    on_hub: bool = True
+
+
+LIBRARIES: Registry[Library] = Registry(
+    "encoder library",
+    "susx.encoders",
+    {
+        "transformers": Library("susx.encoders.transformers_models:load"),
+        "open-clip": Library("susx.encoders.open_clip_models:load"),
+        "blip": Library("susx.encoders.blip:load_blip"),
+        "tcl": Library("susx.encoders.blip:load_tcl"),
+    },
+    lambda name, found: wrong_section(name, found, Library, Encoder, "library"),
+)
+"""Encoder libraries by name; one entry adds one."""
+
+WITH_ITS_LIBRARY = Registered(LIBRARIES, "library", tagged=False)
+"""Marks a section of an encoder as that which its library says."""
+
+
+def encoder_section(**settings: Any) -> Encoder:
+    """The section of an encoder from plain values, of the class that its library says.
+
+    Raises:
+        InputError: if there is no such library.
+    """
+    return LIBRARIES.named(settings["library"]).section(**settings)
+
+
 def local_files(settings: Encoder) -> list[str]:
     """Files of a model on this machine, which its embeddings depend on; none for the hub's."""
     names = (settings.model, settings.tokenizer)
@@ -140,6 +170,8 @@ def published_models(settings: Encoder) -> list[tuple[str, str | None]]:
     if settings.library in ONLY_FOR["tokenizer"] and tokenizer is None:
         tokenizer = TOKENIZER
     found = [(settings.model, settings.revision), (tokenizer, None)]
+    if not LIBRARIES[settings.library].on_hub:
+        return []
     return [
         (name.removeprefix(HUB_PREFIX), revision)
         for name, revision in found

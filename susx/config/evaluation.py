@@ -15,7 +15,7 @@ Protocol = Literal["validation", "support", "fixed"]
 class Evaluation(Section):
     """What is compared, and how hyper-parameters are chosen."""
 
-    methods: Names = Field(list(METHODS), min_length=1, description="Methods, in table order.")
+    methods: Names = Field(METHODS.built_in, min_length=1, description="Methods, in table order.")
     encoders: Names | None = Field(None, description="Encoders; all of them if left out.")
     supports: Names | None = Field(None, description="Support sets; all if left out.")
     texts: Annotated[Names, Field(min_length=1)] | None = Field(

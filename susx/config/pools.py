@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
+from susx.config.registered import Registered, wrong_section
 from susx.config.secrets import checked_storage
 from susx.config.types import Count, FilePath, Finite, Positive, Section, WithoutRepeats
+from susx.core.registry import Registry, imported
 
 Option = str | bool | int
 WebUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
@@ -115,9 +118,40 @@ class ServicePool(Section):
     retries: Count = Field(3, description="How often a failed request is repeated.")
 
 
-AnyPool = Annotated[Pool | EmbeddingPool | CaptionPool | ServicePool, Field(discriminator="layout")]
-REMOTE = ("embeddings", "captions", "service")
+@dataclass(frozen=True)
+class WebLayout:
+    """A layout whose images are downloaded: its stages are known to the rules, by its name."""
+
+    section: type[Section]
+
+
+WEB_LAYOUTS = {
+    "embeddings": WebLayout(EmbeddingPool),
+    "captions": WebLayout(CaptionPool),
+    "service": WebLayout(ServicePool),
+}
+REMOTE = tuple(WEB_LAYOUTS)
 """Layouts whose images are downloaded."""
+IMAGE_LAYOUT = "susx.pools.shards:PoolLayout"
+"""What layouts of pools with images are."""
+
+POOLS: Registry[Any] = Registry(
+    "pool layout",
+    "susx.pools",
+    {
+        "folder": "susx.pools.shards:FOLDER",
+        "webdataset": "susx.pools.shards:WEBDATASET",
+        "parquet": "susx.pools.shards:PARQUET",
+        **WEB_LAYOUTS,
+    },
+    lambda name, found: wrong_section(name, found, imported(IMAGE_LAYOUT), Section, "layout"),
+)
+"""Layouts of pools by name; one entry adds one whose images the pipeline embeds."""
+
+AnyPool = Annotated[
+    Annotated[Pool | EmbeddingPool | CaptionPool | ServicePool, Field(discriminator="layout")],
+    Registered(POOLS, "layout"),
+]
 
 
 class Download(Section):

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from susx.config.registered import Registered
 from susx.core.errors import suggestion
 
 NOT_MEANT = {True: "list_type", False: "string_type"}
@@ -34,7 +35,7 @@ def _problem(error: Mapping[str, Any], model: type[BaseModel]) -> str:
     tagged = location[:1] in TAGGED  # its third part is then the kind, which is no key
     key = ".".join(part for i, part in enumerate(location) if not (tagged and i == 2))
     if error["type"] == "extra_forbidden":
-        valid = _valid_keys(model, location[:-1])
+        valid = _valid_keys(model, map(str, error["loc"][:-1]))
         return f"{key}: unknown key{suggestion(location[-1], valid) or choices(valid)}"
     if error["type"] == "missing":
         return f"{key}: missing"
@@ -73,6 +74,11 @@ def _keys(annotation: Any) -> Iterable[str]:
 
 def _descend(annotation: Any, part: str) -> Any:
     """Return the type below `part` of a location, skipping the tags that unions add."""
+    for mark in get_args(annotation):
+        if isinstance(mark, Registered) and (section := mark.section(part)):
+            return section
+    if "[" in part:
+        return annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         field = annotation.model_fields.get(part)
         return field.annotation if field else annotation

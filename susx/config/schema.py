@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from susx.config.classifier import Classifier
 from susx.config.datasets import Dataset, with_card
-from susx.config.encoders import Encoder
+from susx.config.encoders import WITH_ITS_LIBRARY, Encoder
 from susx.config.evaluation import Evaluation
 from susx.config.pools import AnyPool, Download
 from susx.config.report import Report
@@ -108,7 +108,7 @@ class Config(Section):
     language_models: dict[Slug, LanguageModel] = Field(
         {}, description="Language models by name, for descriptions and descriptors."
     )
-    encoders: dict[Slug, Encoder] = Field(
+    encoders: dict[Slug, Annotated[Encoder, WITH_ITS_LIBRARY]] = Field(
         {}, description="Encoders by name; datasets of published features need none."
     )
     pools: dict[Slug, AnyPool] = Field({}, description="Image pools by name.")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from susx.config.registered import Registered, wrong_section
 from susx.config.secrets import checked_request
 from susx.config.types import Count, FilePath, Finite, Positive, Section, WithoutRepeats
+from susx.core.registry import Registry
 
 DESCRIPTION_QUESTIONS = [
     "What does {a} {} look like?",
@@ -119,7 +122,46 @@ class OpenAIServer(Section):
         return self
 
 
-LanguageModel = Annotated[TransformersModel | OpenAIServer, Field(discriminator="backend")]
+@dataclass(frozen=True)
+class Backend:
+    """What runs language models: how one is configured, and what loads it.
+
+    Attributes:
+        load: `module:function` from a key and a section to a
+            `susx.prompts.language_models.LanguageModel`, imported where texts are written.
+        section: of the configuration; `backend` is the name of the backend.
+        reads_files: whether `model` of a section is a folder here, or one of the hub with a
+            `revision`, whose content decides what is written.
+        extra: of this package, that it needs.
+    """
+
+    load: str
+    section: type[Section]
+    reads_files: bool = False
+    extra: str | None = None
+
+
+BACKENDS: Registry[Backend] = Registry(
+    "backend of language models",
+    "susx.language_models",
+    {
+        "transformers": Backend(
+            "susx.prompts.language_models.transformers_causal:load",
+            TransformersModel,
+            reads_files=True,
+        ),
+        "openai": Backend(
+            "susx.prompts.language_models.openai_server:load", OpenAIServer, extra="llm"
+        ),
+    },
+    lambda name, found: wrong_section(name, found, Backend, Section, "backend"),
+)
+"""Backends of language models by name; one entry adds one."""
+
+LanguageModel = Annotated[
+    Annotated[TransformersModel | OpenAIServer, Field(discriminator="backend")],
+    Registered(BACKENDS, "backend"),
+]
 
 HOW_IT_RUNS = {
     *("device", "batch_size", "threads"),

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from susx.config.cards import Card, load_card
 from susx.config.datasets import Images
-from susx.config.sources import CoopSplit, CsvLists, FgvcLists, Split
+from susx.config.sources import Split
 from susx.core.errors import InputError, listing
 from susx.core.threads import in_threads
 from susx.datasets.download import Download
@@ -167,7 +167,7 @@ def _check_split(
         classes_without_images=[c.name for c in classes if c.index not in used],
     )
     there = found.images
-    if isinstance(place.source, CoopSplit | CsvLists | FgvcLists):  # others list what is there
+    if place.source.may_lack:
         there = [image for image in found.images if not _is_missing(image.path)]
     kept = {image.key for image in there}
     check.missing = [image.key for image in found.images if image.key not in kept]

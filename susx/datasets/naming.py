@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from susx.config.sources import AnySource, NamedSource, Shards
 from susx.config.types import repeats
 from susx.core.errors import InputError, listing, suggestion
+from susx.datasets.layouts.base import Layout
+from susx.datasets.layouts.shards import Shards
 from susx.manifests.classes import ClassManifest, find_all
 
 
 def class_indices(
-    classes: ClassManifest, labels: Iterable[str], source: NamedSource, origin: str
+    classes: ClassManifest, labels: Iterable[str], source: Layout, origin: str
 ) -> dict[str, int]:
     """Map the names that a source gives classes to class indices.
 
@@ -81,9 +82,7 @@ def numbered_indices(
     return [indices[name] for name in names]
 
 
-def check_positions(
-    classes: ClassManifest, card: ClassManifest, source: AnySource, key: str
-) -> None:
+def check_positions(classes: ClassManifest, card: ClassManifest, source: Layout, key: str) -> None:
     """Make sure that classes of a configuration stand where the card's do, if a source counts them.
 
     Names may be worded otherwise, but not mean the class of another position.
@@ -97,7 +96,7 @@ def check_positions(
     Raises:
         InputError: if there are more or fewer classes, or one stands at another position.
     """
-    if not source.names and not (isinstance(source, Shards) and source.order == "card"):
+    if not source.counts:
         return
     counted = f"source {source.name} of the card tells classes by their positions in the card"
     if len(classes) != len(card):
@@ -135,5 +134,5 @@ def _check_order(classes: ClassManifest, names: Sequence[str], source: Shards, o
             )
 
 
-def _cut(name: str, source: NamedSource) -> str:
+def _cut(name: str, source: Layout) -> str:
     return re.sub(source.strip or "(?!)", "", name)

@@ -5,33 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter
 
 from susx.config.cards import Card
 from susx.config.datasets import Images
-from susx.config.sources import (
-    AnySource,
-    CifarBatches,
-    ClassFolders,
-    CoopSplit,
-    CsvLists,
-    FgvcLists,
-    ParquetShards,
-    Shards,
-    Split,
-    WebdatasetShards,
-)
+from susx.config.sources import LAYOUTS, AnySource, Split
 from susx.core.errors import InputError, listing, suggestion
+from susx.datasets.layouts.base import Layout
+from susx.datasets.layouts.class_folders import ClassFolders
+from susx.datasets.layouts.csv_lists import CsvLists
 from susx.datasets.manifest import examined
 from susx.datasets.naming import check_positions
-from susx.images.kinds import visible_folders
 from susx.images.listing import Listing
 from susx.manifests.classes import ClassManifest, class_manifest
 from susx.manifests.tables import Table
 
-SOURCES: TypeAdapter[AnySource] = TypeAdapter(AnySource)
+SOURCES: TypeAdapter[Any] = TypeAdapter(AnySource)
 OWN = "own"
 
 
@@ -39,74 +30,59 @@ OWN = "own"
 class Place:
     """A source, the folder that its paths are relative to, and where they are downloaded from."""
 
-    source: AnySource
+    source: Layout
     base: Path
     address: str | None = None
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Place:
+        """The place of plain values that `settings` gives.
+
+        Raises:
+            InputError: if no installed package brings its layout.
+        """
+        LAYOUTS.named(settings["source"]["layout"])
+        return cls(SOURCES.validate_python(settings["source"]), Path(settings["base"]))
+
+    @property
+    def layout(self) -> str:
+        """Name of the layout."""
+        return str(vars(self.source)["layout"])
 
     @property
     def splits(self) -> list[Split]:
         """Splits that it has, in the order of their use."""
-        has: tuple[Split, ...] = ("train", "validation", "test")
-        if isinstance(self.source, CoopSplit):
-            return list(has)
-        return [split for split in has if split in self.source.splits]
+        return self.source.has
 
     def files(self, split: Split) -> list[Path]:
         """Lists, shards and folders that the images of a split come from; some may be missing."""
-        source = self.source
-        if isinstance(source, ClassFolders):
-            return [self.base / source.splits[split]]
-        if isinstance(source, WebdatasetShards | ParquetShards):
-            return sorted(self.base.glob(source.splits[split])) + self._class_list
-        if isinstance(source, CifarBatches):
-            names = [source.meta, *source.splits[split]]
-            return [self.base / name for name in names]
-        if isinstance(source, CsvLists):
-            return [self.base / source.splits[split]]
-        listed = source.file if isinstance(source, CoopSplit) else source.splits[split]
-        return [self.base / listed, self.base / (source.images or ".")]
+        return self.source.files(self.base, split)
 
-    def listed(self, split: Split) -> dict[str, str]:
-        """Lists whose images may lie anywhere, each with the folder that paths are relative to."""
-        if not isinstance(self.source, CsvLists):
-            return {}
-        file, images = self.base / self.source.splits[split], self.source.images
-        return {str(file): str(file.parent if images is None else self.base / images)}
+    def listed(self, split: Split) -> dict[str, list[str]]:
+        """Images that may lie anywhere, there or not, by the list that names them."""
+        return self.source.listed(self.base, split)
 
     def patterns(self, split: Split) -> list[str]:
         """Patterns of the shards that are there, and of what lies beside them."""
-        known = isinstance(self.source, WebdatasetShards | ParquetShards)
-        return self.fetched(split) if known else []
+        return self.source.patterns(self.base, split)
 
     def fetched(self, split: Split) -> list[str]:
         """Patterns of the files that a download brings."""
-        names = [self.settings(split)["source"]["splits"][split]]
-        if isinstance(self.source, WebdatasetShards):
-            names.append(self.source.classes)
-        return [str(self.base / name) for name in names]
-
-    @property
-    def _class_list(self) -> list[Path]:
-        """File with class names that lies beside shards, if it is there."""
-        source = self.source
-        files = [self.base / source.classes] if isinstance(source, WebdatasetShards) else []
-        return [file for file in files if file.is_file()]
+        found = self.source.published(split)
+        return [str(self.base / n) for n in (found.pattern, *found.beside)] if found else []
 
     def settings(self, split: Split) -> dict[str, Any]:
         """The place and a split of it as plain values, for `list_split`."""
-        source = self.source.model_dump(exclude={"expected", "url"})
-        if "splits" in source:  # other splits may come and go
-            source["splits"] = {split: source["splits"][split]}
-        return {"source": source, "base": str(self.base), "split": split}
+        return {"source": self.source.settings(split), "base": str(self.base), "split": split}
 
     def published(self, split: Split) -> dict[str, Any]:
         """What is downloaded of a split, as plain values, for `download_split`."""
-        source = self.source
+        found = self.source.published(split)
         return {
             "address": self.address,
             "folder": str(self.base),
-            "pattern": self.settings(split)["source"]["splits"][split],
-            "names": [source.classes] if isinstance(source, WebdatasetShards) else [],
+            "pattern": found.pattern if found else None,
+            "names": found.beside if found else [],
         }
 
 
@@ -142,7 +118,7 @@ def _located(images: Images, card: Card | None, key: str) -> Place:
         if not splits:
             raise InputError(f"{key}: names no labelled images")
         return Place(_own(splits, key), Path())
-    sources = card.sources if card else []
+    sources = cast(list[Layout], card.sources) if card else []
     if images.source is not None:
         names = [source.name for source in sources]
         if images.source not in names:
@@ -153,24 +129,24 @@ def _located(images: Images, card: Card | None, key: str) -> Place:
         return _published(images.root, images.download, sources, key)
     root, wanted = Path(images.root), []
     if not root.is_dir():
-        hint = "; `download: true` fetches it" if any(map(_url, sources)) else ""
+        hint = "; `download: true` fetches it" if any(s.address for s in sources) else ""
         raise InputError(f"{key}.root: folder not found: {root}{hint}")
     for source in sources:
         for below in source.below:
             base = root / below
-            if _is_there(source, base):
+            if source.is_there(base):
                 return Place(source, base)
-            wanted += [Path(below, mark) for mark in _marks(source)]
+            wanted += [Path(below, mark) for mark in source.marks()]
     raise InputError(
         f"{key}.root: {root} has none of {listing(wanted, 12)}, by which "
         f"{card.title if card else 'it'} is recognised; see docs/datasets.md"
     )
 
 
-def _published(root: str, download: str | bool, sources: Sequence[AnySource], key: str) -> Place:
+def _published(root: str, download: str | bool, sources: Sequence[Layout], key: str) -> Place:
     """Place of the one source that can be downloaded; its files need not be there yet."""
     given = download if isinstance(download, str) else None
-    there = [s for s in sources if isinstance(s, Shards) and (given or s.url)]
+    there = [s for s in sources if any(map(s.published, s.has)) and (given or s.address)]
     if not there:
         raise InputError(
             f"{key}.download: the card says of no such source where it is published; give its "
@@ -179,14 +155,10 @@ def _published(root: str, download: str | bool, sources: Sequence[AnySource], ke
     if len(there) > 1:
         names = listing(source.name for source in there)
         raise InputError(f"{key}.source: several can be downloaded; name one of {names}")
-    return Place(there[0], Path(root, there[0].below[0]), given or there[0].url)
+    return Place(there[0], Path(root, there[0].below[0]), given or there[0].address)
 
 
-def _url(source: AnySource) -> str | None:
-    return source.url if isinstance(source, Shards) else None
-
-
-def _own(splits: dict[Split, str], key: str) -> AnySource:
+def _own(splits: dict[Split, str], key: str) -> Layout:
     listed = [split for split, path in splits.items() if Path(path).suffix.lower() == ".csv"]
     if not listed:
         return ClassFolders(name=OWN, layout="class-folders", splits=splits)
@@ -209,10 +181,9 @@ def list_split(settings: Mapping[str, Any], classes: ClassManifest, key: str) ->
     Raises:
         InputError: if files are missing, broken, or name other classes.
     """
-    source = SOURCES.validate_python(settings["source"])
-    base, split = Path(settings["base"]), settings["split"]
-    found = _list(source, base, split, classes, key)
-    return Listing(found.images, {**found.meta, "source": source.name})
+    place = Place.of(settings)
+    found = place.source.labelled_images(place.base, settings["split"], classes, key)
+    return Listing(found.images, {**found.meta, "source": place.source.name})
 
 
 def split_manifest(
@@ -234,39 +205,3 @@ def split_manifest(
     listed = list_split(settings, classes, key)
     meta = listed.meta | ({"address": address} if address else {})
     return examined(Listing(listed.images, meta), classes, key, threads)
-
-
-def _list(source: AnySource, base: Path, split: Split, classes: ClassManifest, key: str) -> Listing:
-    from susx.datasets import archives, cifar, layouts
-
-    if isinstance(source, ClassFolders):
-        return layouts.class_folders(source, base, split, classes, key)
-    if isinstance(source, CoopSplit):
-        return layouts.coop_split(source, base, split, classes, key)
-    if isinstance(source, CsvLists):
-        return layouts.csv_lists(source, base, split, classes, key)
-    if isinstance(source, WebdatasetShards):
-        return archives.webdataset_shards(source, base, split, classes, key)
-    if isinstance(source, ParquetShards):
-        return archives.parquet_shards(source, base, split, classes, key)
-    if isinstance(source, FgvcLists):
-        return layouts.fgvc_lists(source, base, split, classes, key)
-    return cifar.cifar_batches(source, base, split, classes, key)
-
-
-def _marks(source: AnySource) -> list[str]:
-    """Files, folders or patterns of which any tells that a source is there."""
-    if isinstance(source, CoopSplit):
-        return [source.file]
-    if isinstance(source, CifarBatches):
-        return [source.meta]
-    return list(source.splits.values())
-
-
-def _is_there(source: AnySource, base: Path) -> bool:
-    if isinstance(source, WebdatasetShards | ParquetShards):
-        return any(any(base.glob(mark)) for mark in _marks(source))
-    if isinstance(source, ClassFolders):  # tars of a mirror lie in folders called the same
-        roots = (base / mark for mark in _marks(source))
-        return any(root.is_dir() and visible_folders(root) for root in roots)
-    return any((base / mark).exists() for mark in _marks(source))

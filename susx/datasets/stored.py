@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from susx.config.sources import LAYOUTS
 from susx.core.errors import InputError
 from susx.core.files import read_regular
 from susx.images.decode import MAX_BYTES
@@ -20,12 +21,11 @@ def stored_bytes(path: str) -> bytes:
     """
     archive, _, row = path.rpartition("#")
     if archive and "\0" not in path and not Path(path).exists() and Path(archive).is_file():
-        from susx.datasets.archives import member_bytes
-        from susx.datasets.cifar import image_row
-
-        data = image_row(archive, int(row)) if row.isdigit() else member_bytes(path)
-        if data is not None:
-            return data
+        added = row.partition(":")[0]
+        names = [*LAYOUTS.built_in, *(name for name in LAYOUTS.added if name == added)]
+        for name in names:
+            if (data := LAYOUTS[name].read(path)) is not None:
+                return bytes(data)
     return read_regular(path, MAX_BYTES)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 
 from susx.config.encoders import LIBRARIES
 from susx.config.encoders import Encoder as Settings
 from susx.core.errors import InputError
+from susx.core.registry import imported
 from susx.encoders.model_files import model_problem
 from susx.encoders.protocol import Encoder
 
@@ -23,6 +23,5 @@ def load_encoder(settings: Settings) -> Encoder:
 
     if problem := model_problem(settings):
         raise InputError("encoder {} {}".format(*problem))
-    module, function = LIBRARIES[settings.library].split(":")
-    load: Callable[[Settings], Encoder] = getattr(import_module(module), function)
+    load: Callable[[Settings], Encoder] = imported(LIBRARIES[settings.library].load)
     return tried(load(settings))

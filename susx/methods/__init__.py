@@ -1,5 +1,8 @@
 """Training-free methods: one small module each, one registry entry each."""
 
+from typing import Any
+
+from susx.core.registry import Registry
 from susx.methods.ape import APE
 from susx.methods.base import NEEDS, Axis, Context, Images, Method, Need, Points, Terms
 from susx.methods.calip import CALIP
@@ -14,6 +17,27 @@ from susx.methods.visdesc import VISDESC
 
 TEXT_METHODS = (ZERO_SHOT, CUPL, CUPL_E, VISDESC, DN, CALIP, TRANSCLIP)
 SUPPORT_METHODS = (TIP_ADAPTER, TIP_X, APE, GDA, FUSION)
-METHODS: dict[str, Method] = {m.name: m for m in (*TEXT_METHODS, *SUPPORT_METHODS)}
 
-__all__ = ["METHODS", "NEEDS", "Axis", "Context", "Images", "Method", "Need", "Points", "Terms"]
+
+def _problem(name: str, found: Any) -> str | None:
+    if not isinstance(found, Method):
+        return "is no Method"
+    return None if found.name == name else f'is a Method called "{found.name}"'
+
+
+METHODS: Registry[Method] = Registry(
+    "method", "susx.methods", {m.name: m for m in (*TEXT_METHODS, *SUPPORT_METHODS)}, _problem
+)
+
+__all__ = [
+    "METHODS",
+    "NEEDS",
+    "ZERO_SHOT",
+    "Axis",
+    "Context",
+    "Images",
+    "Method",
+    "Need",
+    "Points",
+    "Terms",
+]

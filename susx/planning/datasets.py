@@ -130,7 +130,7 @@ def listed_files(setup: Setup, dataset: str, split: Split) -> dict[str, Any]:
     place = image_place(setup, dataset)
     if setup.images[dataset].download:
         return {"fetched": place.fetched(split)}
-    return {"images": place.listed(split), "shards": place.patterns(split)}
+    return {"place": place.settings(split), "shards": place.patterns(split)}
 
 
 def unlabelled_folder(setup: Setup, dataset: str) -> str:

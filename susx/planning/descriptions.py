@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from susx.config.encoders import files_of_model
-from susx.config.texts import HOW_IT_RUNS, Descriptions, LanguageModel
+from susx.config.texts import BACKENDS, HOW_IT_RUNS, Backend, Descriptions, LanguageModel
 from susx.core.errors import InputError
 from susx.planning.datasets import classes
 from susx.planning.resources import Inputs, gpus, memory_mb
@@ -53,6 +53,11 @@ def language_model(setup: Setup, dataset: str, texts: str) -> LanguageModel:
     return setup.config.language_models[written(setup, dataset, texts).model]
 
 
+def backend(setup: Setup, dataset: str, texts: str) -> Backend:
+    """What runs that model."""
+    return BACKENDS[language_model(setup, dataset, texts).backend]
+
+
 def language_model_settings(setup: Setup, dataset: str, texts: str) -> dict[str, Any]:
     """Settings of the model that decide what it writes."""
     return language_model(setup, dataset, texts).model_dump(exclude=HOW_IT_RUNS)
@@ -66,8 +71,8 @@ def language_model_runs(setup: Setup, dataset: str, texts: str) -> dict[str, Any
 
 def local_language_model(setup: Setup, dataset: str, texts: str) -> dict[str, list[str]]:
     """The language model, unless a server runs it."""
-    model = language_model(setup, dataset, texts)
-    return {"models": [model.model] if model.backend == "transformers" else []}
+    reads_files = backend(setup, dataset, texts).reads_files
+    return {"models": [language_model(setup, dataset, texts).model] if reads_files else []}
 
 
 def language_model_files(setup: Setup, dataset: str, texts: str) -> list[str]:
@@ -79,9 +84,10 @@ def language_model_files(setup: Setup, dataset: str, texts: str) -> list[str]:
 def hub_language_model(setup: Setup, dataset: str, texts: str) -> list[tuple[str, str | None]]:
     """The language model, if the hub publishes it: identifier and revision."""
     model = language_model(setup, dataset, texts)
-    if model.backend != "transformers" or Path(model.model).exists():
+    if not backend(setup, dataset, texts).reads_files or Path(model.model).exists():
         return []
-    return [(model.model, model.revision)]
+    revision: str | None = getattr(model, "revision", None)
+    return [(model.model, revision)]
 
 
 def language_model_threads(setup: Setup, dataset: str, texts: str) -> int:
@@ -105,7 +111,7 @@ def language_model_memory(
     setup: Setup, dataset: str, texts: str, input: Inputs, attempt: int
 ) -> int:
     """Memory of a job in MB: that of a local model's files, as they may be widened."""
-    if language_model(setup, dataset, texts).backend != "transformers":
+    if not backend(setup, dataset, texts).reads_files:
         return attempt * ASKING_MB
     return memory_mb(input, attempt, MODEL_MB, WIDENED)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from susx.core.errors import InputError
 from susx.core.extras import extra_problem
 from susx.encoders.model_files import encoder_extra, model_problem
-from susx.planning.descriptions import language_model, written
+from susx.planning.descriptions import backend, written
 from susx.planning.run import PlannedJob
 from susx.planning.setup import Setup
 from susx.planning.web import judging_encoder, local_images
@@ -61,8 +61,8 @@ def needed_extras(setup: Setup, job: PlannedJob) -> Iterator[tuple[str, str]]:
         yield f"rule {job.rule}", EXTRAS_OF_RULES[job.rule]
     if job.rule == "describe_classes":
         texts = job.names["dataset"], job.names["texts"]
-        if language_model(setup, *texts).backend == "openai":
-            yield f"config.yaml: language_models.{written(setup, *texts).model}", "llm"
+        if extra := backend(setup, *texts).extra:
+            yield f"config.yaml: language_models.{written(setup, *texts).model}", extra
     encoder = encoder_of(setup, job)
     if encoder and (extra := encoder_extra(setup.config.encoders[encoder])):
         yield f"config.yaml: encoders.{encoder}", extra

@@ -62,7 +62,7 @@ def shard_file(setup: Setup, pool: str, shard: str) -> str:
 
 def image_source(setup: Setup, pool: str, shard: str) -> dict[str, Any]:
     """What tells which images a shard has, wherever it lies; captions do not."""
-    fields = vars(setup.shards[pool][shard])
+    fields = setup.shards[pool][shard].settings
     return {key: value for key, value in fields.items() if key not in UNSEEN}
 
 
@@ -85,7 +85,7 @@ def shard_paths(setup: Setup, support: str) -> list[str]:
 
 def shard_fields(setup: Setup, support: str) -> dict[str, dict[str, Any]]:
     """All that is known of the shards of the pool, by name."""
-    return {name: vars(shard) for name, shard in pool_of(setup, support).items()}
+    return {name: shard.settings for name, shard in pool_of(setup, support).items()}
 
 
 def candidate_files(setup: Setup, dataset: str, support: str) -> list[str]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from susx.config import parse_config
 from susx.config.datasets import Dataset, Images, tuning_split, with_card
 from susx.config.features import Features
-from susx.config.pools import REMOTE, AnyPool, EmbeddingPool, Pool
+from susx.config.pools import REMOTE, AnyPool, EmbeddingPool
 from susx.config.schema import Config
 from susx.config.supports import FewShot, Retrieval, draws_of
 from susx.config.synthesis import Synthesis
 from susx.pools.indices import has_index, index_shards
 from susx.pools.shards import Shard, pool_shards
-from susx.pools.web import WebShard, web_shards
+from susx.pools.web import WebPool, WebShard, web_shards
 from susx.published.files import FeatureFiles, feature_files
 
 AnyShard = Shard | WebShard
@@ -143,9 +143,9 @@ class Setup:
 
 def _shards(pool: AnyPool, name: str, cache: str) -> Mapping[str, AnyShard]:
     origin = f"config.yaml: pools.{name}"
-    if isinstance(pool, Pool):
+    if pool.layout not in REMOTE:
         return pool_shards(pool, origin)
     listing = f"{cache}/listings/{name}.json"
     if isinstance(pool, EmbeddingPool) and has_index(pool):
         return index_shards(pool, origin, listing)
-    return web_shards(pool, origin, listing)
+    return web_shards(cast(WebPool, pool), origin, listing)

@@ -12,7 +12,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from typing import Any
 from braceexpand import braceexpand
 from slugify import slugify
 
-from susx.config.pools import Pool
+from susx.config.pools import POOLS, Pool
+from susx.config.types import Section
 from susx.core.columns import caption_column, opened_columns, records, require_columns
 from susx.core.errors import InputError
 from susx.core.files import read_regular
@@ -45,7 +46,10 @@ MARKED = (
 
 @dataclass(frozen=True)
 class Shard:
-    """One shard of a pool: a file, or every `count`-th image of a folder from `index` on."""
+    """One shard of a pool: a file, or every `count`-th image of a folder from `index` on.
+
+    `options` are for layouts that have settings of their own: plain values.
+    """
 
     layout: str
     path: str
@@ -54,6 +58,12 @@ class Shard:
     image_column: str = "image"
     caption_column: str = "caption"
     metadata_columns: Sequence[str] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All fields, as plain values; of options only those that there are."""
+        return {k: v for k, v in vars(self).items() if v or k != "options"}
 
 
 @dataclass(frozen=True)
@@ -75,18 +85,42 @@ class Sample:
     reason: str = ""
 
 
-def pool_shards(pool: Pool, origin: str = "pool") -> dict[str, Shard]:
+@dataclass(frozen=True)
+class PoolLayout:
+    """A layout of pools with images.
+
+    Attributes:
+        section: of the configuration; `layout` is the name of the layout.
+        shards: function of a section and its key, giving the shards by name without opening any.
+        read: function that streams the samples of a shard in a fixed order.
+        in_folders: whether a shard is a folder, not a file.
+    """
+
+    section: type[Section]
+    shards: Callable[[Any, str], Mapping[str, Shard]]
+    read: Callable[[Shard], Iterator[Sample]]
+    in_folders: bool = False
+
+
+def pool_shards(pool: Any, origin: str = "pool") -> dict[str, Shard]:
     """Enumerate the shards of a pool by name, without opening any.
 
     Raises:
         InputError: if a pattern matches nothing, a folder that it looks into cannot be listed, or
             two shards get the same name.
     """
-    if pool.layout == "folder":
-        return {
-            f"{index:05d}": Shard("folder", pool.path, index, pool.shards)
-            for index in range(pool.shards)
-        }
+    layout: PoolLayout = POOLS.named(pool.layout)
+    return dict(layout.shards(pool, origin))
+
+
+def _parts_of_folder(pool: Pool, origin: str) -> dict[str, Shard]:
+    return {
+        f"{index:05d}": Shard("folder", pool.path, index, pool.shards)
+        for index in range(pool.shards)
+    }
+
+
+def _files(pool: Pool, origin: str) -> dict[str, Shard]:
     paths = [
         path
         for pattern in braceexpand(pool.path)
@@ -134,10 +168,11 @@ def read_shard(shard: Shard) -> Iterator[Sample]:
     path = Path(shard.path)
     if not path.exists():
         raise InputError(f"{path}: pool shard not found")
-    if path.is_dir() != (shard.layout == "folder"):
+    layout: PoolLayout = POOLS.named(shard.layout)
+    if path.is_dir() != layout.in_folders:
         kind = "a folder" if path.is_dir() else "a file"
         raise InputError(f"{path}: {kind}, which does not fit layout `{shard.layout}` of the pool")
-    return _told(READERS[shard.layout](shard), shard.path)
+    return _told(layout.read(shard), shard.path)
 
 
 def _told(samples: Iterator[Sample], path: str) -> Iterator[Sample]:
@@ -263,8 +298,6 @@ def _require_images(kind: Any, shard: Shard) -> None:
         )
 
 
-READERS: dict[str, Callable[[Shard], Iterator[Sample]]] = {
-    "folder": _read_folder,
-    "webdataset": _read_webdataset,
-    "parquet": _read_parquet,
-}
+FOLDER = PoolLayout(Pool, _parts_of_folder, _read_folder, in_folders=True)
+WEBDATASET = PoolLayout(Pool, _files, _read_webdataset)
+PARQUET = PoolLayout(Pool, _files, _read_parquet)

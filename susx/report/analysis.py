@@ -13,7 +13,7 @@ from susx.evaluation.arrays import EncoderData
 from susx.evaluation.case import Case
 from susx.evaluation.inputs import CacheFiles, check_evaluation, read_caches
 from susx.evaluation.tuning import Settings
-from susx.methods import METHODS, Context
+from susx.methods import ZERO_SHOT, Context
 from susx.methods.tip_x import TIP_X, calibrate
 from susx.report.changes import Names, changed, class_changes, confusions, examples
 from susx.report.gap import modality_gap
@@ -22,7 +22,6 @@ from susx.report.schema import SCHEMA, Analysis, SizePoint, Surface
 from susx.report.sizes import sizes
 from susx.report.surfaces import surfaces
 
-ZERO_SHOT = METHODS["zero-shot"]
 SIZED = ("tip-adapter", "fusion")
 """Methods whose accuracy against support size stands beside that of the shown one."""
 
@@ -107,7 +106,7 @@ def analyse(
         )
     data = caches.opened(encoder, wanted.leaks, wanted.device)
     test = data.test
-    own = next(iter(METHODS["zero-shot"].texts))
+    own = next(iter(ZERO_SHOT.texts))
     before = zero_shot_of(evaluation, own if own in caches.texts else next(iter(caches.texts)))
     plain = data.context(before.case)
     then = before.predict(plain, test)

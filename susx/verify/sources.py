@@ -14,12 +14,12 @@ from susx.artifacts.recipe import Receipt, Source
 from susx.artifacts.store import Store
 from susx.core.errors import InputError
 from susx.core.hub import snapshot_commit
-from susx.datasets.layouts import listed_images
-from susx.datasets.sources import SOURCES, Place
+from susx.core.registry import packages_called
+from susx.datasets.sources import Place
 from susx.images.kinds import is_image
 from susx.manifests.tables import ImageRecord, read_table
 
-HUB, LISTED = "hub", "listed"
+HUB, LISTED, PACKAGES = "hub", "listed", "packages"
 """Names of inputs that are no files, in `susx.artifacts.ground`."""
 IMAGES_OF = "images of "
 """What begins the names of images that a list names, in `susx.artifacts.ground`."""
@@ -43,7 +43,7 @@ class Sources:
 
     def named(self, name: str, source: Source) -> tuple[str, str]:
         """Kind and name of a source, the same wherever it is read."""
-        return (name if name in (HUB, LISTED) else "", source.path)
+        return (name if name in (HUB, LISTED, PACKAGES) else "", source.path)
 
     def change(self, name: str, source: Source, receipt: Receipt) -> str:
         """What changed, in words; empty if it is as it was.
@@ -56,8 +56,8 @@ class Sources:
         kind, path = self.named(name, source)
         place = (kind, path, source.identity)
         if place not in self._changes:
-            compare = {HUB: _of_hub, LISTED: self._of_list}.get(kind, self._of_path)
-            self._changes[place] = compare(source, receipt)
+            known = {HUB: _of_hub, LISTED: self._of_list, PACKAGES: _of_packages}
+            self._changes[place] = known.get(kind, self._of_path)(source, receipt)
         return self._changes[place]
 
     def _of_path(self, source: Source, receipt: Receipt) -> str:
@@ -105,11 +105,9 @@ class Sources:
         file = name.removeprefix(IMAGES_OF)
         try:
             place = receipt.recipe.settings["place"]
-            source = SOURCES.validate_python(place["source"])
-            folder = Place(source, Path(place["base"])).listed(place["split"])[file]
+            return Place.of(place).listed(place["split"])[file]
         except (KeyError, TypeError, ValueError):
             return []
-        return listed_images(file, folder)
 
     def _rows(self, receipt: Receipt) -> dict[str, str] | None:
         """Paths and hashes of an image manifest that is still in a store."""
@@ -134,6 +132,17 @@ def _of_hub(source: Source, receipt: Receipt) -> str:
     if commit == source.identity:
         return ""
     return f"{source.path} is {commit[:HASH_SHOWN]}, was {source.identity[:HASH_SHOWN]}"
+
+
+def _of_packages(source: Source, receipt: Receipt) -> str:
+    name, _, version = source.path.rpartition(" ")
+    packages = packages_called(name)
+    if any(package.identity == source.identity for package in packages):
+        return ""
+    if not packages:
+        return f"{source.path} is not installed, and cannot be compared"
+    now = packages[0].version
+    return f"{source.path} changed" if now == version else f"{name} is {now}, was {version}"
 
 
 def _tells_files(receipt: Receipt) -> bool:

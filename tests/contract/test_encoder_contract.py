@@ -14,28 +14,31 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from susx.config.schema import Encoder as Settings
+from susx.config.encoders import LIBRARIES, encoder_section
+from susx.config.encoders import Encoder as Settings
 from susx.core.errors import InputError
 from susx.embeddings.prepare import Item, prepared
-from susx.encoders import LIBRARIES, load_encoder
+from susx.encoders import load_encoder
 from susx.encoders.protocol import Encoder
 from susx.images.decode import decode
 from tests import blip_cases, encoder_cases, open_clip_cases
 from tests.closeness import LANES, assert_close, close, random_walk
-from tests.encoder_cases import Case, Reference
+from tests.contract.cases import EncoderCase, Reference, added
 from tests.helpers import colour_of, image_bytes
 
-CASES = encoder_cases.CASES | blip_cases.CASES | open_clip_cases.CASES
+CASES = (
+    encoder_cases.CASES | blip_cases.CASES | open_clip_cases.CASES | added("encoder", EncoderCase)
+)
 TEXTS = ["a photo of a cat.", "dog", "the large, small and very odd animal: a zebra", "dog"]
 SIZES = [(40, 30), (30, 40), (1, 1), (3, 200), (32, 32)]
 IMAGES = [decode(image_bytes(colour_of(i, 5), size, seed=i)) for i, size in enumerate(SIZES)]
 
 
-def image_roundings(case: Case) -> float:
+def image_roundings(case: EncoderCase) -> float:
     return random_walk(case.image_terms, LANES)
 
 
-def text_roundings(case: Case) -> float:
+def text_roundings(case: EncoderCase) -> float:
     return random_walk(case.text_terms, LANES)
 
 
@@ -43,7 +46,7 @@ def text_roundings(case: Case) -> float:
 class Loaded:
     """A case on disk."""
 
-    case: Case
+    case: EncoderCase
     settings: Settings
     said: dict[str, Any]
 
@@ -54,11 +57,11 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with torch.random.fork_rng():  # what `widen` leaves alone must not depend on earlier tests
         torch.manual_seed(0)
         said = case.save(tmp_path_factory.mktemp("contract") / request.param)
-    return Loaded(case, Settings(library=case.library, device="cpu", **said), said)
+    return Loaded(case, encoder_section(library=case.library, device="cpu", **said), said)
 
 
 @pytest.fixture(scope="module")
-def case(loaded: Loaded) -> Case:
+def case(loaded: Loaded) -> EncoderCase:
     return loaded.case
 
 
@@ -86,7 +89,7 @@ def pixels_of(encoder: Encoder, images: list[Image.Image]) -> Tensor:
 
 
 def test_attributes_describe_the_checkpoint(
-    encoder: Encoder, settings: Settings, case: Case
+    encoder: Encoder, settings: Settings, case: EncoderCase
 ) -> None:
     assert encoder.name == settings.model
     assert (encoder.dim, encoder.image_size) == (case.dim, case.image_size)
@@ -95,7 +98,7 @@ def test_attributes_describe_the_checkpoint(
 
 
 def test_provenance_is_complete_and_fits_into_json(
-    encoder: Encoder, settings: Settings, case: Case
+    encoder: Encoder, settings: Settings, case: EncoderCase
 ) -> None:
     provenance = json.loads(json.dumps(encoder.provenance))
     assert provenance["library"] == settings.library
@@ -111,7 +114,7 @@ def similarities(rows: Tensor) -> Tensor:
 
 
 def test_features_are_float32_rows_on_the_cpu_that_are_not_normalised(
-    encoder: Encoder, case: Case
+    encoder: Encoder, case: EncoderCase
 ) -> None:
     pixels = pixels_of(encoder, IMAGES)
     n, d, patches = len(IMAGES), encoder.dim, case.patches
@@ -128,7 +131,7 @@ def test_features_are_float32_rows_on_the_cpu_that_are_not_normalised(
 
 
 def test_image_features_are_those_of_the_library(
-    encoder: Encoder, reference: Reference, case: Case
+    encoder: Encoder, reference: Reference, case: EncoderCase
 ) -> None:
     made = encoder.encode_images(pixels_of(encoder, IMAGES))
     assert_close(made, reference.images, image_roundings(case))
@@ -136,7 +139,7 @@ def test_image_features_are_those_of_the_library(
 
 
 def test_patch_features_are_projected_as_the_image_is(
-    encoder: Encoder, reference: Reference, case: Case
+    encoder: Encoder, reference: Reference, case: EncoderCase
 ) -> None:
     made = encoder.encode_patches(pixels_of(encoder, IMAGES))
     assert_close(made, reference.patches, image_roundings(case))
@@ -145,7 +148,7 @@ def test_patch_features_are_projected_as_the_image_is(
 
 
 def test_text_features_are_those_of_the_library(
-    encoder: Encoder, reference: Reference, case: Case
+    encoder: Encoder, reference: Reference, case: EncoderCase
 ) -> None:
     made = encoder.encode_texts(TEXTS)
     assert_close(made, reference.texts, text_roundings(case))
@@ -153,7 +156,7 @@ def test_text_features_are_those_of_the_library(
 
 
 def test_preprocessing_is_that_of_the_library(
-    encoder: Encoder, reference: Reference, case: Case
+    encoder: Encoder, reference: Reference, case: EncoderCase
 ) -> None:
     levels, side = pixels_of(encoder, IMAGES), case.image_size
     assert (levels.shape, levels.dtype) == ((len(IMAGES), 3, side, side), torch.uint8)
@@ -181,7 +184,7 @@ def test_transparent_images_are_preprocessed_as_by_the_library(
 
 @pytest.mark.parametrize("size", [(40, 30), (30, 40), (64, 64), (32, 32), (17, 90)])
 def test_preprocessing_resizes_crops_and_normalises(
-    encoder: Encoder, case: Case, size: tuple[int, int]
+    encoder: Encoder, case: EncoderCase, size: tuple[int, int]
 ) -> None:
     image, side = decode(image_bytes((200, 100, 30), size)), case.image_size
     factors = [side / min(size)] * 2 if case.resize == "crop" else [side / s for s in size]
@@ -203,18 +206,18 @@ def test_images_without_colour_work(encoder: Encoder, mode: str) -> None:
 
 
 @pytest.mark.parametrize("function", ["encode_images", "encode_patches"])
-def test_batch_size_changes_nothing(encoder: Encoder, case: Case, function: str) -> None:
+def test_batch_size_changes_nothing(encoder: Encoder, case: EncoderCase, function: str) -> None:
     pixels, encode = pixels_of(encoder, IMAGES), getattr(encoder, function)
     singly = torch.cat([encode(row[None]) for row in pixels])
     assert_close(encode(pixels), singly, image_roundings(case))
 
 
-def test_texts_do_not_depend_on_their_neighbours(encoder: Encoder, case: Case) -> None:
+def test_texts_do_not_depend_on_their_neighbours(encoder: Encoder, case: EncoderCase) -> None:
     singly = torch.cat([encoder.encode_texts([text]) for text in TEXTS])
     assert_close(encoder.encode_texts(TEXTS), singly, text_roundings(case))
 
 
-def test_long_texts_are_cut_to_the_context_and_counted(encoder: Encoder, case: Case) -> None:
+def test_long_texts_are_cut_to_the_context_and_counted(encoder: Encoder, case: EncoderCase) -> None:
     fits = case.unit * case.fits
     long = fits + case.unit * 400
     assert encoder.count_truncated([fits, long, case.unit, fits + case.unit]) == 2
@@ -229,7 +232,7 @@ def test_any_text_can_be_embedded(encoder: Encoder, text: str) -> None:
     assert features.norm(dim=1).min() > 0
 
 
-def test_special_token_in_a_text_is_refused(encoder: Encoder, case: Case) -> None:
+def test_special_token_in_a_text_is_refused(encoder: Encoder, case: EncoderCase) -> None:
     for text in (f"a cat {case.mark} or a dog", f"cat{case.mark.upper()}"):
         says = rf'text "cat|"a cat .* holds "{re.escape(case.mark)}", a special token of encoder'
         with pytest.raises(InputError, match=says):

@@ -52,7 +52,7 @@ class MadeProject:
         """Jobs in order, with their work."""
         place = locate(Images(test=self.images), None, "images")
         files = [str(path) for path in place.files("test")]
-        looked = {"place": place.settings("test"), "listed": {"images": place.listed("test")}}
+        looked = {"place": place.settings("test"), "listed": {"place": place.settings("test")}}
         model = ["model/a.bin", "model/b.bin"]
         stored = Kept(**OWN, store="work/store")
         cached = Kept(**OWN, store="cache/store")

@@ -14,8 +14,8 @@ import pytest
 from susx.config.cards import Card
 from susx.config.datasets import Images
 from susx.core.errors import InputError
-from susx.datasets import archives
 from susx.datasets.check import check_dataset
+from susx.datasets.layouts import parquet
 from susx.datasets.sources import Place, locate, split_manifest
 from susx.datasets.stored import read_listed
 from susx.manifests.classes import class_manifest
@@ -134,9 +134,9 @@ def test_neighbouring_rows_are_decoded_from_one_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_parquet(tmp_path / "0.parquet", {"image": [RED, BLUE] * 5, "label": [0, 1] * 5})
-    archives._column.cache_clear()
+    parquet._column.cache_clear()
     table = pets_of(tmp_path, "parquet", "*.parquet")
-    assert archives._column.cache_info().misses == 5
+    assert parquet._column.cache_info().misses == 5
     assert [read_listed(record) for record in table.records] == [RED, BLUE] * 5
 
 

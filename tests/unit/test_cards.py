@@ -9,8 +9,8 @@ import pytest
 from susx.config import parse_config
 from susx.config.cards import CARDS, built_in_cards, card_files, card_path, load_card
 from susx.config.datasets import tuning_split, with_card
-from susx.config.sources import CoopSplit
 from susx.core.errors import InputError
+from susx.datasets.layouts.coop_json import CoopSplit
 from susx.manifests.classes import ClassManifest, class_manifest
 from susx.manifests.names import named_classes
 from tests.unit.made_config import MINIMAL

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from susx.core.errors import InputError
-from susx.datasets.cifar import image_row, read_batch, read_pickle
+from susx.datasets.layouts.cifar import image_row, read_batch, read_pickle
 from susx.datasets.stored import read_listed
 from susx.images.decode import decode
 from susx.manifests.tables import ImageRecord, read_table, write_table

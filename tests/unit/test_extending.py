@@ -1,8 +1,11 @@
 """The code of docs/extending.md does what the page says, as it stands."""
 
+import base64
+import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +14,24 @@ import torch
 from PIL import Image
 
 from susx.config.cards import Card, load_card
-from susx.config.encoders import LIBRARIES
-from susx.config.encoders import Encoder as Settings
+from susx.config.datasets import Images
+from susx.config.encoders import encoder_section
+from susx.config.pools import POOLS
+from susx.datasets.sources import list_split, locate
 from susx.encoders import load_encoder
 from susx.evaluation.arrays import Labelled
 from susx.evaluation.tuning import Settings as TuningSettings
 from susx.evaluation.tuning import tune
 from susx.manifests.classes import ClassManifest, class_manifest
 from susx.manifests.tables import SupportRecord, read_table, write_table
-from susx.pools.shards import Shard, read_shard
+from susx.pools.shards import Sample, Shard, pool_shards, read_shard
 from susx.prompts.strategies import SOURCES, build_prompts
 from tests.closeness import assert_close, random_walk
 from tests.helpers import context_of, images_of, make_problem, write_class_folders
 from tests.pages import ROOT, blocks
+from tests.small_package import write_dist_info
 
 PAGE = "docs/extending.md"
-PLUGIN = "from susx.methods import METHODS\nMETHODS[PROTOTYPES.name] = PROTOTYPES\n"
 
 
 def code(defined: str) -> str:
@@ -42,21 +47,32 @@ def names(defined: str) -> dict[str, Any]:
     return module
 
 
+def entry_points(group: str) -> dict[str, dict[str, str]]:
+    """The entry points of a group that a block of TOML names."""
+    (found,) = [block for block in blocks(PAGE, "toml") if group in block]
+    entries: dict[str, dict[str, str]] = tomllib.loads(found)["project"]["entry-points"]
+    return entries
+
+
 @pytest.fixture
 def classes() -> ClassManifest:
     return class_manifest([{"name": "ant", "aliases": ["Formica"]}, {"name": "bee"}])
 
 
 def test_every_block_of_python_is_run_by_a_test_of_this_file() -> None:
-    run = ("class ColourEncoder", "PROTOTYPES = ", "def aliases", "def pick_support")
+    run = (
+        *("class TabLists", "class ColourEncoder", "COLOURS = ", "PROTOTYPES = "),
+        *("class LinesPool", "def aliases", "def pick_support"),
+    )
     assert [code(defined) for defined in run] == blocks(PAGE, "python")
 
 
 def test_the_method_keeps_the_contract(tmp_path: Path) -> None:
-    (tmp_path / "page_method.py").write_text(code("PROTOTYPES = ") + PLUGIN, "utf-8")
+    (tmp_path / "susx_prototypes.py").write_text(code("PROTOTYPES = "), "utf-8")
+    write_dist_info(tmp_path, "susx-prototypes", "1.0", entry_points("susx.methods"))
     suite = "tests/contract/test_method_contract.py"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "page_method", suite, "-k", "prototypes", "-q"],
+        [sys.executable, "-m", "pytest", suite, "-k", "prototypes", "-q"],
         cwd=ROOT,
         env={"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1", "PATH": ""},
         capture_output=True,
@@ -81,12 +97,14 @@ def test_the_method_is_tuned_like_the_others() -> None:
     assert tuned.correct == right > by_text
 
 
-def test_the_encoder_classifies_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    page = names("class ColourEncoder")
-    monkeypatch.setattr("susx.encoders.import_module", lambda name: page[name])
-    monkeypatch.setitem(page, "page", type("Module", (), {"load": staticmethod(page["load"])}))
-    monkeypatch.setitem(LIBRARIES, "colours", "page:load")
-    encoder = load_encoder(Settings(library="colours", model="none", device="cpu"))
+def test_the_encoder_classifies_colours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = tmp_path / "susx_colours"
+    package.mkdir()
+    (package / "__init__.py").write_text(code("COLOURS = "), "utf-8")
+    (package / "encoder.py").write_text(code("class ColourEncoder"), "utf-8")
+    write_dist_info(tmp_path, "susx-colours", "1.0", entry_points("susx.encoders"))
+    monkeypatch.syspath_prepend(tmp_path)
+    encoder = load_encoder(encoder_section(library="colours", model="none", device="cpu"))
 
     shown = [Image.new("RGB", (20, 10), name) for name in ("red", "lime", "navy")]
     images = encoder.encode_images(torch.stack([encoder.preprocess(image) for image in shown]))
@@ -96,6 +114,34 @@ def test_the_encoder_classifies_colours(monkeypatch: pytest.MonkeyPatch) -> None
     patches = encoder.encode_patches(torch.stack([encoder.preprocess(image) for image in shown]))
     assert patches.shape == (3, 64, 3)
     assert torch.equal(patches.mean(dim=1), images)
+
+
+def test_the_layout_lists_images(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, classes: ClassManifest
+) -> None:
+    (tmp_path / "susx_tabs.py").write_text(code("class TabLists"), "utf-8")
+    write_dist_info(tmp_path, "susx-tabs", "1.0", entry_points("susx.layouts"))
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "test.txt").write_text("a.png\tbee\n\nb.png\tFormica\n", "utf-8")
+    source = {"name": "own", "layout": "tabs", "splits": {"test": "test.txt"}}
+    card = Card.model_validate({"title": "Insects", "classes": ["x"], "sources": [source]})
+    place = locate(Images(root=str(tmp_path)), card, "images")
+    found = list_split(place.settings("test"), classes, "images.test")
+    assert [(image.key, image.label) for image in found.images] == [("b.png", 0), ("a.png", 1)]
+    assert place.files("test") == [tmp_path / "test.txt", tmp_path]
+
+
+def test_the_pool_streams_samples(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "susx_lines.py").write_text(code("class LinesPool"), "utf-8")
+    entries = {"susx.pools": {"lines": "susx_lines:LINES"}}
+    assert 'lines = "susx_lines:LINES"' in (ROOT / PAGE).read_text("utf-8")
+    write_dist_info(tmp_path, "susx-lines", "1.0", entries)
+    monkeypatch.syspath_prepend(tmp_path)
+    row = {"image": base64.b64encode(b"png").decode(), "said": "an ant"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row), "utf-8")
+    section = POOLS["lines"].section(layout="lines", path=str(tmp_path), text="said")
+    (shard,) = pool_shards(section).values()
+    assert [*read_shard(Shard(**shard.settings))] == [Sample("000000000", b"png", "an ant")]
 
 
 def test_the_prompt_source_fills_a_template(

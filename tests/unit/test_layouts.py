@@ -281,8 +281,10 @@ def list_csv(root: Path, text: str, classes: Any = PETS) -> dict[str, str]:
     (root / "labels.csv").write_text(text, "utf-8")
     place = locate(Images(test=str(root / "labels.csv")), None, "images")
     assert place.files("test") == [root / "labels.csv"]
-    assert place.listed("test") == {str(root / "labels.csv"): str(root)}
+    ((file, images),) = place.listed("test").items()
+    assert file == str(root / "labels.csv")
     found = list_split(place.settings("test"), classes, "images.test")
+    assert sorted(images) == sorted(image.path for image in found.images)
     assert {image.path for image in found.images} == {f"{root}/{i.key}" for i in found.images}
     return {image.key: classes.names[image.label] for image in found.images}
 

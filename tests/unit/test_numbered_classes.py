@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from susx.config.cards import built_in_cards, load_card
-from susx.config.sources import Shards, WebdatasetShards
 from susx.core.errors import InputError
+from susx.datasets.layouts.shards import Shards
+from susx.datasets.layouts.webdataset import WebdatasetShards
 from susx.datasets.naming import numbered_indices
 from susx.manifests.classes import class_manifest
 from tests.unit.made_datasets import classes_of

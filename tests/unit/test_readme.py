@@ -10,8 +10,8 @@ from susx.config import parse_config
 from susx.config.cards import Card, built_in_cards, load_card
 from susx.config.datasets import Images, with_card
 from susx.config.schema import Config
-from susx.config.sources import CoopSplit
 from susx.core.yaml_files import load_yaml
+from susx.datasets.layouts.coop_json import CoopSplit
 from susx.pools.shards import pool_shards
 from tests import pages
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from susx.config.cards import built_in_cards, load_card
-from susx.config.sources import CifarBatches, ClassFolders
+from susx.datasets.layouts.cifar import CifarBatches
+from susx.datasets.layouts.class_folders import ClassFolders
 from susx.datasets.sources import Place
 from susx.manifests.names import named_classes
 from tests.workflow.project import Project

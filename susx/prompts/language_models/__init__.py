@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, Protocol
 
-from susx.config.texts import OpenAIServer, TransformersModel
+from susx.config.texts import BACKENDS
+from susx.core.registry import imported
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,6 @@ class LanguageModel(Protocol):
         ...
 
 
-BACKENDS = {
-    "transformers": (TransformersModel, "susx.prompts.language_models.transformers_causal:load"),
-    "openai": (OpenAIServer, "susx.prompts.language_models.openai_server:load"),
-}
-
-
 def load_language_model(name: str, settings: Mapping[str, Any]) -> LanguageModel:
     """Load a language model.
 
@@ -95,7 +89,6 @@ def load_language_model(name: str, settings: Mapping[str, Any]) -> LanguageModel
     Raises:
         InputError: if it is missing, broken, or lacks its key.
     """
-    section, place = BACKENDS[settings["backend"]]
-    module, function = place.split(":")
-    load: Callable[[str, Any], LanguageModel] = getattr(import_module(module), function)
-    return load(f"config.yaml: language_models.{name}", section(**settings))
+    backend = BACKENDS.named(settings["backend"])
+    load: Callable[[str, Any], LanguageModel] = imported(backend.load)
+    return load(f"config.yaml: language_models.{name}", backend.section(**settings))

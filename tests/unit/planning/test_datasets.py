@@ -65,10 +65,12 @@ def test_images_lie_where_folders_or_the_card_say(setup: Setup) -> None:
 
 
 def test_lists_and_downloads_say_what_else_is_read(setup: Setup) -> None:
-    assert datasets.listed_files(setup, "tiny", "test") == {"images": {}, "shards": []}
+    place = datasets.image_settings(setup, "tiny", "test")
+    assert datasets.listed_files(setup, "tiny", "test") == {"place": place, "shards": []}
     Path("list.csv").write_text("path,label\n", "utf-8")
     listed = with_dataset(classes=["cat", "dog"], images={"test": "list.csv"})
-    assert datasets.listed_files(listed, "new", "test")["images"] == {"list.csv": "."}
+    found = datasets.listed_files(listed, "new", "test")["place"]
+    assert (found["source"]["layout"], found["base"]) == ("csv", ".")
     assert datasets.listed_files(setup, "fetched", "test") == {
         "fetched": ["fetched/test-*.tar", "fetched/classes.txt"]
     }

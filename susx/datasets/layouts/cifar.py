@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import numpy.typing as npt
+from pydantic import Field
 
-from susx.config.sources import CifarBatches, Split
+from susx.config.sources import Split
 from susx.core.errors import InputError
+from susx.datasets.layouts.base import Layout
 from susx.datasets.naming import class_indices
 from susx.images.listing import Listed, Listing
 from susx.manifests.classes import ClassManifest
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 SIDE = 32
+IN_BATCH = re.compile(r"(.+)#(\d+)")
 
 
 @dataclass(frozen=True)
 class Batch:
     """Pixels (N, 3, 32, 32) as uint8, and N labels."""
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: NDArray[np.uint8]
     labels: list[int]
 
 
@@ -43,11 +49,13 @@ class _Bytes:
 class _Array:
     """Stands for numpy's array: takes its shape and bytes, and calls nothing of numpy."""
 
-    pixels: npt.NDArray[np.uint8] | None = None
+    pixels: NDArray[np.uint8] | None = None
 
     def __setstate__(self, state: Any) -> None:
         match state:
             case (_, tuple() as shape, _Bytes(), fortran, bytes() as data):
+                import numpy as np  # which planning does without
+
                 flat = np.frombuffer(data, np.uint8)
                 self.pixels = flat.reshape(shape, order="F" if fortran else "C")
             case _:
@@ -141,34 +149,55 @@ def image_row(path: str | Path, row: int) -> bytes:
     return f"P6 {SIDE} {SIDE} 255\n".encode() + channels_last
 
 
-def cifar_batches(
-    source: CifarBatches, base: Path, split: Split, classes: ClassManifest, origin: str
-) -> Listing:
-    """List the images of a split; the archive's own class names say which label is which class.
+class CifarBatches(Layout):
+    """Python pickles of pixels and labels, and one with the class names."""
 
-    Raises:
-        InputError: if a file is missing or broken, or a name is that of no class.
-    """
-    meta = read_pickle(base / source.meta)
-    names = meta.get("fine_label_names", meta.get("label_names"))
-    if not isinstance(names, list) or not all(isinstance(name, str | bytes) for name in names):
-        raise InputError(f"{base / source.meta}: no list of class names")
-    named = [_text(name) for name in names]
-    indices = class_indices(classes, named, source, f"{origin}: {base / source.meta}")
-    images = []
-    for name in source.splits[split]:
-        path = base / name
-        for row, label in enumerate(read_batch(path).labels):
-            if not 0 <= label < len(named):
-                raise InputError(f"{path}: image {row} has label {label}, which has no name")
-            key = f"{name}/{row:05d}"
-            images.append(Listed(key, f"{path}#{row}", indices[named[label]]))
-    used = {image.label for image in images}
-    absent = [c.name for c in classes if c.index not in used]
-    return Listing(
-        sorted(images, key=lambda image: image.label),
-        {"folder": str(base), "n_other_files": 0, "classes_without_images": absent},
-    )
+    layout: Literal["cifar"] = Field(description="Kind of layout.")
+    splits: dict[Split, list[str]] = Field(min_length=1, description="Files of every split.")
+    meta: str = Field(description="File with the class names.")
+
+    def labelled_images(
+        self, base: Path, split: Split, classes: ClassManifest, origin: str
+    ) -> Listing:
+        """List the images of a split; the archive's own class names say which label is which class.
+
+        Raises:
+            InputError: if a file is missing or broken, or a name is that of no class.
+        """
+        meta = read_pickle(base / self.meta)
+        names = meta.get("fine_label_names", meta.get("label_names"))
+        if not isinstance(names, list) or not all(isinstance(name, str | bytes) for name in names):
+            raise InputError(f"{base / self.meta}: no list of class names")
+        named = [_text(name) for name in names]
+        indices = class_indices(classes, named, self, f"{origin}: {base / self.meta}")
+        images = []
+        for name in self.splits[split]:
+            path = base / name
+            for row, label in enumerate(read_batch(path).labels):
+                if not 0 <= label < len(named):
+                    raise InputError(f"{path}: image {row} has label {label}, which has no name")
+                key = f"{name}/{row:05d}"
+                images.append(Listed(key, f"{path}#{row}", indices[named[label]]))
+        used = {image.label for image in images}
+        absent = [c.name for c in classes if c.index not in used]
+        return Listing(
+            sorted(images, key=lambda image: image.label),
+            {"folder": str(base), "n_other_files": 0, "classes_without_images": absent},
+        )
+
+    def marks(self) -> list[str]:
+        """The file with the class names."""
+        return [self.meta]
+
+    def files(self, base: Path, split: Split) -> list[Path]:
+        """The file with the class names, and the batches."""
+        return [base / name for name in (self.meta, *self.splits[split])]
+
+    @classmethod
+    def read(cls, path: str) -> bytes | None:
+        """Read an image by `batch#row`."""
+        found = IN_BATCH.fullmatch(path)
+        return image_row(found[1], int(found[2])) if found else None
 
 
 def _text(value: Any) -> str:

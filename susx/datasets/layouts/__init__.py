@@ -1,0 +1,1 @@
+"""Layouts in which a dataset may lie on disk: one module each, one registry entry each."""

@@ -1,0 +1,1 @@
+"""One small thing of every kind that a package can bring to susx."""
