@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.diffusion import save_tiny_pipeline
 from tests.language_models import save_tiny_model
-from tests.workflow.project import RESULT, Project, clean_environment, write_world
+from tests.workflow.project import RESULT, Project, write_world
 
 ROOTS = ("work", "cache", "results")
 PATIENCE = 300  # seconds
@@ -102,7 +102,7 @@ class Killed:
             process = subprocess.Popen(
                 self.project.command(RESULT),
                 cwd=self.project.root,
-                env={**clean_environment(), "HF_HUB_OFFLINE": "1"},
+                env=self.project.environment({"HF_HUB_OFFLINE": "1"}),
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -146,7 +146,7 @@ class Killed:
                     return True
                 if kind == "writing" and self._is_writing():
                     return True
-                if kind == "job" and (running := scripts(process.pid)):
+                if kind == "job" and (running := scripts(self.project.root)):
                     os.kill(self._chance.choice(running), signal.SIGKILL)
                     process.wait(PATIENCE)
                     return True
@@ -163,17 +163,17 @@ class Killed:
         return any(found)
 
 
-def scripts(group: int) -> list[int]:
-    """Processes of a session that run a rule's script."""
+def scripts(root: Path) -> list[int]:
+    """Processes that run a rule's script in a project."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 command = (entry / "cmdline").read_bytes().split(b"\0")
-                session = os.getsid(int(entry.name))
-            except (OSError, ProcessLookupError):
+                place = (entry / "cwd").readlink()
+            except OSError:
                 continue
-            if session == group and any(b"/.snakemake/scripts/" in part for part in command[:2]):
+            if place == root and any(b"/.snakemake/scripts/" in part for part in command[:2]):
                 found.append(int(entry.name))
     return found
 

@@ -9,12 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash import Killed
-from tests.workflow.project import (
-    Project,
-    assert_same_outputs,
-    cache_contents,
-    clean_environment,
-)
+from tests.workflow.project import Project, assert_same_outputs, cache_contents
 
 pytestmark = pytest.mark.pipeline
 
@@ -39,7 +34,7 @@ def test_a_second_run_in_the_same_folder_is_refused_and_disturbs_nothing(
     first = subprocess.Popen(
         fresh_project.command(PART),
         cwd=fresh_project.root,
-        env={**clean_environment(), "HF_HUB_OFFLINE": "1"},
+        env=fresh_project.environment({"HF_HUB_OFFLINE": "1"}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

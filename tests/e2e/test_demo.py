@@ -7,6 +7,7 @@ import pytest
 
 from susx.evaluation.schema import Result, Run, read_result
 from susx.methods import METHODS
+from tests import warm
 from tests.e2e.demo_project import REPORT, RESULT, copy_demo, demo_command
 from tests.e2e.offline import Offline
 from tests.workflow.project import clean_environment
@@ -34,7 +35,7 @@ def test_demo(tmp_path: Path, offline: Offline) -> None:
     done = subprocess.run(
         demo_command(tmp_path, REPORT),
         cwd=tmp_path,
-        env={**clean_environment(), **offline.env},
+        env=warm.environment({**clean_environment(), **offline.env}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,6 +1,5 @@
 """The commands of "Your first classifier", as the page has them, on made-up images."""
 
-import os
 import shlex
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from susx.classifier.predictions import PredictionRecord
 from susx.manifests.tables import read_table
 from tests.helpers import colour_of, image_bytes, save_tiny_clip, write_class_folders
 from tests.pages import blocks, text_of
-from tests.workflow.project import Project, clean_environment
+from tests.workflow.project import Project
 
 PAGE = "docs/first_classifier.md"
 INSTALL, *PATHS = blocks(PAGE, "bash")
@@ -65,7 +64,7 @@ def called(project: Project, block: str) -> Iterator[str]:
         done = subprocess.run(
             command,
             cwd=project.root,
-            env={**clean_environment(), "HF_HUB_OFFLINE": "1", "PATH": os.environ["PATH"]},
+            env=project.environment({"HF_HUB_OFFLINE": "1"}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -12,6 +12,7 @@ from susx.config.schema import Config
 from susx.evaluation.schema import Result
 
 ROOT = Path(__file__).parents[2]
+PAGES = pages()
 SCHEMAS = {"config.md": Config, "results.md": Result}
 
 
@@ -34,25 +35,25 @@ def sections() -> list[tuple[str, str, list[str], list[str]]]:
 def test_every_key_is_described_in_the_reference(
     page: str, title: str, keys: list[str], bare: list[str]
 ) -> None:
-    section = pages()[page].split(f"## {title}\n")[1].split("\n## ")[0]
+    section = PAGES[page].split(f"## {title}\n")[1].split("\n## ")[0]
     assert bare == []
     assert keys
     assert all(f"\n| `{key}` | " in section for key in keys)
 
 
-@pytest.mark.parametrize("name", list(pages()))
+@pytest.mark.parametrize("name", PAGES)
 def test_reference_is_up_to_date(name: str) -> None:
-    assert (ROOT / "docs" / name).read_text("utf-8") == pages()[name]
+    assert (ROOT / "docs" / name).read_text("utf-8") == PAGES[name]
 
 
 @pytest.mark.parametrize("model", [Config, Card, Result])
 def test_schema_files_are_those_of_the_models(model: type[BaseModel]) -> None:
     name = {Config: "config", Card: "card", Result: "results"}[model]
-    assert json.loads(pages()[f"{name}.schema.json"]) == model.model_json_schema()
+    assert json.loads(PAGES[f"{name}.schema.json"]) == model.model_json_schema()
 
 
 def test_pages_tell_what_may_be_null_and_what_is_listed() -> None:
-    page = pages()["results.md"]
+    page = PAGES["results.md"]
     assert "| `support` | string or null | required |" in page
     assert "| `per_class` | list of number or null | required |" in page
     assert "| `runs` | list of [Run](#run) | required |" in page
@@ -61,4 +62,4 @@ def test_pages_tell_what_may_be_null_and_what_is_listed() -> None:
 def test_all_files_are_written(tmp_path: Path) -> None:
     write_pages(tmp_path)
     written = {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()}
-    assert written == pages()
+    assert written == PAGES

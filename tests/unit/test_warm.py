@@ -16,6 +16,7 @@ print(sys.stdin.read().upper())
 print(sorted(sys.modules)[:0], file=sys.stderr)
 """
 WAITING = "import time; time.sleep(600)"
+SCRIPTS = Path(__file__).parents[2] / "workflow_scripts"
 ENV = {**warm.clean_environment(), "HF_HUB_OFFLINE": "1", **warm.ONE_THREAD}
 
 
@@ -41,16 +42,31 @@ def test_a_script_sees_what_it_always_sees(tmp_path: Path, path: str | None) -> 
     assert (started.returncode, started.stdout, started.stderr) == (0, cold.stdout, cold.stderr)
 
 
-def test_the_libraries_are_there_at_once_and_ours_are_not(tmp_path: Path) -> None:
-    code = "import sys; print('torch' in sys.modules, any('susx' in m for m in sys.modules))"
-    assert call(script(tmp_path, code), warm.environment(ENV)).stdout == "True False\n"
+def test_what_others_wrote_is_there_at_once_and_of_ours_what_every_job_imports_first(
+    tmp_path: Path,
+) -> None:
+    shown = (
+        "import sys; print('torch' in sys.modules, sorted(m for m in sys.modules if 'susx' in m))"
+    )
+    job = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import susx_job; del sys.modules['susx_job']"
+    started = call(script(tmp_path / "warm", shown), warm.environment(ENV)).stdout
+    cold = call(script(tmp_path / "cold", f"{job}; {shown}"), ENV).stdout
+    assert started == cold.replace("False", "True", 1)
+    assert "susx.artifacts.making" in started
 
 
-def test_other_settings_of_the_libraries_start_as_usual(tmp_path: Path) -> None:
-    code = "import sys; print('torch' in sys.modules)"
-    for other in ({"OMP_NUM_THREADS": "2"}, {"HF_HUB_OFFLINE": "0"}):
-        folder = tmp_path / next(iter(other))
-        assert call(script(folder, code), warm.environment(ENV | other)).stdout == "False\n"
+def test_what_libraries_read_early_is_as_it_is_given(tmp_path: Path) -> None:
+    """Each setting of the hub has a server; other settings start as usual."""
+    code = "import sys; print('torch' in sys.modules); from huggingface_hub import constants as c"
+    code += "; print(c.HF_HUB_OFFLINE)"
+    online = {name: value for name, value in ENV.items() if name != "HF_HUB_OFFLINE"}
+    for name, env, torch, offline in (
+        ("offline", ENV, True, True),
+        ("online", online, True, False),
+        ("threads", ENV | {"OMP_NUM_THREADS": "2"}, False, True),
+    ):
+        done = call(script(tmp_path / name, code), warm.environment(env))
+        assert done.stdout == f"{torch}\n{offline}\n", name
 
 
 @pytest.mark.parametrize(
@@ -111,11 +127,15 @@ env = {{**warm.clean_environment(), "HF_HUB_OFFLINE": "1", **warm.ONE_THREAD}}
 command = [sys.executable, {str(script(tmp_path, WAITING))!r}]
 for _ in range(2):
     subprocess.Popen(command, env=warm.environment(env))
-print(warm._server().parent, flush=True)
+print(warm._server("1").parent, flush=True)
 sys.stdin.read()
 """
     process = subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program],
+        env=warm.clean_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     place = process.stdout.readline().strip()

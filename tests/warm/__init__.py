@@ -1,13 +1,14 @@
 """Python processes that start warm: forks of one that has imported the large libraries.
 
-A whole run of the tiny world starts a dozen Pythons, and nearly all it costs is their imports. With
-`environment` they become forks of a server that has imported what others wrote and nothing of ours.
-What a job imports from susx, runs and writes is what it always is. Whatever the server was not
-started for (another interpreter, other settings of the libraries) starts as usual.
+A whole run of the tiny world starts two dozen Pythons, and nearly all it costs is their imports. With
+`environment` they become forks of a server that has imported what others wrote, and of ours what
+every job imports before it does anything. What a job imports beyond that, runs and writes is what it
+always is. Whatever no server was started for (another interpreter, other settings of the libraries)
+starts as usual. All processes of a test session share its servers.
 """
 
-import atexit
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,42 +16,62 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from filelock import FileLock
+
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 """What Snakemake sets for jobs of one thread, as a server has it."""
 SEARCHED = os.environ.get("LD_LIBRARY_PATH")
 """Where libraries were looked for when this process began: cv2 changes it as it is imported, which
 would keep all that is started afterwards from starting warm."""
 HOOK = Path(__file__).parent / "hook"
+OWNER = os.environ.setdefault("WARM_OWNER", str(os.getpid()))
+"""The process that the servers end with: the first of the session, which starts the others."""
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
     """The same environment, for processes that may start warm."""
     paths = [str(HOOK), *filter(None, [env.get("PYTHONPATH")])]
-    return {**env, "PYTHONPATH": os.pathsep.join(paths), "WARM_SERVER": str(_server())}
+    socket = _server(env.get("HF_HUB_OFFLINE"))
+    return {**env, "PYTHONPATH": os.pathsep.join(paths), "WARM_SERVER": str(socket)}
 
 
 def clean_environment() -> dict[str, str]:
     """Environment without settings that would change a run."""
-    prefixes = ("HF_", "TRANSFORMERS_", "SNAKEMAKE_", "PYTEST_", "OMP_", "MKL_")
+    prefixes = ("HF_", "TRANSFORMERS_", "SNAKEMAKE_", "PYTEST_", "OMP_", "MKL_", "WARM_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     env.pop("LD_LIBRARY_PATH", None)
     return env if SEARCHED is None else {**env, "LD_LIBRARY_PATH": SEARCHED}
 
 
 @cache
-def _server() -> Path:
-    """Socket of this process's server, which ends with this process."""
-    folder = tempfile.TemporaryDirectory(prefix="warm-")
-    socket = Path(folder.name) / "socket"
-    ours = {"HF_HUB_OFFLINE": "1", "WARM_PARENT": str(os.getpid())} | ONE_THREAD
+def _server(offline: str | None) -> Path:
+    """Socket of the session's server for a setting of the hub, which libraries read as they come."""
+    folder = Path(tempfile.gettempdir()) / f"warm-{OWNER}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    place = folder / f"offline-{offline}"
+    with FileLock(folder / "lock"):
+        if not _listens(place):
+            _start(place, {} if offline is None else {"HF_HUB_OFFLINE": offline})
+    return place
+
+
+def _listens(place: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+        return link.connect_ex(str(place)) == 0
+
+
+def _start(place: Path, hub: Mapping[str, str]) -> None:
+    place.unlink(missing_ok=True)
     env = clean_environment()
     env.pop("PYTHONPATH", None)
-    server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).parent / "server.py"), str(socket)],
-        env=env | ours,
-        stdout=subprocess.PIPE,
-    )
+    log = place.with_name(f"{place.name}.log")
+    with log.open("wb") as stderr:
+        server = subprocess.Popen(
+            [sys.executable, str(Path(__file__).parent / "server.py"), str(place)],
+            env={**env, **hub, "WARM_OWNER": OWNER, **ONE_THREAD},
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,  # what interrupts the tests ends it through its owner
+        )
     assert server.stdout is not None
-    assert server.stdout.readline() == b"ready\n", "the server of warm processes did not start"
-    atexit.register(lambda: (server.kill(), server.wait(), folder.cleanup()))
-    return socket
+    assert server.stdout.readline() == b"ready\n", log.read_text("utf-8")

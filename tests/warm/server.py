@@ -7,6 +7,7 @@ import json
 import os
 import runpy
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -20,9 +21,16 @@ from typing import Any
 LIBRARIES = [
     *("snakemake.cli", "snakemake.workflow", "snakemake.script", "yaml", "numpy", "h5py"),
     *("scipy.optimize", "scipy.special", "scipy.stats", "PIL.Image", "pyarrow.parquet"),
-    *("torch", "tokenizers", "safetensors.torch", "transformers.models.clip.modeling_clip"),
-    *("transformers.models.clip.image_processing_pil_clip", "transformers.models.auto"),
+    *("torch", "tokenizers", "safetensors.torch", "transformers.models.auto"),
+    *(f"transformers.models.{kind}.modeling_{kind}" for kind in ("clip", "siglip", "siglip2")),
+    *(f"transformers.models.{kind}.image_processing_pil_{kind}" for kind in ("clip", "siglip")),
+    *("transformers.models.siglip2.image_processing_pil_siglip2", "ftfy", "braceexpand"),
+    *("transformers.models.metaclip_2.modeling_metaclip_2", "altair", "vl_convert", "jinja2"),
+    *("diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion", "imagehash"),
 ]
+REPO = Path(__file__).resolve().parents[2]
+OURS = "susx_job"
+"""What every job imports before it does anything."""
 # The libraries read these as they are imported. Snakemake sets the numbers of threads for its jobs;
 # a server has those of jobs of one thread.
 READ_EARLY = ("HF_", "TRANSFORMERS_", "OMP_", "MKL_", "OPENBLAS_", "TORCH_", "CUDA_", "LD_", "LC_")
@@ -87,15 +95,23 @@ def finish(asked: tuple[dict[str, Any], list[int]]) -> None:
 
 
 def serve(place: str) -> tuple[dict[str, Any], list[int]] | None:
-    """Fork for everyone who asks; returns in the forks."""
+    """Fork for everyone who asks, until the owner ends; returns in the forks."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(place)
     listener.listen()
     print("ready", flush=True)
     select = selectors.DefaultSelector()
     select.register(listener, selectors.EVENT_READ)
+    owner = os.pidfd_open(OWNER)
+    select.register(owner, selectors.EVENT_READ)
     while True:
-        for key, _ in select.select(timeout=5):
+        for key, _ in select.select():
+            if key.fileobj == owner:
+                for key in [*select.get_map().values()]:
+                    if isinstance(key.fileobj, socket.socket) and key.data:
+                        _end(select, *key.data, None)
+                shutil.rmtree(Path(place).parent, ignore_errors=True)
+                return None
             if key not in select.get_map().values():  # ended in this round
                 continue
             if key.fileobj is not listener:  # a fork ended, or who asked for it did
@@ -118,11 +134,6 @@ def serve(place: str) -> tuple[dict[str, Any], list[int]] | None:
                 select.register(link, selectors.EVENT_READ, (pid, link))
             for stream in streams:
                 os.close(stream)
-        if os.getppid() != PARENT:  # killed before it could end this server
-            for key in [*select.get_map().values()]:
-                if isinstance(key.fileobj, socket.socket) and key.data:
-                    _end(select, *key.data, None)
-            return None
 
 
 def _close_all(select: selectors.BaseSelector, own: socket.socket) -> None:
@@ -153,10 +164,13 @@ def _end(select: selectors.BaseSelector, pid: int, link: socket.socket, handle: 
 
 
 if __name__ == "__main__":
-    PARENT = int(os.environ.pop("WARM_PARENT"))
+    OWNER = int(os.environ.pop("WARM_OWNER"))
     BASE = sys.path[1:]
     for library in LIBRARIES:
         import_module(library)
+    sys.path[:0] = [str(REPO), str(REPO / "workflow_scripts")]
+    import_module(OURS)
+    del sys.modules[OURS]  # which changes the path
     OWN = early(dict(os.environ))
     gc.freeze()  # collections in forks would copy every page
     asked = serve(sys.argv[1])
