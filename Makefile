@@ -14,7 +14,7 @@ demo: .venv/.demo
 	$(BIN)/snakemake --cores $(CORES) results/flags.json results/flags/report.html
 
 test: .venv/.dev
-	$(BIN)/python -m pytest --numprocesses $(CORES) --dist worksteal
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadgroup --no-loadscope-reorder
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -67,6 +67,7 @@ WRITERS = {
 }
 FULL_DISK = """
 import io, resource, signal, sys
+from pathlib import Path
 import numpy as np
 from PIL import Image
 from susx.embeddings.cache import Embeddings, write_cache
@@ -75,7 +76,7 @@ from susx.core.files import write_json
 from susx.manifests.tables import ImageRecord, Table, write_table
 from susx.support.selection import write_images
 
-target, stream = sys.argv[1], io.BytesIO()
+stream = io.BytesIO()
 random = np.random.default_rng(0)
 Image.fromarray(random.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(stream, "PNG")
 png, names = stream.getvalue(), [random.bytes(32).hex() for _ in range(2000)]
@@ -85,27 +86,31 @@ rows /= np.linalg.norm(rows, axis=1, keepdims=True)
 labels, keys, meta = np.zeros(2000, np.int32), names, {"classes_sha256": "f" * 64}
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
-try:
-    WRITE
-except InputError as error:
-    print(error)
+for kind, write in WRITERS.items():
+    target = str(Path(sys.argv[1], kind, "x." + kind))
+    try:
+        exec(write)
+    except InputError as error:
+        print(error)
 """
 
 
-@pytest.mark.parametrize("kind", WRITERS)
-def test_a_file_that_the_disk_does_not_hold_is_one_message(tmp_path: Path, kind: str) -> None:
+def test_a_file_that_the_disk_does_not_hold_is_one_message(tmp_path: Path) -> None:
     """A limit on the size of files stands in for a full disk."""
-    target = tmp_path / f"x.{kind}"
-    target.write_text("old")
-    code = FULL_DISK.replace("WRITE", WRITERS[kind])
+    targets = [tmp_path / kind / f"x.{kind}" for kind in WRITERS]
+    for target in targets:
+        target.parent.mkdir()
+        target.write_text("old")
+    code = f"WRITERS = {WRITERS}\n{FULL_DISK}"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(target)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
     )
-    assert done.stdout.startswith(f"{target}: cannot be written (File too large); make room"), (
-        done.stderr
-    )
-    assert target.read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    for target, line in zip(targets, done.stdout.splitlines(), strict=True):
+        assert line.startswith(f"{target}: cannot be written (File too large); make room"), (
+            done.stderr
+        )
+        assert target.read_text() == "old"
+        assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 
 def test_sha256_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:

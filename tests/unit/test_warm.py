@@ -45,10 +45,10 @@ def test_a_script_sees_what_it_always_sees(tmp_path: Path, path: str | None) -> 
 def test_what_others_wrote_is_there_at_once_and_of_ours_what_every_job_imports_first(
     tmp_path: Path,
 ) -> None:
-    shown = (
-        "import sys; print('torch' in sys.modules, sorted(m for m in sys.modules if 'susx' in m))"
-    )
-    job = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import susx_job; del sys.modules['susx_job']"
+    ours = "sorted(name for name in sys.modules if 'susx' in name)"
+    shown = f"import sys; print('torch' in sys.modules, {ours})"
+    job = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import susx_job"
+    job += "; del sys.modules['susx_job']"
     started = call(script(tmp_path / "warm", shown), warm.environment(ENV)).stdout
     cold = call(script(tmp_path / "cold", f"{job}; {shown}"), ENV).stdout
     assert started == cold.replace("False", "True", 1)

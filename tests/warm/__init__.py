@@ -1,10 +1,10 @@
 """Python processes that start warm: forks of one that has imported the large libraries.
 
-A whole run of the tiny world starts two dozen Pythons, and nearly all it costs is their imports. With
-`environment` they become forks of a server that has imported what others wrote, and of ours what
-every job imports before it does anything. What a job imports beyond that, runs and writes is what it
-always is. Whatever no server was started for (another interpreter, other settings of the libraries)
-starts as usual. All processes of a test session share its servers.
+A whole run of the tiny world starts two dozen Pythons, and nearly all it costs is their imports.
+With `environment` they become forks of a server that has imported what others wrote, and of ours
+what every job imports before it does anything. What a job imports beyond that, runs and writes is
+what it always is. Whatever no server was started for (another interpreter, other settings of the
+libraries) starts as usual. All processes of a test session share its servers.
 """
 
 import os
@@ -45,7 +45,7 @@ def clean_environment() -> dict[str, str]:
 
 @cache
 def _server(offline: str | None) -> Path:
-    """Socket of the session's server for a setting of the hub, which libraries read as they come."""
+    """Socket of the session's server for a setting of the hub, which imports read."""
     folder = Path(tempfile.gettempdir()) / f"warm-{OWNER}"
     folder.mkdir(mode=0o700, exist_ok=True)
     place = folder / f"offline-{offline}"
