@@ -1,9 +1,12 @@
 """Packages laid out as if they were installed, the one in tests/small among them."""
 
 import shutil
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+
+import pytest
 
 SMALL = Path(__file__).parent / "small"
 
@@ -35,3 +38,14 @@ def write_dist_info(
         for line in (f"[{group}]", *(f"{key} = {value}" for key, value in named.items()))
     ]
     (about / "entry_points.txt").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def save_small_encoder(folder: Path, seed: int = 0) -> None:
+    """Write a model of the small package, which is not left imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SMALL)
+        from susx_small.encoder import save
+
+        save(folder, seed)
+        for name in [name for name in sys.modules if name.partition(".")[0] == "susx_small"]:
+            del sys.modules[name]

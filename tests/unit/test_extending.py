@@ -2,8 +2,6 @@
 
 import base64
 import json
-import re
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -32,6 +30,7 @@ from tests.pages import ROOT, blocks
 from tests.small_package import write_dist_info
 
 PAGE = "docs/extending.md"
+SUITE = ROOT / "tests/contract/test_method_contract.py"
 
 
 def code(defined: str) -> str:
@@ -67,20 +66,25 @@ def test_every_block_of_python_is_run_by_a_test_of_this_file() -> None:
     assert [code(defined) for defined in run] == blocks(PAGE, "python")
 
 
-def test_the_method_keeps_the_contract(tmp_path: Path) -> None:
+class Passed:
+    """A plugin of pytest that counts."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.number += report.when == "call" and report.passed
+
+
+def test_the_method_keeps_the_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "susx_prototypes.py").write_text(code("PROTOTYPES = "), "utf-8")
     write_dist_info(tmp_path, "susx-prototypes", "1.0", entry_points("susx.methods"))
-    suite = "tests/contract/test_method_contract.py"
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", suite, "-k", "prototypes", "-q"],
-        cwd=ROOT,
-        env={"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1", "PATH": ""},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    (passed,) = re.findall(r"(\d+) passed", done.stdout)
-    assert int(passed) > 20
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, SUITE.stem, raising=False)  # lists methods as it is imported
+    passed, alone = Passed(), ("-p", "no:cacheprovider", "-p", "no:xdist")
+    ended = pytest.main([str(SUITE), "-k", "prototypes", "-q", *alone], plugins=[passed])
+    assert ended == pytest.ExitCode.OK
+    assert passed.number > 20
 
 
 def test_the_method_is_tuned_like_the_others() -> None:

@@ -26,6 +26,7 @@ LIBRARIES = [
     *(f"transformers.models.{kind}.image_processing_pil_{kind}" for kind in ("clip", "siglip")),
     *("transformers.models.siglip2.image_processing_pil_siglip2", "ftfy", "braceexpand"),
     *("transformers.models.metaclip_2.modeling_metaclip_2", "altair", "vl_convert", "jinja2"),
+    *("snakemake.report.html_reporter", "snakemake.storage", "smart_open", "nbformat", "yte"),
     *("diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion", "imagehash"),
 ]
 REPO = Path(__file__).resolve().parents[2]

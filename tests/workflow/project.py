@@ -17,7 +17,8 @@ import h5py
 import yaml
 
 from tests import warm
-from tests.helpers import save_tiny_clip, write_class_folders, write_pool_tar
+from tests.helpers import write_class_folders, write_pool_tar
+from tests.small_package import install_small, save_small_encoder
 from tests.warm import clean_environment
 
 REPO = Path(__file__).resolve().parents[2]
@@ -26,6 +27,7 @@ NAMES = ["zebra", "a/b", "café", "apple"]  # label order is not alphabetical or
 FOLDERS = ["zebra", "a-b", "café", "apple"]  # a name with a slash has its slug as folder
 SHARDS = ["000", "001"]
 BEHIND = {"store", "memory", "receipts", "meanings"}  # what lies behind the names of files
+PACKAGES = "packages"  # of a project, in the place of what is installed
 AXIS = {"start": 0.1, "stop": 10.0, "steps": 3}
 # All but CALIP, whose patch embeddings take two more jobs, and VisDesc, which has no descriptors.
 METHODS = [
@@ -51,7 +53,7 @@ def tiny_config() -> dict[str, Any]:
                 "images": {"test": "images/test", "validation": "images/validation"},
             }
         },
-        "encoders": {"clip": {"library": "transformers", "model": "model"}},
+        "encoders": {"clip": {"library": "small", "model": "model"}},
         "pools": {"web": {"layout": "webdataset", "path": "pool/{000..001}.tar"}},
         "supports": {
             "lc": {
@@ -76,7 +78,8 @@ def tiny_config() -> dict[str, Any]:
 def write_world(root: Path) -> None:
     """Write everything that a run reads."""
     root.mkdir(parents=True)
-    save_tiny_clip(root / "model")
+    install_small(root / PACKAGES)
+    save_small_encoder(root / "model")
     for seed, (split, per_class) in enumerate({"test": 6, "validation": 3}.items()):
         write_class_folders(root / "images" / split, FOLDERS, per_class, seed=1000 * seed)
     for seed, shard in enumerate(SHARDS):
@@ -193,7 +196,13 @@ class Project:
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
         """Environment of a call, whose processes start warm."""
-        return warm.environment({**clean_environment(), **env})
+        return warm.environment(self.cold_environment(env))
+
+    def cold_environment(self, env: Mapping[str, str]) -> dict[str, str]:
+        """Environment of a call, with the packages of the project."""
+        found = {**clean_environment(), **env}
+        paths = [found.get("PYTHONPATH", ""), str(self.path(PACKAGES))]
+        return {**found, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
     def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> Outcome:
         """Call Snakemake and expect success."""

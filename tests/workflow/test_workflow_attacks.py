@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from susx.artifacts.stages import STAGES
-from tests.helpers import image_bytes, save_tiny_clip, write_class_folders, write_pool_tar
+from tests.helpers import image_bytes, write_class_folders, write_pool_tar
+from tests.small_package import save_small_encoder
 from tests.workflow.attacks import (
     add_unseen,
     fresh,
@@ -88,22 +89,21 @@ def test_a_second_project_finds_what_is_equal(project: Project, tmp_path: Path) 
     }
 
 
-@pytest.mark.parametrize("how", ["replaced", "link switched", "processor", "file added"])
+@pytest.mark.parametrize("how", ["replaced", "link switched", "processor added", "file added"])
 def test_another_model_is_noticed(how: str, project: Project) -> None:
     model = project.path("model")
     if how == "replaced":
-        save_tiny_clip(project.path("other"), seed=1)
+        save_small_encoder(project.path("other"), seed=1)
         replace_older(model, project.path("other"))
     elif how == "link switched":
-        save_tiny_clip(project.path("models/b"), seed=1)
+        save_small_encoder(project.path("models/b"), seed=1)
         model.rename(project.path("models/a"))
         model.symlink_to("models/a")
         assert project.plan(RESULT).jobs == []
         model.unlink()
         model.symlink_to("models/b")
-    elif how == "processor":
-        text = (model / "preprocessor_config.json").read_text()
-        put_older(model / "processor_config.json", text.encode())
+    elif how == "processor added":
+        put_older(model / "processor_config.json", (model / "config.json").read_bytes())
     else:
         put_older(model / "added_tokens.json", b"{}")
 
@@ -408,7 +408,7 @@ def test_options_that_would_show_an_old_number_are_refused(project: Project) -> 
 
 
 def test_two_projects_at_once_with_one_cache_keep_their_own_numbers(
-    project: Project, tmp_path: Path
+    finished: Project, project: Project, tmp_path: Path
 ) -> None:
     """Both switch the same readable names while the other one works."""
     project.change_config(lambda config: config.update(roots={"cache": str(tmp_path / "cache")}))
@@ -431,8 +431,9 @@ def test_two_projects_at_once_with_one_cache_keep_their_own_numbers(
     outputs = [run.communicate(timeout=600)[0] for run in runs]
 
     assert [run.returncode for run in runs] == [0, 0], outputs
-    assert_as_from_scratch(project, tmp_path / "scratch")
-    assert_as_from_scratch(other, tmp_path / "scratch of other")
+    assert numbers(project) == numbers(finished)
+    assert project.plan(RESULT).jobs == []
+    assert_as_from_scratch(other, tmp_path / "scratch")
 
 
 def test_an_empty_class_folder_that_arrives_is_seen(project: Project, tmp_path: Path) -> None:

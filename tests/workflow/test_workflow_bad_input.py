@@ -55,6 +55,12 @@ def reorder(project: Project) -> None:
     project.change_config(lambda c: c["datasets"].update(tiny=dataset))
 
 
+def of_transformers(project: Project) -> None:
+    """Take a folder that transformers wrote for one of open_clip."""
+    project.path("model/config.json").write_text(json.dumps({"model_type": "clip"}), "utf-8")
+    project.change_config(lambda c: c["encoders"]["clip"].update(library="open-clip"))
+
+
 IN_CONFIG = [
     Case(
         "unknown key",
@@ -120,7 +126,7 @@ IN_CONFIG = [
     ),
     Case(
         "folder of another library",
-        lambda p: p.change_config(lambda c: c["encoders"]["clip"].update(library="open-clip")),
+        of_transformers,
         RESULT,
         ("config.yaml: encoders.clip.model: model: ", "set `library: transformers`"),
     ),

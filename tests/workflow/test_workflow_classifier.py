@@ -9,7 +9,7 @@ import pytest
 import susx
 from susx.classifier.predictions import PredictionRecord
 from susx.manifests.tables import read_table
-from tests.workflow.project import NAMES, RESULT, Project
+from tests.workflow.project import NAMES, PACKAGES, RESULT, Project
 
 PREDICTIONS = "results/tiny/predictions.parquet"
 CLASSIFIER = "results/tiny/classifier/clip.safetensors"
@@ -34,7 +34,10 @@ def without_labels(project: Project, n: int = 7) -> None:
     project.change_config(four_lines)
 
 
-def test_a_folder_without_labels_is_classified_by_default(fresh_project: Project) -> None:
+def test_a_folder_without_labels_is_classified_by_default(
+    fresh_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(fresh_project.path(PACKAGES))
     without_labels(fresh_project)
     outcome = fresh_project.run()
 

@@ -190,7 +190,7 @@ def test_texts_from_an_encoder(fresh_project: Project) -> None:
     assert {run["encoder"] for run in fresh_project.read_json(BIRDS)["runs"]} == {"RN50"}
     encoder = fresh_project.read_json(BIRDS)["provenance"]["encoders"]["RN50"]
     assert encoder["weights_sha256"] is None
-    assert encoder["text_encoder"]["library"] == "transformers"
+    assert encoder["text_encoder"]["library"] == "small"
 
 
 def test_features_beside_images(fresh_project: Project) -> None:

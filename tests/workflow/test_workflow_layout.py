@@ -231,7 +231,7 @@ def test_dry_run_plans_every_rule_without_heavy_imports(fresh_project: Project) 
     done = subprocess.run(
         [command[0], "-X", "importtime", *command[1:]],
         cwd=fresh_project.root,
-        env=clean_environment(),
+        env=fresh_project.cold_environment({}),
         capture_output=True,
         text=True,
     )

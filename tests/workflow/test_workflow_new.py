@@ -10,6 +10,7 @@ import pytest
 
 from susx.classifier.predictions import PredictionRecord
 from susx.manifests.tables import read_table
+from tests.helpers import save_tiny_clip
 from tests.workflow.project import NAMES, REPO, Project, clean_environment
 
 pytestmark = pytest.mark.pipeline
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.pipeline
 def own(fresh_project: Project) -> Project:
     """Someone's images beside what the project ships; the demo's images were never made."""
     shutil.copy(REPO / "config.yaml", fresh_project.root)
+    shutil.rmtree(fresh_project.path("model"))
+    save_tiny_clip(fresh_project.path("model"))
     fresh_project.path("demo").mkdir()
     for path in [*(REPO / "demo").glob("*.yaml"), *(REPO / "demo").glob("*.json")]:
         shutil.copy(path, fresh_project.path("demo"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.workflow.project import REPO, RESULT, Outcome, Project, clean_environment
+from tests.workflow.project import REPO, RESULT, Outcome, Project
 
 WITHOUT = """
 import sys
@@ -25,7 +25,7 @@ def attempt_without(project: Project, modules: list[str], *targets: str) -> Outc
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT.format(modules=modules, arguments=arguments)],
         cwd=project.root,
-        env=clean_environment() | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(REPO)},
+        env=project.cold_environment({"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(REPO)}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

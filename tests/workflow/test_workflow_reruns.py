@@ -10,7 +10,8 @@ import pytest
 from susx.embeddings.cache import read_cache
 from susx.evaluation.schema import Result, read_result
 from susx.manifests.tables import SupportRecord, read_table
-from tests.helpers import image_bytes, save_tiny_clip
+from tests.helpers import image_bytes
+from tests.small_package import save_small_encoder
 from tests.workflow.attacks import python_startup
 from tests.workflow.project import (
     NAMES,
@@ -247,7 +248,7 @@ def test_how_an_encoder_runs_is_no_reason_to_embed_again(project: Project) -> No
 
 @pytest.mark.parametrize("in_place", [False, True], ids=["other folder", "same folder"])
 def test_changing_the_model_embeds_again(in_place: bool, project: Project) -> None:
-    save_tiny_clip(project.path("model" if in_place else "other"), seed=1)
+    save_small_encoder(project.path("model" if in_place else "other"), seed=1)
     if not in_place:
         project.change_config(lambda c: c["encoders"]["clip"].update(model="other"))
 

@@ -9,13 +9,13 @@ from typer.testing import CliRunner
 
 from susx.cli import app
 from susx.core.files import read_json
-from tests.helpers import save_tiny_clip
-from tests.workflow.project import RESULT, Project
+from tests.small_package import save_small_encoder
+from tests.workflow.project import PACKAGES, RESULT, Project
 
 pytestmark = pytest.mark.pipeline
 
 RUN = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"})
-FOLLOWS = "follows from what lies here: 11 sources, 11 stages"
+FOLLOWS = "follows from what lies here: 9 sources, 11 stages"
 
 
 def susx(*arguments: str, code: int) -> list[str]:
@@ -28,6 +28,7 @@ def susx(*arguments: str, code: int) -> list[str]:
 def here(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A finished project in the working folder."""
     monkeypatch.chdir(project.root)
+    monkeypatch.syspath_prepend(project.path(PACKAGES))
     return project
 
 
@@ -40,7 +41,7 @@ def test_a_result_follows_from_its_project(here: Project) -> None:
 
 
 def test_a_swapped_model_is_named_whatever_its_times(here: Project, tmp_path: Path) -> None:
-    save_tiny_clip(tmp_path / "other", seed=1)
+    save_small_encoder(tmp_path / "other", seed=1)
     weights = Path("model/model.safetensors")
     times = weights.stat()
     shutil.copyfile(tmp_path / "other/model.safetensors", weights)
@@ -63,6 +64,7 @@ def test_a_copied_result_is_checked_with_its_project(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(project.path(PACKAGES))
     shutil.copy(project.path(RESULT), "copy.json")
     assert susx("verify", "copy.json", "--project", "project", code=0) == [FOLLOWS]
     project.change_config(lambda config: config["evaluation"].update(bootstrap=50))

@@ -16,7 +16,6 @@ from werkzeug import Request, Response
 from susx.embeddings.cache import read_cache
 from susx.manifests.tables import SupportRecord, read_table
 from tests.closeness import LANES, assert_close, random_walk
-from tests.encoder_cases import CLIP_IMAGE_TERMS
 from tests.helpers import PROJECTION, unit_rows
 from tests.web import Web, serving
 from tests.workflow.project import NAMES, RESULT, Project
@@ -27,7 +26,8 @@ FOLDER = "work/tiny/support/lc"
 MANIFEST = f"{FOLDER}/manifest.parquet"
 ROWS = 60
 # Features of images that were embedded twice, their lengths and cosines.
-ROUNDINGS = random_walk(CLIP_IMAGE_TERMS + 2 * PROJECTION, LANES)
+# Features come from the pixels of a patch, a hidden layer and a mean of patches.
+ROUNDINGS = random_walk(3 * 8**2 + 32 + 16 + 2 * PROJECTION, LANES)
 DOWNLOAD = {"allow_private": True, "min_size": 16, "timeout": 2}
 
 
