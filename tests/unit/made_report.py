@@ -3,10 +3,12 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from susx.evaluation.schema import Result
 from susx.manifests.classes import ClassManifest, class_manifest
@@ -14,12 +16,15 @@ from susx.manifests.tables import ImageRecord, SupportRecord, Table, write_table
 from susx.report.drawn import drawings
 from susx.report.page import ImageFiles, SupportFiles, write_page
 from susx.report.schema import SCHEMA, Analysis
+from susx.report.thumbnails import thumbnail
 from susx.support.selection import write_images
 from tests.helpers import colour_of, image_bytes
 from tests.unit.made_result import difference, image_counts, result, run, spread, support_counts
 
 SUPPORTS = {"lc": "retrieval from web", "sd": "synthesis with model"}
 PER_CLASS = 4
+
+shrunk = cache(thumbnail)
 
 
 @dataclass(frozen=True)
@@ -32,14 +37,11 @@ class Made:
     files: ImageFiles
 
     def write(self, path: Path, **others: Any) -> str:
-        """Write the page and return it."""
-        write_page(
-            str(path),
-            self.result,
-            [self.analysis],
-            self.files,
-            **others,
-        )
+        """Write the page and return it; equal pictures are made smaller once."""
+        made_from = self.result, [self.analysis], self.files
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("susx.report.gallery.thumbnail", shrunk)
+            write_page(str(path), *made_from, **others)
         return path.read_text("utf-8")
 
 

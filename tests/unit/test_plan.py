@@ -1,6 +1,7 @@
 """The memory of a search bounds its blocks and changes no result."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import pytest
 import torch
@@ -46,6 +47,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     return Recorder()
 
 
+@cache
 def whole_counts() -> torch.Tensor:
     made = Recorder()
     return torch.from_numpy(search(made.terms(), made.labels, GRID).counts)
