@@ -94,11 +94,11 @@ def test_a_job_over_its_memory_is_killed_and_tried_again_with_more(
 ) -> None:
     lose_support(project)
 
-    outcome = run(
-        cluster, project, SUPPORT, "--set-resources", "embed_support:mem_mb=attempt * 550"
-    )
+    # Less than PyTorch takes, and more than ten times that.
+    memory = "embed_support:mem_mb=200 * attempt ** 4"
+    outcome = run(cluster, project, SUPPORT, "--set-resources", memory)
 
-    assert [job.memory for job in cluster.jobs()] == ["550M", "1100M"]
+    assert [job.memory for job in cluster.jobs()] == ["200M", "3200M"]
     assert "Error in rule embed_support" in outcome.output
     log = re.search(r"\S+\.snakemake/slurm_logs/\S+\.log", outcome.output)
     assert "Exceeded job memory limit" in Path(log[0]).read_text("utf-8")
