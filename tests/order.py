@@ -11,8 +11,8 @@ FIRST = (
     *("e2e/test_demo", "slurm/", "e2e/test_tutorial", "e2e/", "browser/"),
     *("workflow/test_workflow_attacks", "workflow/"),
 )
-TOGETHER = ("slurm/", "browser/")
-"""Share what a worker starts once: a cluster, a browser."""
+TOGETHER = ("slurm/", "browser/", "workflow/test_workflow_packages")
+"""Share what a worker makes once: a cluster, a browser, a run."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -6,8 +6,6 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
 SMALL = Path(__file__).parent / "small"
 
 
@@ -41,11 +39,9 @@ def write_dist_info(
 
 
 def save_small_encoder(folder: Path, seed: int = 0) -> None:
-    """Write a model of the small package, which is not left imported."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(SMALL)
-        from susx_small.encoder import save
+    """Write a model of the small package, which only tests find without help."""
+    if str(SMALL) not in sys.path:
+        sys.path.append(str(SMALL))
+    from susx_small.encoder import save
 
-        save(folder, seed)
-        for name in [name for name in sys.modules if name.partition(".")[0] == "susx_small"]:
-            del sys.modules[name]
+    save(folder, seed)

@@ -5,10 +5,6 @@ import pytest
 from tests.order import FIRST, TESTS, TOGETHER
 
 
-@pytest.mark.parametrize("start", FIRST)
-def test_what_comes_first_is_there(start: str) -> None:
+@pytest.mark.parametrize("start", sorted({*FIRST, *TOGETHER}))
+def test_what_is_ordered_is_there(start: str) -> None:
     assert [*TESTS.glob(f"{start}*/test_*.py"), *TESTS.glob(f"{start}*.py")]
-
-
-def test_what_stays_together_comes_first() -> None:
-    assert set(TOGETHER) <= set(FIRST)

@@ -120,7 +120,9 @@ IN_CONFIG = [
     ),
     Case(
         "model that is not cached, without a network",
-        lambda p: p.change_config(lambda c: c["encoders"]["clip"].update(model="owner/name")),
+        lambda p: p.change_config(
+            lambda c: c["encoders"]["clip"].update(library="transformers", model="owner/name")
+        ),
         RESULT,
         ("config.yaml: encoders.clip: owner/name: it is not in the local cache of the hub",),
     ),
