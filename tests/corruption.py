@@ -28,7 +28,7 @@ from susx.support.selection import stored_images, write_images
 from susx.support.synthesis import Job, Progress, join_chunks
 from susx.support.waves import read_wave
 from tests.helpers import image_bytes, unit_rows
-from tests.unit.made_result import result, run
+from tests.made.result import result, run
 
 CLASSES = class_manifest(["zebra", {"name": "café au lait", "aliases": ["latte"]}, "a/b"])
 TEXTS = {"template": "a photo of a {}.", "ensemble": ["a {}.", "the {}!"]}

@@ -29,7 +29,7 @@ from susx.support.captions import match_captions
 from susx.support.embedding_shards import search_embeddings
 from tests.corruption import Kind
 from tests.helpers import add_member, image_bytes, unit_rows
-from tests.unit.made_datasets import write_cifar10
+from tests.made.datasets import write_cifar10
 
 PETS = class_manifest(["cat", "dog"])
 PICTURE = image_bytes((200, 30, 60), size=(8, 6))

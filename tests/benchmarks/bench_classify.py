@@ -22,7 +22,7 @@ from susx.classifier.classifier import Classifier
 from susx.core.compute import limit_threads
 from susx.images.decode import decode
 from tests.helpers import save_tiny_clip
-from tests.unit.made_photos import photos_classifier
+from tests.made.photos import photos_classifier
 
 TOWERS = {16: (768, 12, 12), 32: (768, 12, 12), 14: (1024, 24, 16)}
 """Width, layers and heads of the image towers of CLIP by the side of their patches."""

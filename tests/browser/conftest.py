@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import Browser, start
-from tests.unit.made_report import drawn_report, names_of
+from tests.made.report import drawn_report, names_of
 
 NAMES = ["zebra", "a/b", "café", "apple", "<script>alert(1)</script>", "x" * 120]
 

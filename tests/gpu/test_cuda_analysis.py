@@ -6,8 +6,8 @@ import pytest
 
 from susx.report.analysis import Wanted, analyse
 from susx.report.schema import Analysis
-from tests.unit.made_caches import write_files
-from tests.unit.made_classifier import STRATEGIES, TUNING, choice_of, evaluated
+from tests.made.caches import write_files
+from tests.made.classifier import STRATEGIES, TUNING, choice_of, evaluated
 
 pytestmark = pytest.mark.gpu
 

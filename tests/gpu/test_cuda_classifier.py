@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from susx.classifier.file import load_classifier, write_classifier
-from tests.unit.made_photos import photos_classifier, unlabelled
+from tests.made.photos import photos_classifier, unlabelled
 
 pytestmark = pytest.mark.gpu
 

@@ -1,0 +1,120 @@
+"""Devices, threads and memory."""
+
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from susx.core.compute import THREAD_VARIABLES, peak_mib, pick_device
+from susx.core.errors import InputError
+
+ROOT = Path(__file__).parents[3]
+REPORT = """
+import json, os
+from threadpoolctl import threadpool_info
+names = {names!r}
+print(json.dumps({{
+    "torch": torch.get_num_threads(),
+    "pools": [pool["num_threads"] for pool in threadpool_info()],
+    "variables": [os.environ.get(name) for name in names],
+    "tokenizers": os.environ.get("TOKENIZERS_PARALLELISM"),
+}}))
+"""
+
+
+def reported(code: str) -> dict:
+    script = code + REPORT.format(names=THREAD_VARIABLES)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from susx.core.compute import limit_threads\nlimit_threads(1)\nimport numpy, torch\n",
+        "import numpy, torch\nfrom susx.core.compute import limit_threads\nlimit_threads(1)\n",
+    ],
+    ids=["before imports", "after imports"],
+)
+def test_one_thread_means_one_thread_everywhere(code: str) -> None:
+    report = reported(code)
+    assert report["torch"] == 1
+    assert set(report["pools"]) == {1}
+    assert set(report["variables"]) == {"1"}
+    assert report["tokenizers"] == "false"
+
+
+def test_several_threads_are_allowed_as_given() -> None:
+    code = "import torch\nfrom susx.core.compute import limit_threads\n"
+    report = reported(code + "torch.set_num_threads(1)\nlimit_threads(3)\n")
+    assert report["torch"] == 3
+    assert set(report["variables"]) == {"3"}
+    assert report["tokenizers"] == "true"
+
+
+def present(monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "picked"),
+    [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu"), (True, False, "cuda")],
+)
+def test_auto_prefers_cuda_then_mps(
+    monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool, picked: str
+) -> None:
+    present(monkeypatch, cuda, mps)
+    assert pick_device("auto") == picked
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps", "cpu"])
+def test_a_present_device_is_taken_as_named(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    present(monkeypatch, True, True)
+    assert pick_device(device) == device
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_an_absent_device_is_named(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    present(monkeypatch, False, False)
+    with pytest.raises(InputError, match=f'device "{device}" is not available here; set `device:'):
+        pick_device(device)
+
+
+def test_peak_memory_is_in_mib_and_never_falls() -> None:
+    before = peak_mib()
+    block = bytearray(80 * 2**20)
+    block[::4096] = b"x" * len(block[::4096])
+    during = peak_mib()
+    del block
+    assert before <= during <= peak_mib()
+    assert 80 < during < 100_000
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_freed_memory_is_kept_for_the_next_use() -> None:
+    code = (
+        "import resource, sys, numpy as np\n"
+        "from susx.core.compute import reuse_memory\n"
+        "if sys.argv[1] == 'keep': assert reuse_memory()\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "np.ones(2**22)\n"
+        "before = faults()\n"
+        "for _ in range(10): np.ones(2**22)\n"
+        "print(faults() - before)\n"
+    )
+    kept, returned = (
+        int(
+            subprocess.run(
+                [sys.executable, "-c", code, how], check=True, capture_output=True
+            ).stdout
+        )
+        for how in ("keep", "return")
+    )
+    assert returned > 1000
+    assert kept < returned / 10

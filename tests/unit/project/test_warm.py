@@ -1,0 +1,161 @@
+"""Processes of tests that start warm behave like those that start as usual."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import warm
+
+REPORT = """\
+import json, os, sys
+print(json.dumps([sys.argv[1:], sys.orig_argv, sys.path, os.getcwd(), __name__, __file__]))
+print(sys.stdin.read().upper())
+print(sorted(sys.modules)[:0], file=sys.stderr)
+"""
+WAITING = "import time; time.sleep(600)"
+SCRIPTS = Path(__file__).parents[3] / "workflow_scripts"
+ENV = {**warm.clean_environment(), "HF_HUB_OFFLINE": "1", **warm.ONE_THREAD}
+
+
+def script(folder: Path, code: str) -> Path:
+    path = folder / ".snakemake" / "scripts" / "tmp.some_rule.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(code)
+    return path
+
+
+def call(path: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(path)]
+    return subprocess.run(
+        command, cwd=path.parents[2], env=env, input="said", capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("path", [None, "some/folder"])
+def test_a_script_sees_what_it_always_sees(tmp_path: Path, path: str | None) -> None:
+    env = ENV if path is None else {**ENV, "PYTHONPATH": path}
+    program = script(tmp_path, REPORT)
+    cold, started = call(program, env), call(program, warm.environment(env))
+    assert (started.returncode, started.stdout, started.stderr) == (0, cold.stdout, cold.stderr)
+
+
+def test_what_others_wrote_is_there_at_once_and_of_ours_what_every_job_imports_first(
+    tmp_path: Path,
+) -> None:
+    ours = "sorted(name for name in sys.modules if 'susx' in name)"
+    shown = f"import sys; print('torch' in sys.modules, {ours})"
+    job = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import susx_job"
+    job += "; del sys.modules['susx_job']"
+    started = call(script(tmp_path / "warm", shown), warm.environment(ENV)).stdout
+    cold = call(script(tmp_path / "cold", f"{job}; {shown}"), ENV).stdout
+    assert started == cold.replace("False", "True", 1)
+    assert "susx.artifacts.making" in started
+
+
+def test_what_libraries_read_early_is_as_it_is_given(tmp_path: Path) -> None:
+    """Each setting of the hub has a server; other settings start as usual."""
+    code = "import sys; print('torch' in sys.modules); from huggingface_hub import constants as c"
+    code += "; print(c.HF_HUB_OFFLINE)"
+    online = {name: value for name, value in ENV.items() if name != "HF_HUB_OFFLINE"}
+    for name, env, torch, offline in (
+        ("offline", ENV, True, True),
+        ("online", online, True, False),
+        ("threads", ENV | {"OMP_NUM_THREADS": "2"}, False, True),
+    ):
+        done = call(script(tmp_path / name, code), warm.environment(env))
+        assert done.stdout == f"{torch}\n{offline}\n", name
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [
+        ("raise SystemExit(3)", 3, ""),
+        ("raise SystemExit('too bad')", 1, "too bad\n"),
+        ("raise ValueError('no')", 1, "ValueError: no\n"),
+        ("import atexit; atexit.register(print, 'end')", 0, ""),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 128 + 9, ""),
+    ],
+)
+def test_how_a_process_ended_is_told(tmp_path: Path, code: str, status: int, words: str) -> None:
+    done = call(script(tmp_path, code), warm.environment(ENV))
+    assert done.returncode == status
+    assert done.stderr.endswith(words)
+    assert ("end" in done.stdout) == ("atexit" in code)
+
+
+def test_other_folders_of_the_path_prepare_a_process_too(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('prepared')")
+    env = warm.environment({**ENV, "PYTHONPATH": str(tmp_path)})
+    for place, code in (("script", "print(1)"), ("other", "print(2)")):
+        assert call(script(tmp_path / place, code), env).stdout.startswith("prepared\n")
+    done = subprocess.run([sys.executable, "-c", "1"], env=env, capture_output=True, text=True)
+    assert done.stdout == "prepared\n"
+
+
+def test_a_process_ends_with_the_one_that_asked_for_it(tmp_path: Path) -> None:
+    sign = tmp_path / "sign"
+    code = f"""\
+import time, pathlib
+while True:
+    pathlib.Path({str(sign)!r}).touch()
+    time.sleep(0.05)
+"""
+    command = [sys.executable, str(script(tmp_path, code))]
+    process = subprocess.Popen(command, env=warm.environment(ENV))
+    deadline = time.monotonic() + 60
+    while not sign.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    while True:
+        before = sign.stat().st_mtime_ns
+        time.sleep(0.5)
+        if sign.stat().st_mtime_ns == before:
+            break
+        assert time.monotonic() < deadline, "the process goes on alone"
+
+
+def test_processes_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
+    program = f"""\
+import subprocess, sys
+from tests import warm
+env = {{**warm.clean_environment(), "HF_HUB_OFFLINE": "1", **warm.ONE_THREAD}}
+command = [sys.executable, {str(script(tmp_path, WAITING))!r}]
+for _ in range(2):
+    subprocess.Popen(command, env=warm.environment(env))
+print(warm._server("1").parent, flush=True)
+sys.stdin.read()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=warm.clean_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    place = process.stdout.readline().strip()
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 60
+    while running := [p for p in Path("/proc").glob("[0-9]*/cmdline") if place in _text(p)]:
+        assert time.monotonic() < deadline, running
+        time.sleep(0.1)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def test_libraries_that_change_the_environment_do_not_keep_processes_cold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/elsewhere")  # as cv2 does
+    assert warm.clean_environment().get("LD_LIBRARY_PATH") == warm.SEARCHED
