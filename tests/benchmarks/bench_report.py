@@ -17,8 +17,8 @@ import numpy as np
 
 from susx.core.compute import limit_threads
 from tests.browser.chromium import Browser, start
-from tests.made.report import names_of
 from tests.made import report as made_report
+from tests.made.report import names_of
 
 SIZE = (320, 240)
 TIMES = """

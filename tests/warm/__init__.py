@@ -20,9 +20,9 @@ from filelock import FileLock
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 """What Snakemake sets for jobs of one thread, as a server has it."""
-SEARCHED = os.environ.get("LD_LIBRARY_PATH")
-"""Where libraries were looked for when this process began: cv2 changes it as it is imported, which
-would keep all that is started afterwards from starting warm."""
+BEGAN = dict(os.environ)
+"""Environment that this process began with: libraries and tests change it (cv2 where libraries are
+looked for), which would keep all that is started afterwards from starting warm."""
 HOOK = Path(__file__).parent / "hook"
 OWNER = os.environ.setdefault("WARM_OWNER", str(os.getpid()))
 """The process that the servers end with: the first of the session, which starts the others."""
@@ -38,9 +38,7 @@ def environment(env: Mapping[str, str]) -> dict[str, str]:
 def clean_environment() -> dict[str, str]:
     """Environment without settings that would change a run."""
     prefixes = ("HF_", "TRANSFORMERS_", "SNAKEMAKE_", "PYTEST_", "OMP_", "MKL_", "WARM_")
-    env = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
-    env.pop("LD_LIBRARY_PATH", None)
-    return env if SEARCHED is None else {**env, "LD_LIBRARY_PATH": SEARCHED}
+    return {name: value for name, value in BEGAN.items() if not name.startswith(prefixes)}
 
 
 @cache

@@ -122,7 +122,13 @@ def serve(place: str) -> tuple[dict[str, Any], list[int]] | None:
                 continue
             link, _address = listener.accept()
             _, streams, _, _ = socket.recv_fds(link, 3, 3)
-            request = json.loads(link.makefile().readline())
+            line = link.makefile().readline()
+            if not line.endswith("\n"):  # only looked whether a server is there, or was killed
+                for stream in streams:
+                    os.close(stream)
+                link.close()
+                continue
+            request = json.loads(line)
             if early(request["env"]) != OWN or request["python"] != sys.executable:
                 link.sendall(b"no\n")
                 link.close()

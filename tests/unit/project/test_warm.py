@@ -1,5 +1,6 @@
 """Processes of tests that start warm behave like those that start as usual."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -154,8 +155,16 @@ def _text(path: Path) -> str:
         return ""
 
 
+def test_who_connects_and_asks_nothing_disturbs_nobody(tmp_path: Path) -> None:
+    env = warm.environment(ENV)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+        link.connect(env["WARM_SERVER"])
+    code = "import sys; print('torch' in sys.modules)"
+    assert call(script(tmp_path, code), env).stdout == "True\n"
+
+
 def test_libraries_that_change_the_environment_do_not_keep_processes_cold(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LD_LIBRARY_PATH", "/elsewhere")  # as cv2 does
-    assert warm.clean_environment().get("LD_LIBRARY_PATH") == warm.SEARCHED
+    assert warm.clean_environment().get("LD_LIBRARY_PATH") == warm.BEGAN.get("LD_LIBRARY_PATH")
