@@ -21,7 +21,7 @@ import torch
 from susx.config.schema import Encoder
 from susx.core.errors import InputError
 from susx.datasets import stored
-from susx.datasets.layouts import cifar
+from susx.datasets.layouts import webdataset
 from susx.datasets.manifest import image_manifest
 from susx.datasets.stored import stored_bytes
 from susx.encoders import load_encoder
@@ -157,7 +157,7 @@ def test_a_member_without_end_is_not_read(
 def test_a_member_of_a_dataset_without_end_is_unreadable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cifar, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(webdataset, "MAX_BYTES", 100_000)
     members = {"a.png": PICTURE, "a.cls": b"0", "b.png": b"\0" * 200_000, "b.cls": b"1" * 99}
     path = write_tar(tmp_path / "0.tar", members)
     with pytest.raises(InputError, match=r"b\.cls: label 1111.*, but there are 2 classes"):
