@@ -25,7 +25,7 @@ from demo.render import SIZE, render
 from demo.samples import generator
 from demo.world import class_names, slug
 from susx.config.synthesis import PRESETS, Synthesis
-from susx.support.sampler import DiffusionSampler, Shot, locate
+from susx.support.sampler import DiffusionSampler, Shot, pipeline_folder
 from susx.support.synthesis import image_seed, image_text
 
 _HERE: Final = Path(__file__).resolve().parent
@@ -39,7 +39,7 @@ Pixels = NDArray[np.uint8]
 
 def draw(settings: Synthesis, texts: Sequence[Sequence[str]]) -> list[Pixels]:
     """Per class, images (size, 64, 64, 3) drawn from its texts as the pipeline draws them."""
-    sampler = DiffusionSampler(settings, locate(settings))
+    sampler = DiffusionSampler(settings, pipeline_folder(settings))
     images = []
     for name, own in zip(class_names(), texts, strict=True):
         shots = [

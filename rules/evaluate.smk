@@ -24,7 +24,7 @@ rule evaluate:
     params:
         kept=IN_WORK,
         encoder=lambda w: w.encoder,
-        model=asked(encoders.encoder_model),
+        model=asked(encoders.encoder_model_name),
         names=asked(evaluation.cache_names),
         plan=asked(evaluation.evaluation_plan),
         tuning=asked(evaluation.tuning_settings),

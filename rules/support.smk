@@ -63,7 +63,7 @@ rule select_support:
         classes=rules.class_manifest.output[0],
         candidates=asked(retrieval.candidate_files),
         shards=asked(retrieval.shard_paths),
-        features=asked(retrieval.candidate_features),
+        features=asked(retrieval.candidate_caches),
         text=asked(retrieval.agreeing_text),
     output:
         manifest=f"{WORK}/{{dataset}}/support/{{support}}/manifest.parquet",

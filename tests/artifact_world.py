@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from susx.artifacts.ground import Job, Kept
+from susx.artifacts.ground import Job, Storage
 from susx.artifacts.making import Paths, make
 from susx.artifacts.memory import Memory
-from susx.artifacts.plan import Plan, plan
+from susx.artifacts.plan import WorkPlan, plan_work
 from susx.core.errors import InputError
 
 BUDGET = 2**20  # bytes; more than all sources of a world
@@ -126,13 +126,13 @@ class World:
     def jobs(self) -> list[Job]:
         """All jobs, in order."""
         stores = ["work/store", self.store]
-        own = Kept("work", stores)
+        own = Storage("work", stores)
         work, cache = (replace(own, store=store) for store in stores)
         model = sorted(str(p) for p in Path("model").rglob("*") if p.is_file())
         classes = {"classes": ["work/classes.json"]}
         s = self.settings
 
-        def job(stage: str, inputs: Any, outputs: Any, kept: Kept, **params: Any) -> Job:
+        def job(stage: str, inputs: Any, outputs: Any, kept: Storage, **params: Any) -> Job:
             named = {"output": outputs} if isinstance(outputs, str) else outputs
             return Job(stage, inputs, named, {**params, "how": {"threads": 3}}, kept)
 
@@ -153,10 +153,10 @@ class World:
             job("collate", {"part": ["work/evaluation.json"]}, RESULT, own),
         ]  # fmt: skip
 
-    def planned(self) -> Plan:
+    def planned(self) -> WorkPlan:
         """What a run would do."""
         with chdir(self.root):
-            return plan(self.jobs, [RESULT], Memory("work/memory", BUDGET))
+            return plan_work(self.jobs, [RESULT], Memory("work/memory", BUDGET))
 
     def run(self, failing: str | None = None, during: Callable[[], None] | None = None) -> None:
         """Run as Snakemake does: delete what is made, then make it, stage by stage.
@@ -170,8 +170,8 @@ class World:
         """
         with chdir(self.root):
             jobs = self.jobs
-            found = plan(jobs, [RESULT], Memory("work/memory", BUDGET))
-            found.prepare(Kept("work"))
+            found = plan_work(jobs, [RESULT], Memory("work/memory", BUDGET))
+            found.prepare(Storage("work"))
             self.ran = []
             for job in _needed(jobs, found):
                 for path in job.outputs.values():
@@ -209,7 +209,7 @@ class Killed(Exception):
     """A job that was killed."""
 
 
-def _needed(jobs: list[Job], found: Plan) -> list[Job]:
+def _needed(jobs: list[Job], found: WorkPlan) -> list[Job]:
     """Stale jobs, and those whose missing outputs these read."""
     running = {id(job) for job in jobs if not found.stale.keys().isdisjoint(job.outputs.values())}
     for job in reversed(jobs):

@@ -25,14 +25,14 @@ from susx.published.tensors import load_tensor
 from susx.support.download import _stored
 from susx.support.retrieval import Candidate
 from susx.support.selection import stored_images, write_images
-from susx.support.synthesis import Job, Progress, join_chunks
+from susx.support.synthesis import GenerationJob, Progress, join_chunks
 from susx.support.waves import read_wave
 from tests.helpers import image_bytes, unit_rows
 from tests.made.result import result, run
 
 CLASSES = class_manifest(["zebra", {"name": "café au lait", "aliases": ["latte"]}, "a/b"])
 TEXTS = {"template": "a photo of a {}.", "ensemble": ["a {}.", "the {}!"]}
-JOB = Job(2, 0, "synthesis", {"model": "painter"})
+JOB = GenerationJob(2, 0, "synthesis", {"model": "painter"})
 PICTURES = {
     f"{c:05d}-{i:05d}": image_bytes((60 * c, 90 * i, 9), (12, 9), format="JPEG")
     for c in range(3)

@@ -9,8 +9,8 @@ def main(job: Job) -> None:
     from susx.core.files import read_checked, write_checked
     from susx.evaluation.case import Case
     from susx.evaluation.inputs import CacheFiles
-    from susx.evaluation.tuning import Settings
-    from susx.report.analysis import Wanted, analyse
+    from susx.evaluation.tuning import TuningSettings
+    from susx.report.analysis import AnalysisSettings, analyse
 
     params = job.params
     analysis = analyse(
@@ -19,8 +19,8 @@ def main(job: Job) -> None:
         CacheFiles.of(job.input, params.names),
         read_checked(job.input.evaluation, "delete it and run again"),
         Case(**params.row) if params.row else None,
-        Settings.of({**params.tuning, "memory_mib": params.how["memory_mib"]}),
-        Wanted(**params.wanted, device=pick_device(params.how["device"])),
+        TuningSettings.of({**params.tuning, "memory_mib": params.how["memory_mib"]}),
+        AnalysisSettings(**params.wanted, device=pick_device(params.how["device"])),
     )
     write_checked(job.output[0], analysis)
 

@@ -9,7 +9,7 @@ from susx_job import Job, run_job
 def main(job: Job) -> None:
     """Problems are warnings: the report is written whatever is found."""
     from susx.core.files import write_json
-    from susx.datasets.check import check_dataset, summary
+    from susx.datasets.check import check_dataset, check_lines
     from susx.manifests.classes import ClassManifest
 
     classes = ClassManifest.read(job.input.classes)
@@ -17,7 +17,7 @@ def main(job: Job) -> None:
     write_json(job.output[0], asdict(check))
     for problem in check.problems:
         logging.warning("%s", problem)
-    for line in summary(check):
+    for line in check_lines(check):
         logging.info("%s", line)
 
 

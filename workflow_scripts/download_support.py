@@ -10,19 +10,19 @@ def main(job: Job) -> None:
     from susx.config.encoders import encoder_section
     from susx.manifests.classes import ClassManifest
     from susx.manifests.tables import SupportRecord, read_table, write_table
-    from susx.support.download import Wanted, collect_downloads, download_images
+    from susx.support.download import ImageQuota, collect_downloads, download_images
     from susx.support.judge import judge
     from susx.support.retrieval import Candidate, merge_candidates, noting_index
     from susx.support.strategies import Selection
-    from susx.support.waves import Rules
+    from susx.support.waves import DownloadRules
 
     classes, params = ClassManifest.read(job.input.classes), job.params
     index: dict[str, object] = {}
     candidates = (read_table(path, Candidate, classes.sha256) for path in job.input.candidates)
     noted = noting_index(candidates, index)
     ranking, pool = merge_candidates(noted, classes, params.limit, may_lack=True)
-    wanted = Wanted(**params.wanted)
-    rules = Rules(**params.rules, **params.how["fetch"])
+    wanted = ImageQuota(**params.wanted)
+    rules = DownloadRules(**params.rules, **params.how["fetch"])
     outcomes = download_images(ranking, wanted, rules, params.how["folder"], params.how["images"])
     chosen_by = None
     if params.encoder:

@@ -10,13 +10,13 @@ def main(job: Job) -> None:
     from susx.core.compute import pick_device
     from susx.core.files import write_checked
     from susx.evaluation.inputs import CacheFiles
-    from susx.evaluation.protocol import Plan
+    from susx.evaluation.protocol import EvaluationPlan
     from susx.evaluation.results import evaluate_caches
-    from susx.evaluation.tuning import Settings
+    from susx.evaluation.tuning import TuningSettings
 
     params, device = job.params, pick_device(job.params.how["device"])
-    tuning = Settings.of({**params.tuning, "memory_mib": params.how["memory_mib"]})
-    plan = Plan(**params.plan, tuning=tuning)
+    tuning = TuningSettings.of({**params.tuning, "memory_mib": params.how["memory_mib"]})
+    plan = EvaluationPlan(**params.plan, tuning=tuning)
     files = CacheFiles.of(job.input, params.names)
     evaluation = evaluate_caches(params.encoder, files, plan, logging.info, params.model, device)
     write_checked(job.output[0], evaluation)

@@ -7,14 +7,14 @@ from susx_job import Job, run_job
 
 def main(job: Job) -> None:
     """All grids and values are in published units; tuning rescales them."""
-    from susx.classifier.export import export_classifier, summary
+    from susx.classifier.export import classifier_line, export_classifier
     from susx.classifier.file import write_classifier
     from susx.config.encoders import encoder_section
     from susx.core.compute import pick_device
     from susx.core.files import read_checked
     from susx.evaluation.case import Case
     from susx.evaluation.inputs import CacheFiles
-    from susx.evaluation.tuning import Settings
+    from susx.evaluation.tuning import TuningSettings
 
     params, advice = job.params, "delete it and run again"
     paths = job.input.get("evaluation", [])
@@ -24,13 +24,13 @@ def main(job: Job) -> None:
         (params.name, encoder_section(**params.encoder)),
         CacheFiles.of(job.input, params.names),
         Case(**params.choice),
-        Settings.of({**params.tuning, "memory_mib": params.how["memory_mib"]}),
+        TuningSettings.of({**params.tuning, "memory_mib": params.how["memory_mib"]}),
         params.leaks,
         pick_device(params.how["device"]),
         evaluation,
     )
     write_classifier(job.output[0], classifier)
-    logging.info("%s", summary(classifier.meta))
+    logging.info("%s", classifier_line(classifier.meta))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ def main(job: Job) -> None:
     """One row per image; all splits have the dimension of the test images."""
     from susx.embeddings.cache import read_cache, write_cache
     from susx.manifests.classes import ClassManifest
-    from susx.published.tensors import Source, read_images
+    from susx.published.tensors import FeatureSource, read_images
 
-    classes, source = ClassManifest.read(job.input.classes), Source(**job.params.source)
+    classes, source = ClassManifest.read(job.input.classes), FeatureSource(**job.params.source)
     dimension = read_cache(job.input.test).features.shape[1] if job.input.test else None
     features, labels = job.input.files
     images = read_images(features, labels, job.params.name, classes, source, dimension)

@@ -9,9 +9,9 @@ def main(job: Job) -> None:
     """One row per image; its label comes from the one-hot labels."""
     from susx.embeddings.cache import read_cache, write_cache
     from susx.manifests.classes import ClassManifest
-    from susx.published.tensors import Source, read_support
+    from susx.published.tensors import FeatureSource, read_support
 
-    classes, source = ClassManifest.read(job.input.classes), Source(**job.params.source)
+    classes, source = ClassManifest.read(job.input.classes), FeatureSource(**job.params.source)
     dimension = read_cache(job.input.test).features.shape[1]
     features, labels = job.input.files
     name, shots = job.params.name, job.params.shots

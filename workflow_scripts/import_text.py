@@ -8,9 +8,9 @@ def main(job: Job) -> None:
     from susx.embeddings.cache import read_cache, write_cache
     from susx.embeddings.text_classifier import text_classifier
     from susx.manifests.classes import ClassManifest
-    from susx.published.tensors import Source, read_text
+    from susx.published.tensors import FeatureSource, read_text
 
-    classes, source = ClassManifest.read(job.input.classes), Source(**job.params.source)
+    classes, source = ClassManifest.read(job.input.classes), FeatureSource(**job.params.source)
     dimension = read_cache(job.input.test).features.shape[1]
     text = read_text(job.input.file, job.params.name, classes, dimension, source)
     text_classifier(text, classes.names)  # as in embed_text

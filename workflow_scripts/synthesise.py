@@ -14,7 +14,7 @@ def main(job: Job) -> None:
     from susx.manifests.classes import ClassManifest
     from susx.manifests.tables import SupportRecord, write_table
     from susx.prompts.strategies import PromptSet
-    from susx.support.synthesis import chunk_of, forget, images_depend_on, synthesise_chunk
+    from susx.support.synthesis import chunk_of, forget_finished, images_depend_on, synthesise_chunk
 
     classes = ClassManifest.read(job.input.classes)
     prompts = PromptSet.read(job.input.prompts, classes)
@@ -24,7 +24,7 @@ def main(job: Job) -> None:
     tar = job.output.images
     table = synthesise_chunk(settings, classes, entries, prompts, job.parts, tar, earlier)
     write_table(job.output.manifest, table, SupportRecord)
-    forget(job.parts, entries)
+    forget_finished(job.parts, entries)
     logging.info("%d images of %d classes", sum(r.kept for r in table.records), len(entries))
 
 

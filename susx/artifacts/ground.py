@@ -32,7 +32,7 @@ else it is made from."""
 
 
 @dataclass(frozen=True)
-class Kept:
+class Storage:
     """Where the outputs of a rule are kept.
 
     Attributes:
@@ -136,14 +136,14 @@ class Job:
     inputs: Mapping[str, Sequence[str]]
     outputs: Mapping[str, str]
     params: Mapping[str, Any] = field(default_factory=dict)
-    kept: Kept | None = None
+    kept: Storage | None = None
 
     @classmethod
     def of(cls, stage: str, inputs: Any, outputs: Any, params: Any) -> Job:
         """Job of a rule, from lists of Snakemake's that partly have names."""
         given = dict(params.items())
         made = {name: paths[0] for name, paths in _by_name(outputs, "output").items()}
-        kept = Kept(**given["kept"]) if isinstance(given["kept"], dict) else None
+        kept = Storage(**given["kept"]) if isinstance(given["kept"], dict) else None
         return cls(stage, _by_name(inputs), made, given, kept)
 
     @property
@@ -268,7 +268,7 @@ def intact_object(store: Store, recipe: Recipe, memory: Memory) -> Receipt | Non
     return receipt
 
 
-def _own_receipt(kept: Kept, path: str) -> Receipt | None:
+def _own_receipt(kept: Storage, path: str) -> Receipt | None:
     try:
         return Receipt.read(kept.receipt_file(path))
     except InputError:

@@ -16,7 +16,7 @@ from typing import Any
 
 from susx.artifacts.ground import (
     Job,
-    Kept,
+    Storage,
     arrivals,
     intact_object,
     object_file,
@@ -99,7 +99,7 @@ class _Maker:
     `before` is None if a model of the hub is not in the local cache yet.
     """
 
-    def __init__(self, job: Job, kept: Kept, work: Callable[[Paths], None]) -> None:
+    def __init__(self, job: Job, kept: Storage, work: Callable[[Paths], None]) -> None:
         self._job, self._kept, self._work = job, kept, work
         self._began = _now()
         self._refuse_overtaken()

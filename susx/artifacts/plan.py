@@ -8,7 +8,7 @@ from pathlib import Path
 
 from susx.artifacts.ground import (
     Job,
-    Kept,
+    Storage,
     intact_object,
     object_file,
     receipt_on_disk,
@@ -30,7 +30,7 @@ passes by its size, and is looked at by the job that reads it."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class WorkPlan:
     """What a run has to do.
 
     Attributes:
@@ -45,7 +45,7 @@ class Plan:
     used: list[tuple[Store, Recipe]] = field(default_factory=list)
     expected: list[Receipt] = field(default_factory=list)
 
-    def prepare(self, kept: Kept) -> None:
+    def prepare(self, kept: Storage) -> None:
         """Link what is found, note that objects are used, and tell jobs what is expected of them.
 
         Args:
@@ -86,7 +86,7 @@ class _State:
         return self.receipt is None or self.again
 
 
-def plan(jobs: Sequence[Job], wanted: Collection[str], memory: Memory) -> Plan:
+def plan_work(jobs: Sequence[Job], wanted: Collection[str], memory: Memory) -> WorkPlan:
     """Compare what lies there with what would be made now.
 
     An artifact that is gone is not made again as long as nothing that has to be made reads it, and
@@ -107,7 +107,7 @@ def plan(jobs: Sequence[Job], wanted: Collection[str], memory: Memory) -> Plan:
         if not lacking:
             break
         making |= lacking
-    result = Plan()
+    result = WorkPlan()
     for number, state in states.items():
         store = jobs[number].store
         if state.made:

@@ -81,7 +81,7 @@ def _check(one: Object) -> Finding | None:
 
 
 @dataclass(frozen=True)
-class Rules:
+class PruneRules:
     """What may go: objects that fit all rules given, and leftovers.
 
     Attributes:
@@ -113,7 +113,7 @@ class Waste:
     reason: str
 
 
-def waste(found: Contents, rules: Rules, now: float) -> list[Waste]:
+def waste(found: Contents, rules: PruneRules, now: float) -> list[Waste]:
     """What of a store goes by the rules, leftovers first, then what was used longest ago.
 
     Args:
@@ -140,7 +140,7 @@ def waste(found: Contents, rules: Rules, now: float) -> list[Waste]:
     return gone
 
 
-def _left(found: Contents, rules: Rules, now: float) -> Iterator[Waste]:
+def _left(found: Contents, rules: PruneRules, now: float) -> Iterator[Waste]:
     for one in found.leftovers:
         age, reason = now - one.changed, ""
         if one.host is None:
@@ -172,7 +172,7 @@ def remove(store: Store, folder: Path) -> None:
     store.drop_notes(folder.parent.name, folder.name)
 
 
-def forget(paths: Iterable[Path], project: Project) -> list[tuple[Path, int]]:
+def forget_objects(paths: Iterable[Path], project: Project) -> list[tuple[Path, int]]:
     """Remove the objects that readable names stand for, so that the next run makes them anew.
 
     Args:

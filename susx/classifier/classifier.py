@@ -19,7 +19,7 @@ from susx.classifier.pictures import plain_array, sources_of
 from susx.core.compute import pick_device
 from susx.core.errors import InputError
 from susx.embeddings.cache import NORM_TOLERANCE, concatenate, disagreement, normalised
-from susx.embeddings.prepare import Item, Source, prepared
+from susx.embeddings.prepare import ImageSource, Item, prepared
 from susx.encoders import load_encoder
 from susx.encoders.protocol import Encoder
 from susx.manifests.classes import ClassManifest
@@ -31,7 +31,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class Predicted:
+class Predictions:
     """What a classifier says of N images; unpacks into `names, probabilities`.
 
     Attributes:
@@ -111,7 +111,7 @@ class Classifier:
 
     def predict_features(
         self, features: Floats, norms: Floats | None = None, patches: Floats | None = None
-    ) -> Predicted:
+    ) -> Predictions:
         """Classify embedded images.
 
         Args:
@@ -127,14 +127,14 @@ class Classifier:
         logits = self.logits(images)
         ranks = logits.argsort(dim=1, descending=True, stable=True)[:, :TOP].cpu().numpy()
         calibrated = probabilities(logits, self.meta.temperature).numpy()
-        return Predicted(self.classes.names, calibrated, ranks, [""] * len(images))
+        return Predictions(self.classes.names, calibrated, ranks, [""] * len(images))
 
     def predict(
         self,
-        images: Source | Floats | Tensor | Sequence[Source | Floats | Tensor],
+        images: ImageSource | Floats | Tensor | Sequence[ImageSource | Floats | Tensor],
         batch_size: int | None = None,
         threads: int | None = None,
-    ) -> Predicted:
+    ) -> Predictions:
         """Classify images.
 
         Args:
@@ -175,10 +175,10 @@ class Classifier:
         found = self.predict_features(features, norms, np.concatenate(patches) if patches else None)
         return _spread(found, reasons)
 
-    def _unreadable(self, reasons: list[str]) -> Predicted:
+    def _unreadable(self, reasons: list[str]) -> Predictions:
         names = self.classes.names
         ranks = np.empty((0, min(TOP, len(names))), np.int64)
-        return _spread(Predicted(names, np.empty((0, len(names))), ranks, []), reasons)
+        return _spread(Predictions(names, np.empty((0, len(names))), ranks, []), reasons)
 
     def voters(
         self, features: Floats, classes: NDArray[np.int64], n: int
@@ -254,10 +254,10 @@ def on_device(context: Context, device: str) -> Context:
     return Context(**{**parts, "constants": constants})
 
 
-def _spread(found: Predicted, reasons: list[str]) -> Predicted:
+def _spread(found: Predictions, reasons: list[str]) -> Predictions:
     """Put predictions of the readable images where they belong among all."""
     readable = np.array([not reason for reason in reasons], dtype=bool)
     shares = np.full((len(reasons), found.probabilities.shape[1]), np.nan)
     ranks = np.full((len(reasons), found.ranks.shape[1]), -1)
     shares[readable], ranks[readable] = found.probabilities, found.ranks
-    return Predicted(found.classes, shares, ranks, reasons)
+    return Predictions(found.classes, shares, ranks, reasons)

@@ -10,13 +10,13 @@ from typing import Any
 
 from susx.classifier.calibration import fit_temperature, held_out_logits
 from susx.classifier.classifier import Classifier
-from susx.classifier.meta import FORMAT, Calibration, ClassifierMeta, Tested, entries_of
-from susx.config.encoders import Encoder
+from susx.classifier.meta import FORMAT, Calibration, ClassifierMeta, TestScore, entries_of
+from susx.config.encoders import EncoderSettings
 from susx.core.errors import InputError
-from susx.evaluation.arrays import Labelled
+from susx.evaluation.arrays import LabelledImages
 from susx.evaluation.case import Case, row_of
 from susx.evaluation.inputs import CacheFiles, check_evaluation, read_caches
-from susx.evaluation.tuning import Settings, Tuned, tune
+from susx.evaluation.tuning import TuningResult, TuningSettings, tune
 from susx.methods import METHODS, Context, Images, Method
 
 PACKAGES = ("susx", "torch", "transformers", "numpy", "pillow", "safetensors")
@@ -24,10 +24,10 @@ PACKAGES = ("susx", "torch", "transformers", "numpy", "pillow", "safetensors")
 
 def export_classifier(
     dataset: str,
-    encoder: tuple[str, Encoder],
+    encoder: tuple[str, EncoderSettings],
     files: CacheFiles,
     case: Case,
-    tuning: Settings,
+    tuning: TuningSettings,
     leaks: str = "keep",
     device: str = "cpu",
     evaluation: Mapping[str, Any] | None = None,
@@ -98,7 +98,7 @@ def export_classifier(
     return Classifier(meta, replace(context, **forms))
 
 
-def summary(meta: ClassifierMeta) -> str:
+def classifier_line(meta: ClassifierMeta) -> str:
     """A classifier in one line, for the log."""
     support = f", {len(meta.support_keys)} images of {meta.support}" if meta.support else ""
     tested = f"; {meta.tested.correct} of {meta.tested.n} test images right" if meta.tested else ""
@@ -109,15 +109,17 @@ def summary(meta: ClassifierMeta) -> str:
     )
 
 
-def _evaluated(evaluation: Mapping[str, Any] | None, case: Case) -> Tuned | None:
+def _evaluated(evaluation: Mapping[str, Any] | None, case: Case) -> TuningResult | None:
     """What the evaluation chose for a row, if it has that."""
     row = row_of(evaluation, case) if evaluation else None
     if row is None:
         return None
-    return Tuned(row["hyperparameters"], row["tuned_on"], row["tuning_correct"])
+    return TuningResult(row["hyperparameters"], row["tuned_on"], row["tuning_correct"])
 
 
-def _with_constants(method: Method, context: Context, test: Labelled | None) -> tuple[Context, str]:
+def _with_constants(
+    method: Method, context: Context, test: LabelledImages | None
+) -> tuple[Context, str]:
     """A context with the constants of a method, and what they were taken from."""
     if method.calibrate is None:
         return context, "nothing"
@@ -134,8 +136,8 @@ def _with_constants(method: Method, context: Context, test: Labelled | None) -> 
 def _temperature(
     method: Method,
     context: Context,
-    tuned: Tuned,
-    validation: Labelled | None,
+    tuned: TuningResult,
+    validation: LabelledImages | None,
     constants_on: str,
 ) -> tuple[float, Calibration]:
     """The temperature, and what it was fitted on."""
@@ -155,8 +157,10 @@ def _temperature(
     return temperature, Calibration.model_validate(given)
 
 
-def _tested(method: Method, context: Context, tuned: Tuned, test: Labelled) -> Tested:
+def _tested(
+    method: Method, context: Context, tuned: TuningResult, test: LabelledImages
+) -> TestScore:
     """Right answers among the test images."""
     ranks = method.fit(context, tuned.hyperparameters).logits(test.images)
     best = ranks.argsort(dim=1, descending=True, stable=True)[:, 0]
-    return Tested(n=len(test.labels), correct=int((best == test.labels).sum()))
+    return TestScore(n=len(test.labels), correct=int((best == test.labels).sum()))

@@ -24,7 +24,7 @@ TOLERANCE = 2e-3
 AGAIN = "export it again"
 
 
-class _Said(BaseModel):
+class _Header(BaseModel):
     """The metadata of the file."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -66,7 +66,7 @@ def load_classifier(path: str | Path, model: str | None = None, device: str = "a
     return Classifier(meta, on_device(_context(meta, tensors), device), model)
 
 
-def read_meta(path: str | Path) -> ClassifierMeta:
+def read_classifier_meta(path: str | Path) -> ClassifierMeta:
     """Read what a classifier file says of itself, verified like `load_classifier` does.
 
     Raises:
@@ -89,7 +89,7 @@ def _read(path: str) -> tuple[ClassifierMeta, dict[str, Tensor]]:
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: truncated, damaged or foreign ({error}); {AGAIN}") from None
     try:
-        said = _Said.model_validate_json(metadata[KEY])
+        said = _Header.model_validate_json(metadata[KEY])
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt
 
-from susx.config.encoders import WITH_ITS_LIBRARY, Encoder
+from susx.config.encoders import WITH_ITS_LIBRARY, EncoderSettings
 from susx.core.errors import InputError
 from susx.manifests.classes import ClassManifest, ClassName
 
@@ -30,14 +30,14 @@ class Calibration(_Strict):
     )
 
 
-class Tested(_Strict):
+class TestScore(_Strict):
     """How the classifier does on the labelled test images, as in the result file."""
 
     n: NonNegativeInt = Field(description="Test images.")
     correct: NonNegativeInt = Field(description="Those that it gets right.")
 
 
-class Entry(_Strict):
+class ClassMeta(_Strict):
     """A class, as in the class manifest."""
 
     index: NonNegativeInt
@@ -61,13 +61,13 @@ class ClassifierMeta(_Strict):
     logit_scale: FiniteFloat = Field(gt=0, description="The encoder's factor on cosines.")
     temperature: FiniteFloat = Field(gt=0, description="What logits are divided by.")
     calibration: Calibration = Field(description="What constants and temperature were taken from.")
-    tested: Tested | None = Field(description="Test result, if there are labelled test images.")
-    classes: list[Entry] = Field(min_length=1, description="Classes in label order.")
+    tested: TestScore | None = Field(description="Test result, if there are labelled test images.")
+    classes: list[ClassMeta] = Field(min_length=1, description="Classes in label order.")
     classes_sha256: str = Field(description="Hash of the class manifest.")
     support_keys: list[str] = Field(description="Keys of the support images.")
     encoder_name: str = Field(description="Name in config.yaml.")
     encoder: dict[str, Any] = Field(description="Library, model, revision, weights, preprocessing.")
-    encoder_settings: Annotated[Encoder, WITH_ITS_LIBRARY] = Field(
+    encoder_settings: Annotated[EncoderSettings, WITH_ITS_LIBRARY] = Field(
         description="Section of config.yaml that loads it."
     )
     inputs: dict[str, str | None] = Field(description="Hashes of what was embedded.")
@@ -85,12 +85,12 @@ class ClassifierMeta(_Strict):
         return manifest
 
 
-def class_manifest_of(entries: list[Entry]) -> ClassManifest:
+def class_manifest_of(entries: list[ClassMeta]) -> ClassManifest:
     """A class manifest from the entries of a file."""
     rows = ({**entry.model_dump(), "aliases": tuple(entry.aliases)} for entry in entries)
     return ClassManifest(tuple(ClassName(**row) for row in rows))
 
 
-def entries_of(manifest: ClassManifest) -> list[Entry]:
+def entries_of(manifest: ClassManifest) -> list[ClassMeta]:
     """The entries of a class manifest."""
-    return [Entry(**{**asdict(name), "aliases": list(name.aliases)}) for name in manifest]
+    return [ClassMeta(**{**asdict(name), "aliases": list(name.aliases)}) for name in manifest]

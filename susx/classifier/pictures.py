@@ -15,7 +15,7 @@ from susx.core.errors import InputError
 from susx.manifests.tables import ImageRecord
 
 if TYPE_CHECKING:
-    from susx.embeddings.prepare import Source
+    from susx.embeddings.prepare import ImageSource
 
 CHANNELS = (1, 3, 4)
 """Grey, RGB and RGBA."""
@@ -26,7 +26,7 @@ TAKEN = (
 NUMBERS = "give real numbers, dense, such as `features.float()` or `features.astype('float32')`"
 
 
-def sources_of(images: Any) -> list[Source]:
+def sources_of(images: Any) -> list[ImageSource]:
     """Sources of one image or of several.
 
     Args:
@@ -65,7 +65,7 @@ def plain_array(values: Any, name: str) -> NDArray[Any]:
     return np.ascontiguousarray(found, dtype=native)
 
 
-def _source(image: Any, place: str) -> Source:
+def _source(image: Any, place: str) -> ImageSource:
     if isinstance(image, str | Path | bytes | Image.Image | ImageRecord):
         return image
     if isinstance(image, bytearray | memoryview):

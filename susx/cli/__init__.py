@@ -17,13 +17,13 @@ from susx.cli.cache import app as cache
 from susx.cli.new.command import new as new_project
 from susx.cli.progress import progress
 from susx.cli.run import run
-from susx.cli.show import ROWS, percent, show
+from susx.cli.show import ROWS, percent_text, show
 from susx.cli.verify import verify
 from susx.core.errors import InputError, listing
 from susx.evaluation.table import escape
 
 if TYPE_CHECKING:
-    from susx.classifier.classifier import Predicted
+    from susx.classifier.classifier import Predictions
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
@@ -118,7 +118,7 @@ def _files(paths: list[Path]) -> Iterator[Path]:
             yield path
 
 
-def _objects(paths: list[Path], found: Predicted, top: int) -> list[dict[str, Any]]:
+def _objects(paths: list[Path], found: Predictions, top: int) -> list[dict[str, Any]]:
     """What JSON output says of every image."""
     objects = []
     for place, (path, reason) in enumerate(zip(paths, found.reasons, strict=True)):
@@ -128,7 +128,7 @@ def _objects(paths: list[Path], found: Predicted, top: int) -> list[dict[str, An
     return objects
 
 
-def _write_csv(paths: list[Path], found: Predicted, top: int) -> None:
+def _write_csv(paths: list[Path], found: Predictions, top: int) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     ranks = range(1, min(top, found.ranks.shape[1]) + 1)
     writer.writerow(["image", *(f"{kind}{i}" for i in ranks for kind in ("class", "p")), "reason"])
@@ -137,12 +137,12 @@ def _write_csv(paths: list[Path], found: Predicted, top: int) -> None:
         writer.writerow([cell(str(path)), *(best or [""] * 2 * len(ranks)), cell(reason)])
 
 
-def _print_table(paths: list[Path], found: Predicted, top: int) -> None:
+def _print_table(paths: list[Path], found: Predictions, top: int) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("image", overflow="fold")
     table.add_column("classes and probabilities in percent", overflow="fold")
     for place, (path, reason) in enumerate(zip(paths, found.reasons, strict=True)):
-        best = ", ".join(f"{name} {percent(p)}" for name, p in found.top(place, top))
+        best = ", ".join(f"{name} {percent_text(p)}" for name, p in found.top(place, top))
         table.add_row(escape(str(path)), escape(f"unreadable: {reason}" if reason else best))
     Console().print(table)
 

@@ -49,7 +49,7 @@ def list_stores(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell what stores hold, by stage, and what of it this project stands on."""
-    with told():
+    with reported_errors():
         project, stores = _looked_at(store, work, cache)
         reached = project.reached() if project else None
         described = [_described(contents, reached) for contents in _contents(stores)]
@@ -73,7 +73,7 @@ def verify(
     from susx.artifacts import upkeep
 
     faults, removed = 0, 0
-    with told():
+    with reported_errors():
         for contents in _contents(_looked_at(store, work, cache)[1]):
             count, size = len(contents.objects), bytes_of(contents.size)
             _say(f"{contents.store.root}: {_many(count, 'object')}, {size}")
@@ -135,10 +135,10 @@ def prune(
     """
     from susx.artifacts.project import Project
     from susx.artifacts.store import DAY
-    from susx.artifacts.upkeep import Rules, remove, waste
+    from susx.artifacts.upkeep import PruneRules, remove, waste
 
     total = left = 0
-    with told():
+    with reported_errors():
         own, stores = _looked_at(store, work, cache)
         if unreachable and own is None:
             raise InputError("--unreachable: no project here; name --work and --cache")
@@ -149,9 +149,9 @@ def prune(
             typer.echo("other projects that may share these stores are not known; --project keeps")
         limit = None if larger_than is None else bytes_in(larger_than)
         days = None if older_than is None else older_than * DAY
-        rules = Rules(days, limit, reached, leftovers, parts_older_than * DAY)
+        rules = PruneRules(days, limit, reached, leftovers, parts_older_than * DAY)
         if not rules.of_objects:
-            rules = Rules(leftovers=True, parts_kept=parts_older_than * DAY)
+            rules = PruneRules(leftovers=True, parts_kept=parts_older_than * DAY)
         for contents in _contents(stores):
             gone = waste(contents, rules, time.time())
             for one in gone:
@@ -174,10 +174,10 @@ def forget(
 ) -> None:
     """Remove the objects that names stand for: the next run makes them anew, not found again."""
     from susx.artifacts.project import Project
-    from susx.artifacts.upkeep import forget
+    from susx.artifacts.upkeep import forget_objects
 
-    with told():
-        gone = forget(paths, Project.at(".", work, cache, store))
+    with reported_errors():
+        gone = forget_objects(paths, Project.at(".", work, cache, store))
     for path, size in gone:
         _say(f"forgot {path}: {bytes_of(size)}")
     _say(f"freed {bytes_of(sum(size for _, size in gone))}")
@@ -205,7 +205,7 @@ def bytes_in(text: str) -> int:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def reported_errors() -> Iterator[None]:
     """Print an error in one line, and end with 2."""
     try:
         yield

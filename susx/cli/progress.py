@@ -22,18 +22,18 @@ def progress(
     """Show what the last run in a folder does, how far it is, and how long it may take."""
     from rich.live import Live
 
-    from susx.progress.show import progress
+    from susx.progress.show import run_progress
 
     console = Console()
     try:
-        run, shown = progress(folder, time.time())
+        run, shown = run_progress(folder, time.time())
         if not (watch and console.is_terminal):
             console.print(shown)
             return
         with Live(shown, console=console, auto_refresh=False) as live, suppress(KeyboardInterrupt):
             while run.state == "at work":
                 time.sleep(PAUSE)
-                run, shown = progress(folder, time.time())
+                run, shown = run_progress(folder, time.time())
                 live.update(shown, refresh=True)
     except InputError as error:
         typer.echo(f"error: {error}", err=True)

@@ -49,12 +49,12 @@ def show(path: str | Path, rows: int = ROWS, console: Console | None = None) -> 
     kinds[file.suffix](file, rows, console)
 
 
-def percent(share: float) -> str:
+def percent_text(share: float) -> str:
     """A probability in percent."""
     return decimal(100 * share)
 
 
-def facts(title: str, pairs: Iterable[tuple[str, Any]], console: Console) -> None:
+def print_facts(title: str, pairs: Iterable[tuple[str, Any]], console: Console) -> None:
     """Print named facts, one per line."""
     console.print(title)  # a title of the table would be as narrow as that
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -72,7 +72,7 @@ def _json(path: Path, rows: int, console: Console) -> None:
     if is_result:
         print_table(path, console)
     else:
-        facts(*json_facts(path, data), console)
+        print_facts(*json_facts(path, data), console)
 
 
 def _table(path: Path, rows: int, console: Console) -> None:
@@ -82,17 +82,17 @@ def _table(path: Path, rows: int, console: Console) -> None:
     if form.startswith("susx-PredictionRecord-"):
         _predictions(path, rows, console)
     else:
-        facts(*table_facts(path, form), console)
+        print_facts(*table_facts(path, form), console)
 
 
 def _classifier(path: Path, rows: int, console: Console) -> None:
-    from susx.classifier.file import read_meta
+    from susx.classifier.file import read_classifier_meta
     from susx.classifier.meta import ClassifierMeta
 
-    meta: ClassifierMeta = read_meta(path)
+    meta: ClassifierMeta = read_classifier_meta(path)
     classes = listing((entry.name for entry in meta.classes), 6)
     tested = meta.tested
-    accuracy = tested and f"{percent(tested.correct / tested.n)} % of {tested.n} images right"
+    accuracy = tested and f"{percent_text(tested.correct / tested.n)} % of {tested.n} images right"
     fitted = f"{meta.temperature:.3g}, fitted on {meta.calibration.temperature_on}"
     encoder = ("library", "model", "revision", "weights_sha256")
     pairs = [
@@ -108,7 +108,7 @@ def _classifier(path: Path, rows: int, console: Console) -> None:
         ("encoder", ", ".join(str(meta.encoder[key]) for key in encoder if meta.encoder.get(key))),
         ("versions", ", ".join(f"{name} {version}" for name, version in meta.versions.items())),
     ]
-    facts(f"classifier of {escape(meta.dataset)}", pairs, console)
+    print_facts(f"classifier of {escape(meta.dataset)}", pairs, console)
 
 
 def _predictions(path: Path, rows: int, console: Console) -> None:
@@ -137,8 +137,8 @@ def _predictions(path: Path, rows: int, console: Console) -> None:
             shown.add_row(escape(record.key), escape(f"unreadable: {record.reason}"))
             continue
         others = zip(record.names[1:3], record.probabilities[1:3], strict=True)
-        then = ", ".join(f"{name} {percent(share)}" for name, share in others)
-        cells = (record.key, record.names[0], percent(record.probabilities[0]), then)
+        then = ", ".join(f"{name} {percent_text(share)}" for name, share in others)
+        cells = (record.key, record.names[0], percent_text(record.probabilities[0]), then)
         shown.add_row(*map(escape, (*cells, ", ".join(record.support_keys))))
     console.width = max(console.width, Console(width=1000).measure(shown).maximum)
     console.print(shown)
@@ -162,4 +162,4 @@ def _cache(path: Path, rows: int, console: Console) -> None:
         ("logit scale", cache.meta.get("logit_scale")),
         ("class list", str(cache.meta.get("classes_sha256", ""))[:12]),
     ]
-    facts("embedding cache", pairs, console)
+    print_facts("embedding cache", pairs, console)

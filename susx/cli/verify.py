@@ -23,14 +23,14 @@ def verify(
     ] = False,
 ) -> None:
     """Tell whether a result still follows from what lies there. Ends with 1 if not."""
-    from susx.verify.result import verify
+    from susx.verify.result import verify_result
 
     place, more = file.absolute(), [str(path.absolute()) for path in configfile or []]
     try:
         if not project.is_dir():
             raise InputError(f"{project}: folder not found")
         with chdir(project):
-            verdict = verify(place, str(file), more, full)
+            verdict = verify_result(place, str(file), more, full)
     except InputError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None

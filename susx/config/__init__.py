@@ -19,14 +19,14 @@ def parse_config(data: Mapping[str, Any], file: str = "config.yaml") -> Config:
     """
     from pydantic import ValidationError
 
-    from susx.config.problems import described  # with all sections, of which a job needs one
+    from susx.config.problems import problem_lines  # with all sections, of which a job needs one
     from susx.config.references import dangling_references
     from susx.config.schema import Config
 
     try:
         config = Config.model_validate(dict(data))
     except ValidationError as error:
-        problems = described(error, Config)
+        problems = problem_lines(error, Config)
     else:
         problems = list(dangling_references(config))
         if not problems:

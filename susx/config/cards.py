@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from susx.config.problems import described
+from susx.config.problems import problem_lines
 from susx.config.sources import AnySource, Split
 from susx.config.texts import DESCRIPTION_QUESTIONS, Questions
 from susx.config.types import Positive, Section, Template, repeats
@@ -47,7 +47,7 @@ def _entry(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-Entry = Annotated[ClassEntry, BeforeValidator(_entry, json_schema_input_type=str | ClassEntry)]
+CardClass = Annotated[ClassEntry, BeforeValidator(_entry, json_schema_input_type=str | ClassEntry)]
 
 
 class Card(Section):
@@ -56,7 +56,7 @@ class Card(Section):
     title: str = Field(description="Name of the dataset, for people.")
     homepage: str | None = Field(None, description="Where it is published.")
     licence: str | None = Field(None, description="Licence of images and names.")
-    classes: list[Entry] | str = Field(
+    classes: list[CardClass] | str = Field(
         description="Class names in label order, or the card that has the same classes."
     )
     wnids: list[str] = Field(
@@ -196,5 +196,5 @@ def _parsed(path: Path, text: str) -> Card:
     try:
         return Card.model_validate(data)
     except ValidationError as error:
-        lines = [f"{path}: {problem}" for problem in described(error, Card)]
+        lines = [f"{path}: {problem}" for problem in problem_lines(error, Card)]
         raise InputError("\n".join(lines)) from None

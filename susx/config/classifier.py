@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     pass
 
 
-class Classifier(Section):
+class ClassifierSettings(Section):
     """Which row of the result becomes a classifier file, and predicts."""
 
     encoder: str | None = Field(

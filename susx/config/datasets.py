@@ -10,15 +10,15 @@ from pydantic import (
     model_validator,
 )
 
-from susx.config.cards import DEFAULT_ENSEMBLE, Entry, load_card
-from susx.config.features import Features
+from susx.config.cards import DEFAULT_ENSEMBLE, CardClass, load_card
+from susx.config.features import FeatureSettings
 from susx.config.sources import Address
 from susx.config.texts import Descriptions, DescriptionSource, DescriptorSource
 from susx.config.types import FilePath, Section, Template
 from susx.core.errors import InputError
 
 
-class Images(Section):
+class ImageSettings(Section):
     """Images: a folder or CSV file per labelled split, or one root laid out as the card says.
 
     Folders have one subfolder per class, named by class name, slug, wnid or alias. CSV files have
@@ -58,7 +58,7 @@ class Images(Section):
         return any((self.test, self.validation, self.train, self.root))
 
     @model_validator(mode="after")
-    def _splits_differ(self) -> Images:
+    def _splits_differ(self) -> ImageSettings:
         splits = {"test": self.test, "validation": self.validation, "train": self.train}
         folders = {name: Path(path) for name, path in splits.items() if path is not None}
         if self.root is not None and folders:
@@ -92,7 +92,7 @@ class Dataset(Section):
         description="Dataset card: the name of a built-in one (docs/datasets.md), or a YAML file "
         "with classes, template, ensemble, questions.",
     )
-    classes: Annotated[list[Entry], Field(min_length=1)] | FilePath | None = Field(
+    classes: Annotated[list[CardClass], Field(min_length=1)] | FilePath | None = Field(
         None, description="Class names: a list, or a text file with one name per line."
     )
     template: Template = Field("a photo of a {}.", description="Photo template.")
@@ -109,8 +109,10 @@ class Dataset(Section):
         description="JSON file {class name: [descriptor, ...]}, as VisDesc publishes, or the "
         "language model that writes them.",
     )
-    images: Images | None = Field(None, description="Where the images are.")
-    features: Features | None = Field(None, description="Published features, in place of images.")
+    images: ImageSettings | None = Field(None, description="Where the images are.")
+    features: FeatureSettings | None = Field(
+        None, description="Published features, in place of images."
+    )
 
     @property
     def named(self) -> bool:

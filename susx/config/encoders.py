@@ -39,7 +39,7 @@ def _known(library: str) -> str:
     return library
 
 
-class Encoder(Section):
+class EncoderSettings(Section):
     """An image-text encoder."""
 
     library: Annotated[
@@ -88,7 +88,7 @@ class Encoder(Section):
     threads: Positive = Field(4, description="CPU threads of an embedding job, at most `--cores`.")
 
     @model_validator(mode="after")
-    def _apt(self) -> Encoder:
+    def _apt(self) -> EncoderSettings:
         for key, libraries in ONLY_FOR.items():
             if getattr(self, key) is not None and self.library not in libraries:
                 names = " and ".join(f"`{library}`" for library in libraries)
@@ -107,7 +107,7 @@ class Library:
     """
 
     load: str
-    section: type[Encoder] = Encoder
+    section: type[EncoderSettings] = EncoderSettings
     on_hub: bool = True
 
 
@@ -120,7 +120,7 @@ LIBRARIES: Registry[Library] = Registry(
         "blip": Library("susx.encoders.blip:load_blip"),
         "tcl": Library("susx.encoders.blip:load_tcl"),
     },
-    lambda name, found: wrong_section(name, found, Library, Encoder, "library"),
+    lambda name, found: wrong_section(name, found, Library, EncoderSettings, "library"),
 )
 """Encoder libraries by name; one entry adds one."""
 
@@ -128,7 +128,7 @@ WITH_ITS_LIBRARY = Registered(LIBRARIES, "library", tagged=False)
 """Marks a section of an encoder as that which its library says."""
 
 
-def encoder_section(**settings: Any) -> Encoder:
+def encoder_section(**settings: Any) -> EncoderSettings:
     """The section of an encoder from plain values, of the class that its library says.
 
     Raises:
@@ -137,7 +137,7 @@ def encoder_section(**settings: Any) -> Encoder:
     return LIBRARIES.named(settings["library"]).section(**settings)
 
 
-def local_files(settings: Encoder) -> list[str]:
+def local_files(settings: EncoderSettings) -> list[str]:
     """Files of a model on this machine, which its embeddings depend on; none for the hub's."""
     names = (settings.model, settings.tokenizer)
     return [file for name in names if name for file in files_of_model(name)]
@@ -158,13 +158,13 @@ def files_of_model(model: str) -> list[str]:
     return [f"{model}/{name}" for name in found if not Path(name).name.startswith(".")]
 
 
-def local_keys(settings: Encoder) -> set[str]:
+def local_keys(settings: EncoderSettings) -> set[str]:
     """Keys that only tell where files on this machine are; these are known by their content."""
     named = {key: getattr(settings, key) for key in ("model", "tokenizer")}
     return {key for key, name in named.items() if name and Path(name).exists()}
 
 
-def published_models(settings: Encoder) -> list[tuple[str, str | None]]:
+def published_models(settings: EncoderSettings) -> list[tuple[str, str | None]]:
     """Models that the hub publishes: identifier and revision."""
     tokenizer = settings.tokenizer
     if settings.library in ONLY_FOR["tokenizer"] and tokenizer is None:

@@ -6,24 +6,26 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from susx.config.types import Axis, Finite, Names, Positive, Section, WithoutRepeats
+from susx.config.types import AxisSettings, DistinctNames, Finite, Positive, Section, WithoutRepeats
 from susx.methods import METHODS
 
-Protocol = Literal["validation", "support", "fixed"]
+TuningProtocol = Literal["validation", "support", "fixed"]
 
 
-class Evaluation(Section):
+class EvaluationSettings(Section):
     """What is compared, and how hyper-parameters are chosen."""
 
-    methods: Names = Field(METHODS.built_in, min_length=1, description="Methods, in table order.")
-    encoders: Names | None = Field(None, description="Encoders; all of them if left out.")
-    supports: Names | None = Field(None, description="Support sets; all if left out.")
-    texts: Annotated[Names, Field(min_length=1)] | None = Field(
+    methods: DistinctNames = Field(
+        METHODS.built_in, min_length=1, description="Methods, in table order."
+    )
+    encoders: DistinctNames | None = Field(None, description="Encoders; all of them if left out.")
+    supports: DistinctNames | None = Field(None, description="Support sets; all if left out.")
+    texts: Annotated[DistinctNames, Field(min_length=1)] | None = Field(
         None,
         description="Prompt strategies under the methods that do not name their own; if left out, "
         "`cupl+e` for datasets with descriptions, else `ensemble`.",
     )
-    protocols: Annotated[list[Protocol], WithoutRepeats] = Field(
+    protocols: Annotated[list[TuningProtocol], WithoutRepeats] = Field(
         ["validation", "fixed"],
         min_length=1,
         description="`validation`: the grid point with most correct validation images; `support`: "
@@ -35,7 +37,7 @@ class Evaluation(Section):
         description="`continuous`: protocol `validation` optimises gamma, or alpha for methods "
         "without gamma, over the whole range of its grid.",
     )
-    grid: dict[str, dict[str, Axis]] = Field(
+    grid: dict[str, dict[str, AxisSettings]] = Field(
         {},
         description="Per method, grids in place of the published ones. Alpha and gamma are in "
         "units of CLIP's logit scale of 100 and are rescaled to the encoder's.",

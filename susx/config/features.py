@@ -19,7 +19,7 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-class Features(Section):
+class FeatureSettings(Section):
     """Embeddings that others publish, in place of images."""
 
     layout: Literal["susx", "tip-adapter"] = Field(
@@ -64,7 +64,7 @@ class Features(Section):
     )
 
     @model_validator(mode="after")
-    def _fits_layout(self) -> Features:
+    def _fits_layout(self) -> FeatureSettings:
         for layout, keys in LAYOUT_KEYS.items():
             foreign = sorted(keys & self.model_fields_set)
             if foreign and layout != self.layout:

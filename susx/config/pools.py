@@ -154,7 +154,7 @@ AnyPool = Annotated[
 ]
 
 
-class Download(Section):
+class DownloadSettings(Section):
     """How images of pools without images are fetched."""
 
     wave_factor: Annotated[Finite, Field(ge=1)] = Field(

@@ -15,7 +15,7 @@ NOT_MEANT = {True: "list_type", False: "string_type"}
 TAGGED = (["supports"], ["pools"], ["language_models"], ["sources"])
 
 
-def described(error: ValidationError, model: type[BaseModel]) -> list[str]:
+def problem_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line per error, naming its key; of alternatives, only the one that was meant."""
     items = error.errors()
 

@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from susx.config.classifier import Classifier
+from susx.config.classifier import ClassifierSettings
 from susx.config.datasets import Dataset, with_card
-from susx.config.encoders import WITH_ITS_LIBRARY, Encoder
-from susx.config.evaluation import Evaluation
-from susx.config.pools import AnyPool, Download
+from susx.config.encoders import WITH_ITS_LIBRARY, EncoderSettings
+from susx.config.evaluation import EvaluationSettings
+from susx.config.pools import AnyPool, DownloadSettings
 from susx.config.report import Report
 from susx.config.supports import Support
-from susx.config.texts import LanguageModel
+from susx.config.texts import LanguageModelSettings
 from susx.config.types import FilePath, Section, Slug
 
 
@@ -105,18 +105,23 @@ class Config(Section):
         },
         description="Prompt strategies by name.",
     )
-    language_models: dict[Slug, LanguageModel] = Field(
+    language_models: dict[Slug, LanguageModelSettings] = Field(
         {}, description="Language models by name, for descriptions and descriptors."
     )
-    encoders: dict[Slug, Annotated[Encoder, WITH_ITS_LIBRARY]] = Field(
+    encoders: dict[Slug, Annotated[EncoderSettings, WITH_ITS_LIBRARY]] = Field(
         {}, description="Encoders by name; datasets of published features need none."
     )
     pools: dict[Slug, AnyPool] = Field({}, description="Image pools by name.")
-    download: Download = Field(Download(), description="How images of the web are fetched.")
+    download: DownloadSettings = Field(
+        DownloadSettings(), description="How images of the web are fetched."
+    )
     supports: dict[Slug, Support] = Field({}, description="Support sets by name.")
-    evaluation: Evaluation = Field(Evaluation(), description="Methods and protocols.")
-    classifier: Classifier = Field(
-        Classifier(), description="Which method becomes a file that classifies other images."
+    evaluation: EvaluationSettings = Field(
+        EvaluationSettings(), description="Methods and protocols."
+    )
+    classifier: ClassifierSettings = Field(
+        ClassifierSettings(),
+        description="Which method becomes a file that classifies other images.",
     )
     report: Report = Field(Report(), description="How much a report shows.")
 

@@ -158,7 +158,7 @@ BACKENDS: Registry[Backend] = Registry(
 )
 """Backends of language models by name; one entry adds one."""
 
-LanguageModel = Annotated[
+LanguageModelSettings = Annotated[
     Annotated[TransformersModel | OpenAIServer, Field(discriminator="backend")],
     Registered(BACKENDS, "backend"),
 ]

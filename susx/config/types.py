@@ -73,7 +73,7 @@ Count = Annotated[int, Field(ge=0)]
 MOST_STEPS = 10_000
 """Values of a grid's axis: 50 times the longest published one, and listed at once."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Names = Annotated[list[str], WithoutRepeats]
+DistinctNames = Annotated[list[str], WithoutRepeats]
 
 
 class Section(BaseModel):
@@ -90,7 +90,7 @@ class Section(BaseModel):
         return checked_texts(value)
 
 
-class Axis(Section):
+class AxisSettings(Section):
     """An arithmetic grid: `start`, `start + (stop - start) / steps`, ... (`steps` values)."""
 
     start: Finite = Field(description="First value.")
@@ -98,7 +98,7 @@ class Axis(Section):
     steps: Positive = Field(description="Number of values.", le=MOST_STEPS)
 
     @model_validator(mode="after")
-    def _rises(self) -> Axis:
+    def _rises(self) -> AxisSettings:
         if self.stop <= self.start:
             raise ValueError("`stop` must be greater than `start`")
         return self

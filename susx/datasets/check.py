@@ -10,15 +10,15 @@ from pathlib import Path
 from tqdm import tqdm
 
 from susx.config.cards import Card, load_card
-from susx.config.datasets import Images
+from susx.config.datasets import ImageSettings
 from susx.config.sources import Split
 from susx.core.errors import InputError, listing
 from susx.core.threads import in_threads
-from susx.datasets.download import Download
+from susx.datasets.download import DatasetDownload
 from susx.datasets.sources import OWN, Place, list_split, locate
 from susx.datasets.stored import stored_bytes
 from susx.images.decode import decode, look_of
-from susx.images.listing import Listed, Listing, unlabelled_images
+from susx.images.listing import ListedImage, Listing, unlabelled_images
 from susx.images.rgb import UnreadableImage
 from susx.manifests.classes import ClassManifest
 
@@ -110,7 +110,7 @@ def check_dataset(
         threads: images decoded at the same time.
         downloads: records of downloads by split, where only these splits are looked at.
     """
-    section, facts = Images.model_validate(images), load_card(card) if card else None
+    section, facts = ImageSettings.model_validate(images), load_card(card) if card else None
     check = Check(facts.title if facts else None, None, None, full)
     check.known_trouble = facts.trouble if facts else []
     if section.unlabelled is not None:
@@ -127,7 +127,7 @@ def check_dataset(
     for split in place.splits if downloads is None else downloads:
         try:
             if downloads:
-                Download.read(downloads[split])
+                DatasetDownload.read(downloads[split])
             found = list_split(place.settings(split), classes, f"{key}: {split}")
         except InputError as error:
             check.problems.append(str(error))
@@ -139,7 +139,7 @@ def check_dataset(
     return check
 
 
-def summary(check: Check) -> list[str]:
+def check_lines(check: Check) -> list[str]:
     """The check in lines, for the log."""
     lines = [
         f"{split}: {found.listed} images of {check.source or 'a folder'}, {found.examined} decoded"
@@ -202,7 +202,7 @@ def _check_unlabelled(check: Check, folder: str, key: str, full: bool, threads: 
 
 
 def _look_at(
-    check: SplitCheck, images: Sequence[Listed], split: str, full: bool, threads: int
+    check: SplitCheck, images: Sequence[ListedImage], split: str, full: bool, threads: int
 ) -> None:
     """Decode images, or a sample of them, and note what they are."""
     looked = images if full else _spread(images, SAMPLE)
@@ -228,7 +228,7 @@ def _expected(place: Place, card: Card | None) -> Mapping[Split, int]:
     return card.expected if place.source.expected is None else place.source.expected
 
 
-def _look(image: Listed) -> _Look:
+def _look(image: ListedImage) -> _Look:
     from PIL import Image
 
     try:
@@ -243,7 +243,7 @@ def _look(image: Listed) -> _Look:
     return _Look(image.key, kind, mode, misnamed=promised != kind)
 
 
-def _spread(images: Sequence[Listed], n: int) -> list[Listed]:
+def _spread(images: Sequence[ListedImage], n: int) -> list[ListedImage]:
     """At most n images at even distances."""
     if len(images) <= n:
         return list(images)
@@ -275,7 +275,7 @@ def _remarks(split: str, found: SplitCheck) -> Iterable[str]:
         yield f"{split}: other files, which are ignored: {found.n_other_files}"
 
 
-def _shared(images: Iterable[Listed], split: str, owners: dict[str, str]) -> Iterable[str]:
+def _shared(images: Iterable[ListedImage], split: str, owners: dict[str, str]) -> Iterable[str]:
     """Images that an earlier split lists, too."""
     twice: dict[str, list[str]] = {}
     for image in images:

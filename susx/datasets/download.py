@@ -19,7 +19,7 @@ HUB = ("hf://", "https://huggingface.co/")
 
 
 @dataclass(frozen=True)
-class Download:
+class DatasetDownload:
     """What was fetched.
 
     Attributes:
@@ -37,7 +37,7 @@ class Download:
         write_checked(path, asdict(self))
 
     @classmethod
-    def read(cls, path: str | Path) -> Download:
+    def read(cls, path: str | Path) -> DatasetDownload:
         """Read it, and see that its files are still there.
 
         Raises:
@@ -64,7 +64,7 @@ def download_split(
     names: Sequence[str],
     key: str,
     threads: int = 1,
-) -> Download:
+) -> DatasetDownload:
     """Fetch the files of a split that are not there yet.
 
     Args:
@@ -98,7 +98,7 @@ def download_split(
     return found
 
 
-def _from_hub(address: str, patterns: Sequence[str], base: Path, threads: int) -> Download:
+def _from_hub(address: str, patterns: Sequence[str], base: Path, threads: int) -> DatasetDownload:
     """The library resumes, retries, and compares sizes."""
     from huggingface_hub import (
         HfApi,
@@ -119,10 +119,10 @@ def _from_hub(address: str, patterns: Sequence[str], base: Path, threads: int) -
         for file in get_cached_repo_tree(**wanted)
         if any(fnmatch.fnmatch(file.path, pattern) for pattern in patterns)
     }
-    return Download(f"hf://datasets/{uri.id}@{wanted['revision']}", str(base), files)
+    return DatasetDownload(f"hf://datasets/{uri.id}@{wanted['revision']}", str(base), files)
 
 
-def _from_folder(address: str, pattern: str, names: Sequence[str], base: Path) -> Download:
+def _from_folder(address: str, pattern: str, names: Sequence[str], base: Path) -> DatasetDownload:
     """Files that are there in full are not fetched again."""
     import fsspec
 
@@ -141,7 +141,7 @@ def _from_folder(address: str, pattern: str, names: Sequence[str], base: Path) -
                 if size is not None and (came := temporary.stat().st_size) != size:
                     raise OSError(f"{name}: {came} of {size} bytes came")
         files[name] = target.stat().st_size
-    return Download(address, str(base), files)
+    return DatasetDownload(address, str(base), files)
 
 
 def _matching(system: Any, root: str, pattern: str) -> Iterator[str]:

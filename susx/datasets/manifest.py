@@ -12,7 +12,7 @@ from susx.datasets.stored import stored_bytes
 from susx.images.decode import decode
 from susx.images.fingerprints import fingerprint
 from susx.images.kinds import SUFFIXES
-from susx.images.listing import Listed, Listing, labelled_folders, subfolders
+from susx.images.listing import ListedImage, Listing, labelled_folders, subfolders
 from susx.images.rgb import UnreadableImage
 from susx.manifests.classes import ClassManifest, find_all
 from susx.manifests.tables import ImageRecord, Table
@@ -63,7 +63,7 @@ def examined(listed: Listing, classes: ClassManifest, origin: str, threads: int 
         if well_formed(image.path) != image.path:
             raise InputError(f"{origin}: {image.path}: the file name is not UTF-8; rename it")
 
-    def record(image: Listed) -> ImageRecord:
+    def record(image: ListedImage) -> ImageRecord:
         data, size, look, reason = b"", (0, 0), "", ""
         try:
             data = stored_bytes(image.path)

@@ -10,7 +10,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter
 
 from susx.config.cards import Card
-from susx.config.datasets import Images
+from susx.config.datasets import ImageSettings
 from susx.config.sources import LAYOUTS, AnySource, Split
 from susx.core.errors import InputError, listing, suggestion
 from susx.datasets.layouts.base import Layout
@@ -87,7 +87,7 @@ class Place:
 
 
 def locate(
-    images: Images, card: Card | None, key: str, classes: ClassManifest | None = None
+    images: ImageSettings, card: Card | None, key: str, classes: ClassManifest | None = None
 ) -> Place:
     """Find the source of a dataset's images.
 
@@ -107,7 +107,7 @@ def locate(
     return place
 
 
-def _located(images: Images, card: Card | None, key: str) -> Place:
+def _located(images: ImageSettings, card: Card | None, key: str) -> Place:
     if images.root is None:
         folders: dict[Split, str | None] = {
             "train": images.train,

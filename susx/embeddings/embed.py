@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from susx.config.encoders import Encoder as Settings
+from susx.config.encoders import EncoderSettings
 from susx.core.compute import pick_device, reuse_memory
 from susx.core.errors import InputError
 from susx.core.files import sha256_json
@@ -35,7 +35,7 @@ PART = 1024  # images that a job which is cut may lose
 T = TypeVar("T")
 
 
-def embed_prompts(settings: Settings, prompts: PromptSet) -> Embeddings:
+def embed_prompts(settings: EncoderSettings, prompts: PromptSet) -> Embeddings:
     """Embed every text of a prompt set; rows are texts, labels their classes."""
     encoder = load_encoder(settings)
     texts = [text for row in prompts.texts for text in row]
@@ -57,7 +57,7 @@ def embed_prompts(settings: Settings, prompts: PromptSet) -> Embeddings:
 
 
 def embed_images(
-    settings: Settings,
+    settings: EncoderSettings,
     table: Table,
     path: str | Path,
     threads: int,
@@ -96,7 +96,7 @@ def embed_images(
 
 
 def embed_support(
-    settings: Settings,
+    settings: EncoderSettings,
     table: Table,
     images: str | Path,
     path: str | Path,
@@ -162,7 +162,11 @@ def embed_support(
 
 
 def embed_shard(
-    settings: Settings, shard: Shard, path: str | Path, threads: int, parts: Path | None = None
+    settings: EncoderSettings,
+    shard: Shard,
+    path: str | Path,
+    threads: int,
+    parts: Path | None = None,
 ) -> None:
     """Embed one pool shard into a cache.
 
@@ -187,7 +191,7 @@ def embed_shard(
 
 
 def _embed(
-    settings: Settings,
+    settings: EncoderSettings,
     items: Iterable[Item],
     parts: Parts,
     threads: int,
@@ -292,7 +296,7 @@ def _owned(classes_sha256: str, input_sha256: str) -> dict[str, Any]:
     return {"classes_sha256": classes_sha256, "input_sha256": input_sha256}
 
 
-def _meta(encoder: Encoder, settings: Settings) -> dict[str, Any]:
+def _meta(encoder: Encoder, settings: EncoderSettings) -> dict[str, Any]:
     own = {
         "image_size": encoder.image_size,
         "jpeg_draft": settings.jpeg_draft,

@@ -25,7 +25,7 @@ from susx.manifests.tables import ImageRecord
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Source: TypeAlias = "bytes | str | Path | Image | ImageRecord"
+ImageSource: TypeAlias = "bytes | str | Path | Image | ImageRecord"
 UNIT = 8  # images that a worker process does at once; all units together must fit into /dev/shm
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class Item:
     key: str
     label: int
     sha256: str
-    source: Source
+    source: ImageSource
     seed: tuple[int, ...] | None = None
     reason: str = ""
 
@@ -159,7 +159,7 @@ class _Images(Dataset[Batch]):
         encoder = self._encoder
         side = encoder.image_size if self._draft and item.seed is None else None
         try:
-            image = opened(item.source, side, self._reading)
+            image = decoded_image(item.source, side, self._reading)
             if item.seed is not None:
                 image = random_view(image, encoder.image_size, np.random.default_rng(item.seed))
             return encoder.preprocess(image)
@@ -167,7 +167,7 @@ class _Images(Dataset[Batch]):
             return str(error)
 
 
-def opened(source: Source, draft: int | None = None, reading: Reading = PLAIN) -> Image:
+def decoded_image(source: ImageSource, draft: int | None = None, reading: Reading = PLAIN) -> Image:
     """Decode an image to RGB; `draft` and `reading` as for `susx.images.decode.decode`.
 
     Raises:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from susx.config.encoders import LIBRARIES
-from susx.config.encoders import Encoder as Settings
+from susx.config.encoders import LIBRARIES, EncoderSettings
 from susx.core.errors import InputError
 from susx.core.registry import imported
 from susx.encoders.model_files import model_problem
 from susx.encoders.protocol import Encoder
 
 
-def load_encoder(settings: Settings) -> Encoder:
+def load_encoder(settings: EncoderSettings) -> Encoder:
     """Load an encoder, and embed an image and two texts with it.
 
     Raises:
@@ -23,5 +22,5 @@ def load_encoder(settings: Settings) -> Encoder:
 
     if problem := model_problem(settings):
         raise InputError("encoder {} {}".format(*problem))
-    load: Callable[[Settings], Encoder] = imported(LIBRARIES[settings.library].load)
+    load: Callable[[EncoderSettings], Encoder] = imported(LIBRARIES[settings.library].load)
     return tried(load(settings))

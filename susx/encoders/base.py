@@ -14,7 +14,7 @@ import torch
 from PIL.Image import fromarray
 from torch import Tensor
 
-from susx.config.encoders import Encoder as Settings
+from susx.config.encoders import EncoderSettings
 from susx.core.compute import pick_device
 from susx.core.errors import InputError
 from susx.encoders.texts import cleaned
@@ -75,7 +75,7 @@ class TorchEncoder(ABC):
     Attributes as in `susx.encoders.protocol.Encoder`.
     """
 
-    def __init__(self, settings: Settings, model: Any, traits: Traits) -> None:
+    def __init__(self, settings: EncoderSettings, model: Any, traits: Traits) -> None:
         require_fractions(model, settings.model)
         self.name = settings.model
         self.dim = traits.dim

@@ -18,12 +18,11 @@ from PIL.Image import Resampling
 from torch import Tensor
 from transformers import BertTokenizer
 
-from susx.config.encoders import TOKENIZER
-from susx.config.encoders import Encoder as Settings
+from susx.config.encoders import TOKENIZER, EncoderSettings
 from susx.core.errors import InputError
 from susx.encoders.base import Tokens, TorchEncoder, Traits
 from susx.encoders.blip_weights import dual_encoder, read_checkpoint
-from susx.encoders.hub import reason
+from susx.encoders.hub import load_failure
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -72,7 +71,7 @@ class DualEncoder(TorchEncoder):
 
     def __init__(
         self,
-        settings: Settings,
+        settings: EncoderSettings,
         form: Format,
         model: Any,
         tokenizer: Any,
@@ -157,7 +156,7 @@ class DualEncoder(TorchEncoder):
         )
 
 
-def load_blip(settings: Settings) -> DualEncoder:
+def load_blip(settings: EncoderSettings) -> DualEncoder:
     """Load a BLIP checkpoint.
 
     Raises:
@@ -166,7 +165,7 @@ def load_blip(settings: Settings) -> DualEncoder:
     return _load(settings, BLIP)
 
 
-def load_tcl(settings: Settings) -> DualEncoder:
+def load_tcl(settings: EncoderSettings) -> DualEncoder:
     """Load a TCL checkpoint: its text branch is the lower half of its BERT.
 
     Raises:
@@ -175,7 +174,7 @@ def load_tcl(settings: Settings) -> DualEncoder:
     return _load(settings, TCL)
 
 
-def _load(settings: Settings, form: Format) -> DualEncoder:
+def _load(settings: EncoderSettings, form: Format) -> DualEncoder:
     checkpoint = read_checkpoint(settings.model, settings.revision)
     name = f"encoder model {checkpoint.name}"
     if any("token_type_embeddings" in key for key in checkpoint.tensors) != form.token_types:
@@ -202,7 +201,7 @@ def _load_tokenizer(source: str, vocabulary: int) -> Any:
         tokenizer = BertTokenizer.from_pretrained(source)
     except Exception as error:  # the library raises many kinds for missing and broken files
         raise InputError(
-            f"encoder tokenizer {source}: cannot be loaded: {reason(error, source)}; set "
+            f"encoder tokenizer {source}: cannot be loaded: {load_failure(error, source)}; set "
             "`tokenizer` to a folder with bert-base-uncased's vocabulary"
         ) from None
     if not vocabulary - 2 <= len(tokenizer) <= vocabulary:

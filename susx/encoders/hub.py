@@ -50,7 +50,7 @@ FINAL = (
 """Errors that a job would meet as well."""
 
 
-def reason(error: BaseException, model: str) -> str:
+def load_failure(error: BaseException, model: str) -> str:
     """Say on one line why a model could not be loaded: the hub's reason if one is behind it."""
     chain = [] if Path(model).exists() else list(_causes(error))
     for kind, words in REASONS:
@@ -77,7 +77,7 @@ def folder_of(model: str, revision: str | None, patterns: Sequence[str]) -> Path
         return Path(snapshot_download(model, revision=revision, allow_patterns=list(patterns)))
     except Exception as error:  # the library raises many kinds for the network's many failures
         raise InputError(
-            f"encoder model {model}: cannot be loaded: {reason(error, model)}"
+            f"encoder model {model}: cannot be loaded: {load_failure(error, model)}"
         ) from None
 
 
@@ -97,7 +97,7 @@ def hub_problem(model: str, revision: str | None) -> str | None:
             raise errors.OfflineModeIsEnabled()
         HfApi().model_info(model, revision=revision, timeout=PATIENCE)
     except FINAL as error:
-        return reason(error, model)
+        return load_failure(error, model)
     except Exception:  # of the network's many failures none tells anything of the model
         return None
     return None

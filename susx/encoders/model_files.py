@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from susx.config.encoders import HUB_PREFIX, Encoder
+from susx.config.encoders import HUB_PREFIX, EncoderSettings
 from susx.core.errors import listing, suggestion
 
 OF_OPEN_CLIP = "open_clip_config.json"
@@ -26,7 +26,7 @@ LARGEST = 2**20
 """Bytes of a configuration that is read; published ones have a few thousand."""
 
 
-def model_problem(settings: Encoder) -> tuple[str, str] | None:
+def model_problem(settings: EncoderSettings) -> tuple[str, str] | None:
     """Say why a model cannot be loaded, as far as that shows without loading it.
 
     Returns:
@@ -40,7 +40,7 @@ def model_problem(settings: Encoder) -> tuple[str, str] | None:
     return ("model", f"{settings.model}: {problem}") if problem else None
 
 
-def encoder_extra(settings: Encoder) -> str | None:
+def encoder_extra(settings: EncoderSettings) -> str | None:
     """Extra of this package that an encoder needs, if that shows without loading it."""
     folder = Path(settings.model)
     if settings.library == "open-clip":
@@ -64,7 +64,7 @@ def _neighbour(name: str) -> str:
     return suggestion(Path(name).name, (path.name for path in folder.glob("*")))
 
 
-def _problems(settings: Encoder) -> Iterator[str]:
+def _problems(settings: EncoderSettings) -> Iterator[str]:
     path = Path(settings.model)
     if path.is_file():
         if settings.library == "transformers":

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from susx.config.encoders import Encoder as Settings
+from susx.config.encoders import EncoderSettings
 from susx.core.errors import InputError, listing, suggestion
 from susx.encoders.base import Tokens, TorchEncoder, Traits
-from susx.encoders.hub import NOT_DATA, folder_of, reason
+from susx.encoders.hub import NOT_DATA, folder_of, load_failure
 from susx.encoders.model_files import normalisation_problem
 from susx.encoders.openai_files import openai_weights
 from susx.encoders.texts import as_written
@@ -31,7 +31,7 @@ TOKENIZERS = ("*.json", "*.txt", "*.model")
 WEIGHTS = ("open_clip*.safetensors", "open_clip_pytorch_model.bin")  # in order of preference
 
 
-class Source(NamedTuple):
+class CheckpointSource(NamedTuple):
     """How open_clip is asked for a model.
 
     Attributes:
@@ -53,7 +53,7 @@ class OpenClipEncoder(TorchEncoder):
     """An open_clip model; texts are padded to its context, as its tokenizers do."""
 
     def __init__(
-        self, settings: Settings, model: Any, tokenizer: Any, transform: Any, dim: int
+        self, settings: EncoderSettings, model: Any, tokenizer: Any, transform: Any, dim: int
     ) -> None:
         size = model.visual.image_size
         bias = getattr(model, "logit_bias", None)
@@ -173,7 +173,7 @@ def pooled_tokens(pool: Any, maps: Tensor) -> Tensor:
     return projected
 
 
-def load(settings: Settings) -> OpenClipEncoder:
+def load(settings: EncoderSettings) -> OpenClipEncoder:
     """Load an open_clip model.
 
     Raises:
@@ -193,12 +193,12 @@ def load(settings: Settings) -> OpenClipEncoder:
             raise InputError(f"encoder model {settings.model}: {NOT_DATA}") from None
         raise InputError(
             f"encoder model {settings.model}: cannot be loaded with open_clip: "
-            f"{reason(error, settings.model)}"
+            f"{load_failure(error, settings.model)}"
         ) from None
     return OpenClipEncoder(settings, model, tokenizer, transform, int(config["embed_dim"]))
 
 
-def _created(source: Source, open_clip: Any) -> tuple[Any, Any]:
+def _created(source: CheckpointSource, open_clip: Any) -> tuple[Any, Any]:
     """Model and transformation of images."""
     if source.weights is None:
         options = {f"image_{key}": value for key, value in source.preprocessing.items()}
@@ -237,13 +237,13 @@ def _library() -> Any:
         ) from None
 
 
-def _source(settings: Settings, open_clip: Any) -> Source:
+def _source(settings: EncoderSettings, open_clip: Any) -> CheckpointSource:
     name, architecture = settings.model, settings.architecture
     if architecture is None:
         folder = _folder(name, settings.revision)
         if problem := normalisation_problem(folder):
             raise InputError(f"encoder model {name}: {problem}")
-        return Source(f"local-dir:{folder}")
+        return CheckpointSource(f"local-dir:{folder}")
     if architecture not in open_clip.list_models():
         raise InputError(
             f'encoder model {name}: open_clip knows no architecture "{architecture}"'
@@ -264,16 +264,16 @@ def _source(settings: Settings, open_clip: Any) -> Source:
             f"{listing(tags, 20)}"
         )
     # The library only warns where weights of a tag were trained with another activation.
-    return Source(architecture, name, quick_gelu=bool(tag.get("quick_gelu")))
+    return CheckpointSource(architecture, name, quick_gelu=bool(tag.get("quick_gelu")))
 
 
-def _file(path: str, architecture: str, open_clip: Any) -> Source:
+def _file(path: str, architecture: str, open_clip: Any) -> CheckpointSource:
     """A checkpoint file, whose preprocessing is that of the architecture's published weights."""
     weights, said = openai_weights(path), preprocessing(architecture, open_clip)
     if weights is None:
-        return Source(architecture, path, preprocessing=said)
+        return CheckpointSource(architecture, path, preprocessing=said)
     # OpenAI trained all of its models with that activation.
-    return Source(architecture, weights=weights, quick_gelu=True, preprocessing=said)
+    return CheckpointSource(architecture, weights=weights, quick_gelu=True, preprocessing=said)
 
 
 def preprocessing(architecture: str, open_clip: Any) -> dict[str, Any]:

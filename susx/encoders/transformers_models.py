@@ -24,10 +24,10 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
 
-from susx.config.encoders import Encoder as Settings
+from susx.config.encoders import EncoderSettings
 from susx.core.errors import InputError, listing
 from susx.encoders.base import Tokens, TorchEncoder, Traits
-from susx.encoders.hub import NOT_DATA, reason
+from susx.encoders.hub import NOT_DATA, load_failure
 from susx.encoders.texts import as_written, clip_text, siglip_text
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class ClipEncoder(TorchEncoder):
     padding: bool | str = True
     tokenizer_inputs: tuple[str, ...] = ("input_ids", "attention_mask")
 
-    def __init__(self, settings: Settings, model: Any, tokenizer: Any, processor: Any) -> None:
+    def __init__(
+        self, settings: EncoderSettings, model: Any, tokenizer: Any, processor: Any
+    ) -> None:
         super().__init__(settings, model, self._traits(model, processor))
         self._tokenizer = tokenizer
         self._processor = processor
@@ -233,7 +235,7 @@ FAMILIES = {
 }
 
 
-def load(settings: Settings) -> ClipEncoder:
+def load(settings: EncoderSettings) -> ClipEncoder:
     """Load a checkpoint by its `model_type`, without running code that it brings along.
 
     Raises:
@@ -267,8 +269,8 @@ def load(settings: Settings) -> ClipEncoder:
         if "weights_only" in str(error):
             raise InputError(f"{name}: {NOT_DATA}") from None
         raise InputError(
-            f"{name}: cannot be loaded with transformers: {reason(error, settings.model)}; give "
-            "a folder that save_pretrained wrote, or a hub identifier"
+            f"{name}: cannot be loaded with transformers: {load_failure(error, settings.model)}; "
+            "give a folder that save_pretrained wrote, or a hub identifier"
         ) from None
     if report["missing_keys"]:
         raise InputError(

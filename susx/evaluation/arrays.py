@@ -14,7 +14,7 @@ from susx.methods import Context, Images
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledImages:
     """Embedded images and what they show.
 
     Attributes:
@@ -50,17 +50,17 @@ class EncoderData:
     classes: Sequence[str]
     logit_scale: float
     texts: Mapping[str, TextClassifier]
-    supports: Mapping[str, Labelled]
-    images: Mapping[str, Labelled]
+    supports: Mapping[str, LabelledImages]
+    images: Mapping[str, LabelledImages]
     device: str = "cpu"
     leaked: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
-    def test(self) -> Labelled:
+    def test(self) -> LabelledImages:
         """The test images."""
         return self.images["test"]
 
-    def support(self, case: Case) -> Labelled | None:
+    def support(self, case: Case) -> LabelledImages | None:
         """The support set of a case, if it has one."""
         return None if case.drawn is None else self.supports[case.drawn]
 

@@ -13,8 +13,8 @@ from susx.core.errors import InputError
 from susx.core.files import sha256_json
 from susx.embeddings.cache import Embeddings, disagreement, read_cache
 from susx.embeddings.text_classifier import text_classifier
-from susx.evaluation.arrays import EncoderData, Labelled
-from susx.evaluation.leakage import Leak, find_leaks
+from susx.evaluation.arrays import EncoderData, LabelledImages
+from susx.evaluation.leakage import NearDuplicate, find_leaks
 from susx.manifests.classes import ClassManifest, embedded_records, records_sha256
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, read_table
 from susx.methods import Images
@@ -97,7 +97,7 @@ class Caches:
         }
 
     @cached_property
-    def leaks(self) -> dict[str, list[Leak] | None]:
+    def leaks(self) -> dict[str, list[NearDuplicate] | None]:
         """Images that nearly equal a test image, by support; None where there are only features."""
         return {
             name: find_leaks(self.chosen[name].records, self.listed["test"].records)
@@ -228,7 +228,7 @@ def check_evaluation(caches: Caches, evaluation: Mapping[str, Any]) -> None:
         )
 
 
-def labelled(cache: Embeddings, device: str, patches: Embeddings | None = None) -> Labelled:
+def labelled(cache: Embeddings, device: str, patches: Embeddings | None = None) -> LabelledImages:
     """The images of a cache on a device, with their patches, which stay where they are.
 
     Raises:
@@ -244,13 +244,15 @@ def labelled(cache: Embeddings, device: str, patches: Embeddings | None = None) 
         None if cache.norms is None else torch.from_numpy(cache.norms).to(device),
         None if patches is None else torch.from_numpy(patches.features),
     )
-    return Labelled(images, torch.from_numpy(cache.labels).long().to(device), cache.keys)
+    return LabelledImages(images, torch.from_numpy(cache.labels).long().to(device), cache.keys)
 
 
-def without(part: Labelled, keys: Collection[str]) -> Labelled:
+def without(part: LabelledImages, keys: Collection[str]) -> LabelledImages:
     """Images without those of the given keys."""
     if not keys:
         return part
     keep = [place for place, key in enumerate(part.keys) if key not in keys]
     rows = torch.tensor(keep, dtype=torch.int64, device=part.labels.device)
-    return Labelled(part.images[rows], part.labels[rows], [part.keys[place] for place in keep])
+    return LabelledImages(
+        part.images[rows], part.labels[rows], [part.keys[place] for place in keep]
+    )

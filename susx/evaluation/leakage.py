@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from susx.images.fingerprints import nearest
+from susx.images.fingerprints import nearest_duplicates
 from susx.manifests.tables import ImageRecord, SupportRecord
 
 
 @dataclass(frozen=True)
-class Leak:
+class NearDuplicate:
     """A support image and the test image that it nearly equals.
 
     Attributes:
@@ -28,14 +28,16 @@ class Leak:
     distance: int
 
 
-def find_leaks(support: Sequence[SupportRecord], test: Sequence[ImageRecord]) -> list[Leak]:
+def find_leaks(
+    support: Sequence[SupportRecord], test: Sequence[ImageRecord]
+) -> list[NearDuplicate]:
     """The kept support images that nearly equal a test image, with the nearest one each."""
     kept = [record for record in support if record.kept]
-    pairs = nearest(
+    pairs = nearest_duplicates(
         [record.fingerprint for record in kept], [record.fingerprint for record in test]
     )
     return [
-        Leak(
+        NearDuplicate(
             key=kept[pair.first].key,
             location=kept[pair.first].location,
             class_name=kept[pair.first].class_name,

@@ -28,7 +28,7 @@ from susx.evaluation.statistics import (
     percent,
     seed_spread,
 )
-from susx.evaluation.tuning import Settings, tune
+from susx.evaluation.tuning import TuningSettings, tune
 from susx.methods import METHODS, NEEDS, Context
 
 TOP = 5
@@ -40,7 +40,7 @@ Classes = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Plan:
+class EvaluationPlan:
     """What to run, as in section `evaluation` of config.yaml.
 
     Attributes:
@@ -59,7 +59,7 @@ class Plan:
     methods: Sequence[str]
     texts: Sequence[str]
     protocols: Sequence[Protocol]
-    tuning: Settings = field(default_factory=Settings)
+    tuning: TuningSettings = field(default_factory=TuningSettings)
     unavailable_texts: Mapping[str, str] = field(default_factory=dict)
     unavailable_supports: Mapping[str, str] = field(default_factory=dict)
     seeds: Mapping[str, tuple[str, int]] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Evaluation:
 
 
 def evaluate(
-    data: EncoderData, plan: Plan, notify: Callable[[str], None] = lambda _: None
+    data: EncoderData, plan: EvaluationPlan, notify: Callable[[str], None] = lambda _: None
 ) -> Evaluation:
     """Run every case of a plan on one encoder's features.
 
@@ -104,7 +104,7 @@ def evaluate(
     return Evaluation(rows, skipped, seed_spread(rows))
 
 
-def cases(data: EncoderData, plan: Plan) -> Iterator[Case]:
+def cases(data: EncoderData, plan: EvaluationPlan) -> Iterator[Case]:
     """List the cases of a plan in table order."""
     supports: list[str | None] = [*data.supports, *plan.unavailable_supports]
     untuned: list[Protocol] = ["none"]
@@ -117,7 +117,7 @@ def cases(data: EncoderData, plan: Plan) -> Iterator[Case]:
                     yield Case(method=name, text=text, support=entry, protocol=protocol, seed=seed)
 
 
-def lacking(data: EncoderData, plan: Plan, case: Case) -> str:
+def lacking(data: EncoderData, plan: EvaluationPlan, case: Case) -> str:
     """What a case needs and does not have, in one line; empty if it can be run."""
     method = METHODS[case.method]
     shown = [part.images for part in data.images.values()]
@@ -172,7 +172,7 @@ def tip_adapter_of(case: Case, predictions: Mapping[Case, Classes]) -> Case | No
     return next(iter(same or peers), None)
 
 
-def run_case(data: EncoderData, plan: Plan, case: Case) -> tuple[dict[str, Any], Classes]:
+def run_case(data: EncoderData, plan: EvaluationPlan, case: Case) -> tuple[dict[str, Any], Classes]:
     """Tune and test one case.
 
     Returns:
@@ -212,7 +212,7 @@ def run_case(data: EncoderData, plan: Plan, case: Case) -> tuple[dict[str, Any],
     return row, ranks[:, 0]
 
 
-def check_data(data: EncoderData, plan: Plan) -> None:
+def check_data(data: EncoderData, plan: EvaluationPlan) -> None:
     """Check that features, labels and classes fit together.
 
     Raises:
@@ -259,7 +259,7 @@ def _compare(
     rows: Sequence[dict[str, Any]],
     predictions: Mapping[Case, Classes],
     data: EncoderData,
-    plan: Plan,
+    plan: EvaluationPlan,
 ) -> None:
     """Add to every row its differences to the references, and the class pairs that changed."""
     labels = data.test.labels.cpu().numpy()

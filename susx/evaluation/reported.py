@@ -43,7 +43,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Reported:
+class ReportedAccuracy:
     """A top-1 accuracy in percent, and who reported it."""
 
     top1: float
@@ -51,18 +51,18 @@ class Reported:
 
 
 @cache
-def reported_accuracies() -> Mapping[Setting, Reported]:
+def reported_accuracies() -> Mapping[Setting, ReportedAccuracy]:
     """All of them."""
     with TABLE.open(encoding="utf-8", newline="") as stream:
         return {
-            Setting(**{field.name: row[field.name] for field in fields(Setting)}): Reported(
+            Setting(**{field.name: row[field.name] for field in fields(Setting)}): ReportedAccuracy(
                 float(row["top1"]), row["source"]
             )
             for row in csv.DictReader(stream)
         }
 
 
-def reported_for(run: Run | SeedSpread, result: Result) -> Reported | None:
+def reported_for(run: Run | SeedSpread, result: Result) -> ReportedAccuracy | None:
     """What others report for the setting of a run, if anything.
 
     Only runs that are tuned as papers tune them, or not at all, have a counterpart.

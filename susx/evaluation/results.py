@@ -15,8 +15,8 @@ from susx.core.provenance import PACKAGES, made_with
 from susx.embeddings.cache import Embeddings, disagreement
 from susx.evaluation.arrays import EncoderData
 from susx.evaluation.inputs import CacheFiles, read_caches
-from susx.evaluation.leakage import Leak
-from susx.evaluation.protocol import Plan, evaluate
+from susx.evaluation.leakage import NearDuplicate
+from susx.evaluation.protocol import EvaluationPlan, evaluate
 from susx.evaluation.schema import SCHEMA, Result
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import Table
@@ -27,7 +27,7 @@ from susx.prompts.strategies import PromptSet
 def evaluate_caches(
     encoder: str,
     files: CacheFiles,
-    plan: Plan,
+    plan: EvaluationPlan,
     notify: Callable[[str], None],
     model: str | None = None,
     device: str = "cpu",
@@ -77,7 +77,7 @@ def evaluate_caches(
     }
 
 
-def _places(data: EncoderData, support: str, leaks: Sequence[Leak] | None) -> Tensor:
+def _places(data: EncoderData, support: str, leaks: Sequence[NearDuplicate] | None) -> Tensor:
     """(M,) which images of a support set are leaked."""
     part, keys = data.supports[support], {leak.key for leak in leaks or ()}
     return torch.tensor([key in keys for key in part.keys], device=part.labels.device)
@@ -203,7 +203,7 @@ def _source(table: Table) -> str | None:
     return " of ".join(table.meta[k] for k in ("source", "address") if k in table.meta) or None
 
 
-def _origin(support: str, table: Table | None, plan: Plan) -> dict[str, Any]:
+def _origin(support: str, table: Table | None, plan: EvaluationPlan) -> dict[str, Any]:
     entry, seed = plan.seeds.get(support, (support, None))
     source = next((r.source for r in table.records), "") if table else "published features"
     return {"entry": entry, "seed": seed, "source": source}
@@ -232,7 +232,7 @@ def _support_counts(
     }
 
 
-def _leak_counts(leaks: Sequence[Leak] | None, dropped: bool) -> dict[str, Any]:
+def _leak_counts(leaks: Sequence[NearDuplicate] | None, dropped: bool) -> dict[str, Any]:
     listed = None if leaks is None else [asdict(leak) for leak in leaks]
     return {"leaks": listed, "leaks_dropped": dropped and bool(leaks)}
 

@@ -101,7 +101,7 @@ class Run(Case):
     peak_mib: float = Field(description="Peak memory of the job so far.")
 
 
-class Skipped(Case):
+class SkippedCase(Case):
     """A case that could not be run."""
 
     encoder: str = Field(description="Encoder.")
@@ -148,7 +148,9 @@ class Result(_Strict):
         "result, by key: `susx verify` compares them with what lies there."
     )
     runs: list[Run] = Field(description="One row per evaluated case.")
-    skipped: list[Skipped] = Field([], description="Cases that lack something, with the reason.")
+    skipped: list[SkippedCase] = Field(
+        [], description="Cases that lack something, with the reason."
+    )
     seeds: list[SeedSpread] = Field([], description="Spread over few-shot seeds.")
     sha256: str | None = Field(
         None,

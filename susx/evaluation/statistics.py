@@ -69,7 +69,7 @@ def paired_difference(
 
 
 @dataclass(frozen=True)
-class ChangedPair:
+class PairCounts:
     """How many images of class `true` were taken for class `predicted`, before and now."""
 
     true: int
@@ -83,13 +83,13 @@ def changed_pairs(
     predicted: NDArray[np.int64],
     before: NDArray[np.int64],
     limit: int,
-) -> list[ChangedPair]:
+) -> list[PairCounts]:
     """Confusions whose number changed most, largest change first, then by class index."""
     truth = labels.tolist()
     now, then = (Counter(zip(truth, p.tolist(), strict=True)) for p in (predicted, before))
     pairs = {pair: now[pair] - then[pair] for pair in now | then if pair[0] != pair[1]}
     most = sorted((pair for pair in pairs if pairs[pair]), key=lambda p: (-abs(pairs[p]), p))
-    return [ChangedPair(*pair, then[pair], now[pair]) for pair in most[:limit]]
+    return [PairCounts(*pair, then[pair], now[pair]) for pair in most[:limit]]
 
 
 def seed_spread(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

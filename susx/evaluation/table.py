@@ -13,7 +13,7 @@ from rich.table import Table
 from susx.core.errors import listing
 from susx.core.plain import plain
 from susx.core.rounding import decimal
-from susx.evaluation.reported import Reported, reported_for
+from susx.evaluation.reported import ReportedAccuracy, reported_for
 from susx.evaluation.schema import Difference, Result, Run, SeedSpread, read_result
 
 TEST_SPLIT = "TEST SPLIT"
@@ -108,7 +108,7 @@ def _cells(run: Run) -> list[str]:
     ]
 
 
-def _reported_cells(row: Run | SeedSpread, reported: Reported | None) -> list[str]:
+def _reported_cells(row: Run | SeedSpread, reported: ReportedAccuracy | None) -> list[str]:
     if reported is None:
         return ["-", "-"]
     top1 = row.top1 if isinstance(row, Run) else row.top1_mean

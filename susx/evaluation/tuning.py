@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from susx.core.errors import InputError
-from susx.evaluation.arrays import Labelled
+from susx.evaluation.arrays import LabelledImages
 from susx.methods import Axis, Context, Images, Method, Points
-from susx.search.grid import Grid, SearchResult, choose, search
+from susx.search.grid import Grid, SearchResult, best_point, search
 
 FOLDS = 5
 """Folds of protocol `support`, at most, as is usual: four fifths of the support set vote."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class TuningSettings:
     """How to tune.
 
     Attributes:
@@ -40,7 +40,7 @@ class Settings:
     validation_split: str = "validation"
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Settings:
+    def of(cls, values: Mapping[str, Any]) -> TuningSettings:
         """Read settings from plain values, whose axes are mappings."""
         grid = {
             method: {name: Axis(**axis) for name, axis in axes.items()}
@@ -50,7 +50,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningResult:
     """Chosen hyper-parameters.
 
     Attributes:
@@ -69,9 +69,9 @@ def tune(
     method: Method,
     context: Context,
     protocol: str,
-    settings: Settings,
-    validation: Labelled | None,
-) -> Tuned:
+    settings: TuningSettings,
+    validation: LabelledImages | None,
+) -> TuningResult:
     """Choose hyper-parameters by a protocol.
 
     Args:
@@ -87,7 +87,7 @@ def tune(
     if protocol == "support":
         grid = grid_of(method, context, settings)
         found = search_support(method, context, grid, settings.memory_mib)
-        return Tuned(found.hyperparameters, "support", found.correct)
+        return TuningResult(found.hyperparameters, "support", found.correct)
     if protocol == "validation":
         if validation is None:
             raise InputError("protocol validation needs validation images")
@@ -101,17 +101,17 @@ def tune(
             memory_mib=settings.memory_mib,
         )
         best = found.continuous or found
-        return Tuned(best.hyperparameters, settings.validation_split, best.correct)
+        return TuningResult(best.hyperparameters, settings.validation_split, best.correct)
     given = {**method.fixed, **settings.fixed.get(method.name, {})}
     values = method.scaled(given, context.logit_scale)
     if validation is None:
-        return Tuned(values, "nothing", None)
+        return TuningResult(values, "nothing", None)
     terms = method.finite_terms(context, validation.images)
     found = search(terms, validation.labels, {name: [value] for name, value in values.items()})
-    return Tuned(values, "nothing", found.correct)
+    return TuningResult(values, "nothing", found.correct)
 
 
-def grid_of(method: Method, context: Context, settings: Settings) -> dict[str, list[float]]:
+def grid_of(method: Method, context: Context, settings: TuningSettings) -> dict[str, list[float]]:
     """Values to search per hyper-parameter, in the encoder's units."""
     axes = {**method.grid, **settings.grid.get(method.name, {})}
     return {
@@ -139,7 +139,7 @@ def search_support(
         rest = replace(context, support=support[~held], support_labels=labels[~held])
         terms = method.finite_terms(rest, Images(support[held]))
         results.append(search(terms, labels[held], grid, memory_mib=memory_mib))
-    return choose(np.sum([result.counts for result in results], axis=0), grid)
+    return best_point(np.sum([result.counts for result in results], axis=0), grid)
 
 
 def fold_of(labels: Tensor, n_classes: int) -> Tensor:

@@ -40,7 +40,7 @@ def distance(first: str, second: str) -> int:
     return (int(first, 16) ^ int(second, 16)).bit_count()
 
 
-def nearest(first: Sequence[str], second: Sequence[str]) -> list[Pair]:
+def nearest_duplicates(first: Sequence[str], second: Sequence[str]) -> list[Pair]:
     """For every fingerprint of `first` its nearest of `second`, if they are near duplicates.
 
     Ties go to the smaller index; unknown (empty) fingerprints match nothing.

@@ -13,7 +13,7 @@ from susx.manifests.classes import ClassManifest
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedImage:
     """An image that a dataset lists; `path` is a file, or `file#place` inside an archive.
 
     The label of an image without one is -1.
@@ -28,7 +28,7 @@ class Listed:
 class Listing:
     """The images of a split in class order, not yet looked at; `meta` says what else was found."""
 
-    images: list[Listed]
+    images: list[ListedImage]
     meta: dict[str, Any]
 
 
@@ -64,7 +64,7 @@ def unlabelled_images(root: Path, origin: str) -> Listing:
     if not root.is_dir():
         raise InputError(f"{origin}: folder not found: {root}")
     names, count = _image_names(root)
-    images = [Listed(name, f"{root}/{name}", -1) for name in names]
+    images = [ListedImage(name, f"{root}/{name}", -1) for name in names]
     return Listing(images, {"folder": str(root), "n_other_files": count - len(names)})
 
 
@@ -101,7 +101,7 @@ def labelled_folders(root: Path, labels: Mapping[str, int], classes: ClassManife
             found[folder].append(name)
     in_order = sorted(labels.items(), key=lambda item: item[1])
     images = [
-        Listed(key, f"{root}/{key}", label) for name, label in in_order for key in found[name]
+        ListedImage(key, f"{root}/{key}", label) for name, label in in_order for key in found[name]
     ]
     known = set(labels.values())
     meta = {

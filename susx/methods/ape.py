@@ -40,35 +40,35 @@ def channel_criterion(context: Context) -> Tensor:
     return (1 - SIMILARITY_WEIGHT) * variance - SIMILARITY_WEIGHT * similarity
 
 
-def refined(rows: Tensor, channels: Tensor) -> Tensor:
+def on_channels(rows: Tensor, channels: Tensor) -> Tensor:
     """Unit rows of the chosen channels only, (n, Q)."""
     from torch.nn.functional import normalize
 
     return normalize(rows[:, channels], dim=1)
 
 
-def cache(context: Context, features: Tensor) -> tuple[Context, Tensor, Tensor]:
+def voting_features(context: Context, features: Tensor) -> tuple[Context, Tensor, Tensor]:
     """What votes: the context and (N, d) features on the best channels, and (M,) scores R."""
     n_kept = max(1, round(KEPT * context.text.shape[1]))
     channels = channel_criterion(context).topk(n_kept).indices.to(context.text.device)
-    text = refined(context.text, channels)
-    support = refined(context.required_support, channels)
+    text = on_channels(context.text, channels)
+    support = on_channels(context.required_support, channels)
     labels = context.required_labels
     predicted = (support @ text.T).softmax(dim=1).gather(1, labels[:, None])[:, 0]
     divergence = ((1 + EPSILON) / (predicted + EPSILON)).log2()
     small = Context(text, context.logit_scale, support, labels)
-    return small, refined(features, channels), divergence
+    return small, on_channels(features, channels), divergence
 
 
 def votes_of(context: Context, features: Tensor, values: Mapping[str, float]) -> Tensor:
     """`alpha exp(-beta (1 - f' F'^T)) diag(exp(gamma KL))`: (N, M)."""
-    small, kept, divergence = cache(context, features)
+    small, kept, divergence = voting_features(context, features)
     return tip_adapter.votes_of(small, kept, values) * (values["gamma"] * divergence).exp()
 
 
 def terms(context: Context, images: Images) -> Terms:
     """`s f W' + alpha exp(-beta (1 - f' F'^T)) diag(exp(gamma KL)) L`."""
-    votes = cache_votes(*cache(context, images.features))
+    votes = cache_votes(*voting_features(context, images.features))
     return Terms(zero_shot_logits(context, images.features), votes, ("beta", "gamma"))
 
 

@@ -223,7 +223,7 @@ def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class Fit:
     """A method with its hyper-parameters chosen."""
 
     method: Method
@@ -282,7 +282,7 @@ class Method:
         """Whether it can classify one image, without others or with constants in their place."""
         return not self.transductive or self.calibrate is not None
 
-    def fit(self, context: Context, hyperparameters: Mapping[str, float]) -> Fitted:
+    def fit(self, context: Context, hyperparameters: Mapping[str, float]) -> Fit:
         """Bind context and hyper-parameters.
 
         Raises:
@@ -294,7 +294,7 @@ class Method:
             )
         if self.needs_support:
             _ = context.required_support
-        return Fitted(self, context, hyperparameters)
+        return Fit(self, context, hyperparameters)
 
     def finite_terms(self, context: Context, images: Images) -> Terms:
         """The terms on N images; votes are looked at when they are asked for.

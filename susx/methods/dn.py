@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WEIGHT = 0.25
 
 
-def normalised(raw: Tensor, mean: Tensor) -> Tensor:
+def without_mean(raw: Tensor, mean: Tensor) -> Tensor:
     """Rows of (n, d) without `WEIGHT` times a mean, of unit length."""
     from torch.nn.functional import normalize
 
@@ -49,8 +49,8 @@ def terms(context: Context, images: Images) -> Terms:
     if texts is None:
         raise InputError("dn needs raw text embeddings, not a finished classifier")
     constants = context.constants or calibrate(context, images)
-    rows = normalised(raw_embeddings(images), constants["mean"])
-    return Terms(context.logit_scale * rows @ normalised(texts, texts.mean(dim=0)).T)
+    rows = without_mean(raw_embeddings(images), constants["mean"])
+    return Terms(context.logit_scale * rows @ without_mean(texts, texts.mean(dim=0)).T)
 
 
 DN = Method(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Fitted, row_blocks
+from susx.methods.base import Fit, row_blocks
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def voters(
-    fitted: Fitted, features: Tensor, classes: Tensor, n: int
-) -> list[list[tuple[int, float]]]:
+def voters(fitted: Fit, features: Tensor, classes: Tensor, n: int) -> list[list[tuple[int, float]]]:
     """Find the support images that voted most for a class of every image.
 
     Args:

@@ -44,7 +44,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Group:
+class SizeGroup:
     """Classes of similar size.
 
     Attributes:
@@ -60,7 +60,7 @@ class Group:
 
 def group_by_class(
     support: Tensor, labels: Tensor, n_classes: int, scores: Tensor | None = None
-) -> list[Group]:
+) -> list[SizeGroup]:
     """Sort a support set by class. Classes without support images are in no group.
 
     Args:
@@ -75,13 +75,13 @@ def group_by_class(
         rows = order[places]
         group = support.new_zeros(rows.shape) if scores is None else scores[rows]
         group[:, 1:].masked_fill_(places[:, 1:] == places[:, :-1], -torch.inf)
-        groups.append(Group(classes, support[rows], group))
+        groups.append(SizeGroup(classes, support[rows], group))
     return groups
 
 
 def sweep(
     features: Tensor,
-    groups: Sequence[Group],
+    groups: Sequence[SizeGroup],
     n_classes: int,
     betas: Sequence[float],
     scales: Sequence[float] = (0.0,),
@@ -122,7 +122,10 @@ def sweep(
 
 
 def votes_at(
-    features: Tensor, groups: Sequence[Group], n_classes: int, points: Sequence[tuple[float, ...]]
+    features: Tensor,
+    groups: Sequence[SizeGroup],
+    n_classes: int,
+    points: Sequence[tuple[float, ...]],
 ) -> Tensor:
     """Compute (P, n, C) votes at P points (beta,) or (beta, scale), in any order.
 

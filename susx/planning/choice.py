@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from susx.config.classifier import Classifier
+from susx.config.classifier import ClassifierSettings
 from susx.core.errors import InputError, listing
 from susx.evaluation.case import Case, Protocol
 from susx.methods import METHODS
@@ -13,8 +13,8 @@ TEXT_ONLY = ("cupl+e", "cupl", "zero-shot")
 """Methods without a support set, the best first."""
 
 
-def choose(
-    settings: Classifier,
+def classifier_case(
+    settings: ClassifierSettings,
     texts: Sequence[str],
     supports: Sequence[str],
     tuned_on: str | None,

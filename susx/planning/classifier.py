@@ -7,9 +7,9 @@ from typing import Any
 from susx.core.errors import InputError
 from susx.evaluation.case import Case
 from susx.methods import METHODS
-from susx.planning.choice import choose
+from susx.planning.choice import classifier_case
 from susx.planning.datasets import UNLABELLED, lacking_split
-from susx.planning.evaluation import CacheFiles, evaluation_file, image_caches
+from susx.planning.evaluation import EvaluationFiles, evaluation_file, image_caches
 from susx.planning.resources import gpus
 from susx.planning.setup import Setup
 from susx.planning.supports import evaluated_supports, unavailable_supports, wanted_supports
@@ -57,7 +57,7 @@ def classifier_choice(setup: Setup, dataset: str) -> Case:
     supports, texts = classifier_supports(setup, dataset), classifier_texts(setup, dataset)
     tuned_on, settings = tuning_images(setup, dataset), setup.config.classifier
     try:
-        row = choose(settings, texts, list(supports), tuned_on, dataset)
+        row = classifier_case(settings, texts, list(supports), tuned_on, dataset)
     except InputError as error:
         raise InputError(f"config.yaml: {error}") from None
     return with_draw(setup, row, supports[row.support] if row.support else None)
@@ -94,7 +94,7 @@ def needs_patches(row: Case) -> bool:
     return "patches" in METHODS[row.method].needs
 
 
-def classifier_files(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
+def classifier_files(setup: Setup, dataset: str, encoder: str) -> EvaluationFiles:
     """Everything that a classifier is made from.
 
     Raises:

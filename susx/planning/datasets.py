@@ -47,7 +47,7 @@ def class_key(dataset: str) -> str:
 
 
 @cache
-def classes(setup: Setup, dataset: str) -> ClassManifest:
+def dataset_classes(setup: Setup, dataset: str) -> ClassManifest:
     """The classes of a dataset.
 
     Raises:

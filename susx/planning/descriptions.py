@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from susx.config.encoders import files_of_model
-from susx.config.texts import BACKENDS, HOW_IT_RUNS, Backend, Descriptions, LanguageModel
+from susx.config.texts import BACKENDS, HOW_IT_RUNS, Backend, Descriptions, LanguageModelSettings
 from susx.core.errors import InputError
-from susx.planning.datasets import classes
+from susx.planning.datasets import dataset_classes
 from susx.planning.resources import Inputs, gpus, memory_mb
 from susx.planning.setup import Setup
 from susx.planning.texts import TEXT_FILES
@@ -48,7 +48,7 @@ def asked_settings(setup: Setup, dataset: str, texts: str) -> dict[str, Any]:
     return written(setup, dataset, texts).model_dump(include=set(ASKED))
 
 
-def language_model(setup: Setup, dataset: str, texts: str) -> LanguageModel:
+def language_model(setup: Setup, dataset: str, texts: str) -> LanguageModelSettings:
     """The model that writes them."""
     return setup.config.language_models[written(setup, dataset, texts).model]
 
@@ -118,7 +118,7 @@ def language_model_memory(
 
 def class_names(setup: Setup, dataset: str) -> dict[str, str]:
     """How every class of a dataset is called in prompts, by its name."""
-    return {entry.name: entry.prompt_name for entry in classes(setup, dataset)}
+    return {entry.name: entry.prompt_name for entry in dataset_classes(setup, dataset)}
 
 
 def chunk_names(setup: Setup, dataset: str, texts: str, chunk: str) -> dict[str, str]:
@@ -131,6 +131,6 @@ def chunk_names(setup: Setup, dataset: str, texts: str, chunk: str) -> dict[str,
 def chunk_files(setup: Setup, dataset: str, texts: str) -> list[str]:
     """Replies about all classes, one file per chunk."""
     size = written(setup, dataset, texts).chunk
-    count = len(range(0, len(classes(setup, dataset)), size))
+    count = len(range(0, len(dataset_classes(setup, dataset)), size))
     folder = f"{setup.work}/{dataset}/replies/{texts}"
     return [f"{folder}/{number:04d}.json" for number in range(count)]

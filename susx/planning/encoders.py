@@ -64,7 +64,7 @@ def exported_settings(setup: Setup, encoder: str) -> dict[str, Any]:
     return setup.config.encoders[encoder].model_dump(exclude=RUNS_ANYHOW)
 
 
-def encoder_model(setup: Setup, encoder: str) -> str | None:
+def encoder_model_name(setup: Setup, encoder: str) -> str | None:
     """How the configuration calls the model of an encoder; published features have none."""
     encoders = setup.config.encoders
     return encoders[encoder].model if encoder in encoders else None

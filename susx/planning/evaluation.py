@@ -23,7 +23,7 @@ from susx.planning.texts import (
 
 
 @dataclass(frozen=True)
-class CacheFiles:
+class EvaluationFiles:
     """Caches and manifests that methods are run with, by name.
 
     Attributes:
@@ -60,7 +60,7 @@ class CacheFiles:
         return {k: [*files] for k, files in vars(self).items() if not isinstance(files, str)}
 
 
-def cache_files(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
+def cache_files(setup: Setup, dataset: str, encoder: str) -> EvaluationFiles:
     """Everything that one encoder's evaluation reads.
 
     Raises:
@@ -82,12 +82,12 @@ def cache_files(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
 
 def image_caches(
     setup: Setup, dataset: str, encoder: str, texts: list[str], supports: list[str], patches: bool
-) -> CacheFiles:
+) -> EvaluationFiles:
     """Files of embedded images, with some texts and support sets, and patches or none."""
     work, cache = f"{setup.work}/{dataset}", f"{setup.cache}/{encoder}/{dataset}"
     splits = evaluated_splits(setup, dataset)
     folders = {name: support_folder(setup, dataset, name) for name in supports}
-    return CacheFiles(
+    return EvaluationFiles(
         classes=f"{work}/classes.json",
         texts={name: f"{cache}/text-{name}.h5" for name in texts},
         images={name: f"{cache}/images-{name}.h5" for name in splits},
@@ -99,7 +99,7 @@ def image_caches(
     )
 
 
-def feature_caches(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
+def feature_caches(setup: Setup, dataset: str, encoder: str) -> EvaluationFiles:
     """Files of published features, whose texts another encoder may have made.
 
     Raises:

@@ -9,11 +9,11 @@ from typing import Any
 from susx.core.errors import InputError
 from susx.evaluation.case import Case
 from susx.methods import METHODS
-from susx.planning.choice import choose
+from susx.planning.choice import classifier_case
 from susx.planning.classifier import classifier_choice, is_evaluated, needs_patches, with_draw
 from susx.planning.datasets import evaluated_splits, tested_datasets
 from susx.planning.encoders import evaluated_encoders
-from susx.planning.evaluation import CacheFiles, cache_files
+from susx.planning.evaluation import EvaluationFiles, cache_files
 from susx.planning.setup import Setup
 from susx.planning.supports import evaluated_supports, support_folder
 from susx.planning.texts import available_texts, configured_texts
@@ -48,11 +48,11 @@ def feature_choice(setup: Setup, dataset: str) -> Case:
     preferred = [text for text in configured_texts(setup, dataset) if text in texts]
     split, supports = setup.tuned_on[dataset], evaluated_supports(setup, dataset)
     tuned_on = split if split in evaluated_splits(setup, dataset) else None
-    row = choose(setup.config.classifier, preferred + texts, supports, tuned_on, dataset)
+    row = classifier_case(setup.config.classifier, preferred + texts, supports, tuned_on, dataset)
     return with_draw(setup, row, row.support)
 
 
-def analysis_files(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
+def analysis_files(setup: Setup, dataset: str, encoder: str) -> EvaluationFiles:
     """The caches of an evaluation that its shown row and zero-shot are made from.
 
     Raises:

@@ -100,7 +100,7 @@ def candidate_limit(setup: Setup, support: str) -> int:
     return entry.size * (entry.candidates or CANDIDATES[support in setup.downloaded])
 
 
-def candidate_features(setup: Setup, support: str) -> list[str]:
+def candidate_caches(setup: Setup, support: str) -> list[str]:
     """Caches of the candidates' shards, for choices that look at more than the ranking."""
     if not compares_embeddings(setup, support):
         return []

@@ -37,7 +37,7 @@ class PlannedJob:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunJobs:
     """All jobs that could be needed, and what was asked for.
 
     Attributes:

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any, cast
 
 from susx.config import parse_config
-from susx.config.datasets import Dataset, Images, tuning_split, with_card
-from susx.config.features import Features
+from susx.config.datasets import Dataset, ImageSettings, tuning_split, with_card
+from susx.config.features import FeatureSettings
 from susx.config.pools import REMOTE, AnyPool, EmbeddingPool
 from susx.config.schema import Config
 from susx.config.supports import FewShot, Retrieval, draws_of
@@ -89,12 +89,12 @@ class Setup:
         return [self.work, self.cache, self.results, *self.stores]
 
     @cached_property
-    def images(self) -> dict[str, Images]:
+    def images(self) -> dict[str, ImageSettings]:
         """Section `images` of the datasets that have one."""
         return {name: d.images for name, d in self.datasets.items() if d.images}
 
     @cached_property
-    def features(self) -> dict[str, Features]:
+    def features(self) -> dict[str, FeatureSettings]:
         """Section `features` of the datasets that have one."""
         return {name: d.features for name, d in self.datasets.items() if d.features}
 

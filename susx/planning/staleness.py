@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from susx.artifacts.ground import Kept
+from susx.artifacts.ground import Storage
 from susx.artifacts.memory import Memory
-from susx.artifacts.plan import plan
+from susx.artifacts.plan import plan_work
 from susx.core.errors import InputError
 from susx.planning.readiness import require_ready
-from susx.planning.run import Decision, PlannedJob, Run
+from susx.planning.run import Decision, PlannedJob, RunJobs
 from susx.planning.setup import Setup
 
 ONCE = "once"
@@ -21,7 +21,7 @@ SHOWN_REASONS = 12
 """Files that are told with their reasons: half a screen of 24 lines."""
 
 
-def decide(setup: Setup, run: Run) -> Decision:
+def decide(setup: Setup, run: RunJobs) -> Decision:
     """Find what has to be made, and link what is found in a store unless nothing is to be made.
 
     Raises:
@@ -29,10 +29,10 @@ def decide(setup: Setup, run: Run) -> Decision:
     """
     if run.touches:
         raise InputError("--touch: content decides what is made again, not times; leave it out")
-    kept = Kept(setup.work, setup.stores)
+    kept = Storage(setup.work, setup.stores)
     require_makers(run, kept)
     jobs = [job for job in run.jobs if not is_source(job)]
-    made = plan([job.job for job in jobs], run.wanted, Memory(kept.memory, PLANNING_READS))
+    made = plan_work([job.job for job in jobs], run.wanted, Memory(kept.memory, PLANNING_READS))
     if not run.reports:
         stale = [job for job in jobs if not made.stale.keys().isdisjoint(job.outputs)]
         require_ready(setup, stale, asks_hub=not run.is_dry, has_own_packages=run.deploys)
@@ -49,7 +49,7 @@ def is_source(job: PlannedJob) -> bool:
     return job.job.params["kept"] == ONCE and all(there)
 
 
-def require_makers(run: Run, kept: Kept) -> None:
+def require_makers(run: RunJobs, kept: Storage) -> None:
     """Look whether every file of the pipeline that is read has a job that makes it.
 
     Snakemake drops a job whose inputs cannot be told if its output is there, and takes that for a
@@ -82,7 +82,7 @@ def require_current(jobs: Sequence[PlannedJob], stale: Mapping[str, str]) -> Non
             raise InputError(f"{told}: has to be made again{why}; run without --report first")
 
 
-def drop_dangling_links(jobs: Sequence[PlannedJob], kept: Kept) -> list[str]:
+def drop_dangling_links(jobs: Sequence[PlannedJob], kept: Storage) -> list[str]:
     """Remove links to objects that are gone, which Snakemake takes for files without a time."""
     removed = []
     for name in (path for job in jobs for path in job.outputs):
@@ -93,7 +93,7 @@ def drop_dangling_links(jobs: Sequence[PlannedJob], kept: Kept) -> list[str]:
     return removed
 
 
-def told(stale: Mapping[str, str]) -> Iterator[str]:
+def stale_lines(stale: Mapping[str, str]) -> Iterator[str]:
     """Say what is made again, and why, one line per file.
 
     What is made for the first time is not told, nor what only follows from the rest.

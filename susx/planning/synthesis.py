@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from susx.config.encoders import files_of_model
-from susx.planning.datasets import classes
+from susx.planning.datasets import dataset_classes
 from susx.planning.resources import gpus
 from susx.planning.setup import Setup
 from susx.planning.supports import support_folder
@@ -74,5 +74,5 @@ def drawn_chunks(
 ) -> list[str]:
     """Tables or tars of the chunks of classes that a support set is drawn in."""
     folder = f"{support_folder(setup, dataset, support)}/chunks"
-    starts = range(0, len(classes(setup, dataset)), setup.synthesised[support].chunk)
+    starts = range(0, len(dataset_classes(setup, dataset)), setup.synthesised[support].chunk)
     return [f"{folder}/{number:05d}.{kind}" for number in range(len(starts))]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from susx.progress.failures import end_of
-from susx.progress.run import Job, Run
+from susx.progress.run import RunJob, RunState
 
 BAR = re.compile(
     r"(\d+)(?:/(\d+))?(?: [a-z ]+)? \[(?:\d+:)?\d+:\d\d(?:<((?:\d+:)*\d+:\d\d|\?))?,[^\[\]]*\]"
@@ -73,8 +73,8 @@ def timed(folder: Path, rule: str) -> float | None:
     return sum(seconds) / len(seconds) if seconds else None
 
 
-def estimate(
-    run: Run, now: float, steps: Mapping[int, Step | None], earlier: Mapping[str, float | None]
+def estimate_left(
+    run: RunState, now: float, steps: Mapping[int, Step | None], earlier: Mapping[str, float | None]
 ) -> Estimate:
     """Estimate the time left.
 
@@ -112,5 +112,5 @@ def estimate(
     return Estimate(max(work / side_by_side, longest), untimed)
 
 
-def _busy(job: Job, now: float) -> float:
+def _busy(job: RunJob, now: float) -> float:
     return (job.ended or now) - job.begun

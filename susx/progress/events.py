@@ -67,14 +67,14 @@ class GroupError(_Event):
     jobs: tuple[int, ...]
 
 
-class Ended(_Event):
+class RunEnded(_Event):
     """Snakemake ended by itself, whatever became of the jobs."""
 
     event: Literal["ended"] = "ended"
     succeeded: bool
 
 
-Event = WorkflowStarted | RunInfo | JobInfo | JobFinished | JobError | GroupError | Ended
+Event = WorkflowStarted | RunInfo | JobInfo | JobFinished | JobError | GroupError | RunEnded
 EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from susx.core.plain import plain
-from susx.progress.run import Job, Run
+from susx.progress.run import RunJob, RunState
 
 UNEXPECTED = "unexpected error; please report it with this log"
 """What a log says before the traceback of an exception that is no `InputError`."""
@@ -40,34 +40,34 @@ def cause(log: str | Path, since: float = 0.0) -> str:
     return message
 
 
-def blamed(run: Run, root: Path) -> list[Job]:
+def blamed(run: RunState, root: Path) -> list[RunJob]:
     """Jobs that failed, by log; of a group those whose logs tell of an error, if any does.
 
     Args:
         run: the run.
         root: the folder that it was called in.
     """
-    groups: dict[tuple[int, ...], list[Job]] = defaultdict(list)
+    groups: dict[tuple[int, ...], list[RunJob]] = defaultdict(list)
     for job in run.of("failed"):
         groups[job.group or (job.id,)].append(job)
     found = [[job for job in jobs if _logged(job, root)] or jobs for jobs in groups.values()]
     return sorted((job for jobs in found for job in jobs), key=lambda job: job.log)
 
 
-def reason(job: Job, root: Path) -> str:
+def failure_reason(job: RunJob, root: Path) -> str:
     """Why a job failed, as its log says, or else the executor."""
     if logged := _logged(job, root):
         return plain(logged)
     return f"no error in its log; {job.said or UNKNOWN}"
 
 
-def explained(run: Run, root: Path) -> Iterator[str]:
+def explained(run: RunState, root: Path) -> Iterator[str]:
     """Lines that tell why jobs of a run failed, and where to read more; none if none did."""
     failed = blamed(run, root)
     if failed:
         yield f"{_jobs(failed)} failed:"
     for job in failed[:SHOWN]:
-        lines = reason(job, root).splitlines()
+        lines = failure_reason(job, root).splitlines()
         yield f"{job.name}: {lines[0][:WIDTH]}"
         yield from (f"  {line[:WIDTH]}" for line in lines[1:LINES])
         more = f" ({len(lines) - LINES} more lines there)" if len(lines) > LINES else ""
@@ -80,11 +80,11 @@ def explained(run: Run, root: Path) -> Iterator[str]:
         yield f"{_jobs(unfinished)} did not finish, see above: {names}{more}"
 
 
-def _jobs(jobs: list[Job]) -> str:
+def _jobs(jobs: list[RunJob]) -> str:
     return f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}"
 
 
-def _logged(job: Job, root: Path) -> str:
+def _logged(job: RunJob, root: Path) -> str:
     return cause(root / job.log, job.begun - CLOCKS_DIFFER)
 
 

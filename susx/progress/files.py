@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from susx.core.errors import InputError
 from susx.progress.events import EVENT
-from susx.progress.run import Run
+from susx.progress.run import RunState
 
 FOLDER = Path(".snakemake/log")
 SUFFIX = ".susx.jsonl"
@@ -59,7 +59,7 @@ def is_locked(file: Path) -> bool:
     return False
 
 
-def read_run(file: Path) -> Run:
+def read_run(file: Path) -> RunState:
     """Read how far a run is. A last line that is half written does not count yet.
 
     Locks may not reach from one machine to another: that a run broke off is told on its own.
@@ -68,7 +68,7 @@ def read_run(file: Path) -> Run:
         InputError: if a line is no event.
     """
     at_work = is_locked(file)  # first: a run that ends after this has ended in the file, too
-    run = Run()
+    run = RunState()
     for number, line in enumerate(file.read_bytes().split(b"\n")[:-1], start=1):
         try:
             run.take(EVENT.validate_json(line))

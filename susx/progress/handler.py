@@ -9,9 +9,9 @@ from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 
-from susx.progress.events import Ended, Event, WorkflowStarted, event_of
+from susx.progress.events import Event, RunEnded, WorkflowStarted, event_of
 from susx.progress.files import new_file
-from susx.progress.run import Run
+from susx.progress.run import RunState
 
 
 class RunHandler(logging.Handler):
@@ -34,7 +34,7 @@ class RunHandler(logging.Handler):
             retries: how often the jobs of a rule are tried again, by its name.
         """
         super().__init__()
-        self.root, self.run = root, Run()
+        self.root, self.run = root, RunState()
         self._quiet, self._retries = quiet, retries
         self._file: FileIO | None = None
         self._writable = True
@@ -52,7 +52,7 @@ class RunHandler(logging.Handler):
         self.acquire()
         try:
             if self.run.called and self.run.state == "at work":
-                self._take(Ended(time=time.time(), succeeded=succeeded))
+                self._take(RunEnded(time=time.time(), succeeded=succeeded))
         finally:
             self.release()
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from susx.progress.events import (
-    Ended,
     Event,
     GroupError,
     JobError,
     JobFinished,
     JobInfo,
+    RunEnded,
     RunInfo,
     WorkflowStarted,
 )
@@ -23,7 +23,7 @@ run that is over."""
 
 
 @dataclass
-class Job:
+class RunJob:
     """A job that was started or handed to a scheduler.
 
     Attributes:
@@ -64,7 +64,7 @@ class Job:
 
 
 @dataclass
-class Run:
+class RunState:
     """A call of Snakemake.
 
     Attributes:
@@ -82,7 +82,7 @@ class Run:
     quiet: bool = False
     began: float | None = None
     planned: Mapping[str, int] = field(default_factory=dict)
-    jobs: dict[int, Job] = field(default_factory=dict)
+    jobs: dict[int, RunJob] = field(default_factory=dict)
     state: Literal["at work", "ended", "broken off"] = "at work"
 
     @property
@@ -90,7 +90,7 @@ class Run:
         """Number of all jobs."""
         return sum(self.planned.values())
 
-    def of(self, state: State) -> list[Job]:
+    def of(self, state: State) -> list[RunJob]:
         """Jobs in a state."""
         return [job for job in self.jobs.values() if job.state == state]
 
@@ -116,7 +116,7 @@ class Run:
                 job = self.jobs[event.job]
                 job.said = event.said
                 self._leave(job, "again" if job.attempt <= job.retries else "failed", event.time)
-            case Ended():
+            case RunEnded():
                 if event.succeeded:  # what nobody told of, as with --quiet
                     for job in self.of("begun"):
                         self._leave(job, "done", event.time)
@@ -133,7 +133,7 @@ class Run:
     def _begin(self, event: JobInfo) -> None:
         self.began = self.began or event.time
         earlier = self.jobs.get(event.job)
-        self.jobs[event.job] = Job(
+        self.jobs[event.job] = RunJob(
             event.job,
             event.rule,
             event.wildcards,
@@ -143,5 +143,5 @@ class Run:
             retries=event.retries,
         )
 
-    def _leave(self, job: Job, state: State, time: float) -> None:
+    def _leave(self, job: RunJob, state: State, time: float) -> None:
         job.ended, job.state = time, state

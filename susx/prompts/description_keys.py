@@ -96,7 +96,8 @@ def _told(unknown: Sequence[str], missing: Sequence[str], names: Sequence[str]) 
     if unknown:
         only = missing[0] if len(missing) == len(unknown) == 1 else ""
         named = [
-            f'"{key}"{_hint(only or nearest(key, missing or names))}' for key in unknown[:SHOWN]
+            f'"{key}"{_hint(only or nearest_name(key, missing or names))}'
+            for key in unknown[:SHOWN]
         ]
         verb = "name" if len(unknown) > 1 else "names"
         parts.append(f"{', '.join(named)}{_more(unknown)} {verb} no class")
@@ -118,7 +119,7 @@ def _more(items: Sequence[str]) -> str:
     return f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
 
 
-def nearest(name: str, choices: Sequence[str]) -> str:
+def nearest_name(name: str, choices: Sequence[str]) -> str:
     """The choice with most of the words of a name, else one that is nearly spelled like it."""
     own = set(words(name))
 

@@ -33,7 +33,7 @@ ABBREVIATION = re.compile(r"(?:\b[A-Za-z]|\b(?:St|Mt|Mr|Mrs|Ms|Dr|Jr|No|vs))$")
 QUOTES = ' \t"“”'
 
 
-class Unusable(Exception):
+class UnusableReply(Exception):
     """A reply, or a part of one, that is no text about its class; the message is the reason."""
 
 
@@ -75,7 +75,7 @@ def descriptions(replies: Iterable[tuple[str, bool]], name: str) -> Harvest:
     for reply, finished in replies:
         try:
             sentence = first_sentence(reply, finished, name)
-        except Unusable as reason:
+        except UnusableReply as reason:
             harvest.dropped[str(reason)] += 1
             continue
         named = mentions(sentence, name)
@@ -91,15 +91,15 @@ def descriptors(replies: Iterable[tuple[str, bool]], name: str) -> Harvest:
         try:
             text, finished = _spoken(reply, finished, name)
             listed, at_end = _listed(text, name)
-        except Unusable as reason:
+        except UnusableReply as reason:
             harvest.dropped[str(reason)] += 1
             continue
         for number, item in enumerate(listed, 1):
             try:
                 if at_end and not finished and number == len(listed):
-                    raise Unusable("unfinished")
+                    raise UnusableReply("unfinished")
                 harvest.keep(descriptor(item, name))
-            except Unusable as reason:
+            except UnusableReply as reason:
                 harvest.dropped[str(reason)] += 1
     return harvest
 
@@ -115,19 +115,19 @@ def first_sentence(reply: str, finished: bool, name: str) -> str:
     """
     text, finished = _spoken(reply, finished, name)
     if REFUSAL.search(_without(name, text)):
-        raise Unusable("refusal")
+        raise UnusableReply("refusal")
     for sentence, ended in _sentences(text, finished, name):
         sentence = without_label(_clean(sentence), name).strip(QUOTES)
         words = len(sentence.split())
         if words < MIN_WORDS or sentence.endswith((":", "?")) or _is_offer(sentence, name):
             continue
         if REFUSAL.search(_without(name, sentence)):
-            raise Unusable("refusal")
+            raise UnusableReply("refusal")
         _check(sentence, name, words, MAX_WORDS)
         if not ended or sentence.rstrip(QUOTES + "'’)").endswith(("...", "…")):
-            raise Unusable("unfinished")
+            raise UnusableReply("unfinished")
         return sentence if ENDED.search(sentence) else f"{sentence.rstrip(',;-–— ')}."
-    raise Unusable("no sentence")
+    raise UnusableReply("no sentence")
 
 
 def descriptor(item: str, name: str) -> str:
@@ -139,14 +139,14 @@ def descriptor(item: str, name: str) -> str:
     cleaned = _clean(item.rstrip(",; "))
     phrase = without_relative(cleaned.rstrip(".,;: "))
     if not re.search(r"\w", phrase) or FILLER.fullmatch(phrase.strip("()[]-–—…. ")):
-        raise Unusable("empty")
+        raise UnusableReply("empty")
     if cleaned.endswith(":"):
-        raise Unusable("heading")
+        raise UnusableReply("heading")
     if REFUSAL.search(_without(name, phrase)):
-        raise Unusable("refusal")
+        raise UnusableReply("refusal")
     _check(phrase, name, len(phrase.split()), MAX_DESCRIPTOR_WORDS)
     if _is_offer(phrase, name) or is_sentence(_name_pattern(name).sub("X", phrase)):
-        raise Unusable("sentence")
+        raise UnusableReply("sentence")
     capital = phrase[1:2].isupper() or phrase[1:2] == "-"  # UV coat, I-shaped beam
     return phrase if capital else phrase[0].lower() + phrase[1:]
 
@@ -160,7 +160,7 @@ def _spoken(reply: str, finished: bool, name: str) -> tuple[str, bool]:
     """A reply without thoughts and further turns, and whether it is finished."""
     text, ended = without_thoughts(reply, name)
     if not text:
-        raise Unusable("only thoughts" if reply.strip() or not finished else "empty")
+        raise UnusableReply("only thoughts" if reply.strip() or not finished else "empty")
     said, cut = first_turn(text, name)
     said = said.rstrip()
     return said[:LONGEST_REPLY], (finished or ended or cut) and len(said) <= LONGEST_REPLY
@@ -173,7 +173,7 @@ def _listed(text: str, name: str) -> tuple[list[str], bool]:
     if listed and one_line and is_sentence(_name_pattern(name).sub("X", listed[0])):
         listed = []
     if not listed:
-        raise Unusable("refusal" if REFUSAL.search(_without(name, text)) else "no list")
+        raise UnusableReply("refusal" if REFUSAL.search(_without(name, text)) else "no list")
     return listed, at_end
 
 
@@ -210,11 +210,11 @@ def _clean(text: str) -> str:
 
 def _check(text: str, name: str, words: int, limit: int) -> None:
     if not text.isprintable() or "\ufffd" in text:
-        raise Unusable("garbled")
+        raise UnusableReply("garbled")
     if MARKUP.search(_without(name, text)):
-        raise Unusable("markup")
+        raise UnusableReply("markup")
     if words > limit:
-        raise Unusable("too long")
+        raise UnusableReply("too long")
 
 
 def _sentences(text: str, finished: bool, name: str) -> Iterator[tuple[str, bool]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from susx.config.features import Features
+from susx.config.features import FeatureSettings
 from susx.core.errors import InputError, listing, suggestion
 
 STRATEGIES = {"ensemble": "ensemble", "cupl": "cupl", "combined": "cupl+e"}
@@ -40,7 +40,7 @@ class FeatureFiles:
         return any(Path(path).exists() for path in self.images[split])
 
 
-def feature_files(dataset: str, features: Features) -> FeatureFiles:
+def feature_files(dataset: str, features: FeatureSettings) -> FeatureFiles:
     """Files of a dataset's features by their publisher's naming.
 
     Args:
@@ -66,7 +66,7 @@ def require(path: str, key: str) -> str:
     raise InputError(f"{key}: not found: {path}{hint}")
 
 
-def _susx(name: str, features: Features) -> FeatureFiles:
+def _susx(name: str, features: FeatureSettings) -> FeatureFiles:
     """https://github.com/vishaal27/SuS-X, which publishes RN50 features of 19 datasets."""
     root, model = Path(features.root), f"m{features.backbone}"
 
@@ -91,7 +91,7 @@ def _susx(name: str, features: Features) -> FeatureFiles:
     )
 
 
-def _tip_adapter(name: str, features: Features) -> FeatureFiles:
+def _tip_adapter(name: str, features: FeatureSettings) -> FeatureFiles:
     """https://github.com/gaopengcuhk/Tip-Adapter, whose runs leave these files behind."""
     folder = Path(features.root) / "caches" / name
     return FeatureFiles(
@@ -108,7 +108,7 @@ def _tip_adapter(name: str, features: Features) -> FeatureFiles:
     )
 
 
-LAYOUTS: dict[str, Callable[[str, Features], FeatureFiles]] = {
+LAYOUTS: dict[str, Callable[[str, FeatureSettings], FeatureFiles]] = {
     "susx": _susx,
     "tip-adapter": _tip_adapter,
 }

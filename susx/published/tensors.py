@@ -24,12 +24,12 @@ from susx.manifests.classes import ClassManifest, class_manifest
 if TYPE_CHECKING:
     from torch import Tensor
 
-Rows = NDArray[np.float32]
-Labels = NDArray[np.int32]
+UnitRows = NDArray[np.float32]
+LabelVector = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Source:
+class FeatureSource:
     """What is known of how features were made; every cache of them carries it."""
 
     layout: str
@@ -54,7 +54,7 @@ def read_images(
     labels: str,
     split: str,
     classes: ClassManifest,
-    source: Source,
+    source: FeatureSource,
     dimension: int | None = None,
 ) -> Embeddings:
     """Read the images of a split: (N, d) features with (N,) integer labels.
@@ -90,7 +90,7 @@ def read_images(
 
 
 def read_text(
-    file: str, strategy: str, classes: ClassManifest, dimension: int, source: Source
+    file: str, strategy: str, classes: ClassManifest, dimension: int, source: FeatureSource
 ) -> Embeddings:
     """Read a (d, C) text classifier: one row per class.
 
@@ -120,7 +120,7 @@ def read_support(
     support: str,
     classes: ClassManifest,
     dimension: int,
-    source: Source,
+    source: FeatureSource,
     shots: int = 1,
 ) -> Embeddings:
     """Read a support set: (d, M) features with (M, C) one-hot labels.
@@ -225,7 +225,7 @@ def _check_archive(path: str) -> None:
         raise InputError(f"{path}: {damaged} does not fit its checksum; fetch the file again")
 
 
-def _image_rows(features: str, labels: str) -> tuple[Rows, NDArray[np.int64]]:
+def _image_rows(features: str, labels: str) -> tuple[UnitRows, NDArray[np.int64]]:
     """Unit rows (N, d) and labels (N,), which may still name no class."""
     tensor, classes = load_tensor(features), load_tensor(labels)
     if classes.ndim != 1:
@@ -260,7 +260,7 @@ def _columns(file: str, what: str, dimension: int) -> Tensor:
     return tensor
 
 
-def _one_hot_labels(file: str, n: int, features: str, classes: ClassManifest) -> Labels:
+def _one_hot_labels(file: str, n: int, features: str, classes: ClassManifest) -> LabelVector:
     """Labels (M,) from one-hot rows (M, C)."""
     expected = "(M, C): images x classes"
     tensor = load_tensor(file)
@@ -282,11 +282,11 @@ def _one_hot_labels(file: str, n: int, features: str, classes: ClassManifest) ->
         found = int((tensor[row] != 0).sum())
         problem = f"{found} classes" if found != 1 else f"the value {tensor[row].max():g}"
         raise InputError(f"{file}: row {row} has {problem}; a one-hot row has a single 1")
-    labels: Labels = tensor.int().argmax(dim=1).numpy().astype(np.int32)
+    labels: LabelVector = tensor.int().argmax(dim=1).numpy().astype(np.int32)
     return labels
 
 
-def _unit(file: str, tensor: Tensor, kind: str) -> Rows:
+def _unit(file: str, tensor: Tensor, kind: str) -> UnitRows:
     """Bring rows to unit length; `kind` says what a row is in the file."""
     rows = tensor.double()
     norms = rows.norm(dim=1)
@@ -295,7 +295,7 @@ def _unit(file: str, tensor: Tensor, kind: str) -> Rows:
         row = int(wrong.int().argmax())
         problem = "is zero" if norms[row] == 0 else "holds NaN or infinity"
         raise InputError(f"{file}: {kind} {row} {problem}; fetch or make the file again")
-    unit: Rows = (rows / norms[:, None]).float().numpy()
+    unit: UnitRows = (rows / norms[:, None]).float().numpy()
     return unit
 
 
@@ -329,11 +329,11 @@ def _other_dimension(file: str, what: str, found: int, dimension: int | None) ->
 
 
 def _described(
-    rows: Rows,
-    labels: Labels,
+    rows: UnitRows,
+    labels: LabelVector,
     keys: list[str],
     classes: ClassManifest,
-    source: Source,
+    source: FeatureSource,
     *files: str,
 ) -> Embeddings:
     hashes = [sha256_file(file) for file in files]

@@ -12,14 +12,14 @@ from susx.core.errors import InputError
 from susx.evaluation.arrays import EncoderData
 from susx.evaluation.case import Case
 from susx.evaluation.inputs import CacheFiles, check_evaluation, read_caches
-from susx.evaluation.tuning import Settings
+from susx.evaluation.tuning import TuningSettings
 from susx.methods import ZERO_SHOT, Context
 from susx.methods.tip_x import TIP_X, calibrate
-from susx.report.changes import Names, changed, class_changes, confusions, examples
+from susx.report.changes import Names, changed, class_changes, examples, frequent_confusions
 from susx.report.gap import modality_gap
-from susx.report.rows import Predicted, Row, find_row, peers, zero_shot_of
+from susx.report.rows import PredictedLabels, Row, find_row, peers, zero_shot_of
 from susx.report.schema import SCHEMA, Analysis, SizePoint, Surface
-from susx.report.sizes import sizes
+from susx.report.sizes import accuracy_by_size
 from susx.report.surfaces import surfaces
 
 SIZED = ("tip-adapter", "fusion")
@@ -27,7 +27,7 @@ SIZED = ("tip-adapter", "fusion")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class AnalysisSettings:
     """How much is shown, and how.
 
     Attributes:
@@ -48,7 +48,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Shown:
+class AnalysedRow:
     """The row that is looked at.
 
     Attributes:
@@ -76,8 +76,8 @@ def analyse(
     files: CacheFiles,
     evaluation: Mapping[str, Any],
     case: Case | None,
-    tuning: Settings,
-    wanted: Wanted,
+    tuning: TuningSettings,
+    wanted: AnalysisSettings,
 ) -> dict[str, Any]:
     """Look closely at one row of an evaluation; nothing is tuned again.
 
@@ -139,38 +139,40 @@ def analyse(
             (wanted.examples, wanted.voters),
             wanted.seed,
         ),
-        confused_before=confusions(labels, then, names, wanted.confusions),
-        confused_after=confusions(labels, now, names, wanted.confusions),
+        confused_before=frequent_confusions(labels, then, names, wanted.confusions),
+        confused_after=frequent_confusions(labels, now, names, wanted.confusions),
         classes=class_changes(labels, then, now, names),
     )
     return found.model_dump(mode="json", by_alias=True, exclude={"sha256"})
 
 
-def _shown(data: EncoderData, evaluation: Mapping[str, Any], case: Case | None) -> Shown | None:
+def _shown(
+    data: EncoderData, evaluation: Mapping[str, Any], case: Case | None
+) -> AnalysedRow | None:
     """What is looked at; None without the row, or if it is zero-shot itself."""
     row = find_row(evaluation, case) if case else None
     if row is None or row.case.method == "zero-shot":
         return None
     context, support = data.context(row.case), data.support(row.case)
     rescaling = calibrate(context, data.test.images) if support else {}
-    return Shown(row, context, rescaling, support.keys if support else ())
+    return AnalysedRow(row, context, rescaling, support.keys if support else ())
 
 
 def _sizes(
-    evaluation: Mapping[str, Any], shown: Shown, data: EncoderData, now: Predicted
+    evaluation: Mapping[str, Any], shown: AnalysedRow, data: EncoderData, now: PredictedLabels
 ) -> Iterator[SizePoint]:
     case = shown.row.case
     if case.support is None:
         return
-    yield from sizes(shown.row, shown.context, data.test, now)
+    yield from accuracy_by_size(shown.row, shown.context, data.test, now)
     for method in SIZED:
         rows = [] if method == case.method else peers(evaluation, case, method)
         for row in rows[:1]:
-            yield from sizes(row, shown.context, data.test)
+            yield from accuracy_by_size(row, shown.context, data.test)
 
 
 def _surfaces(
-    evaluation: Mapping[str, Any], shown: Shown, data: EncoderData, tuning: Settings
+    evaluation: Mapping[str, Any], shown: AnalysedRow, data: EncoderData, tuning: TuningSettings
 ) -> Iterator[Surface]:
     images = data.images.get(tuning.validation_split)
     for row in peers(evaluation, shown.row.case, shown.row.case.method):

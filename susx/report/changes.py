@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from susx.evaluation.arrays import Labelled
-from susx.methods.base import Fitted
+from susx.evaluation.arrays import LabelledImages
+from susx.methods.base import Fit
 from susx.methods.voters import voters
-from susx.report.rows import Predicted
+from susx.report.pairs import Labels
+from susx.report.rows import PredictedLabels
 from susx.report.schema import ClassChange, Confusion, Example, Voter
 
-Labels = NDArray[np.integer[Any]]
 CHANGES: tuple[Literal["corrected"], Literal["broken"]] = ("corrected", "broken")
 
 
@@ -30,7 +30,9 @@ class Names:
     support: Sequence[str]
 
 
-def changed(labels: Labels, before: Predicted, after: Predicted) -> dict[str, NDArray[np.int64]]:
+def changed(
+    labels: Labels, before: PredictedLabels, after: PredictedLabels
+) -> dict[str, NDArray[np.int64]]:
     """Places of the images that are right only after (`corrected`), or only before (`broken`)."""
     right_before, right_after = before == labels, after == labels
     return {
@@ -41,9 +43,9 @@ def changed(labels: Labels, before: Predicted, after: Predicted) -> dict[str, ND
 
 def examples(
     places: Mapping[str, NDArray[np.int64]],
-    predictions: tuple[Predicted, Predicted],
-    test: Labelled,
-    fitted: Fitted,
+    predictions: tuple[PredictedLabels, PredictedLabels],
+    test: LabelledImages,
+    fitted: Fit,
     names: Names,
     limits: tuple[int, int],
     seed: int,
@@ -85,8 +87,8 @@ def examples(
     ]
 
 
-def confusions(
-    labels: Labels, predicted: Predicted, classes: Sequence[str], limit: int
+def frequent_confusions(
+    labels: Labels, predicted: PredictedLabels, classes: Sequence[str], limit: int
 ) -> list[Confusion]:
     """The most frequent confusions, then by class index."""
     counts = Counter(zip(labels.tolist(), predicted.tolist(), strict=True))
@@ -99,7 +101,7 @@ def confusions(
 
 
 def class_changes(
-    labels: Labels, before: Predicted, after: Predicted, classes: Sequence[str]
+    labels: Labels, before: PredictedLabels, after: PredictedLabels, classes: Sequence[str]
 ) -> list[ClassChange]:
     """Right images of every class."""
     n = len(classes)

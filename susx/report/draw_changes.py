@@ -17,7 +17,7 @@ COLOUR_NOTE = "Green pairs are among the most confused before, orange ones after
 STEP = 17
 
 
-def classes(analysis: Analysis) -> alt.TopLevelMixin | None:
+def gains(analysis: Analysis) -> alt.TopLevelMixin | None:
     """Change of every class's accuracy, the largest gain first; None if no row is shown."""
     rows = _extremes(_gains(analysis))
     if analysis.shown is None or not rows:
@@ -39,7 +39,7 @@ def classes(analysis: Analysis) -> alt.TopLevelMixin | None:
     return alt.layer(bars, *texts).properties(width=WIDTH - 80, height=alt.Step(STEP))
 
 
-def describe_classes(analysis: Analysis) -> str:
+def describe_gains(analysis: Analysis) -> str:
     """How many classes gain and lose, and which most."""
     rows = _gains(analysis)
     if analysis.shown is None or not rows:

@@ -29,7 +29,7 @@ VIEW_BOX = re.compile(r'viewBox="[-\d.]+ [-\d.]+ ([\d.]+)')
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Figure:
     """A figure.
 
     Attributes:
@@ -60,7 +60,7 @@ class Drawing:
         return float(box[1]) if box else 0.0
 
 
-def drawings(result: Result, analyses: Sequence[Analysis]) -> list[Drawing]:
+def drawings(result: Result, analyses: Sequence[Analysis]) -> list[Figure]:
     """All figures that there is anything to draw for, group by group.
 
     Raises:
@@ -74,12 +74,12 @@ def drawings(result: Result, analyses: Sequence[Analysis]) -> list[Drawing]:
     from susx.report import figures as f
 
     chart, caption = f.methods(result), f.describe_methods(result)
-    found = [Drawing(ACCURACY, "methods", "All classifiers", caption, chart)] if chart else []
+    found = [Figure(ACCURACY, "methods", "All classifiers", caption, chart)] if chart else []
     several = len(analyses) > 1
     for analysis in analyses:
         name, title = (f"-{analysis.encoder}", f", {analysis.encoder}") if several else ("", "")
         found += [
-            Drawing(group, kind + name, words + title, caption, chart)
+            Figure(group, kind + name, words + title, caption, chart)
             for group, kind, words, caption, chart in _of_encoder(result, analysis)
             if chart
         ]
@@ -97,7 +97,13 @@ def _of_encoder(
     yield ACCURACY, "sizes", "Support size", f.describe_sizes(one), f.sizes(one)
     shots = f.describe_shots(result, encoder), f.shots(result, encoder)
     yield ACCURACY, "shots", "Few-shot support sets", *shots
-    yield CLASSES, "classes", "Gains and losses", f.describe_classes(one), f.classes(one)
+    yield (
+        CLASSES,
+        "classes",
+        "Gains and losses",
+        f.describe_gains(one),
+        f.gains(one),
+    )
     yield CLASSES, "confusions", "Confusions", f.describe_confusions(one), f.confusions(one)
     yield EMBEDDINGS, "gap", "Modality gap", f.describe_gap(one), f.gap(one)
     yield EMBEDDINGS, "affinities", "KL affinities", f.describe_affinities(one), f.affinities(one)
@@ -111,7 +117,7 @@ def _names(surface: Surface) -> tuple[str, str]:
     return "-".join(["surface", *there, surface.x, surface.y]), ", ".join(there)
 
 
-def save_all(found: Sequence[Drawing], folder: str | Path) -> None:
+def save_all(found: Sequence[Figure], folder: str | Path) -> None:
     """Write every figure as PNG and SVG."""
     from susx.report.figures import save
 

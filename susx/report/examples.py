@@ -13,7 +13,7 @@ MOST_CLASSES = 200
 
 
 @dataclass(frozen=True)
-class ShownVoter:
+class VoterCard:
     """A support image that voted; its picture, if there is one."""
 
     key: str
@@ -22,14 +22,14 @@ class ShownVoter:
 
 
 @dataclass(frozen=True)
-class ShownExample:
+class ExampleCard:
     """A test image whose answer changed; its picture, if there is one."""
 
     true: str
     before: str
     after: str
     picture: Picture | None
-    voters: Sequence[ShownVoter]
+    voters: Sequence[VoterCard]
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Change:
     shown: str | None
     n_corrected: int
     n_broken: int
-    corrected: Sequence[ShownExample]
-    broken: Sequence[ShownExample]
+    corrected: Sequence[ExampleCard]
+    broken: Sequence[ExampleCard]
     confused_before: Sequence[Confusion]
     confused_after: Sequence[Confusion]
     classes: Sequence[ClassChange]
@@ -58,13 +58,13 @@ def changes(analysis: Analysis, test: ImageSet | None, support: ImageSet | None)
         support: pictures of the support set of the shown case.
     """
 
-    def shown(example: Example) -> ShownExample:
+    def shown(example: Example) -> ExampleCard:
         voters = [
-            ShownVoter(v.key, v.vote, support.pictures.get(v.key) if support else None)
+            VoterCard(v.key, v.vote, support.pictures.get(v.key) if support else None)
             for v in example.voters
         ]
         picture = test.pictures.get(example.key) if test else None
-        return ShownExample(example.true, example.before, example.after, picture, voters)
+        return ExampleCard(example.true, example.before, example.after, picture, voters)
 
     by_change = {
         change: [shown(example) for example in analysis.examples if example.change == change]

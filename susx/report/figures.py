@@ -6,7 +6,12 @@ into a part of a page. Needs the extra `report`.
 """
 
 from susx.report.draw_accuracy import describe_shots, describe_sizes, shots, sizes
-from susx.report.draw_changes import classes, confusions, describe_classes, describe_confusions
+from susx.report.draw_changes import (
+    confusions,
+    describe_confusions,
+    describe_gains,
+    gains,
+)
 from susx.report.draw_gap import affinities, describe_affinities, describe_gap, gap
 from susx.report.draw_methods import describe_methods, methods
 from susx.report.draw_surface import describe_surface, surface
@@ -14,16 +19,16 @@ from susx.report.drawing import inline_svg, save
 
 __all__ = [
     "affinities",
-    "classes",
     "confusions",
     "describe_affinities",
-    "describe_classes",
     "describe_confusions",
+    "describe_gains",
     "describe_gap",
     "describe_methods",
     "describe_shots",
     "describe_sizes",
     "describe_surface",
+    "gains",
     "gap",
     "inline_svg",
     "methods",

@@ -15,12 +15,12 @@ from susx.core.threads import in_threads
 from susx.datasets.stored import read_listed
 from susx.images.rgb import UnreadableImage
 from susx.manifests.tables import ImageRecord, SupportRecord, Table
-from susx.report.thumbnails import Plan, Thumbnail, thumbnail
+from susx.report.thumbnails import GalleryPlan, Thumbnail, thumbnail
 
 LONGEST = 300
 SEED = "seed "
 
-Fact = tuple[str, str]
+PictureFact = tuple[str, str]
 R = TypeVar("R", SupportRecord, ImageRecord)
 
 
@@ -37,7 +37,7 @@ class Picture:
 
     thumbnail: Thumbnail
     alt: str
-    facts: tuple[Fact, ...]
+    facts: tuple[PictureFact, ...]
     link: str | None = None
 
 
@@ -63,7 +63,7 @@ class ImageSet:
 
 
 def support_set(
-    name: str, table: Table, images: str, plan: Plan, others: Collection[str] = ()
+    name: str, table: Table, images: str, plan: GalleryPlan, others: Collection[str] = ()
 ) -> ImageSet:
     """Shrink the best ranked images of a support set.
 
@@ -93,7 +93,9 @@ def support_set(
     return ImageSet(name, _kind(kept[0].source) if kept else "empty", pictures, shown, counts)
 
 
-def test_set(table: Table, plan: Plan, others: Collection[str], threads: int = 1) -> ImageSet:
+def test_set(
+    table: Table, plan: GalleryPlan, others: Collection[str], threads: int = 1
+) -> ImageSet:
     """Shrink the first test images of every class; those that are gone are counted.
 
     Args:
@@ -129,7 +131,7 @@ def _by_class(records: Iterable[R]) -> dict[int, list[R]]:
     return found
 
 
-def _shown(by_class: Mapping[int, Sequence[R]], plan: Plan) -> dict[int, list[str]]:
+def _shown(by_class: Mapping[int, Sequence[R]], plan: GalleryPlan) -> dict[int, list[str]]:
     return {
         label: [record.key for record in records[: plan.per_class]]
         for label, records in by_class.items()
@@ -170,7 +172,7 @@ def _test_picture(record: ImageRecord, picture: Thumbnail) -> Picture:
     return Picture(picture, _short(f"{record.class_name}: test image"), _told(facts))
 
 
-def _metadata(text: str) -> Iterator[Fact]:
+def _metadata(text: str) -> Iterator[PictureFact]:
     """Columns of the pool; what is no JSON object is left out."""
     try:
         columns = json.loads(text) if text else {}
@@ -180,7 +182,7 @@ def _metadata(text: str) -> Iterator[Fact]:
         yield from ((name, str(value)) for name, value in columns.items())
 
 
-def _told(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+def _told(facts: Iterable[PictureFact]) -> tuple[PictureFact, ...]:
     return tuple((_short(name), _short(value)) for name, value in facts if value)
 
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from susx.evaluation.arrays import Labelled
+from susx.evaluation.arrays import LabelledImages
 from susx.methods import Context
 from susx.methods.base import row_blocks
 from susx.methods.tip_x import TEMPERATURE, Rescaling
@@ -42,7 +42,7 @@ class Values:
 
 def modality_gap(
     context: Context,
-    images: Labelled,
+    images: LabelledImages,
     constants: Mapping[str, Tensor],
     seed: int,
     limit: int = PAIRS,

@@ -23,7 +23,7 @@ OF_ENCODER = (
 )
 
 
-def facts(result: Result) -> Iterator[tuple[str, str]]:
+def origin_facts(result: Result) -> Iterator[tuple[str, str]]:
     """What made a result, as named facts; those that are not known are left out."""
     made = result.provenance
     versions = ", ".join(f"{name} {v}" for name, v in made.get("versions", {}).items())

@@ -15,14 +15,14 @@ from susx.manifests.classes import embedded_records, records_sha256
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, read_table
 from susx.report import origin
 from susx.report.costs import MethodCost, StageCost, method_costs, stage_costs
-from susx.report.drawn import Drawing
+from susx.report.drawn import Figure
 from susx.report.examples import Change, changes
 from susx.report.gallery import ImageSet, support_set, test_set
 from susx.report.losses import Loss, losses
 from susx.report.render import render
 from susx.report.results_table import ResultTable, result_rows
 from susx.report.schema import Analysis
-from susx.report.thumbnails import Plan, plan
+from susx.report.thumbnails import GalleryPlan, plan_gallery
 
 GROUP = 50
 ONE_GROUP = 60
@@ -52,7 +52,7 @@ class ImageFiles:
 
 
 @dataclass(frozen=True)
-class Group:
+class ClassGroup:
     """Classes that are shown and hidden together: their labels and names."""
 
     title: str
@@ -65,10 +65,10 @@ class Page:
 
     result: Result
     table: ResultTable
-    figures: Sequence[Drawing]
-    plan: Plan
+    figures: Sequence[Figure]
+    plan: GalleryPlan
     sets: Sequence[ImageSet]
-    groups: Sequence[Group]
+    groups: Sequence[ClassGroup]
     left_out: Sequence[str]
     changes: Sequence[Change]
     losses: Sequence[Loss]
@@ -103,7 +103,7 @@ def write_page(
     result: Result,
     analyses: Sequence[Analysis],
     files: ImageFiles,
-    figures: Sequence[Drawing] = (),
+    figures: Sequence[Figure] = (),
     settings: Report | None = None,
     stores: Sequence[str] = (),
     threads: int = 1,
@@ -131,7 +131,7 @@ def write_page(
     examples = {example.key for analysis in analyses for example in analysis.examples}
     n_sets = len(shown) + (files.test is not None)
     most = settings.images_per_class, settings.thumbnail
-    fitting = plan(len(classes), n_sets, len(voting) + len(examples), *most)
+    fitting = plan_gallery(len(classes), n_sets, len(voting) + len(examples), *most)
 
     supports = {}
     for analysis in analyses:
@@ -166,7 +166,7 @@ def write_page(
         method_costs=method_costs(result),
         target=path,
         configuration=origin.configuration(result),
-        facts=list(origin.facts(result)),
+        facts=list(origin.origin_facts(result)),
         encoder_facts=origin.encoder_facts(result),
         input_hashes=origin.input_hashes(result),
     )
@@ -202,16 +202,16 @@ def _support_of(analysis: Analysis) -> str | None:
     return analysis.shown.drawn if analysis.shown else None
 
 
-def _groups(classes: Sequence[str]) -> Iterator[Group]:
+def _groups(classes: Sequence[str]) -> Iterator[ClassGroup]:
     step = GROUP if len(classes) > ONE_GROUP else max(1, len(classes))
     for start in range(0, len(classes), step):
         part = classes[start : start + step]
         title = f"Classes {start + 1} to {start + len(part)}: {part[0]} to {part[-1]}"
-        yield Group(title, list(enumerate(part, start)))
+        yield ClassGroup(title, list(enumerate(part, start)))
 
 
 def _left_out(
-    fitting: Plan, n_classes: int, settings: Report, hidden: Iterable[str]
+    fitting: GalleryPlan, n_classes: int, settings: Report, hidden: Iterable[str]
 ) -> Iterator[str]:
     """What a page does not show, so that it stays small."""
     if fitting.per_class < settings.images_per_class:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from susx.evaluation.reported import Reported, reported_for
+from susx.evaluation.reported import ReportedAccuracy, reported_for
 from susx.evaluation.schema import Difference, Result, Run, SeedSpread
 from susx.evaluation.table import deviation, notes, table_rows, tuned_on
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row; accuracies in percent, None where one is not known.
 
     Attributes:
@@ -45,14 +45,14 @@ class Row:
     top5: float | None = None
     mean_per_class: float | None = None
     delta: Difference | None = None
-    reported: Reported | None = None
+    reported: ReportedAccuracy | None = None
 
 
 @dataclass(frozen=True)
 class ResultTable:
     """Rows, and what a reader of them must know."""
 
-    rows: list[Row]
+    rows: list[TableRow]
     notes: list[str]
 
     @property
@@ -66,12 +66,12 @@ class ResultTable:
         return list(dict.fromkeys(row.encoder for row in self.rows))
 
     @property
-    def zero_shot(self) -> Row | None:
+    def zero_shot(self) -> TableRow | None:
         """The first zero-shot row."""
         return next((row for row in self.rows if row.method == "zero-shot"), None)
 
     @property
-    def best(self) -> Row | None:
+    def best(self) -> TableRow | None:
         """The row with the highest accuracy of those that are not tuned on the test images."""
         fair = [row for row in self.rows if not row.on_test]
         return max(fair, key=lambda row: row.top1, default=None)
@@ -85,14 +85,14 @@ def result_rows(result: Result) -> ResultTable:
     return ResultTable(rows, list(notes(result, sources)))
 
 
-def _row(case: Run | SeedSpread, result: Result, transductive: bool) -> Row:
+def _row(case: Run | SeedSpread, result: Result, transductive: bool) -> TableRow:
     names = (case.encoder, case.method, case.text, case.support or "-", case.protocol)
     flags = (tuned_on(case), case.tuned_on == "test", transductive)
     reported = reported_for(case, result)
     if isinstance(case, SeedSpread):
-        return Row(*names, *flags, case.top1_mean, spread=deviation(case), reported=reported)
+        return TableRow(*names, *flags, case.top1_mean, spread=deviation(case), reported=reported)
     low, high = case.ci95
-    return Row(
+    return TableRow(
         *names,
         *flags,
         case.top1,

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from susx.core.errors import InputError
-from susx.evaluation.arrays import Labelled
+from susx.evaluation.arrays import LabelledImages
 from susx.evaluation.case import Case, Protocol, row_of
 from susx.methods import METHODS, Context, Method
 
-Predicted = NDArray[np.int64]
+PredictedLabels = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Row:
         method = METHODS[case.method]
         return cls(case, method, row["hyperparameters"], row["tuned_on"], row["correct"])
 
-    def predict(self, context: Context, test: Labelled) -> Predicted:
+    def predict(self, context: Context, test: LabelledImages) -> PredictedLabels:
         """(N,) classes of the test images; the first of several that are equally good.
 
         Raises:
             InputError: if more are right, or fewer, than the evaluation says.
         """
         logits = self.method.fit(context, self.hyperparameters).logits(test.images)
-        predicted: Predicted = logits.cpu().numpy().argmax(axis=1)
+        predicted: PredictedLabels = logits.cpu().numpy().argmax(axis=1)
         correct = int((predicted == test.labels.cpu().numpy()).sum())
         if self.correct is None or correct == self.correct:
             return predicted

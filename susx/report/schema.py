@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from susx.evaluation.case import Case
+from susx.evaluation.schema import Percent
 
 SCHEMA = "susx-analysis-2"
-
-Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class _Strict(BaseModel):

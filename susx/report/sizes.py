@@ -7,19 +7,19 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from susx.evaluation.arrays import Labelled
+from susx.evaluation.arrays import LabelledImages
 from susx.evaluation.statistics import accuracy_interval, percent
 from susx.evaluation.tuning import place_in_class
 from susx.methods import Context
-from susx.report.rows import Predicted, Row
+from susx.report.rows import PredictedLabels, Row
 from susx.report.schema import SizePoint
 
 
-def sizes(
+def accuracy_by_size(
     row: Row,
     context: Context,
-    test: Labelled,
-    whole: Predicted | None = None,
+    test: LabelledImages,
+    whole: PredictedLabels | None = None,
 ) -> Iterator[SizePoint]:
     """Test a row with the first 1, 2, 4, ... support images of every class, and with all.
 

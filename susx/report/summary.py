@@ -9,9 +9,9 @@ from statistics import fmean
 from susx.core.files import atomic
 from susx.evaluation.schema import Result
 from susx.report.render import render
-from susx.report.results_table import ResultTable, Row, result_rows
+from susx.report.results_table import ResultTable, TableRow, result_rows
 
-Setting = tuple[str, ...]
+SummaryKey = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Line:
         on_test: whether any of the rows is tuned on its test images.
     """
 
-    first: Row
-    rows: Sequence[Row | None]
+    first: TableRow
+    rows: Sequence[TableRow | None]
     mean: float | None
     mean_delta: float | None
     on_test: bool
@@ -74,11 +74,11 @@ def summary_lines(columns: Sequence[Column]) -> list[Line]:
     return [_line([rows.get(setting) for rows in known]) for setting in settings]
 
 
-def _setting(row: Row) -> Setting:
+def _setting(row: TableRow) -> SummaryKey:
     return (row.encoder, row.method, row.text, row.support, row.protocol)
 
 
-def _line(rows: Sequence[Row | None]) -> Line:
+def _line(rows: Sequence[TableRow | None]) -> Line:
     there = [row for row in rows if row]
     deltas = [row.delta.mean for row in there if row.delta]
     return Line(

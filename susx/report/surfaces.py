@@ -9,8 +9,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from susx.evaluation.arrays import Labelled
-from susx.evaluation.tuning import Settings, grid_of, search_support
+from susx.evaluation.arrays import LabelledImages
+from susx.evaluation.tuning import TuningSettings, grid_of, search_support
 from susx.methods import Context
 from susx.report.rows import Row
 from susx.report.schema import Surface
@@ -23,7 +23,7 @@ MOST_SUPPORT = 20_000
 
 
 def surfaces(
-    row: Row, context: Context, settings: Settings, tuning: Labelled | None
+    row: Row, context: Context, settings: TuningSettings, tuning: LabelledImages | None
 ) -> Iterator[Surface]:
     """Surfaces of a tuned row, one per pair of hyper-parameters; none for a row that is not tuned.
 
@@ -41,11 +41,11 @@ def surfaces(
     for x, y in combinations(grid, 2):
         axes = {name: [chosen[name]] for name in grid}
         axes |= {name: thinned(grid[name], chosen[name]) for name in (x, y)}
-        yield surface(row, (x, y), (axes[x], axes[y]), count(axes).counts, n)
+        yield accuracy_surface(row, (x, y), (axes[x], axes[y]), count(axes).counts, n)
 
 
 def _counter(
-    row: Row, context: Context, settings: Settings, tuning: Labelled | None
+    row: Row, context: Context, settings: TuningSettings, tuning: LabelledImages | None
 ) -> tuple[Callable[[Grid], SearchResult], int] | None:
     """What counts right tuning images on a grid, and how many there are; None if none are."""
     memory = settings.memory_mib
@@ -58,7 +58,7 @@ def _counter(
     return None
 
 
-def surface(
+def accuracy_surface(
     row: Row,
     names: tuple[str, str],
     axes: tuple[Sequence[float], Sequence[float]],

@@ -27,7 +27,7 @@ class Thumbnail:
 
 
 @dataclass(frozen=True)
-class Plan:
+class GalleryPlan:
     """How many pictures a page has, and how large they are.
 
     Attributes:
@@ -43,9 +43,9 @@ class Plan:
     limit: int
 
 
-def plan(
+def plan_gallery(
     n_classes: int, n_sets: int, n_others: int, per_class: int, side: int, budget: int = BUDGET
-) -> Plan:
+) -> GalleryPlan:
     """Fit the pictures of a page into a budget: fewer per class, then smaller, then fewer classes.
 
     Args:
@@ -62,7 +62,7 @@ def plan(
     per_class = max(1, min(per_class, room // (shown * sets)))
     limit = budget // (shown * sets * per_class + n_others)
     fitting = int((limit / CHARACTERS_PER_PIXEL) ** 0.5)
-    return Plan(shown, per_class, max(SMALLEST, min(side, fitting)), limit)
+    return GalleryPlan(shown, per_class, max(SMALLEST, min(side, fitting)), limit)
 
 
 def thumbnail(data: bytes, side: int, limit: int) -> Thumbnail:

@@ -25,7 +25,7 @@ SLICE_ELEMENTS = {"cpu": 2**22, "cuda": 2**26, "mps": 2**24}
 
 
 @dataclass(frozen=True)
-class Plan:
+class BlockPlan:
     """Sizes of blocks.
 
     Attributes:
@@ -50,7 +50,7 @@ class Plan:
         n_outer: int,
         n_values: int,
         memory_mib: int | None,
-    ) -> Plan:
+    ) -> BlockPlan:
         """Divide the memory: a third for votes, the rest for what is derived from them.
 
         Args:

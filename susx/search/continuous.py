@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from susx.search.blocks import Plan
-from susx.search.intervals import Points, Problem, intervals
+from susx.search.blocks import BlockPlan
+from susx.search.intervals import GridPoints, Problem, intervals
 
 MAX_VALUES = 2**22
 """Entries of the histograms that bound lines, lines x values: 32 MiB each, in int64."""
@@ -47,7 +47,7 @@ class Stretch:
         return other is None or (-self.correct, self.line) < (-other.correct, other.line)
 
 
-def refined(values: Sequence[float], n_lines: int) -> tuple[list[float], int]:
+def refined_axis(values: Sequence[float], n_lines: int) -> tuple[list[float], int]:
     """Divide the steps of a grid into equal parts.
 
     Returns:
@@ -59,7 +59,12 @@ def refined(values: Sequence[float], n_lines: int) -> tuple[list[float], int]:
 
 
 def best_stretch(
-    problem: Problem, points: Points, plan: Plan, starts: Tensor, covered: Tensor, least: int
+    problem: Problem,
+    points: GridPoints,
+    plan: BlockPlan,
+    starts: Tensor,
+    covered: Tensor,
+    least: int,
 ) -> Stretch | None:
     """Find the stretch that most intervals cover, within the range of the grid.
 
@@ -94,7 +99,9 @@ def best_stretch(
     return best
 
 
-def _ends(problem: Problem, points: Points, plan: Plan, lines: list[int]) -> tuple[Tensor, Tensor]:
+def _ends(
+    problem: Problem, points: GridPoints, plan: BlockPlan, lines: list[int]
+) -> tuple[Tensor, Tensor]:
     """(lines, N) lower and upper ends of all intervals of some lines."""
     zero_shot = problem.terms.zero_shot
     outer, place = (torch.tensor(part) for part in np.divmod(lines, len(points)))

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from susx.methods import Terms
-from susx.search.blocks import Plan
-from susx.search.continuous import best_stretch, refined
-from susx.search.intervals import Points, Problem, intervals
+from susx.search.blocks import BlockPlan
+from susx.search.continuous import best_stretch, refined_axis
+from susx.search.intervals import GridPoints, Problem, intervals
 
 Grid = Mapping[str, Sequence[float]]
 Counts = NDArray[np.int64]
@@ -99,15 +99,15 @@ def search(
     problem = Problem(terms, labels, axes.get("alpha", [0.0]), gammas)
     values, parts = problem.inner, 1
     if continuous:
-        values, parts = refined(values, len(problem.outer) * len(points))
-    plan = Plan.of(terms, points, len(problem.outer), len(values), memory_mib)
+        values, parts = refined_axis(values, len(problem.outer) * len(points))
+    plan = BlockPlan.of(terms, points, len(problem.outer), len(values), memory_mib)
     starts, stops = _histograms(problem, points, values, plan)
     covered = (starts - stops).cumsum(dim=-1)[..., :-1]
     found = covered[..., ::parts]
     if problem.along_alpha:
         found = found[0].T
     counts = found.cpu().numpy().reshape([len(axis) for axis in axes.values()] or [1])
-    result = choose(counts, axes)
+    result = best_point(counts, axes)
     if not continuous:
         return result
     stretch = best_stretch(problem, points, plan, starts, covered, result.correct)
@@ -121,7 +121,7 @@ def search(
     return replace(result, continuous=optimum)
 
 
-def choose(counts: Counts, grid: Grid) -> SearchResult:
+def best_point(counts: Counts, grid: Grid) -> SearchResult:
     """The best point of a grid, given its counts; ties go to the smallest values."""
     best = np.unravel_index(int(counts.argmax()), counts.shape)
     chosen = {name: float(grid[name][int(i)]) for name, i in zip(grid, best, strict=False)}
@@ -129,7 +129,7 @@ def choose(counts: Counts, grid: Grid) -> SearchResult:
 
 
 def _histograms(
-    problem: Problem, points: Points, values: Sequence[float], plan: Plan
+    problem: Problem, points: GridPoints, values: Sequence[float], plan: BlockPlan
 ) -> tuple[Tensor, Tensor]:
     """Count where intervals start and stop, (outer, points, len(values) + 1) each.
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from susx.methods import Terms
 from susx.methods.ragged import tables
-from susx.search.blocks import Plan
+from susx.search.blocks import BlockPlan
 
 TILE_ELEMENTS = {"cpu": 2**16, "cuda": 2**24, "mps": 2**22}
 """Values (classes x points x images) worked on at once, by kind of device.
@@ -26,7 +26,7 @@ On a CPU 256 KiB in float32, for the cache of a core; eight times as many take l
 (`tests.benchmarks.bench_search`). Those of GPUs were not measured.
 """
 
-Points = Sequence[tuple[float, ...]]
+GridPoints = Sequence[tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Problem:
 
 
 def intervals(
-    problem: Problem, rows: slice, points: Points, plan: Plan
+    problem: Problem, rows: slice, points: GridPoints, plan: BlockPlan
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Find the interval on which each image is right.
 

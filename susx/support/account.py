@@ -74,7 +74,7 @@ def grouped_counts(reasons: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def summary(
+def support_account(
     records: Sequence[SupportRecord],
     classes: ClassManifest,
     size: int,

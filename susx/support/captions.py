@@ -21,7 +21,7 @@ from susx.manifests.tables import Table
 from susx.pools.web import WebShard
 from susx.prompts.spelling import plurals, unaccented
 from susx.support.account import GARBLED_ROWS, NO_ADDRESS, NO_CAPTION, SEARCHED
-from susx.support.remote import ROWS_AT_ONCE, described, opened_parquet
+from susx.support.remote import ROWS_AT_ONCE, candidate_fields, opened_parquet
 from susx.support.retrieval import Candidate
 
 SEPARATORS = str.maketrans({"_": " ", "-": " ", "/": " ", "’": "'"})
@@ -142,7 +142,7 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
             heap = best[label]
             if len(heap) == limit and (score, -row) <= heap[0][:2]:
                 continue
-            found = described(record, called)
+            found = candidate_fields(record, called)
             candidate = Candidate(label, label, score, name, f"{row:09d}", **found)
             push = heapq.heappush if len(heap) < limit else heapq.heapreplace
             push(heap, (score, -row, candidate))

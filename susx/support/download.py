@@ -18,13 +18,21 @@ from susx.core.errors import InputError, listing
 from susx.core.files import sha256_json
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import SupportRecord, Table
-from susx.support.account import DUPLICATE, SURPLUS, UNTRIED, summary
+from susx.support.account import DUPLICATE, SURPLUS, UNTRIED, support_account
 from susx.support.duplicates import Originals
 from susx.support.judge import Judge
-from susx.support.refusal import Limits, refusal
+from susx.support.refusal import RefusalLimits, refusal
 from susx.support.retrieval import Candidate
 from susx.support.selection import write_images
-from susx.support.waves import UNSENT, Outcome, Rules, etiquette_of, fetch_wave, may_pass, read_wave
+from susx.support.waves import (
+    UNSENT,
+    DownloadRules,
+    Outcome,
+    etiquette_of,
+    fetch_wave,
+    may_pass,
+    read_wave,
+)
 from susx.web.etiquette import crawler
 
 WAVE_SIZE = 2000
@@ -36,7 +44,7 @@ Ranking = Sequence[Sequence[Candidate]]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImageQuota:
     """How many images.
 
     Attributes:
@@ -51,11 +59,11 @@ class Wanted:
     quota: int
     wave_factor: float
     source: str
-    refuse: Limits = field(default_factory=dict)
+    refuse: RefusalLimits = field(default_factory=dict)
 
 
 def download_images(
-    ranking: Ranking, wanted: Wanted, rules: Rules, folder: str | Path, images: str = ""
+    ranking: Ranking, wanted: ImageQuota, rules: DownloadRules, folder: str | Path, images: str = ""
 ) -> dict[str, Outcome]:
     """Download candidates in waves until every class has its quota or none is left.
 
@@ -110,7 +118,7 @@ def download_images(
     return outcomes
 
 
-def _refused(ranking: Ranking, limits: Limits) -> dict[str, Outcome]:
+def _refused(ranking: Ranking, limits: RefusalLimits) -> dict[str, Outcome]:
     """Addresses that their metadata refuse, in all classes that found them."""
     found = (c for candidates in ranking for c in candidates)
     reasons = {c.url: reason for c in found if (reason := refusal(c.metadata, limits))}
@@ -123,7 +131,7 @@ def _forget(wave: Path) -> None:
     shutil.rmtree(wave)
 
 
-def _next_wave(ranking: Ranking, wanted: Wanted, outcomes: Mapping[str, Outcome]) -> list[str]:
+def _next_wave(ranking: Ranking, wanted: ImageQuota, outcomes: Mapping[str, Outcome]) -> list[str]:
     """Addresses to try next, each once, class after class."""
     urls: dict[str, None] = {}
     for candidates in ranking:
@@ -146,7 +154,7 @@ def collect_downloads(
     ranking: Ranking,
     outcomes: Mapping[str, Outcome],
     classes: ClassManifest,
-    wanted: Wanted,
+    wanted: ImageQuota,
     images: str | Path,
     judge: Judge | None = None,
     pool: Mapping[str, int] | None = None,
@@ -173,10 +181,10 @@ def collect_downloads(
     by_key = {record.key: outcomes[record.url] for record in records if record.kept}
     write_images(images, _stored(by_key))
     if judge is not None:
-        quota = Table(records, classes.sha256, summary(records, classes, wanted.quota))
+        quota = Table(records, classes.sha256, support_account(records, classes, wanted.quota))
         records = judge.judged(quota, Path(images))
         write_images(images, _stored({r.key: by_key[r.key] for r in records if r.kept}))
-    meta = summary(records, classes, wanted.size, pool)
+    meta = support_account(records, classes, wanted.size, pool)
     if short := meta["short_classes"]:
         logging.warning("fewer than %d images: %s", wanted.size, listing(short, 20))
     return Table(records, classes.sha256, meta)
@@ -187,7 +195,7 @@ def _judged(
     name: str,
     candidates: Sequence[Candidate],
     outcomes: Mapping[str, Outcome],
-    wanted: Wanted,
+    wanted: ImageQuota,
 ) -> Iterator[SupportRecord]:
     seen = Originals()
     for rank, candidate in enumerate(candidates):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class GeneratedImage:
     """What came of a shot: PNG bytes, none of a flagged image, with size and fingerprint."""
 
     data: bytes = b""
@@ -35,11 +35,11 @@ class Drawing:
         return not self.data
 
 
-def drawing(image: Image | None) -> Drawing:
+def drawing(image: Image | None) -> GeneratedImage:
     """What a sampler drew; None is a flagged image."""
     if image is None:
-        return Drawing()
-    return Drawing(png(image), image.width, image.height, fingerprint(image))
+        return GeneratedImage()
+    return GeneratedImage(png(image), image.width, image.height, fingerprint(image))
 
 
 def png(image: Image) -> bytes:
@@ -49,7 +49,7 @@ def png(image: Image) -> bytes:
     return buffer.getvalue()
 
 
-class Drawings:
+class GeneratedImages:
     """Drawings of one generator, read from the tables and tars that hold them when asked for."""
 
     def __init__(self) -> None:
@@ -91,17 +91,17 @@ class Drawings:
             if table.meta.get("generator") == own:
                 self.add(table.records, files["images"])
 
-    def find(self, shot: Shot) -> Drawing | None:
+    def find(self, shot: Shot) -> GeneratedImage | None:
         """The drawing of a shot, or None if there is none, or it is damaged."""
         if shot not in self._places:
             return None
         record, tar = self._places[shot]
         if not record.kept:
-            return Drawing()
+            return GeneratedImage()
         data = self._read(tar, record.key)
         if data is None or hashlib.sha256(data).hexdigest() != record.sha256:
             return None
-        return Drawing(data, record.width, record.height, record.fingerprint)
+        return GeneratedImage(data, record.width, record.height, record.fingerprint)
 
     def _read(self, tar: Path, key: str) -> bytes | None:
         try:

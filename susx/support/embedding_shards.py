@@ -19,7 +19,7 @@ from susx.pools.web import WebShard
 from susx.support.account import NO_ADDRESS, NO_DIRECTION, SEARCHED
 from susx.support.exact import nearest_rows, rows_at_once
 from susx.support.npy import NpyFile
-from susx.support.remote import ROWS_AT_ONCE, described, located, opened, opened_parquet
+from susx.support.remote import ROWS_AT_ONCE, candidate_fields, located, opened_parquet, remote_file
 from susx.support.retrieval import Candidate
 
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
@@ -121,7 +121,7 @@ def _without(left_out: NDArray[np.bool_], blocks: Iterable[NDArray[Any]]) -> Ite
 
 @contextmanager
 def _array(shard: WebShard) -> Iterator[NpyFile]:
-    with opened(shard.path, shard.storage) as stream:
+    with remote_file(shard.path, shard.storage) as stream:
         if not shard.array:
             yield NpyFile.read(stream, shard.path)
             return
@@ -163,6 +163,6 @@ def _described_in(
         first, last = np.searchsorted(rows, [start, start + batch.num_rows])
         part = rows[first:last]
         for row, record in zip(part.tolist(), records(batch.take(part - start)), strict=True):
-            found[row] = described(record, shard)
+            found[row] = candidate_fields(record, shard)
         start += batch.num_rows
     return found

@@ -11,7 +11,7 @@ from susx.core.errors import InputError
 from susx.datasets.stored import read_listed
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import ImageRecord, SupportRecord, Table
-from susx.support.account import summary
+from susx.support.account import support_account
 from susx.support.selection import write_images
 
 
@@ -71,4 +71,4 @@ def draw_support(
                 )
             )
     write_images(images, kept)
-    return Table(records, classes.sha256, summary(records, classes, size))
+    return Table(records, classes.sha256, support_account(records, classes, size))

@@ -17,7 +17,7 @@ from susx.support.embedding_shards import described_rows
 from susx.support.exact import nearest_rows, rows_at_once
 from susx.support.index_files import FaissIndex
 from susx.support.npy import NpyFile
-from susx.support.remote import opened, opened_parquet
+from susx.support.remote import opened_parquet, remote_file
 from susx.support.retrieval import Candidate
 
 WIDEST: Final = 8
@@ -27,7 +27,7 @@ NOT_BESIDE: Final = "no embeddings beside the index"
 NOT_CHOSEN: Final = "this kind of index cannot be asked for a part of its rows"
 UNUSABLE: Final = "no usable embeddings beside the index"
 
-Rows = NDArray[np.int64]
+RowNumbers = NDArray[np.int64]
 
 
 def search_index(
@@ -69,7 +69,7 @@ def search_index(
     return Table(candidates, queries.meta["classes_sha256"], meta)
 
 
-def _starts(shard: IndexShard, n_rows: int) -> Rows:
+def _starts(shard: IndexShard, n_rows: int) -> RowNumbers:
     """First row of every table, and the number of all rows."""
     counts = []
     for path in shard.tables:
@@ -87,11 +87,11 @@ def _starts(shard: IndexShard, n_rows: int) -> Rows:
 def _addressed(
     index: FaissIndex,
     features: NDArray[np.float32],
-    found: tuple[NDArray[np.float32], Rows],
+    found: tuple[NDArray[np.float32], RowNumbers],
     shard: IndexShard,
-    starts: Rows,
+    starts: RowNumbers,
     limit: int,
-) -> tuple[NDArray[np.float32], Rows, dict[int, dict[str, str]]]:
+) -> tuple[NDArray[np.float32], RowNumbers, dict[int, dict[str, str]]]:
     """Hits with what is known of them: more of them, until enough have an address."""
     about: dict[int, dict[str, str]] = {}
     while True:
@@ -112,7 +112,9 @@ def _addressed(
         found = index.nearest(features, min(2 * k, WIDEST * limit, index.n_rows))
 
 
-def _described(shard: IndexShard, starts: Rows, rows: Rows) -> dict[int, dict[str, str]]:
+def _described(
+    shard: IndexShard, starts: RowNumbers, rows: RowNumbers
+) -> dict[int, dict[str, str]]:
     """Address, caption and metadata of rows of the index, which rise."""
     about: dict[int, dict[str, str]] = {}
     for path, start, end in zip(shard.tables, starts[:-1].tolist(), starts[1:], strict=True):
@@ -125,7 +127,10 @@ def _described(shard: IndexShard, starts: Rows, rows: Rows) -> dict[int, dict[st
 
 
 def _best(
-    scores: NDArray[np.float32], rows: Rows, about: Mapping[int, Mapping[str, str]], limit: int
+    scores: NDArray[np.float32],
+    rows: RowNumbers,
+    about: Mapping[int, Mapping[str, str]],
+    limit: int,
 ) -> list[tuple[float, int]]:
     """The best hits of a query that have an address."""
     hits = zip(scores.tolist(), rows.tolist(), strict=True)
@@ -135,9 +140,9 @@ def _best(
 def _recall(
     index: FaissIndex,
     features: NDArray[np.float32],
-    found: Rows,
+    found: RowNumbers,
     shard: IndexShard,
-    starts: Rows,
+    starts: RowNumbers,
     limit: int,
 ) -> dict[str, Any]:
     """How many of the exact nearest rows the index finds, on average over the queries.
@@ -175,12 +180,12 @@ def _exact(
     positions: list[int],
     ranges: list[tuple[int, int]],
     k: int,
-) -> Rows:
+) -> RowNumbers:
     """The k nearest rows of some tables (Q, k), by their embeddings; -1 where there are fewer."""
     parts = []
     for i, (start, end) in zip(positions, ranges, strict=True):
         path = shard.arrays[shard.tables[i]]
-        with opened(path, shard.storage) as stream:
+        with remote_file(path, shard.storage) as stream:
             array = NpyFile.read(stream, path)
             if array.shape != (end - start, features.shape[1]):
                 raise InputError(
@@ -192,7 +197,7 @@ def _exact(
     return _merged(parts, k)
 
 
-def _merged(parts: list[tuple[NDArray[Any], Rows]], k: int) -> Rows:
+def _merged(parts: list[tuple[NDArray[Any], RowNumbers]], k: int) -> RowNumbers:
     """The k best rows (Q, k) of several searches."""
     scores, rows = (np.concatenate(part, 1) for part in zip(*parts, strict=True))
     order = np.lexsort((rows, -scores))[:, :k]

@@ -19,12 +19,12 @@ from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import SupportRecord, Table
 from susx.support.account import DISAGREES, DUPLICATE, OUTRANKED
 from susx.support.duplicates import Originals
-from susx.support.strategies import Selection, choose
+from susx.support.strategies import Selection, ordered_candidates
 
 if TYPE_CHECKING:
-    from susx.config.encoders import Encoder
+    from susx.config.encoders import EncoderSettings
 
-Classifier = NDArray[np.floating[Any]]
+ClassVectors = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Judge:
 
     embed: Callable[[Table, Path], Embeddings]
     selection: Selection
-    ranking: Classifier | None = None
-    agreeing: Classifier | None = None
+    ranking: ClassVectors | None = None
+    agreeing: ClassVectors | None = None
 
     def judged(self, table: Table, images: Path) -> list[SupportRecord]:
         """Records of a support set, of which more images are kept than wanted, judged."""
@@ -66,7 +66,7 @@ class Judge:
             own = [replace(record, score=scores[record.key]) for record in own]
             own.sort(key=lambda record: (-record.score, record.key))
         features = np.stack([rows[record.key] for record in own])
-        choice = choose(features, label, self.agreeing, self.selection)
+        choice = ordered_candidates(features, label, self.agreeing, self.selection)
         originals = Originals(self.selection.max_cosine)
         for place in choice.order + choice.refused:
             reason = ""
@@ -82,7 +82,7 @@ class Judge:
 
 
 def judge(
-    encoder: Encoder,
+    encoder: EncoderSettings,
     selection: Selection,
     classes: ClassManifest,
     threads: int,

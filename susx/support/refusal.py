@@ -10,13 +10,13 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-Limits = Mapping[str, float | str]
+RefusalLimits = Mapping[str, float | str]
 REFUSED: Final = "refused: "
 SET = ("true", "yes", "1")
 """Texts that a flag is turned into on its way through CSV files."""
 
 
-def refusal(metadata: str, limits: Limits) -> str:
+def refusal(metadata: str, limits: RefusalLimits) -> str:
     """Why a candidate is refused, or nothing.
 
     Args:

@@ -22,7 +22,7 @@ ROWS_AT_ONCE = 65536
 
 
 @contextmanager
-def opened(path: str, storage: Mapping[str, Any]) -> Iterator[IO[bytes]]:
+def remote_file(path: str, storage: Mapping[str, Any]) -> Iterator[IO[bytes]]:
     """Open a file for reading; remote ones are read ahead in large pieces.
 
     Raises:
@@ -65,7 +65,7 @@ def opened_parquet(
     import pyarrow.parquet as pq
 
     keys = "url_column or caption_column"
-    with opened(path, shard.storage) as stream:
+    with remote_file(path, shard.storage) as stream:
         with suppress(
             OSError, pa.ArrowException, UnicodeDecodeError
         ):  # what is broken is told below
@@ -81,7 +81,7 @@ def located(text: object, shard: WebShard) -> str:
     return local_address(text, shard.images) if shard.images else address(text)
 
 
-def described(record: Mapping[str, Any], shard: WebShard) -> dict[str, str]:
+def candidate_fields(record: Mapping[str, Any], shard: WebShard) -> dict[str, str]:
     """Address, caption and metadata of a row, as fields of a candidate."""
     return {
         "url": located(record[shard.url_column], shard),

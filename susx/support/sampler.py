@@ -87,7 +87,7 @@ class DiffusionSampler:
         return [None if flag else image for image, flag in zip(output.images, flags, strict=True)]
 
 
-def locate(settings: Synthesis) -> Path:
+def pipeline_folder(settings: Synthesis) -> Path:
     """Folder of the pipeline, fetched from the hub if the model is no local folder.
 
     Raises:
@@ -115,7 +115,7 @@ def description(settings: Synthesis, folder: Path) -> dict[str, Any]:
         "library": "diffusers",
         **chosen,
         "precision": _precision(settings, pick_device(settings.device)),
-        "weights_sha256": weights_sha256(folder),
+        "weights_sha256": pipeline_sha256(folder),
         "scheduler": read_json(scheduler) if scheduler.exists() else None,
         "versions": {name: version(name) for name in ("diffusers", "torch", "transformers")},
     }
@@ -127,7 +127,7 @@ def _precision(settings: Synthesis, device: str) -> str:
     return "float16" if device == "cuda" else "float32"
 
 
-def weights_sha256(folder: Path) -> str:
+def pipeline_sha256(folder: Path) -> str:
     """Hash of all weight files below a pipeline's folder."""
     files = sorted(folder.rglob("*.safetensors"))
     return sha256_json([[path.relative_to(folder).as_posix(), sha256_file(path)] for path in files])

@@ -21,11 +21,11 @@ from susx.images.rgb import UnreadableImage
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import SupportRecord, Table
 from susx.pools.shards import Sample, Shard, read_shard
-from susx.support.account import DISAGREES, DUPLICATE, SURPLUS, summary
+from susx.support.account import DISAGREES, DUPLICATE, SURPLUS, support_account
 from susx.support.duplicates import Originals
 from susx.support.refusal import refusal
 from susx.support.retrieval import Candidate
-from susx.support.strategies import Choice, Selection, choose
+from susx.support.strategies import Choice, Selection, ordered_candidates
 
 
 def candidate_features(
@@ -113,7 +113,7 @@ def collect_support(
         rows = [features[c.shard, c.key] for c in candidates] if features else None
         choice = Choice.of_ranking(len(candidates))
         if rows:
-            choice = choose(np.stack(rows), entry.index, text, selection)
+            choice = ordered_candidates(np.stack(rows), entry.index, text, selection)
         for rank in choice.order + choice.refused:
             candidate = candidates[rank]
             sample = samples[candidate.shard, candidate.key]
@@ -151,7 +151,7 @@ def collect_support(
                 )
             )
     write_images(images, kept)
-    return Table(records, classes.sha256, summary(records, classes, selection.size, pool))
+    return Table(records, classes.sha256, support_account(records, classes, selection.size, pool))
 
 
 def _fetch(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Features = NDArray[np.floating[Any]]
+CandidateFeatures = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,16 @@ class Choice:
         return cls(list(range(n)), [])
 
 
-def top(features: Features, label: int, text: Features | None, margin: float) -> Choice:
+def top(
+    features: CandidateFeatures, label: int, text: CandidateFeatures | None, margin: float
+) -> Choice:
     """Keep the ranking."""
     return Choice.of_ranking(len(features))
 
 
-def agree(features: Features, label: int, text: Features | None, margin: float) -> Choice:
+def agree(
+    features: CandidateFeatures, label: int, text: CandidateFeatures | None, margin: float
+) -> Choice:
     """Refuse candidates whose cosine to their class is not above all others' by `margin`.
 
     If that refuses all, the candidate with the largest difference is tried all the same.
@@ -78,7 +82,9 @@ def agree(features: Features, label: int, text: Features | None, margin: float) 
     return Choice(np.flatnonzero(agreeing).tolist(), np.flatnonzero(~agreeing).tolist())
 
 
-def diverse(features: Features, label: int, text: Features | None, margin: float) -> Choice:
+def diverse(
+    features: CandidateFeatures, label: int, text: CandidateFeatures | None, margin: float
+) -> Choice:
     """Order candidates by greedy k-centre in cosine distance; ties go to the better ranked."""
     if not len(features):
         return Choice([], [])
@@ -94,7 +100,9 @@ def diverse(features: Features, label: int, text: Features | None, margin: float
     return Choice(order, [])
 
 
-def choose(features: Features, label: int, text: Features | None, selection: Selection) -> Choice:
+def ordered_candidates(
+    features: CandidateFeatures, label: int, text: CandidateFeatures | None, selection: Selection
+) -> Choice:
     """Order the candidates of a class.
 
     Args:
@@ -106,7 +114,9 @@ def choose(features: Features, label: int, text: Features | None, selection: Sel
     return STRATEGIES[selection.select](features, label, text, selection.margin)
 
 
-STRATEGIES: dict[str, Callable[[Features, int, Features | None, float], Choice]] = {
+STRATEGIES: dict[
+    str, Callable[[CandidateFeatures, int, CandidateFeatures | None, float], Choice]
+] = {
     "top": top,
     "agree": agree,
     "diverse": diverse,

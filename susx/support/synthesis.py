@@ -23,9 +23,9 @@ from susx.manifests.classes import ClassManifest, ClassName
 from susx.manifests.tables import SupportRecord, Table
 from susx.pools.shards import Shard, read_shard
 from susx.prompts.strategies import PromptSet
-from susx.support.account import FLAGGED, summary
-from susx.support.drawings import Drawing, Drawings, drawing
-from susx.support.sampler import DiffusionSampler, Shot, description, locate
+from susx.support.account import FLAGGED, support_account
+from susx.support.drawings import GeneratedImage, GeneratedImages, drawing
+from susx.support.sampler import DiffusionSampler, Shot, description, pipeline_folder
 from susx.support.selection import stored_images, write_images
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Sampler(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class GenerationJob:
     """What a chunk draws: images per class, the seed, and what the images come from.
 
     `generator` goes into the manifest and the result; classes that another one drew are drawn
@@ -93,10 +93,10 @@ def shot_of(
 def draw_class(
     entry: ClassName,
     texts: Sequence[str],
-    job: Job,
+    job: GenerationJob,
     sampler: Sampler,
     advance: Callable[[int], object] = lambda n: None,
-    known: Drawings | None = None,
+    known: GeneratedImages | None = None,
 ) -> tuple[list[SupportRecord], list[tuple[str, bytes]]]:
     """Draw the images of one class; flagged ones are replaced up to `ATTEMPTS` times in all.
 
@@ -134,7 +134,9 @@ def draw_class(
     return sorted(records, key=lambda r: r.key), sorted(images)
 
 
-def _drawings(shots: Sequence[Shot], sampler: Sampler, known: Drawings | None) -> Iterator[Drawing]:
+def _drawings(
+    shots: Sequence[Shot], sampler: Sampler, known: GeneratedImages | None
+) -> Iterator[GeneratedImage]:
     """What comes of every shot; the sampler draws those that are not known."""
     found = [known.find(shot) if known else None for shot in shots]
     lacking = [shot for shot, drawn in zip(shots, found, strict=True) if drawn is None]
@@ -144,7 +146,12 @@ def _drawings(shots: Sequence[Shot], sampler: Sampler, known: Drawings | None) -
 
 
 def _record(
-    entry: ClassName, index: int, attempt: int, shot: Shot, drawn: Drawing, job: Job
+    entry: ClassName,
+    index: int,
+    attempt: int,
+    shot: Shot,
+    drawn: GeneratedImage,
+    job: GenerationJob,
 ) -> SupportRecord:
     key = f"{entry.index:05d}-{index:05d}"
     return SupportRecord(
@@ -172,7 +179,7 @@ class Progress:
     fingerprint of everything that they depend on.
     """
 
-    def __init__(self, folder: str | Path, job: Job) -> None:
+    def __init__(self, folder: str | Path, job: GenerationJob) -> None:
         self._folder = Path(folder)
         self._job = job
 
@@ -224,7 +231,7 @@ def synthesise(
     classes: ClassManifest,
     entries: Sequence[ClassName],
     texts: Sequence[Sequence[str]],
-    job: Job,
+    job: GenerationJob,
     sampler: Callable[[], Sampler],
     progress: Progress,
     images: str | Path,
@@ -252,7 +259,7 @@ def synthesise(
     found = {entry: progress.load(entry, texts[entry.index]) for entry in entries}
     todo = [entry for entry, records in found.items() if records is None]
     ready = job.size * (len(entries) - len(todo))
-    painter, known = _Later(sampler), Drawings()
+    painter, known = _Later(sampler), GeneratedImages()
     known.add_earlier(
         earlier,
         job.generator,
@@ -305,15 +312,15 @@ def synthesise_chunk(
 ) -> Table:
     """Draw the images of some classes with the configured model and write them to a tar.
 
-    Finished classes are kept in `folder` until the chunk's table is written; `forget` then
+    Finished classes are kept in `folder` until the chunk's table is written; `forget_finished` then
     removes them.
 
     Raises:
         InputError: if the model cannot be loaded, or memory does not suffice for one image.
     """
-    model = locate(settings)
+    model = pipeline_folder(settings)
     generator = {**description(settings, model), "query": settings.query}
-    job = Job(settings.size, settings.seed, f"synthesis with {settings.model}", generator)
+    job = GenerationJob(settings.size, settings.seed, f"synthesis with {settings.model}", generator)
     return synthesise(
         classes,
         entries,
@@ -326,7 +333,7 @@ def synthesise_chunk(
     )
 
 
-def forget(folder: str | Path, entries: Iterable[ClassName]) -> None:
+def forget_finished(folder: str | Path, entries: Iterable[ClassName]) -> None:
     """Remove what is kept of finished classes, and the folder when it is empty."""
     for entry in entries:
         for suffix in (".json", ".tar"):
@@ -363,5 +370,5 @@ def join_chunks(
         ),
     )
     records = [record for table in tables for record in table.records]
-    counts = summary(records, classes, size)
+    counts = support_account(records, classes, size)
     return Table(records, classes.sha256, counts | {"generator": generators[0]})

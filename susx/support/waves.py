@@ -46,8 +46,8 @@ LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What is fetched and kept; see `Download` in susx/config/pools.py."""
+class DownloadRules:
+    """What is fetched and kept; see `DownloadSettings` in susx/config/pools.py."""
 
     threads: int
     timeout: int
@@ -76,7 +76,7 @@ class Outcome:
     reason: str = ""
 
 
-def etiquette_of(rules: Rules) -> Etiquette:
+def etiquette_of(rules: DownloadRules) -> Etiquette:
     """What remembers, for all waves of a run, what hosts asked for."""
     return Etiquette(rules.user_agent, rules.robots, rules.robots_txt, rules.patience)
 
@@ -87,7 +87,7 @@ def may_pass(reason: str) -> bool:
 
 
 def fetch_wave(
-    urls: Sequence[str], rules: Rules, folder: Path, etiquette: Etiquette, images: str = ""
+    urls: Sequence[str], rules: DownloadRules, folder: Path, etiquette: Etiquette, images: str = ""
 ) -> list[Outcome]:
     """Fetch distinct addresses into a new folder, which appears when it is complete.
 
@@ -126,7 +126,7 @@ def fetch_wave(
 
 
 def _is_tried_again(
-    outcome: Outcome, rules: Rules, tries: Counter[tuple[str, str]], etiquette: Etiquette
+    outcome: Outcome, rules: DownloadRules, tries: Counter[tuple[str, str]], etiquette: Etiquette
 ) -> bool:
     if RESTING in outcome.reason:  # its host was not asked
         return True
@@ -195,7 +195,7 @@ def _worded(message: str | None) -> str:
 class Inspector:
     """Stands in for img2dataset's resizer: checks an image and keeps its bytes as they are."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: DownloadRules) -> None:
         self._rules = rules
         self.fingerprints: dict[str, str] = {}
 
@@ -215,14 +215,16 @@ class Inspector:
         return data, width, height, width, height, None
 
 
-def _read_images(urls: Sequence[str], rules: Rules, folder: Path, images: str) -> None:
+def _read_images(urls: Sequence[str], rules: DownloadRules, folder: Path, images: str) -> None:
     """Read images of this machine into a folder, as if they were downloaded."""
     inspector = Inspector(rules)
     write_wave(read_local(urls, images, rules.max_mib * 2**20, inspector), folder)
     note_wave(folder, inspector.fingerprints)
 
 
-def _download(urls: Sequence[str], rules: Rules, folder: Path, etiquette: Etiquette) -> None:
+def _download(
+    urls: Sequence[str], rules: DownloadRules, folder: Path, etiquette: Etiquette
+) -> None:
     """Fetch addresses into a folder, as img2dataset writes it."""
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network otherwise
     os.environ["WANDB_MODE"] = "disabled"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from susx.artifacts.ground import Kept
+from susx.artifacts.ground import Storage
 from susx.artifacts.memory import Memory
 from susx.artifacts.project import CONFIG, Project, read_config
 from susx.artifacts.recipe import Receipt
@@ -41,7 +41,7 @@ class Verdict:
     stages: int
 
 
-def verify(
+def verify_result(
     file: Path, name: str | None = None, more: Sequence[str] = (), full: bool = False
 ) -> Verdict:
     """Compare a result with the project in the working folder.
@@ -116,7 +116,7 @@ def _kept_inside(inside: Mapping[str, Any] | None, shown: str) -> Receipt | None
 
 def _kept_beside(file: Path, project: Project) -> Receipt | None:
     """Receipt of a file of the project; None if there is none, or it is damaged."""
-    kept = Kept(str(project.work))
+    kept = Storage(str(project.work))
     here, places = Path.cwd(), (file, file.resolve())
     names = [place.relative_to(here) for place in places if place.is_relative_to(here)]
     for path in (kept.receipt_file(str(name)) for name in (*names, *places)):

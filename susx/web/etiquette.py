@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from susx.web.pauses import asked_pause
-from susx.web.refusal import Refused
+from susx.web.refusal import RefusedResponse
 
 if TYPE_CHECKING:
     from protego import Protego
@@ -78,7 +78,7 @@ class Etiquette:
         if isinstance(rules, OSError):
             raise type(rules)(*rules.args)
         if not rules.can_fetch(url, self._token):
-            raise Refused("disallowed by robots.txt")
+            raise RefusedResponse("disallowed by robots.txt")
 
     def heed(self, url: str, status: int, headers: Message) -> None:
         """Note that a host asks to wait, if it does; 503 alone may be a fault that passes."""
@@ -151,4 +151,4 @@ def _robots(address: str, fetch: Fetch) -> Protego | OSError:
         return OSError(f"robots.txt: {error}")
     except Exception as error:  # HTTP fails in more ways than OSError
         reason = getattr(error, "reason", error)
-        return reason if isinstance(reason, Refused) else OSError(f"robots.txt: {reason}")
+        return reason if isinstance(reason, RefusedResponse) else OSError(f"robots.txt: {reason}")

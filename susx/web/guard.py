@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from susx.web.refusal import Refused
+from susx.web.refusal import RefusedResponse
 
 if TYPE_CHECKING:
     from susx.web.etiquette import Etiquette
@@ -118,7 +118,7 @@ class _Handler(urllib.request.AbstractHTTPHandler):
             self._etiquette.heed(request.full_url, opened.status, opened.headers)
             if for_image and opened.status == 200 and self._etiquette.disallows(opened.headers):
                 opened.close()
-                raise Refused(DISALLOWED)
+                raise RefusedResponse(DISALLOWED)
         return opened
 
     def _robots(self, address: str) -> str:
@@ -218,13 +218,13 @@ class _Response(http.client.HTTPResponse):
         if amount is not None:
             return super().read(amount)
         if self.length is not None and self.length > self._max_bytes:
-            raise Refused(f"larger than {self._max_bytes} bytes")
+            raise RefusedResponse(f"larger than {self._max_bytes} bytes")
         expected, parts, n_bytes = self.length, [], 0
         while part := self.read1(PIECE):
             parts.append(part)
             n_bytes += len(part)
             if n_bytes > self._max_bytes:
-                raise Refused(f"larger than {self._max_bytes} bytes")
+                raise RefusedResponse(f"larger than {self._max_bytes} bytes")
         if time.monotonic() >= self._watch.deadline:
             raise TimeoutError("timed out")
         if expected is not None and n_bytes < expected:
@@ -232,7 +232,7 @@ class _Response(http.client.HTTPResponse):
         encoding = self.headers.get("Content-Encoding", "")
         body = decoded(b"".join(parts), encoding, self._max_bytes + 1)
         if len(body) > self._max_bytes:
-            raise Refused(f"larger than {self._max_bytes} bytes")
+            raise RefusedResponse(f"larger than {self._max_bytes} bytes")
         return body
 
 
@@ -284,4 +284,4 @@ def _check(address: str, limits: Limits) -> None:
         if form is not None
     )
     if not (public or limits.allow_private):
-        raise Refused(f"{address} is not a public address")
+        raise RefusedResponse(f"{address} is not a public address")

@@ -8,5 +8,5 @@ if TYPE_CHECKING:
     pass
 
 
-class Refused(OSError):
+class RefusedResponse(OSError):
     """A response that will not be better next time."""

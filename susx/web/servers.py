@@ -16,7 +16,7 @@ from typing import Any
 
 from susx.web.guard import Limits, opener
 from susx.web.pauses import asked_pause
-from susx.web.refusal import Refused
+from susx.web.refusal import RefusedResponse
 
 
 class RefusedAnswer(OSError):
@@ -68,7 +68,7 @@ class Client:
         started = time.monotonic()
         try:
             return self._answer(request)
-        except Refused as error:
+        except RefusedResponse as error:
             raise RefusedAnswer(str(error)) from None
         except (OSError, HTTPException, ValueError) as error:
             if time.monotonic() - started >= self._limits.seconds:
@@ -80,7 +80,7 @@ class Client:
         with self._director.open(request) as response:
             encoding = response.headers.get("Content-Encoding", "identity")
             if encoding.strip().casefold() not in ("", "identity"):
-                raise Refused(f"packed by {encoding}, which was not asked for")
+                raise RefusedResponse(f"packed by {encoding}, which was not asked for")
             fields = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, fields, response.read())
 

@@ -14,7 +14,7 @@ OF_JOBS = ("input", "attempt")
 """What Snakemake hands to a function of resources whose signature names it."""
 
 
-class Refused(SystemExit):
+class RefusedRun(SystemExit):
     """Bad input, found while a run is planned; Snakemake ends with the message alone."""
 
 
@@ -24,7 +24,7 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise Refused(str(error)) from None
+        raise RefusedRun(str(error)) from None
 
 
 def rule_function(

@@ -13,12 +13,12 @@ from snakemake.io import flag
 from snakemake.settings.types import DeploymentMethod, ExecMode, RerunTrigger
 
 from susx.artifacts.ground import Job
-from susx.planning.run import Decision, PlannedJob, Run
-from susx.planning.staleness import told
+from susx.planning.run import Decision, PlannedJob, RunJobs
+from susx.planning.staleness import stale_lines
 from susx.workflow.functions import refusals
 
 
-def decide_before_jobs(workflow: Any, decide: Callable[[Run], Decision]) -> None:
+def decide_before_jobs(workflow: Any, decide: Callable[[RunJobs], Decision]) -> None:
     """Let Snakemake ask `decide` when it knows all jobs, and has not yet decided which to run.
 
     This is all that changes private parts of Snakemake; tests/unit/workflow/test_graph.py tells if
@@ -66,13 +66,13 @@ def decide_before_jobs(workflow: Any, decide: Callable[[Run], Decision]) -> None
                 del dag.dependencies[job][maker], dag.depending[maker][job]
         dag.forcefiles.update(decision.stale)
         workflow.dag_settings.rerun_triggers = frozenset({RerunTrigger.MTIME})
-        for line in told(decision.stale):
+        for line in stale_lines(decision.stale):
             print(line, file=sys.stderr)
 
     workflow._build_dag, workflow.create_report = build_decided, create_current_report
 
 
-def run_of(workflow: Any, jobs: Sequence[Any], reports: bool) -> Run:
+def run_of(workflow: Any, jobs: Sequence[Any], reports: bool) -> RunJobs:
     """The run that Snakemake is about to begin, as plain values.
 
     Args:
@@ -85,7 +85,7 @@ def run_of(workflow: Any, jobs: Sequence[Any], reports: bool) -> Run:
     targets = {str(path) for path in dag.targetfiles}
     wanted = {str(path) for job in jobs if job.rule.norun for path in job.input}
     wanted |= {str(path) for job in dag.targetjobs for path in job.output}
-    return Run(
+    return RunJobs(
         jobs=[planned(job) for job in jobs if not job.rule.norun],
         read={str(path) for job in jobs for path in job.input} | targets,
         wanted=wanted | targets,

@@ -55,7 +55,7 @@ def gap(folder: Path, protocol: str) -> None:
     import torch
 
     from susx.embeddings.text_classifier import text_classifier
-    from susx.evaluation.arrays import Labelled
+    from susx.evaluation.arrays import LabelledImages
     from susx.methods import Context, Images
     from susx.report.gap import modality_gap
 
@@ -66,15 +66,15 @@ def gap(folder: Path, protocol: str) -> None:
     context = Context(weights, 100.0, rows[1], labels[1])
     scale = {"rescaling": torch.tensor([0.0, 1.0, 0.0])}
     started = time.perf_counter()
-    modality_gap(context, Labelled(Images(rows[0]), labels[0]), scale, 0)
+    modality_gap(context, LabelledImages(Images(rows[0]), labels[0]), scale, 0)
     print(time.perf_counter() - started)
 
 
 def whole(folder: Path, protocol: str) -> None:
     from susx.evaluation.case import Case
     from susx.evaluation.inputs import CacheFiles
-    from susx.evaluation.tuning import Settings
-    from susx.report.analysis import Wanted, analyse
+    from susx.evaluation.tuning import TuningSettings
+    from susx.report.analysis import AnalysisSettings, analyse
 
     case = Case(method="tip-x", text="ensemble", support="lc", protocol=protocol)
     files = CacheFiles(
@@ -91,11 +91,11 @@ def whole(folder: Path, protocol: str) -> None:
         "tuned_on": "test" if protocol == "validation" else "nothing",
         "correct": None,
     }
-    tuning = Settings(validation_split="test")
+    tuning = TuningSettings(validation_split="test")
     started = time.perf_counter()
     made = {"inputs": {}, "classes_sha256": MANIFEST.sha256}
     evaluation = {"encoder": "made", "runs": [row], "provenance": made}
-    analyse("made", "made", files, evaluation, case, tuning, Wanted(12, 3, 10))
+    analyse("made", "made", files, evaluation, case, tuning, AnalysisSettings(12, 3, 10))
     print(time.perf_counter() - started)
 
 

@@ -18,7 +18,7 @@ import torch
 from torch.nn.functional import cosine_similarity
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from susx.config.schema import Encoder as Settings
+from susx.config.schema import EncoderSettings
 from susx.core.compute import limit_threads
 from susx.encoders import load_encoder
 from susx.images.decode import decode
@@ -50,7 +50,9 @@ def main() -> None:
     if of_smaller:
         print(f"levels of those differ by {np.mean(of_smaller):.2f} on average")
 
-    encoder = load_encoder(Settings(library="transformers", model=str(chosen.model), device="cpu"))
+    encoder = load_encoder(
+        EncoderSettings(library="transformers", model=str(chosen.model), device="cpu")
+    )
     drafts = (None, encoder.image_size)
     one, other = (
         encoder.encode_images(torch.stack([encoder.preprocess(decode(i, d)) for i in images]))

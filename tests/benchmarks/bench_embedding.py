@@ -19,7 +19,7 @@ import torch
 from transformers import CLIPConfig, CLIPModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from susx.config.schema import Encoder as Settings
+from susx.config.schema import EncoderSettings
 from susx.core.compute import limit_threads, reuse_memory
 from susx.datasets.manifest import image_manifest
 from susx.embeddings import embed as embedding
@@ -88,7 +88,7 @@ def main() -> None:
     reuse_memory()  # of both sides
     with TemporaryDirectory() as folder:
         save_model(Path(folder, "model"), chosen.patch)
-        settings = Settings(
+        settings = EncoderSettings(
             library="transformers",
             model=str(Path(folder, "model")),
             device=chosen.device,
@@ -100,7 +100,9 @@ def main() -> None:
         measure(settings, table, Path(folder), chosen.threads, chosen.rounds)
 
 
-def measure(settings: Settings, table: Table, folder: Path, threads: int, rounds: int) -> None:
+def measure(
+    settings: EncoderSettings, table: Table, folder: Path, threads: int, rounds: int
+) -> None:
     encoder = load_encoder(settings)
     assert isinstance(encoder, TorchEncoder)
     embedding.load_encoder = lambda _: encoder  # loading is not what is measured

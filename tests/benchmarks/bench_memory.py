@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from susx.config.schema import Encoder as Settings
+from susx.config.schema import EncoderSettings
 from susx.core.compute import limit_threads, peak_mib
 from susx.manifests.classes import class_manifest
 from susx.manifests.tables import ImageRecord, read_table, write_table
@@ -43,7 +43,7 @@ def embed(folder: Path) -> None:
     from susx.embeddings.embed import embed_images
 
     table = read_table(folder / "manifest.parquet", ImageRecord)
-    settings = Settings(library="transformers", model=str(folder / "model"), device="cpu")
+    settings = EncoderSettings(library="transformers", model=str(folder / "model"), device="cpu")
     embed_images(settings, table, folder / "cache.h5", threads=2)
 
 

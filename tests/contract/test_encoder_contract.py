@@ -14,8 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from susx.config.encoders import LIBRARIES, encoder_section
-from susx.config.encoders import Encoder as Settings
+from susx.config.encoders import LIBRARIES, EncoderSettings, encoder_section
 from susx.core.errors import InputError
 from susx.embeddings.prepare import Item, prepared
 from susx.encoders import load_encoder
@@ -47,7 +46,7 @@ class Loaded:
     """A case on disk."""
 
     case: EncoderCase
-    settings: Settings
+    settings: EncoderSettings
     said: dict[str, Any]
 
 
@@ -66,12 +65,12 @@ def case(loaded: Loaded) -> EncoderCase:
 
 
 @pytest.fixture(scope="module")
-def settings(loaded: Loaded) -> Settings:
+def settings(loaded: Loaded) -> EncoderSettings:
     return loaded.settings
 
 
 @pytest.fixture(scope="module")
-def encoder(settings: Settings) -> Encoder:
+def encoder(settings: EncoderSettings) -> Encoder:
     return load_encoder(settings)
 
 
@@ -89,7 +88,7 @@ def pixels_of(encoder: Encoder, images: list[Image.Image]) -> Tensor:
 
 
 def test_attributes_describe_the_checkpoint(
-    encoder: Encoder, settings: Settings, case: EncoderCase
+    encoder: Encoder, settings: EncoderSettings, case: EncoderCase
 ) -> None:
     assert encoder.name == settings.model
     assert (encoder.dim, encoder.image_size) == (case.dim, case.image_size)
@@ -98,7 +97,7 @@ def test_attributes_describe_the_checkpoint(
 
 
 def test_provenance_is_complete_and_fits_into_json(
-    encoder: Encoder, settings: Settings, case: EncoderCase
+    encoder: Encoder, settings: EncoderSettings, case: EncoderCase
 ) -> None:
     provenance = json.loads(json.dumps(encoder.provenance))
     assert provenance["library"] == settings.library
@@ -241,7 +240,7 @@ def test_special_token_in_a_text_is_refused(encoder: Encoder, case: EncoderCase)
             encoder.count_truncated([text])
 
 
-def test_loading_twice_gives_the_same_encoder(encoder: Encoder, settings: Settings) -> None:
+def test_loading_twice_gives_the_same_encoder(encoder: Encoder, settings: EncoderSettings) -> None:
     again = load_encoder(settings)
     assert again.provenance == encoder.provenance
     assert torch.equal(again.encode_texts(TEXTS), encoder.encode_texts(TEXTS))
@@ -249,7 +248,7 @@ def test_loading_twice_gives_the_same_encoder(encoder: Encoder, settings: Settin
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
 def test_lower_precision_returns_float32_rows(
-    encoder: Encoder, settings: Settings, precision: str
+    encoder: Encoder, settings: EncoderSettings, precision: str
 ) -> None:
     low = load_encoder(settings.model_copy(update={"precision": precision}))
     assert low.provenance["precision"] == precision
@@ -268,7 +267,7 @@ def test_lower_precision_returns_float32_rows(
 
 
 def test_whatever_runs_is_compiled_on_demand(
-    encoder: Encoder, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    encoder: Encoder, settings: EncoderSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return lambda inputs: 2 * function(inputs)
@@ -286,7 +285,9 @@ def test_whatever_runs_is_compiled_on_demand(
         assert torch.equal(made, 2 * expected)
 
 
-def test_missing_device_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_device_is_named(
+    settings: EncoderSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match='device "cuda" is not available here; set `device: auto`'):
         load_encoder(settings.model_copy(update={"device": "cuda"}))

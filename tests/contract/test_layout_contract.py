@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from susx.config.cards import Card, load_card
-from susx.config.datasets import Images
+from susx.config.datasets import ImageSettings
 from susx.config.sources import LAYOUTS, Split
 from susx.core.errors import InputError
 from susx.datasets.sources import Place, list_split, locate, split_manifest
@@ -146,7 +146,7 @@ def said(layout: str, tmp_path: Path) -> dict[str, Any]:
 
 def place_of(root: Path, said: dict[str, Any], names: Sequence[str] = NAMES) -> Place:
     card = Card.model_validate({"title": "Animals", "classes": [*names], "sources": [said]})
-    return locate(Images(root=str(root)), card, "images")
+    return locate(ImageSettings(root=str(root)), card, "images")
 
 
 def through_json(place: Place, split: Split) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from susx.config.schema import Encoder as Settings
+from susx.config.schema import EncoderSettings
 from susx.datasets.manifest import image_manifest
 from susx.embeddings.cache import read_cache
 from susx.embeddings.embed import embed_images
@@ -97,7 +97,7 @@ def test_embeddings_are_those_of_the_cpu(tiny_clip: Path, precision: str, least:
     images = [decode(image_bytes(colour_of(i, 5), (40, 30), seed=i)) for i in range(5)]
     embeddings = []
     for device, used in (("cpu", "float32"), ("cuda", precision)):
-        settings = Settings(
+        settings = EncoderSettings(
             library="transformers", model=str(tiny_clip), device=device, precision=used
         )
         encoder = load_encoder(settings)
@@ -115,7 +115,7 @@ def test_images_that_processes_decode_ahead_are_embedded_as_on_the_cpu(
     table = image_manifest(tmp_path / "photos", class_manifest(["ant", "bee"]))
     made = []
     for device in ("cpu", "cuda"):
-        settings = Settings(
+        settings = EncoderSettings(
             library="transformers", model=str(tiny_clip), device=device, batch_size=7
         )
         embed_images(settings, table, tmp_path / f"{device}.h5", threads=4)

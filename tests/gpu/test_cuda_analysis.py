@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from susx.report.analysis import Wanted, analyse
+from susx.report.analysis import AnalysisSettings, analyse
 from susx.report.schema import Analysis
 from tests.made.caches import write_files
 from tests.made.classifier import STRATEGIES, TUNING, choice_of, evaluated
@@ -19,7 +19,7 @@ def test_an_analysis_on_cuda_is_that_on_the_cpu(tmp_path: Path, method: str) -> 
     found = []
     for device in ("cpu", "cuda"):
         evaluation = evaluated(files, device=device)
-        wanted = Wanted(4, 2, 5, device=device)
+        wanted = AnalysisSettings(4, 2, 5, device=device)
         made = analyse("pets", "clip", files, evaluation, choice, TUNING, wanted)
         found.append(Analysis.model_validate(made))
     cpu, cuda = found

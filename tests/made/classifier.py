@@ -6,22 +6,24 @@ from typing import Any
 
 from susx.classifier.classifier import Classifier
 from susx.classifier.export import export_classifier
-from susx.config.encoders import Encoder
+from susx.config.encoders import EncoderSettings
 from susx.evaluation.case import Case
 from susx.evaluation.inputs import CacheFiles
-from susx.evaluation.protocol import Plan
+from susx.evaluation.protocol import EvaluationPlan
 from susx.evaluation.results import evaluate_caches
-from susx.evaluation.tuning import Settings
+from susx.evaluation.tuning import TuningSettings
 from susx.methods import METHODS, Axis
 
-ENCODER = Encoder(library="transformers", model="models/clip")
+ENCODER = EncoderSettings(library="transformers", model="models/clip")
 AXIS = Axis(0.5, 8.0, 3)
-TUNING = Settings(
+TUNING = TuningSettings(
     grid={name: dict.fromkeys(METHODS[name].grid, AXIS) for name in ("tip-adapter", "tip-x", "ape")}
 )
 EXPORTABLE = [method for method in METHODS.values() if method.exportable]
 STRATEGIES = ("ensemble", "cupl", "cupl+e", "photo", "visdesc")
-PLAN = Plan(list(METHODS), ["cupl+e"], ["validation", "support", "fixed"], TUNING, bootstrap=20)
+PLAN = EvaluationPlan(
+    list(METHODS), ["cupl+e"], ["validation", "support", "fixed"], TUNING, bootstrap=20
+)
 
 
 def choice_of(method: str, protocol: str = "fixed") -> Case:
@@ -69,6 +71,8 @@ def exported(
     )
 
 
-def evaluated(files: CacheFiles, plan: Plan = PLAN, device: str = "cpu") -> dict[str, Any]:
+def evaluated(
+    files: CacheFiles, plan: EvaluationPlan = PLAN, device: str = "cpu"
+) -> dict[str, Any]:
     """The evaluation of the same caches."""
     return evaluate_caches("clip", files, plan, lambda _: None, device=device)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from susx.config.cards import load_card
-from susx.config.datasets import Images
+from susx.config.datasets import ImageSettings
 from susx.datasets.sources import Place, locate, split_manifest
 from susx.manifests.classes import ClassManifest
 from susx.manifests.names import named_classes
@@ -23,7 +23,7 @@ def classes_of(card: str) -> ClassManifest:
 
 
 def place_of(card: str, root: Path, source: str | None = None) -> Place:
-    return locate(Images(root=str(root), source=source), load_card(card), "images")
+    return locate(ImageSettings(root=str(root), source=source), load_card(card), "images")
 
 
 def manifest_of(card: str, root: Path, split: str = "test") -> Table:

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from susx.embeddings.text_classifier import TextClassifier
-from susx.evaluation.arrays import EncoderData, Labelled
-from susx.evaluation.protocol import Plan
-from susx.evaluation.tuning import Settings
+from susx.evaluation.arrays import EncoderData, LabelledImages
+from susx.evaluation.protocol import EvaluationPlan
+from susx.evaluation.tuning import TuningSettings
 from susx.methods import METHODS, Axis, Context, Images
 from tests.helpers import make_problem, unit_rows
 
@@ -19,7 +19,9 @@ SIZES = {"lc": (4, 1, 3, 2, 6, 2), "sd": (3, 2, 2, 4, 2, 3)}
 PROBLEM = make_problem(0, n=N + VALIDATION, support=SIZES["lc"])
 OTHER = make_problem(5, support=SIZES["sd"])
 GRID = {"alpha": Axis(0.0, 8.0, 4), "beta": Axis(1.0, 9.0, 3), "gamma": Axis(0.0, 2.0, 3)}
-TUNING = Settings(grid={"tip-adapter": {k: GRID[k] for k in ("alpha", "beta")}, "tip-x": GRID})
+TUNING = TuningSettings(
+    grid={"tip-adapter": {k: GRID[k] for k in ("alpha", "beta")}, "tip-x": GRID}
+)
 
 
 def classifier(noise: float, seed: int) -> TextClassifier:
@@ -31,13 +33,13 @@ def classifier(noise: float, seed: int) -> TextClassifier:
     return TextClassifier(weights, weights * lengths, weights * lengths[::-1] * 11)
 
 
-def labelled(features: np.ndarray, labels: np.ndarray, *others: np.ndarray) -> Labelled:
+def labelled(features: np.ndarray, labels: np.ndarray, *others: np.ndarray) -> LabelledImages:
     """Images from arrays; `others` are lengths and patches."""
     parts = (torch.from_numpy(part) for part in (features, *others))
-    return Labelled(Images(*parts), torch.from_numpy(labels.astype(np.int64)))
+    return LabelledImages(Images(*parts), torch.from_numpy(labels.astype(np.int64)))
 
 
-def images(rows: slice) -> Labelled:
+def images(rows: slice) -> LabelledImages:
     """Images of the problem, with lengths and three patches each."""
     features, labels = PROBLEM.images[rows], PROBLEM.labels[rows]
     random = np.random.default_rng(len(labels))
@@ -66,7 +68,7 @@ def encoder_data(scale: float = 100.0) -> EncoderData:
     )
 
 
-def plan(**changes: Any) -> Plan:
+def plan(**changes: Any) -> EvaluationPlan:
     """A plan; `tuning` is given as changes of `TUNING`."""
     settings: dict[str, Any] = {
         "methods": ["zero-shot", "cupl", "tip-adapter", "tip-x"],
@@ -75,7 +77,7 @@ def plan(**changes: Any) -> Plan:
         "bootstrap": 200,
     }
     tuning = replace(TUNING, **changes.pop("tuning", {}))
-    return Plan(**{**settings, "tuning": tuning, **changes})
+    return EvaluationPlan(**{**settings, "tuning": tuning, **changes})
 
 
 def without_times(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -83,7 +85,7 @@ def without_times(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key not in times} for row in rows]
 
 
-def with_images(data: EncoderData, **splits: Labelled | None) -> EncoderData:
+def with_images(data: EncoderData, **splits: LabelledImages | None) -> EncoderData:
     """The data with images of splits replaced, or gone where they are None."""
     changed = {**data.images, **splits}
     return replace(data, images={name: part for name, part in changed.items() if part is not None})
@@ -93,7 +95,7 @@ def case_of(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in ("method", "text", "support", "protocol"))
 
 
-def predicted(row: dict[str, Any], part: Labelled, data: EncoderData) -> np.ndarray:
+def predicted(row: dict[str, Any], part: LabelledImages, data: EncoderData) -> np.ndarray:
     """Classes by a row's method with the row's hyper-parameters, best first."""
     text = data.texts[row["text"]]
     support, labels = None, None

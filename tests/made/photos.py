@@ -4,13 +4,13 @@ from pathlib import Path
 
 from susx.classifier.classifier import Classifier
 from susx.classifier.export import export_classifier
-from susx.config.encoders import Encoder
+from susx.config.encoders import EncoderSettings
 from susx.datasets.manifest import examined, image_manifest
 from susx.embeddings.cache import Embeddings, read_cache, write_cache
 from susx.embeddings.embed import embed_images, embed_prompts
 from susx.evaluation.case import Case
 from susx.evaluation.inputs import CacheFiles
-from susx.evaluation.tuning import Settings
+from susx.evaluation.tuning import TuningSettings
 from susx.images.listing import unlabelled_images
 from susx.manifests.classes import class_manifest
 from susx.manifests.tables import Table
@@ -24,8 +24,8 @@ SLUGS = [entry.slug for entry in CLASSES]
 PER_CLASS = 3
 
 
-def settings(model: Path) -> Encoder:
-    return Encoder(library="transformers", model=str(model), batch_size=3, device="cpu")
+def settings(model: Path) -> EncoderSettings:
+    return EncoderSettings(library="transformers", model=str(model), batch_size=3, device="cpu")
 
 
 def photos_classifier(model: Path, folder: Path, method: str = "tip-x") -> Classifier:
@@ -52,7 +52,7 @@ def photos_classifier(model: Path, folder: Path, method: str = "tip-x") -> Class
         supports={"own": str(folder / "support.h5")} if needs else {},
         support_manifests={},
     )
-    return export_classifier("photos", ("tiny", encoder), files, case, Settings())
+    return export_classifier("photos", ("tiny", encoder), files, case, TuningSettings())
 
 
 def unlabelled(model: Path, folder: Path) -> tuple[Table, Embeddings]:

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
-from susx.artifacts.ground import Job, Kept
+from susx.artifacts.ground import Job, Storage
 from susx.artifacts.making import Paths, make
 from susx.artifacts.memory import Memory
-from susx.artifacts.plan import Plan, plan
+from susx.artifacts.plan import WorkPlan, plan_work
 from susx.artifacts.recipe import Output, Receipt, Recipe, Source
 from susx.artifacts.store import Store
 from susx.config import parse_config
-from susx.config.datasets import Images
+from susx.config.datasets import ImageSettings
 from susx.config.schema import evaluated_config
 from susx.core.files import sha256_file, write_checked, write_json
 from susx.datasets.sources import locate
@@ -50,12 +50,12 @@ class MadeProject:
 
     def jobs(self) -> list[tuple[Job, Callable[[Paths], None]]]:
         """Jobs in order, with their work."""
-        place = locate(Images(test=self.images), None, "images")
+        place = locate(ImageSettings(test=self.images), None, "images")
         files = [str(path) for path in place.files("test")]
         looked = {"place": place.settings("test"), "listed": {"place": place.settings("test")}}
         model = ["model/a.bin", "model/b.bin"]
-        stored = Kept(**OWN, store="work/store")
-        cached = Kept(**OWN, store="cache/store")
+        stored = Storage(**OWN, store="work/store")
+        cached = Storage(**OWN, store="cache/store")
         return [
             (Job("image_manifest", {"files": files}, {"output": MANIFEST}, looked, stored), listed),
             (
@@ -69,7 +69,7 @@ class MadeProject:
                 evaluated,
             ),
             (
-                Job("collate", {"parts": [EVALUATION]}, {"output": RESULT}, {}, Kept(**OWN)),
+                Job("collate", {"parts": [EVALUATION]}, {"output": RESULT}, {}, Storage(**OWN)),
                 collated,
             ),
         ]
@@ -88,9 +88,9 @@ class MadeProject:
         for job, work in self.jobs():
             make(job, work)
 
-    def planned(self) -> Plan:
+    def planned(self) -> WorkPlan:
         """What a run would do."""
-        return plan([job for job, _ in self.jobs()], [RESULT], Memory("work/memory"))
+        return plan_work([job for job, _ in self.jobs()], [RESULT], Memory("work/memory"))
 
 
 def finished(folder: Path, monkeypatch: pytest.MonkeyPatch) -> MadeProject:

@@ -1,16 +1,16 @@
 """Events of a run, made by hand."""
 
 from susx.progress.events import (
-    Ended,
     Event,
     GroupError,
     JobError,
     JobFinished,
     JobInfo,
+    RunEnded,
     RunInfo,
     WorkflowStarted,
 )
-from susx.progress.run import Run
+from susx.progress.run import RunState
 
 BEGAN = 1_767_323_045.0
 """Seconds since 1970."""
@@ -47,11 +47,11 @@ def fail_group(seconds: float, *jobs: int) -> list[Event]:
 
 
 def end(seconds: float, succeeded: bool = False) -> Event:
-    return Ended(time=BEGAN + seconds, succeeded=succeeded)
+    return RunEnded(time=BEGAN + seconds, succeeded=succeeded)
 
 
-def run_of(*events: Event) -> Run:
-    run = Run()
+def run_of(*events: Event) -> RunState:
+    run = RunState()
     for event in [*start(), *events]:
         run.take(event)
     return run

@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from susx.progress.estimate import estimate, timed
+from susx.progress.estimate import estimate_left, timed
 from susx.progress.events import EVENT, JobInfo
 from susx.progress.files import last_file, read_run
-from susx.progress.run import Run
+from susx.progress.run import RunState
 from tests.workflow.project import Project
 
 pytestmark = pytest.mark.pipeline
@@ -26,7 +26,7 @@ def test_a_finished_run_is_read_in_full(finished: Project) -> None:
 
 
 def test_a_run_is_read_while_it_goes_on(finished: Project) -> None:
-    run = Run()
+    run = RunState()
     for line in last_file(finished.root).open():
         event = EVENT.validate_json(line)
         run.take(event)
@@ -36,7 +36,7 @@ def test_a_run_is_read_while_it_goes_on(finished: Project) -> None:
     assert run.state == "at work"
     assert [job.rule for job in run.of("begun")] == ["evaluate"]
     assert run.total - len(run.of("done")) == 2  # evaluate, collate
-    left = estimate(run, run.of("begun")[0].begun, {}, {"evaluate": 10.0, "collate": 2.0})
+    left = estimate_left(run, run.of("begun")[0].begun, {}, {"evaluate": 10.0, "collate": 2.0})
     assert left.untimed == 0
     assert 0 < left.seconds <= 12
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.pipeline
 
 def evaluate_support_named_like_texts(project: Project) -> dict[str, object]:
     """Evaluate from the project's caches, text strategy and support set both named `cupl`."""
-    from susx.evaluation.protocol import Plan
+    from susx.evaluation.protocol import EvaluationPlan
     from susx.evaluation.results import CacheFiles, evaluate_caches
 
     paths = {kind: str(project.path(path)) for kind, path in CACHES.items()}
@@ -31,7 +31,9 @@ def evaluate_support_named_like_texts(project: Project) -> dict[str, object]:
         supports={"cupl": paths["supports"]},
         support_manifests={"cupl": str(project.path("work/tiny/support/lc/manifest.parquet"))},
     )
-    plan = Plan(methods=["cupl", "tip-x"], texts=["cupl"], protocols=["fixed"], bootstrap=10)
+    plan = EvaluationPlan(
+        methods=["cupl", "tip-x"], texts=["cupl"], protocols=["fixed"], bootstrap=10
+    )
     return evaluate_caches("clip", files, plan, lambda _: None)
 
 

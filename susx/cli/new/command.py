@@ -51,7 +51,7 @@ def new(
     target = output or Path(f"{name}.yaml")
     try:
         from susx.cli.new.compose import Wishes
-        from susx.cli.new.images import existing, look
+        from susx.cli.new.images import existing_path, look
         from susx.cli.new.pools import recognise
         from susx.cli.new.write import encoder_model, write
 
@@ -64,7 +64,7 @@ def new(
             library=library,
             pool=recognise(pool) if pool else None,
             synthesise=synthesise,
-            descriptions=str(existing(descriptions)) if descriptions else None,
+            descriptions=str(existing_path(descriptions)) if descriptions else None,
         )
         for line in write(wishes, found, target, force):
             typer.echo(line)

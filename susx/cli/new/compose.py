@@ -11,7 +11,7 @@ import yaml
 from slugify import slugify
 
 from susx.cli.new import ENCODER
-from susx.config.classifier import Classifier
+from susx.config.classifier import ClassifierSettings
 from susx.config.schema import Config
 from susx.core.errors import InputError
 from susx.methods import METHODS
@@ -88,8 +88,8 @@ def compose(wishes: Wishes, base: Config) -> dict[str, Any]:
         "supports": supports,
         "evaluation": _evaluation(wishes, base, encoder, list(supports)),
     }
-    if base.classifier != Classifier():
-        sections["classifier"] = Classifier(encoder=encoder).model_dump()
+    if base.classifier != ClassifierSettings():
+        sections["classifier"] = ClassifierSettings(encoder=encoder).model_dump()
     return {key: value for key, value in sections.items() if value}
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from susx.config.datasets import Images
+from susx.config.datasets import ImageSettings
 from susx.core.errors import InputError, listing
 from susx.core.plain import well_formed
 from susx.datasets.sources import list_split, locate
@@ -23,7 +23,7 @@ SPLITS = {
 
 
 @dataclass(frozen=True)
-class Found:
+class ImageFinding:
     """What is classified.
 
     Attributes:
@@ -39,7 +39,7 @@ class Found:
     named: bool = False
 
 
-def existing(path: Path) -> Path:
+def existing_path(path: Path) -> Path:
     """A path as it is given, if something is there.
 
     Raises:
@@ -54,7 +54,7 @@ def existing(path: Path) -> Path:
 
 def look(
     images: Path, classes: Path | None, validation: Path | None = None, unlabelled: bool = False
-) -> Found:
+) -> ImageFinding:
     """Look at images: a CSV file, a folder with one subfolder per class, or any other folder.
 
     Args:
@@ -67,7 +67,7 @@ def look(
         InputError: if a path is missing, or class names are missing or unusable.
     """
     for path in filter(None, (images, validation, classes)):
-        existing(path)
+        existing_path(path)
     listed = read_class_list(classes) if classes else []
     remarks: list[str] = []
     splits: dict[str, str] = {}
@@ -86,7 +86,7 @@ def look(
     section = {**splits, "unlabelled" if unlabelled else "test": str(images)}
     if validation:
         section["validation"] = str(validation)
-    return Found(manifest, section, remarks, named=classes is None)
+    return ImageFinding(manifest, section, remarks, named=classes is None)
 
 
 def _inside(images: Path, remarks: list[str]) -> Path:
@@ -141,7 +141,7 @@ def _class_folders(images: Path, classes: ClassManifest) -> bool:
     return any(classes.find(name) is not None for name in visible_folders(images))
 
 
-def counted(images: Images, classes: ClassManifest) -> dict[str, dict[str, int]]:
+def counted(images: ImageSettings, classes: ClassManifest) -> dict[str, dict[str, int]]:
     """Number of images by class name, by labelled split; of unlabelled ones under name "".
 
     Raises:

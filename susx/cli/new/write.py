@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from susx.cli.new.compose import Wishes, as_yaml, compose
-from susx.cli.new.images import Found, counted
+from susx.cli.new.images import ImageFinding, counted
 from susx.config import parse_config
 from susx.config.schema import Config
 from susx.core.errors import InputError, listing
@@ -22,7 +22,7 @@ SHOWN = 20
 HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
-def write(wishes: Wishes, found: Found, target: Path, force: bool = False) -> Iterator[str]:
+def write(wishes: Wishes, found: ImageFinding, target: Path, force: bool = False) -> Iterator[str]:
     """Write the configuration and, if nobody gave one, the class list.
 
     Args:

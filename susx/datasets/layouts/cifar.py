@@ -16,7 +16,7 @@ from susx.config.sources import Split
 from susx.core.errors import InputError
 from susx.datasets.layouts.base import Layout
 from susx.datasets.naming import class_indices
-from susx.images.listing import Listed, Listing
+from susx.images.listing import ListedImage, Listing
 from susx.manifests.classes import ClassManifest
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ IN_BATCH = re.compile(r"(.+)#(\d+)")
 
 
 @dataclass(frozen=True)
-class Batch:
+class CifarBatch:
     """Pixels (N, 3, 32, 32) as uint8, and N labels."""
 
     pixels: NDArray[np.uint8]
@@ -108,7 +108,7 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
     return {_text(key): value for key, value in data.items()}
 
 
-def read_batch(path: str | Path) -> Batch:
+def read_batch(path: str | Path) -> CifarBatch:
     """Read pixels and labels; those of CIFAR-100 are its fine ones. The last files stay in memory.
 
     Raises:
@@ -122,7 +122,7 @@ def read_batch(path: str | Path) -> Batch:
 
 
 @lru_cache(maxsize=2)
-def _batch(path: str, _time: int, _size: int) -> Batch:
+def _batch(path: str, _time: int, _size: int) -> CifarBatch:
     data = read_pickle(path)
     labels = data.get("fine_labels", data.get("labels"))
     array = data.get("data")
@@ -133,7 +133,7 @@ def _batch(path: str, _time: int, _size: int) -> Batch:
         raise InputError(f"{path}: `labels` or `fine_labels` is not a list of numbers")
     if len(labels) != len(pixels):
         raise InputError(f"{path}: {len(pixels)} images, but {len(labels)} labels")
-    return Batch(pixels.reshape(-1, 3, SIDE, SIDE), labels)
+    return CifarBatch(pixels.reshape(-1, 3, SIDE, SIDE), labels)
 
 
 def image_row(path: str | Path, row: int) -> bytes:
@@ -177,7 +177,7 @@ class CifarBatches(Layout):
                 if not 0 <= label < len(named):
                     raise InputError(f"{path}: image {row} has label {label}, which has no name")
                 key = f"{name}/{row:05d}"
-                images.append(Listed(key, f"{path}#{row}", indices[named[label]]))
+                images.append(ListedImage(key, f"{path}#{row}", indices[named[label]]))
         used = {image.label for image in images}
         absent = [c.name for c in classes if c.index not in used]
         return Listing(

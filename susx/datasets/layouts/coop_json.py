@@ -11,7 +11,7 @@ from susx.config.sources import Split
 from susx.core.errors import InputError
 from susx.core.files import read_json
 from susx.datasets.layouts.base import USED_IN_ORDER, Layout
-from susx.datasets.layouts.lists import listing_of
+from susx.datasets.layouts.lists import listing_of_rows
 from susx.datasets.naming import class_indices
 from susx.images.listing import Listing
 from susx.manifests.classes import ClassManifest
@@ -57,7 +57,7 @@ class CoopSplit(Layout):
                     "the card; use the class list that the file was made for"
                 )
         listed = ((name, label) for name, label, _ in rows)
-        return listing_of(listed, base / self.images, f"{path}: {key}", classes)
+        return listing_of_rows(listed, base / self.images, f"{path}: {key}", classes)
 
     @property
     def has(self) -> list[Split]:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from susx.core.errors import InputError
 from susx.datasets.layouts.base import Layout
 from susx.datasets.naming import class_indices
-from susx.images.listing import Listed, Listing
+from susx.images.listing import ListedImage, Listing
 from susx.manifests.classes import ClassManifest
 
 
@@ -39,10 +39,10 @@ def named_listing(
     names = dict.fromkeys(name for _, name in rows)
     indices = class_indices(classes, names, source, f"{origin}: {path}")
     listed = ((image, indices[name]) for image, name in rows)
-    return listing_of(listed, folder, str(path), classes, anywhere)
+    return listing_of_rows(listed, folder, str(path), classes, anywhere)
 
 
-def listing_of(
+def listing_of_rows(
     rows: Iterable[tuple[str, int]],
     folder: Path,
     origin: str,
@@ -50,7 +50,7 @@ def listing_of(
     anywhere: bool = False,
 ) -> Listing:
     """Images of a list in label order, each once and, unless `anywhere`, below `folder`."""
-    images: dict[str, Listed] = {}
+    images: dict[str, ListedImage] = {}
     for name, label in rows:
         parts = PurePosixPath(name)
         if not anywhere and (parts.is_absolute() or ".." in parts.parts):
@@ -58,7 +58,7 @@ def listing_of(
         place = str(folder / name)  # the same for `./a.jpg` and `a.jpg`
         if place in images:
             raise InputError(f'{origin}: "{name}" is listed twice; remove one')
-        images[place] = Listed(name, place, label)
+        images[place] = ListedImage(name, place, label)
     if not images:
         raise InputError(f"{origin}: lists no images")
     used = {image.label for image in images.values()}

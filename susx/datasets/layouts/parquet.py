@@ -15,9 +15,9 @@ from pydantic import Field
 from susx.config.sources import Split
 from susx.core.columns import is_text, require_distinct, values
 from susx.core.errors import InputError, listing
-from susx.datasets.layouts.shards import Meaning, Shards, label_of, listing_of, shard_files
+from susx.datasets.layouts.shards import Meaning, Shards, label_of, listing_of_members, shard_files
 from susx.datasets.naming import class_indices, numbered_indices
-from susx.images.listing import Listed, Listing
+from susx.images.listing import ListedImage, Listing
 from susx.manifests.classes import ClassManifest
 
 IN_PARQUET = re.compile(r"(.+\.parquet)#(.+):(\d+)")
@@ -49,7 +49,7 @@ class ParquetShards(Shards):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        images: list[Listed] = []
+        images: list[ListedImage] = []
         for path in shard_files(base, self.splits[split], origin):
             try:
                 schema = pq.read_schema(path)
@@ -71,8 +71,8 @@ class ParquetShards(Shards):
             for row, value in enumerate(labels):
                 label = label_of(value, f"{path}: row {row}: {self.label}", indices)
                 key = f"{folder}/{row:07d}"
-                images.append(Listed(key, f"{path}#{self.image}:{row}", label))
-        return listing_of(images, base, classes)
+                images.append(ListedImage(key, f"{path}#{self.image}:{row}", label))
+        return listing_of_members(images, base, classes)
 
     @classmethod
     def read(cls, path: str) -> bytes | None:

@@ -14,7 +14,7 @@ from susx.config.sources import Address, Split
 from susx.core.errors import InputError
 from susx.core.patterns import require_listable
 from susx.datasets.layouts.base import Layout, Published
-from susx.images.listing import Listed, Listing
+from susx.images.listing import ListedImage, Listing
 from susx.manifests.classes import ClassManifest
 
 DIGITS = re.compile(rb"\s*-?[0-9]{1,100}\s*")
@@ -114,8 +114,8 @@ def _number(value: Any) -> int | None:
     return number if number == value else None
 
 
-def listing_of(
-    images: Iterable[Listed], base: Path, classes: ClassManifest, n_others: int = 0
+def listing_of_members(
+    images: Iterable[ListedImage], base: Path, classes: ClassManifest, n_others: int = 0
 ) -> Listing:
     """What was found of a split."""
     listed = list(images)

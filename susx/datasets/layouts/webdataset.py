@@ -13,10 +13,10 @@ from pydantic import Field
 from susx.config.sources import Split
 from susx.core.errors import InputError
 from susx.core.plain import well_formed
-from susx.datasets.layouts.shards import Shards, label_of, listing_of, shard_files
+from susx.datasets.layouts.shards import Shards, label_of, listing_of_members, shard_files
 from susx.datasets.naming import numbered_indices
 from susx.images.decode import MAX_BYTES
-from susx.images.listing import Listed, Listing
+from susx.images.listing import ListedImage, Listing
 from susx.images.tars import TarImage, tar_images
 from susx.manifests.classes import ClassManifest, read_class_list
 
@@ -49,7 +49,7 @@ class WebdatasetShards(Shards):
         file = base / self.classes
         names = [line.strip() for line in read_class_list(file)] if file.exists() else None
         indices = numbered_indices(classes, names, self, str(file if names else shards[0]))
-        images: list[Listed] = []
+        images: list[ListedImage] = []
         n_others = 0
         for path in shards:
             folder = path.relative_to(base).with_suffix("").as_posix()
@@ -59,8 +59,10 @@ class WebdatasetShards(Shards):
                 key, place = well_formed(image.key), f"{path}#{image.offset}-{image.size}"
                 origin = f"{path}: {key}.{self.label}"
                 label = label_of(image.beside.get(self.label.lower()), origin, indices)
-                images.append(Listed(f"{folder}/{key}", place, label))
-        return listing_of(sorted(images, key=lambda image: image.label), base, classes, n_others)
+                images.append(ListedImage(f"{folder}/{key}", place, label))
+        return listing_of_members(
+            sorted(images, key=lambda image: image.label), base, classes, n_others
+        )
 
     @property
     def beside(self) -> list[str]:

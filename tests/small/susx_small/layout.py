@@ -13,7 +13,7 @@ from susx.core.errors import InputError
 from susx.datasets.layouts.base import Layout
 from susx.datasets.naming import class_indices
 from susx.images.kinds import is_image
-from susx.images.listing import Listed, Listing
+from susx.images.listing import ListedImage, Listing
 from susx.manifests.classes import ClassManifest
 
 MARK = "#zip:"
@@ -42,7 +42,7 @@ class ZipFiles(Layout):
         folders = dict.fromkeys(name.rpartition("/")[0] for name in members)
         indices = class_indices(classes, folders, self, f"{origin}: {file}")
         images = [
-            Listed(name, f"{file}{MARK}{name}", indices[name.rpartition("/")[0]])
+            ListedImage(name, f"{file}{MARK}{name}", indices[name.rpartition("/")[0]])
             for name in members
         ]
         used = {image.label for image in images}

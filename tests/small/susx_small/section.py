@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from susx.config.encoders import Encoder, Library
+from susx.config.encoders import EncoderSettings, Library
 from susx.config.texts import Backend
 from susx.config.types import Section
 
 
-class SmallEncoder(Encoder):
+class SmallEncoder(EncoderSettings):
     """An encoder of few weights, in a folder that `susx_small.encoder.save` writes."""
 
     library: Literal["small"] = Field(description="Library that loads the model.")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from susx.artifacts import memory
-from susx.artifacts.ground import Job, Kept
+from susx.artifacts.ground import Job, Storage
 from susx.artifacts.making import Paths, make
 from susx.artifacts.memory import Memory
-from susx.artifacts.plan import plan
+from susx.artifacts.plan import plan_work
 from susx.artifacts.recipe import Receipt
 from susx.artifacts.store import receipt_of
 from susx.core.errors import InputError
@@ -162,7 +162,7 @@ def test_no_job_follows_a_name_that_another_project_switched(world: World) -> No
     other.run()
     name = world.root / "cache/images.json"
     world.settings["seed"] = 5
-    world.planned().prepare(Kept("work", ["work/store", "cache/store"]))
+    world.planned().prepare(Storage("work", ["work/store", "cache/store"]))
     name.unlink()
     name.symlink_to((other.root / "cache/images.json").resolve())
 
@@ -181,7 +181,7 @@ def test_an_own_file_is_looked_at_however_much_else_has_changed(
     assert world.planned().stale == {}
     (world.root / RESULT).write_text("edited")
     with chdir(world.root):
-        assert list(plan(world.jobs, [RESULT], Memory("work/memory", 0)).stale) == [RESULT]
+        assert list(plan_work(world.jobs, [RESULT], Memory("work/memory", 0)).stale) == [RESULT]
 
 
 def test_a_receipt_tells_what_its_job_took(world: World) -> None:
@@ -298,7 +298,7 @@ def test_a_link_into_a_store_of_another_project_is_known_by_its_content(
 
 def test_a_folder_of_its_own_is_known_by_its_content(world: World) -> None:
 
-    job = Job("report", {}, {"figures": "results/figures"}, {}, Kept("work"))
+    job = Job("report", {}, {"figures": "results/figures"}, {}, Storage("work"))
 
     def draw(paths: Paths) -> None:
         Path(paths.outputs["figures"]).mkdir(exist_ok=True)
@@ -307,9 +307,9 @@ def test_a_folder_of_its_own_is_known_by_its_content(world: World) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(world.root)
         make(job, draw)
-        assert plan([job], ["results/figures"], Memory("work/memory")).stale == {}
+        assert plan_work([job], ["results/figures"], Memory("work/memory")).stale == {}
         Path("results/figures/a.svg").write_text("<svg>other</svg>")
-        assert list(plan([job], ["results/figures"], Memory("work/memory")).stale) == [
+        assert list(plan_work([job], ["results/figures"], Memory("work/memory")).stale) == [
             "results/figures"
         ]
 

@@ -14,10 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from susx.artifacts.contents import contents
-from susx.artifacts.ground import Kept
+from susx.artifacts.ground import Storage
 from susx.artifacts.project import Project
 from susx.artifacts.store import DAY, Store, link
-from susx.artifacts.upkeep import Rules, check, remove, waste
+from susx.artifacts.upkeep import PruneRules, check, remove, waste
 from susx.cli import app
 from susx.cli.cache import bytes_in, bytes_of
 from susx.core.errors import InputError
@@ -312,7 +312,7 @@ def test_all_rules_have_to_fit(store: Store) -> None:
     cache("prune", "--unreachable", "--older-than", "3.5")
     assert [path.exists() for path in folders] == [True, True, True, False]
     found = contents(store)
-    assert waste(found, Rules(older_than=10 * DAY, larger_than=0), time.time()) == []
+    assert waste(found, PruneRules(older_than=10 * DAY, larger_than=0), time.time()) == []
 
 
 def test_further_projects_keep_what_they_stand_on(project: MadeProject) -> None:
@@ -368,10 +368,10 @@ def test_uses_are_noted_once_a_day_and_without_touching_the_object(project: Made
     for age, noted in ((0.9, False), (1.1, True)):
         then = time.time() - age * DAY
         os.utime(mark, (then, then))
-        project.planned().prepare(Kept("work"))
+        project.planned().prepare(Storage("work"))
         assert (mark.stat().st_mtime > then + 1) is noted
     mark.unlink()
-    project.planned().prepare(Kept("work"))
+    project.planned().prepare(Storage("work"))
     assert mark.exists()
     assert snapshot(one.folder) == before
 

@@ -16,7 +16,7 @@ from susx.embeddings.cache import read_cache, write_cache
 from susx.embeddings.text_classifier import text_classifier
 from susx.evaluation import inputs
 from susx.evaluation.inputs import CacheFiles
-from susx.evaluation.leakage import Leak
+from susx.evaluation.leakage import NearDuplicate
 from susx.methods import Context, Images, Method
 from tests.closeness import assert_close, random_walk
 from tests.made.caches import CLASSES, write_files
@@ -334,7 +334,7 @@ def test_what_a_method_needs_beside_features_is_asked_for(
 
 def test_dropped_leaks_do_not_vote(files: CacheFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = read_cache(files.supports["lc"]).keys
-    leak = Leak(keys[1], "pool.tar", "ant", "ok.png", 0)
+    leak = NearDuplicate(keys[1], "pool.tar", "ant", "ok.png", 0)
     monkeypatch.setattr(inputs, "find_leaks", lambda *_: [leak])
     kept = exported(files, "tip-x", leaks="keep")
     dropped = exported(files, "tip-x", leaks="drop")

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from susx.config import parse_config
-from susx.config.classifier import Classifier
+from susx.config.classifier import ClassifierSettings
 from susx.core.errors import InputError
 from susx.evaluation.case import Case
-from susx.planning.choice import choose
+from susx.planning.choice import classifier_case
 from tests.made.config import FULL, MINIMAL, edited, message
 
 TEXTS = ["cupl+e", "ensemble", "cupl", "photo"]
@@ -20,7 +20,7 @@ def chosen(
     tuned_on: str | None = None,
     **section: Any,
 ) -> Case:
-    return choose(Classifier(**section), texts, supports, tuned_on, "pets")
+    return classifier_case(ClassifierSettings(**section), texts, supports, tuned_on, "pets")
 
 
 @pytest.mark.parametrize(

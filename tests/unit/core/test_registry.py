@@ -13,7 +13,7 @@ from susx.config import parse_config
 from susx.config.cards import Card
 from susx.config.encoders import LIBRARIES
 from susx.config.pools import POOLS
-from susx.config.problems import described
+from susx.config.problems import problem_lines
 from susx.config.sources import LAYOUTS
 from susx.config.texts import BACKENDS
 from susx.core.errors import InputError
@@ -287,7 +287,7 @@ def test_a_card_takes_a_layout_of_a_package(small: Path) -> None:
     assert found.model_dump()["sources"][0]["splits"] == {"test": "t.zip"}
     with pytest.raises(ValidationError) as told:
         Card.model_validate(card | {"sources": [source | {"splitz": {}}, {"layout": "zop"}]})
-    assert described(told.value, Card) == [
+    assert problem_lines(told.value, Card) == [
         'sources.0.splitz: unknown key; did you mean "splits"?',
         "sources.1.layout: expected one of 'class-folders', 'coop-json', 'fgvc-lists', 'cifar', "
         "'csv', 'webdataset', 'parquet', 'zip' (got 'zop')",

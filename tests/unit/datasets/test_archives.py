@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from susx.config.cards import Card
-from susx.config.datasets import Images
+from susx.config.datasets import ImageSettings
 from susx.core.errors import InputError
 from susx.datasets.check import check_dataset
 from susx.datasets.layouts import parquet
@@ -48,7 +48,7 @@ def pets(root: Path, layout: str, pattern: str, **settings: Any) -> Place:
     source = {"name": "mirror", "layout": layout, "order": "card", "splits": {"test": pattern}}
     source.update(settings)
     card = Card.model_validate({"title": "Pets", "classes": ["cat", "dog"], "sources": [source]})
-    return locate(Images(root=str(root)), card, "images")
+    return locate(ImageSettings(root=str(root)), card, "images")
 
 
 def pets_of(root: Path, layout: str, pattern: str, **settings: Any) -> Table:

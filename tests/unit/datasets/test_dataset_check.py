@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from susx.datasets import check as checks
-from susx.datasets.check import Check, check_dataset, summary
+from susx.datasets.check import Check, check_dataset, check_lines
 from susx.datasets.stored import stored_bytes
-from susx.images.listing import Listed
+from susx.images.listing import ListedImage
 from susx.manifests.classes import class_manifest
 from tests.made.datasets import classes_of, write_cifar10, write_image, write_split_file
 
@@ -136,7 +136,7 @@ def test_a_quick_check_looks_into_few_images_and_a_full_one_into_all(
 
 
 def test_the_sample_is_spread_over_the_classes() -> None:
-    images = [Listed(str(i), "", 0) for i in range(10)]
+    images = [ListedImage(str(i), "", 0) for i in range(10)]
     assert [image.key for image in checks._spread(images, 3)] == ["0", "3", "6"]
     assert checks._spread(images, 10) == images
 
@@ -191,12 +191,12 @@ def test_archives_are_checked_by_their_rows(tmp_path: Path) -> None:
 
 def test_the_summary_tells_counts_and_how_to_look_closer(pets: Path) -> None:
     found = check(pets)
-    assert summary(found) == [
+    assert check_lines(found) == [
         "train: 1 images of coop, 1 decoded",
         "validation: 1 images of coop, 1 decoded",
         "test: 3 images of coop, 3 decoded",
         "problems: 2; `check/full/` in place of `check/` decodes every image",
     ]
-    assert summary(check(pets, full=True))[-1] == "problems: 2"
+    assert check_lines(check(pets, full=True))[-1] == "problems: 2"
     found.problems.clear()
-    assert summary(found)[-1].startswith("problems: none; ")
+    assert check_lines(found)[-1].startswith("problems: none; ")

@@ -13,10 +13,10 @@ import pytest
 from huggingface_hub import constants
 
 from susx.config.cards import Card
-from susx.config.datasets import Images
+from susx.config.datasets import ImageSettings
 from susx.core.errors import InputError
 from susx.datasets.check import check_dataset
-from susx.datasets.download import Download, download_split, is_within
+from susx.datasets.download import DatasetDownload, download_split, is_within
 from susx.datasets.sources import Place, locate, split_manifest
 from susx.evaluation import results
 from susx.manifests.classes import class_manifest
@@ -47,15 +47,15 @@ def card_of(**source: Any) -> dict[str, Any]:
 
 def place_of(root: Path, download: str | bool = True, **source: Any) -> Place:
     card = Card.model_validate(card_of(**source))
-    return locate(Images(root=str(root), download=download), card, "images")
+    return locate(ImageSettings(root=str(root), download=download), card, "images")
 
 
-def fetched(root: Path, download: str | bool = True, **source: Any) -> Download:
+def fetched(root: Path, download: str | bool = True, **source: Any) -> DatasetDownload:
     place = place_of(root, download, **source)
     return download_split(**json.loads(json.dumps(place.published("test"))), key="images")
 
 
-def listed(root: Path, found: Download, **source: Any) -> Table:
+def listed(root: Path, found: DatasetDownload, **source: Any) -> Table:
     settings = place_of(root, **source).settings("test")
     return split_manifest(settings, PETS, "images.test", address=found.address)
 
@@ -82,7 +82,7 @@ def test_a_split_is_fetched_and_listed_with_the_classes_of_the_card(
     assert not (root / "train").exists()
     assert {n: len(mirror()[n]) for n in found.files} == found.files
     found.write(tmp_path / "test.json")
-    assert Download.read(tmp_path / "test.json") == found
+    assert DatasetDownload.read(tmp_path / "test.json") == found
 
 
 @pytest.mark.parametrize("kind", ["hub", "folder"])
@@ -188,7 +188,7 @@ def test_files_that_were_changed_after_the_download_are_named(hub: Hub, tmp_path
     (tmp_path / "data/test/0.tar").unlink()
     (tmp_path / "data/test/1.tar").write_bytes(b"x")
     with pytest.raises(InputError, match=r'no longer holds "test/0\.tar", "test/1\.tar" as down'):
-        Download.read(tmp_path / "test.json")
+        DatasetDownload.read(tmp_path / "test.json")
 
 
 def test_a_check_tells_which_downloaded_files_are_gone(hub: Hub, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_source_that_can_be_downloaded_is_chosen_or_must_be_named(tmp_path: Pa
 )
 def test_bad_addresses_are_refused(images: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
-        Images.model_validate(images)
+        ImageSettings.model_validate(images)
 
 
 @pytest.mark.parametrize(
@@ -246,8 +246,8 @@ def test_only_names_of_the_pattern_are_fetched(name: str, fits: bool) -> None:
 
 def test_a_damaged_record_of_a_download_is_named(tmp_path: Path) -> None:
     path = tmp_path / "test.json"
-    Download("hf://datasets/a/b@c", str(tmp_path), {}).write(path)
-    assert Download.read(path).files == {}
+    DatasetDownload("hf://datasets/a/b@c", str(tmp_path), {}).write(path)
+    assert DatasetDownload.read(path).files == {}
     path.write_text(path.read_text("utf-8").replace("a/b@c", "a/b@d"), "utf-8")
     with pytest.raises(InputError, match=r"test\.json: contents do not fit .* delete it and run"):
-        Download.read(path)
+        DatasetDownload.read(path)

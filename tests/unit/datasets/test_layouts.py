@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from susx.config.cards import Card
-from susx.config.datasets import Images
+from susx.config.datasets import ImageSettings
 from susx.core.errors import InputError
 from susx.datasets.manifest import describe
 from susx.datasets.sources import list_split, locate, split_manifest
@@ -32,7 +32,7 @@ def pets_card(**source: Any) -> Card:
 
 
 def list_pets(root: Path, split: str = "test", **source: Any) -> dict[str, int]:
-    place = locate(Images(root=str(root)), pets_card(**source), "images")
+    place = locate(ImageSettings(root=str(root)), pets_card(**source), "images")
     found = list_split(place.settings(split), PETS, "images.test")
     return {image.key: image.label for image in found.images}
 
@@ -250,7 +250,7 @@ def test_the_first_source_that_is_there_is_read_unless_one_is_named(tmp_path: Pa
     card = Card.model_validate({"title": "Pets", "classes": ["cat"], "sources": sources})
 
     def found(source: str | None = None) -> str:
-        return locate(Images(root=str(tmp_path), source=source), card, "images").source.name
+        return locate(ImageSettings(root=str(tmp_path), source=source), card, "images").source.name
 
     write_image(tmp_path / "photos/cat/1.jpg")
     assert found() == "plain"
@@ -262,7 +262,7 @@ def test_the_first_source_that_is_there_is_read_unless_one_is_named(tmp_path: Pa
 
 def test_folders_of_the_configuration_are_a_source_too(tmp_path: Path) -> None:
     write_image(tmp_path / "photos/dog/1.jpg")
-    place = locate(Images(test=str(tmp_path / "photos")), None, "images")
+    place = locate(ImageSettings(test=str(tmp_path / "photos")), None, "images")
     found = list_split(place.settings("test"), PETS, "images.test")
     assert [(image.key, image.label) for image in found.images] == [("dog/1.jpg", 1)]
     assert found.meta["source"] == "own"
@@ -271,15 +271,15 @@ def test_folders_of_the_configuration_are_a_source_too(tmp_path: Path) -> None:
 
 def test_files_that_tell_of_changes_are_those_that_are_read(tmp_path: Path) -> None:
     write_split_file(tmp_path / "split.json", tmp_path / "x", test=[("a/1.jpg", 0, "cat")])
-    place = locate(Images(root=str(tmp_path)), pets_card(images="x"), "images")
+    place = locate(ImageSettings(root=str(tmp_path)), pets_card(images="x"), "images")
     assert place.files("test") == [tmp_path / "split.json", tmp_path / "x"]
-    own = locate(Images(test=str(tmp_path / "x")), None, "images")
+    own = locate(ImageSettings(test=str(tmp_path / "x")), None, "images")
     assert own.files("test") == [tmp_path / "x"]
 
 
 def list_csv(root: Path, text: str, classes: Any = PETS) -> dict[str, str]:
     (root / "labels.csv").write_text(text, "utf-8")
-    place = locate(Images(test=str(root / "labels.csv")), None, "images")
+    place = locate(ImageSettings(test=str(root / "labels.csv")), None, "images")
     assert place.files("test") == [root / "labels.csv"]
     ((file, images),) = place.listed("test").items()
     assert file == str(root / "labels.csv")
@@ -301,7 +301,7 @@ def test_a_csv_file_may_name_images_anywhere(tmp_path: Path) -> None:
     (tmp_path / "lists").mkdir()
     text = f"path,label\n{tmp_path}/disk/1.jpg,cat\n../disk/1.jpg,dog\n"
     (tmp_path / "lists/labels.csv").write_text(text, "utf-8")
-    place = locate(Images(test=str(tmp_path / "lists/labels.csv")), None, "images")
+    place = locate(ImageSettings(test=str(tmp_path / "lists/labels.csv")), None, "images")
     table = split_manifest(place.settings("test"), PETS, "images.test")
     assert [(r.class_name, r.reason) for r in table.records] == [("cat", ""), ("dog", "")]
 
@@ -341,14 +341,14 @@ def test_bad_csv_file_is_named_with_its_line(tmp_path: Path, text: str, problem:
 def test_breaks_of_lines_in_quotes_are_part_of_a_value(tmp_path: Path, line: str) -> None:
     text = line.join(["path,label,note,,", '"a\nb\u2028.jpg",cat,"1\r\n2",,', "c.jpg,dog,,,,", ""])
     (tmp_path / "labels.csv").write_bytes(text.encode())
-    place = locate(Images(test=str(tmp_path / "labels.csv")), None, "images")
+    place = locate(ImageSettings(test=str(tmp_path / "labels.csv")), None, "images")
     found = list_split(place.settings("test"), PETS, "images.test")
     assert {image.key: image.label for image in found.images} == {"a\nb\u2028.jpg": 0, "c.jpg": 1}
 
 
 def test_folders_and_csv_files_do_not_mix() -> None:
     with pytest.raises(InputError, match=r"images\.train: a folder, but test is a CSV file"):
-        locate(Images(test="labels.csv", train="photos"), None, "images")
+        locate(ImageSettings(test="labels.csv", train="photos"), None, "images")
 
 
 def test_names_of_a_source_must_be_as_many_as_the_classes(tmp_path: Path) -> None:
@@ -370,7 +370,9 @@ def test_links_to_folders_are_followed(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/cat").symlink_to(tmp_path / "disk/cat")
     found = list_split(
-        locate(Images(test=str(tmp_path / "photos")), None, "images").settings("test"), PETS, "k"
+        locate(ImageSettings(test=str(tmp_path / "photos")), None, "images").settings("test"),
+        PETS,
+        "k",
     )
     assert [image.key for image in found.images] == ["cat/1.jpg"]
     assert found.meta["n_other_files"] == 0
@@ -416,7 +418,7 @@ def test_own_classes_stand_where_a_source_counts_those_of_the_card(
         {"title": "Pets", "classes": ["cat", "dog"], "sources": [{"name": "a", **source}]}
     )
     (tmp_path / source["splits"]["test"]).touch()
-    images, classes = Images(root=str(tmp_path)), class_manifest(own)
+    images, classes = ImageSettings(root=str(tmp_path)), class_manifest(own)
     if problem is None:
         assert locate(images, card, "images", classes).source.name == "a"
     else:
@@ -428,4 +430,4 @@ def test_own_classes_in_any_order_are_found_by_name(tmp_path: Path) -> None:
     source = {"name": "a", "layout": "csv", "splits": {"test": "t.csv"}}
     card = Card.model_validate({"title": "Pets", "classes": ["cat", "dog"], "sources": [source]})
     (tmp_path / "t.csv").touch()
-    locate(Images(root=str(tmp_path)), card, "images", class_manifest(["dog", "cat", "cow"]))
+    locate(ImageSettings(root=str(tmp_path)), card, "images", class_manifest(["dog", "cat", "cow"]))

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from susx.config.datasets import Images
-from susx.config.encoders import Encoder
+from susx.config.datasets import ImageSettings
+from susx.config.encoders import EncoderSettings
 from susx.core.errors import InputError
-from susx.datasets.check import check_dataset, summary
+from susx.datasets.check import check_dataset, check_lines
 from susx.datasets.manifest import describe, examined
 from susx.datasets.sources import locate
 from susx.embeddings.cache import read_cache
@@ -58,7 +58,7 @@ def test_their_embeddings_are_cached_with_label_minus_one(
     photos: Path, tiny_clip: Path, tmp_path: Path
 ) -> None:
     table = examined(unlabelled_images(photos, "photos"), CLASSES, "photos")
-    encoder = Encoder(library="transformers", model=str(tiny_clip))
+    encoder = EncoderSettings(library="transformers", model=str(tiny_clip))
     embed_images(encoder, table, tmp_path / "c.h5", 1)
     read = read_cache(tmp_path / "c.h5", CLASSES.sha256, len(CLASSES))
     assert read.labels.tolist() == [-1] * 4
@@ -97,7 +97,7 @@ def test_a_check_tells_what_is_in_the_folder(photos: Path) -> None:
     assert found.problems == [
         'unlabelled: 1 of 5 decoded images unreadable: "ant/broken.png (empty file)"'
     ]
-    assert summary(found)[0] == "unlabelled: 5 images of a folder, 5 decoded"
+    assert check_lines(found)[0] == "unlabelled: 5 images of a folder, 5 decoded"
 
 
 def test_a_check_of_a_missing_or_empty_folder_is_a_problem(tmp_path: Path) -> None:
@@ -116,4 +116,4 @@ def test_a_check_of_both_tells_both(photos: Path, tmp_path: Path) -> None:
 
 def test_without_labelled_images_nothing_is_located() -> None:
     with pytest.raises(InputError, match="images: names no labelled images"):
-        locate(Images(unlabelled="photos"), None, "images")
+        locate(ImageSettings(unlabelled="photos"), None, "images")

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from susx.config.schema import Encoder
+from susx.config.schema import EncoderSettings
 from susx.core.errors import InputError
 from susx.datasets.manifest import image_manifest
 from susx.embeddings import embed as embedding
@@ -48,8 +48,8 @@ ROUNDINGS = random_walk(CLIP_IMAGE_TERMS + PROJECTION, LANES)
 
 
 @pytest.fixture
-def settings(tiny_clip: Path) -> Encoder:
-    return Encoder(library="transformers", model=str(tiny_clip), batch_size=3, device="cpu")
+def settings(tiny_clip: Path) -> EncoderSettings:
+    return EncoderSettings(library="transformers", model=str(tiny_clip), batch_size=3, device="cpu")
 
 
 def made_by(write: Callable[[Path], None]) -> Embeddings:
@@ -60,23 +60,25 @@ def made_by(write: Callable[[Path], None]) -> Embeddings:
         return read_cache(Path(folder, "made.h5"))
 
 
-def embed_images(settings: Encoder, table: Table, threads: int, **options: Any) -> Embeddings:
+def embed_images(
+    settings: EncoderSettings, table: Table, threads: int, **options: Any
+) -> Embeddings:
     return made_by(lambda path: embedding.embed_images(settings, table, path, threads, **options))
 
 
 def embed_support(
-    settings: Encoder, table: Table, images: Path, threads: int, **options: Any
+    settings: EncoderSettings, table: Table, images: Path, threads: int, **options: Any
 ) -> Embeddings:
     return made_by(
         lambda path: embedding.embed_support(settings, table, images, path, threads, **options)
     )
 
 
-def embed_shard(settings: Encoder, shard: Shard, threads: int) -> Embeddings:
+def embed_shard(settings: EncoderSettings, shard: Shard, threads: int) -> Embeddings:
     return made_by(lambda path: embedding.embed_shard(settings, shard, path, threads))
 
 
-def directly(settings: Encoder, images: list[bytes]) -> np.ndarray:
+def directly(settings: EncoderSettings, images: list[bytes]) -> np.ndarray:
     """Raw features of single images, one forward pass each."""
     encoder = load_encoder(settings)
     rows = [encoder.encode_images(encoder.preprocess(decode(data))[None]) for data in images]
@@ -105,7 +107,7 @@ def has_rows(made: Embeddings, raw: np.ndarray) -> bool:
 # Prompts
 
 
-def test_prompt_rows_are_texts_labelled_with_their_class(settings: Encoder) -> None:
+def test_prompt_rows_are_texts_labelled_with_their_class(settings: EncoderSettings) -> None:
     texts = {"template": "x", "ensemble": ["a {}.", "the {}!"], "descriptions": None}
     prompts = build_prompts("ensemble", {"ensemble": "ensemble"}, CLASSES, texts)
     made = embed_prompts(settings, prompts)
@@ -122,14 +124,14 @@ def test_prompt_rows_are_texts_labelled_with_their_class(settings: Encoder) -> N
     assert made.meta["n_truncated"] == 0
 
 
-def test_truncated_prompts_are_counted(settings: Encoder) -> None:
+def test_truncated_prompts_are_counted(settings: EncoderSettings) -> None:
     texts = {"template": "{}" + "z" * 100, "ensemble": ["{}"], "descriptions": None}
     sources = {"photo": "template", "ensemble": "ensemble"}
     made = embed_prompts(settings, build_prompts("both", sources, CLASSES, texts))
     assert made.meta["n_truncated"] == 3
 
 
-def test_input_hash_follows_the_texts(settings: Encoder) -> None:
+def test_input_hash_follows_the_texts(settings: EncoderSettings) -> None:
     inputs = {
         embed_prompts(
             settings, build_prompts("photo", {"photo": "template"}, CLASSES, {"template": template})
@@ -140,7 +142,9 @@ def test_input_hash_follows_the_texts(settings: Encoder) -> None:
 
 
 @pytest.mark.parametrize("store", ["float32", "float16"])
-def test_features_are_stored_as_configured(settings: Encoder, store: str, tmp_path: Path) -> None:
+def test_features_are_stored_as_configured(
+    settings: EncoderSettings, store: str, tmp_path: Path
+) -> None:
     prompts = build_prompts("photo", {"photo": "template"}, CLASSES, {"template": "a {}."})
     exact = embed_prompts(settings, prompts)
     made = embed_prompts(settings.model_copy(update={"store": store}), prompts)
@@ -161,7 +165,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def test_image_rows_are_those_of_the_manifest(settings: Encoder, photos: Path) -> None:
+def test_image_rows_are_those_of_the_manifest(settings: EncoderSettings, photos: Path) -> None:
     table = image_manifest(photos, CLASSES)
     made = embed_images(settings, table, threads=2)
     assert made.keys == [record.key for record in table.records]
@@ -174,7 +178,7 @@ def test_image_rows_are_those_of_the_manifest(settings: Encoder, photos: Path) -
     assert made.meta["n_failed"] == 0
 
 
-def test_an_unreadable_image_shifts_no_label(settings: Encoder, photos: Path) -> None:
+def test_an_unreadable_image_shifts_no_label(settings: EncoderSettings, photos: Path) -> None:
     whole = embed_images(settings, image_manifest(photos, CLASSES), 1)
     (photos / "ant/000.png").write_bytes(b"broken")
     made = embed_images(settings, image_manifest(photos, CLASSES), 1)
@@ -186,7 +190,9 @@ def test_an_unreadable_image_shifts_no_label(settings: Encoder, photos: Path) ->
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 9, 100])
-def test_batch_size_changes_nothing(settings: Encoder, photos: Path, batch_size: int) -> None:
+def test_batch_size_changes_nothing(
+    settings: EncoderSettings, photos: Path, batch_size: int
+) -> None:
     table = image_manifest(photos, CLASSES)
     other = settings.model_copy(update={"batch_size": batch_size})
     made, again = embed_images(settings, table, 1), embed_images(other, table, 3)
@@ -194,7 +200,7 @@ def test_batch_size_changes_nothing(settings: Encoder, photos: Path, batch_size:
     assert (made.keys, made.labels.tolist()) == (again.keys, again.labels.tolist())
 
 
-def test_embedding_twice_gives_the_same_bytes(settings: Encoder, photos: Path) -> None:
+def test_embedding_twice_gives_the_same_bytes(settings: EncoderSettings, photos: Path) -> None:
     table = image_manifest(photos, CLASSES)
     first, second = (embed_images(settings, table, threads) for threads in (1, 2))
     assert np.array_equal(first.features, second.features)
@@ -208,7 +214,7 @@ def test_embedding_twice_gives_the_same_bytes(settings: Encoder, photos: Path) -
     ("store", "roundings"), [("float32", ROUNDINGS), ("float16", 0.5 + ROUNDINGS / 2**13)]
 )
 def test_patch_rows_are_those_of_the_encoder(
-    settings: Encoder, photos: Path, store: str, roundings: float
+    settings: EncoderSettings, photos: Path, store: str, roundings: float
 ) -> None:
     (photos / "ant/000.png").write_bytes(b"broken")
     table = image_manifest(photos, CLASSES)
@@ -230,7 +236,7 @@ def test_patch_rows_are_those_of_the_encoder(
 
 @pytest.mark.parametrize("change", ["edited", "gone"])
 def test_image_changed_since_the_manifest_is_named(
-    settings: Encoder, photos: Path, change: str
+    settings: EncoderSettings, photos: Path, change: str
 ) -> None:
     table = image_manifest(photos, CLASSES)
     path = photos / "ant/001.png"
@@ -246,7 +252,7 @@ def test_image_changed_since_the_manifest_is_named(
 # Pool shards
 
 
-def test_shard_rows_have_keys_and_no_labels(settings: Encoder, tmp_path: Path) -> None:
+def test_shard_rows_have_keys_and_no_labels(settings: EncoderSettings, tmp_path: Path) -> None:
     write_pool_tar(tmp_path / "0.tar", 5)
     made = embed_shard(settings, Shard("webdataset", str(tmp_path / "0.tar")), 2)
     assert made.keys == [f"000{i:05d}" for i in range(5)]
@@ -256,7 +262,7 @@ def test_shard_rows_have_keys_and_no_labels(settings: Encoder, tmp_path: Path) -
 
 
 def test_unreadable_images_of_a_shard_are_left_out_and_counted(
-    settings: Encoder, tmp_path: Path
+    settings: EncoderSettings, tmp_path: Path
 ) -> None:
     with tarfile.open(tmp_path / "0.tar", "w") as tar:
         add_member(tar, "a.png", image_bytes((200, 0, 0)))
@@ -274,7 +280,7 @@ def test_unreadable_images_of_a_shard_are_left_out_and_counted(
 
 @pytest.mark.parametrize("readable", [True, False], ids=["no images", "only broken images"])
 def test_shard_without_usable_images_is_an_empty_cache(
-    settings: Encoder, tmp_path: Path, readable: bool
+    settings: EncoderSettings, tmp_path: Path, readable: bool
 ) -> None:
     with tarfile.open(tmp_path / "0.tar", "w") as tar:
         if not readable:
@@ -285,7 +291,7 @@ def test_shard_without_usable_images_is_an_empty_cache(
     assert read.hashes is not None and read.hashes.shape == (0, 32)
 
 
-def test_two_images_of_one_key_are_refused(settings: Encoder, tmp_path: Path) -> None:
+def test_two_images_of_one_key_are_refused(settings: EncoderSettings, tmp_path: Path) -> None:
     image = image_bytes((1, 2, 3), size=(4, 4))
     pq.write_table(pa.table({"image": [image, image], "key": ["k", "k"]}), tmp_path / "0.parquet")
     match = r"0\.parquet: two images share a key; give them different names"
@@ -293,7 +299,9 @@ def test_two_images_of_one_key_are_refused(settings: Encoder, tmp_path: Path) ->
         embed_shard(settings, Shard("parquet", str(tmp_path / "0.parquet")), 1)
 
 
-def test_input_hash_of_a_shard_follows_its_images(settings: Encoder, tmp_path: Path) -> None:
+def test_input_hash_of_a_shard_follows_its_images(
+    settings: EncoderSettings, tmp_path: Path
+) -> None:
     inputs = []
     for seed in (0, 0, 1):
         write_pool_tar(tmp_path / "0.tar", 2, seed=seed)
@@ -317,7 +325,9 @@ def support(tmp_path: Path) -> tuple[Table, Path]:
     return table, tmp_path / "images.tar"
 
 
-def test_support_rows_are_the_kept_images(settings: Encoder, support: tuple[Table, Path]) -> None:
+def test_support_rows_are_the_kept_images(
+    settings: EncoderSettings, support: tuple[Table, Path]
+) -> None:
     made = embed_support(settings, *support, threads=1)
     assert made.labels.tolist() == [0, 0, 1, 1, 2, 2]
     images = [image_bytes(colour_of(i, 6), seed=i) for i in (5, 0, 4, 1, 3, 2)]
@@ -327,7 +337,7 @@ def test_support_rows_are_the_kept_images(settings: Encoder, support: tuple[Tabl
 
 
 def test_views_of_a_support_image_are_averaged_before_normalisation(
-    settings: Encoder, support: tuple[Table, Path]
+    settings: EncoderSettings, support: tuple[Table, Path]
 ) -> None:
     table, path = support
     made = embed_support(settings, table, path, 2, views=3, seed=5)
@@ -354,7 +364,7 @@ def test_views_of_a_support_image_are_averaged_before_normalisation(
 
 
 def test_views_depend_on_the_seed_and_tell_caches_apart(
-    settings: Encoder, support: tuple[Table, Path]
+    settings: EncoderSettings, support: tuple[Table, Path]
 ) -> None:
     first, again, other, plain = (
         embed_support(settings, *support, threads=1, views=views, seed=seed)
@@ -376,7 +386,7 @@ def rewritten(path: Path, order: list[int]) -> Path:
 
 
 def test_support_labels_come_from_the_manifest_not_from_the_order_of_the_tar(
-    settings: Encoder, support: tuple[Table, Path]
+    settings: EncoderSettings, support: tuple[Table, Path]
 ) -> None:
     table, path = support
     before = embed_support(settings, table, path, 1)
@@ -388,7 +398,7 @@ def test_support_labels_come_from_the_manifest_not_from_the_order_of_the_tar(
 
 
 def test_support_image_missing_from_the_tar_is_counted(
-    settings: Encoder, support: tuple[Table, Path]
+    settings: EncoderSettings, support: tuple[Table, Path]
 ) -> None:
     table, path = support
     with pytest.raises(InputError, match=r"images\.tar: 2 images of the support manifest are miss"):
@@ -407,7 +417,7 @@ def changed(table: Table, position: int, **changes: object) -> Table:
     ids=["other key", "not kept", "other content"],
 )
 def test_tar_that_does_not_fit_the_manifest_is_refused(
-    settings: Encoder, support: tuple[Table, Path], changes: dict[str, object]
+    settings: EncoderSettings, support: tuple[Table, Path], changes: dict[str, object]
 ) -> None:
     table, path = support
     match = r'images\.tar: "00001-00000" does not fit the support manifest; delete both'

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from susx.config.schema import Encoder
+from susx.config.schema import EncoderSettings
 from susx.core.errors import InputError
 from susx.datasets.manifest import image_manifest
 from susx.embeddings import embed as embedding
@@ -40,8 +40,8 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def settings(tiny_clip: Path) -> Encoder:
-    return Encoder(library="transformers", model=str(tiny_clip), batch_size=3, device="cpu")
+def settings(tiny_clip: Path) -> EncoderSettings:
+    return EncoderSettings(library="transformers", model=str(tiny_clip), batch_size=3, device="cpu")
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def same(first: Path, second: Path) -> bool:
 
 
 def test_batches_do_not_reach_over_parts(
-    settings: Encoder, table: Table, forward_passes: dict[str, Any], tmp_path: Path
+    settings: EncoderSettings, table: Table, forward_passes: dict[str, Any], tmp_path: Path
 ) -> None:
     embed_images(settings, table, tmp_path / "c.h5", 1)
     assert forward_passes["sizes"] == [3, 1, 3, 1, 3, 1, 3]
@@ -92,7 +92,11 @@ def test_batches_do_not_reach_over_parts(
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 4, 5, 6])
 def test_a_job_that_was_cut_redoes_only_the_part_it_was_in(
-    settings: Encoder, table: Table, forward_passes: dict[str, Any], tmp_path: Path, cut: int
+    settings: EncoderSettings,
+    table: Table,
+    forward_passes: dict[str, Any],
+    tmp_path: Path,
+    cut: int,
 ) -> None:
     embed_images(settings, table, tmp_path / "whole.h5", 1)
     forward_passes.update(sizes=[], cut=cut)
@@ -106,7 +110,9 @@ def test_a_job_that_was_cut_redoes_only_the_part_it_was_in(
     assert not (tmp_path / "c.h5.parts").exists()
 
 
-def cut_at(settings: Encoder, table: Table, path: Path, seen: dict[str, Any], cut: int) -> None:
+def cut_at(
+    settings: EncoderSettings, table: Table, path: Path, seen: dict[str, Any], cut: int
+) -> None:
     seen.update(sizes=[], cut=cut)
     with pytest.raises(Cut):
         embed_images(settings, table, path, 1)
@@ -125,7 +131,7 @@ def cut_at(settings: Encoder, table: Table, path: Path, seen: dict[str, Any], cu
     ids=["nothing", "batch size", "precision of the cache", "decoding", "orientation"],
 )
 def test_parts_made_with_other_settings_are_made_again(
-    settings: Encoder,
+    settings: EncoderSettings,
     table: Table,
     forward_passes: dict[str, Any],
     tmp_path: Path,
@@ -138,7 +144,7 @@ def test_parts_made_with_other_settings_are_made_again(
 
 
 def test_parts_of_other_images_are_made_again(
-    settings: Encoder, table: Table, forward_passes: dict[str, Any], tmp_path: Path
+    settings: EncoderSettings, table: Table, forward_passes: dict[str, Any], tmp_path: Path
 ) -> None:
     cut_at(settings, table, tmp_path / "c.h5", forward_passes, 5)
     Path(table.records[5].path).write_bytes(image_bytes((9, 9, 9)))
@@ -150,7 +156,7 @@ def test_parts_of_other_images_are_made_again(
 
 
 def test_damaged_part_is_made_again(
-    settings: Encoder, table: Table, forward_passes: dict[str, Any], tmp_path: Path
+    settings: EncoderSettings, table: Table, forward_passes: dict[str, Any], tmp_path: Path
 ) -> None:
     cut_at(settings, table, tmp_path / "c.h5", forward_passes, 6)
     part = tmp_path / "c.h5.parts/000001.h5"
@@ -161,7 +167,7 @@ def test_damaged_part_is_made_again(
 
 
 def test_failed_images_of_parts_that_were_done_are_still_counted(
-    settings: Encoder, forward_passes: dict[str, Any], tmp_path: Path
+    settings: EncoderSettings, forward_passes: dict[str, Any], tmp_path: Path
 ) -> None:
     with tarfile.open(tmp_path / "0.tar", "w") as tar:
         for i in range(12):
@@ -185,7 +191,9 @@ def test_failed_images_of_parts_that_were_done_are_still_counted(
     assert same(tmp_path / "c.h5", tmp_path / "whole.h5")
 
 
-def test_two_images_of_one_key_are_found_across_parts(settings: Encoder, tmp_path: Path) -> None:
+def test_two_images_of_one_key_are_found_across_parts(
+    settings: EncoderSettings, tmp_path: Path
+) -> None:
     path, images = tmp_path / "0.parquet", [image_bytes((i, 2, 3)) for i in range(7)]
     pq.write_table(pa.table({"image": images, "key": [*"abcdef", "a"]}), path)
     with pytest.raises(InputError, match=r"0\.parquet: two images share a key"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from susx.config.schema import Encoder
+from susx.config.schema import EncoderSettings
 from susx.datasets.manifest import image_manifest
 from susx.embeddings.cache import Embeddings, read_cache, write_cache
 from susx.embeddings.embed import embed_images
@@ -21,8 +21,8 @@ DEPTH = 64  # roundings between pixels and a feature of the tiny CLIP, generousl
 
 
 @pytest.fixture
-def settings(tiny_clip: Path) -> Encoder:
-    return Encoder(library="transformers", model=str(tiny_clip), batch_size=4, device="cpu")
+def settings(tiny_clip: Path) -> EncoderSettings:
+    return EncoderSettings(library="transformers", model=str(tiny_clip), batch_size=4, device="cpu")
 
 
 @pytest.fixture
@@ -50,7 +50,9 @@ def listed(photos: Path, names: list[str] | None = None) -> Table:
     return image_manifest(photos, class_manifest(names or NAMES))
 
 
-def embed(settings: Encoder, table: Table, path: Path, earlier: list[Path] | None = None) -> Path:
+def embed(
+    settings: EncoderSettings, table: Table, path: Path, earlier: list[Path] | None = None
+) -> Path:
     embed_images(settings, table, path, 2, earlier=earlier or [])
     return path
 
@@ -67,7 +69,7 @@ def assert_same(first: Path, second: Path) -> None:
 
 
 def test_another_order_of_classes_embeds_nothing(
-    settings: Encoder, photos: Path, tmp_path: Path, passes: list[int]
+    settings: EncoderSettings, photos: Path, tmp_path: Path, passes: list[int]
 ) -> None:
     first = embed(settings, listed(photos), tmp_path / "first.h5")
     expected = embed(settings, listed(photos, NAMES[::-1]), tmp_path / "expected.h5")
@@ -81,7 +83,7 @@ def test_another_order_of_classes_embeds_nothing(
 
 
 def test_only_new_images_are_embedded(
-    settings: Encoder, photos: Path, tmp_path: Path, passes: list[int]
+    settings: EncoderSettings, photos: Path, tmp_path: Path, passes: list[int]
 ) -> None:
     first = embed(settings, listed(photos), tmp_path / "first.h5")
     for number in range(6):
@@ -98,7 +100,7 @@ def test_only_new_images_are_embedded(
 
 
 def test_the_same_image_twice_has_two_rows(
-    settings: Encoder, photos: Path, tmp_path: Path, passes: list[int]
+    settings: EncoderSettings, photos: Path, tmp_path: Path, passes: list[int]
 ) -> None:
     first = embed(settings, listed(photos), tmp_path / "first.h5")
     (photos / "ant/copy.png").write_bytes((photos / "ant/000.png").read_bytes())
@@ -113,7 +115,7 @@ def test_the_same_image_twice_has_two_rows(
 
 
 def test_caches_that_do_not_fit_are_left_out(
-    settings: Encoder, photos: Path, tmp_path: Path, passes: list[int], tiny_clip: Path
+    settings: EncoderSettings, photos: Path, tmp_path: Path, passes: list[int], tiny_clip: Path
 ) -> None:
     table = listed(photos)
     first = embed(settings, table, tmp_path / "first.h5")
@@ -135,7 +137,9 @@ def test_caches_that_do_not_fit_are_left_out(
     assert_same(made, first)
 
 
-def test_patches_are_taken_over_too(settings: Encoder, photos: Path, tmp_path: Path) -> None:
+def test_patches_are_taken_over_too(
+    settings: EncoderSettings, photos: Path, tmp_path: Path
+) -> None:
     table, path = listed(photos), tmp_path / "patches.h5"
     embed_images(settings, table, path, 2, patches=True)
     (photos / "ant/new.png").write_bytes(image_bytes((1, 2, 3)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from susx.config.schema import Encoder as Settings
+from susx.config.schema import EncoderSettings
 from susx.core.errors import InputError
 from susx.datasets.manifest import image_manifest
 from susx.embeddings.prepare import Batch, Item, prepared
@@ -26,7 +26,7 @@ N = 30
 
 @pytest.fixture(scope="module")
 def encoder(tiny_clip: Path) -> Encoder:
-    return load_encoder(Settings(library="transformers", model=str(tiny_clip), device="cpu"))
+    return load_encoder(EncoderSettings(library="transformers", model=str(tiny_clip), device="cpu"))
 
 
 def item(number: int, data: bytes | None = None, **changes: object) -> Item:

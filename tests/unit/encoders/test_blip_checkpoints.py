@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import BertTokenizer, BlipConfig, BlipForImageTextRetrieval
 
 from susx.config.encoders import local_files
-from susx.config.schema import Encoder as Settings
+from susx.config.schema import EncoderSettings
 from susx.core.errors import InputError
 from susx.encoders import load_encoder
 from susx.encoders.blip import BLIP, TCL
@@ -53,7 +53,7 @@ def said(kind: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def load(kind: str, said: dict[str, Any], **changes: Any) -> Encoder:
-    return load_encoder(Settings(library=kind, device="cpu", **(said | changes)))
+    return load_encoder(EncoderSettings(library=kind, device="cpu", **(said | changes)))
 
 
 def saved(folder: Path, weights: dict[str, Tensor]) -> dict[str, str]:
@@ -295,7 +295,7 @@ def test_missing_tokenizer_is_named(said: dict[str, Any], kind: str) -> None:
     ):
         load(kind, said, tokenizer="no/such")
     with pytest.raises(InputError, match="encoder tokenizer google-bert/bert-base-uncased: "):
-        load_encoder(Settings(library=kind, device="cpu", model=said["model"]))
+        load_encoder(EncoderSettings(library=kind, device="cpu", model=said["model"]))
 
 
 @pytest.mark.parametrize(
@@ -315,11 +315,11 @@ def test_texts_are_cleaned_as_captions_were(form: Any, text: str) -> None:
 
 
 def test_tokenizer_files_are_inputs_as_well(said: dict[str, Any], kind: str) -> None:
-    names = {Path(path).name for path in local_files(Settings(library=kind, **said))}
+    names = {Path(path).name for path in local_files(EncoderSettings(library=kind, **said))}
     assert {"model.pth", "tokenizer.json", "tokenizer_config.json"} <= names
 
 
 @pytest.mark.parametrize(("key", "value"), [("tokenizer", "bert"), ("image_size", 384)])
 def test_settings_of_another_library_are_refused(key: str, value: Any) -> None:
     with pytest.raises(ValidationError, match=f"`{key}` is only for library `blip` and `tcl`"):
-        Settings(library="transformers", model="m", **{key: value})
+        EncoderSettings(library="transformers", model="m", **{key: value})

@@ -14,7 +14,7 @@ from huggingface_hub.errors import EntryNotFoundError
 from safetensors.torch import load_file, save_file
 from transformers import CLIPModel
 
-from susx.config.schema import Encoder as Settings
+from susx.config.schema import EncoderSettings
 from susx.core.errors import InputError
 from susx.encoders import load_encoder, transformers_models
 from susx.encoders.protocol import Encoder
@@ -33,7 +33,7 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 def load(folder: Path | str) -> Encoder:
-    return load_encoder(Settings(library="transformers", model=str(folder), device="cpu"))
+    return load_encoder(EncoderSettings(library="transformers", model=str(folder), device="cpu"))
 
 
 def test_other_weights_have_another_hash(checkpoint: Path, tmp_path: Path) -> None:
@@ -51,7 +51,9 @@ def test_compiled_encoder_gives_the_same_features(
 ) -> None:
     traced = partial(torch.compile, backend="eager")
     monkeypatch.setattr(torch, "compile", lambda function: traced(function))
-    settings = Settings(library="transformers", model=str(checkpoint), device="cpu", compile=True)
+    settings = EncoderSettings(
+        library="transformers", model=str(checkpoint), device="cpu", compile=True
+    )
     made = load_encoder(settings).encode_texts(TEXTS)
     expected = load(checkpoint).encode_texts(TEXTS)
     assert_close(made, expected, random_walk(CLIP_TEXT_TERMS, LANES))

@@ -7,10 +7,10 @@ from huggingface_hub import errors
 from transformers import AutoConfig
 
 from susx.config.encoders import TOKENIZER, local_files, published_models
-from susx.config.schema import Encoder as Settings
+from susx.config.schema import EncoderSettings
 from susx.core.errors import InputError
 from susx.encoders import hub, load_encoder
-from susx.encoders.hub import folder_of, reason
+from susx.encoders.hub import folder_of, load_failure
 
 
 def http_error(kind: type[errors.HfHubHTTPError]) -> Exception:
@@ -41,7 +41,7 @@ def test_failure_of_the_hub_is_one_line_that_says_what_to_do(
 
     monkeypatch.setattr(AutoConfig, "from_pretrained", fails)
     with pytest.raises(InputError) as caught:
-        load_encoder(Settings(library="transformers", model="owner/name", device="cpu"))
+        load_encoder(EncoderSettings(library="transformers", model="owner/name", device="cpu"))
     text = str(caught.value)
     assert text.startswith("encoder model owner/name: cannot be loaded with transformers: ")
     assert says in text
@@ -51,7 +51,7 @@ def test_failure_of_the_hub_is_one_line_that_says_what_to_do(
 def test_trouble_with_a_folder_is_not_blamed_on_the_hub(tmp_path: Path) -> None:
     error = OSError("config.json is broken")
     error.__cause__ = errors.LocalEntryNotFoundError("offline")
-    assert reason(error, str(tmp_path)) == "OSError: config.json is broken"
+    assert load_failure(error, str(tmp_path)) == "OSError: config.json is broken"
 
 
 def test_folder_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -79,12 +79,12 @@ def test_missing_snapshot_is_named() -> None:
 
 @pytest.mark.parametrize("model", ["owner/name", "no/such/folder"])
 def test_model_of_the_hub_has_no_local_files(model: str) -> None:
-    assert local_files(Settings(library="transformers", model=model)) == []
+    assert local_files(EncoderSettings(library="transformers", model=model)) == []
 
 
 def test_an_empty_name_is_refused_in_the_configuration() -> None:
     with pytest.raises(ValueError, match="is empty; name a file or folder"):
-        Settings(library="transformers", model="")
+        EncoderSettings(library="transformers", model="")
 
 
 def test_local_files_are_all_that_a_library_could_read(tmp_path: Path) -> None:
@@ -93,9 +93,9 @@ def test_local_files_are_all_that_a_library_could_read(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "preprocessor_config.json").mkdir()
-    found = local_files(Settings(library="transformers", model=str(tmp_path)))
+    found = local_files(EncoderSettings(library="transformers", model=str(tmp_path)))
     assert found == [f"{tmp_path}/{name}" for name in names]
-    one = local_files(Settings(library="transformers", model=str(tmp_path / "README.md")))
+    one = local_files(EncoderSettings(library="transformers", model=str(tmp_path / "README.md")))
     assert one == [str(tmp_path / "README.md")]
 
 
@@ -104,18 +104,18 @@ def test_models_of_the_hub_are_those_that_are_not_here(tmp_path: Path) -> None:
     here = str(tmp_path)
     cases = [
         (
-            Settings(library="transformers", model="openai/clip", revision="v1"),
+            EncoderSettings(library="transformers", model="openai/clip", revision="v1"),
             [("openai/clip", "v1")],
         ),
-        (Settings(library="transformers", model=here), []),
-        (Settings(library="open-clip", model="hf-hub:laion/x"), [("laion/x", None)]),
-        (Settings(library="open-clip", model="openai", architecture="RN50"), []),
-        (Settings(library="blip", model=here), [(TOKENIZER, None)]),
+        (EncoderSettings(library="transformers", model=here), []),
+        (EncoderSettings(library="open-clip", model="hf-hub:laion/x"), [("laion/x", None)]),
+        (EncoderSettings(library="open-clip", model="openai", architecture="RN50"), []),
+        (EncoderSettings(library="blip", model=here), [(TOKENIZER, None)]),
         (
-            Settings(library="blip", model=here, tokenizer="bert-base-uncased"),
+            EncoderSettings(library="blip", model=here, tokenizer="bert-base-uncased"),
             [("bert-base-uncased", None)],
         ),
-        (Settings(library="blip", model=here, tokenizer=here), []),
+        (EncoderSettings(library="blip", model=here, tokenizer=here), []),
     ]
     for settings, models in cases:
         assert published_models(settings) == models, settings

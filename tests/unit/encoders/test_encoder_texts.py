@@ -9,7 +9,7 @@ import torch
 from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, CLIPTokenizer
 
-from susx.config.schema import Encoder as Settings
+from susx.config.schema import EncoderSettings
 from susx.core.errors import InputError
 from susx.encoders import load_encoder
 from susx.encoders.protocol import Encoder
@@ -63,7 +63,7 @@ def test_siglip_reads_what_its_publisher_reads_for_classifiers(text: str, expect
 
 
 def loaded(library: str, folder: Path) -> Encoder:
-    return load_encoder(Settings(library=library, model=str(folder), device="cpu"))
+    return load_encoder(EncoderSettings(library=library, model=str(folder), device="cpu"))
 
 
 def tokens_of(encoder: Encoder, text: str, patch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:

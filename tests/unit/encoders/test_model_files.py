@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from susx.config.schema import Encoder
+from susx.config.schema import EncoderSettings
 from susx.encoders.model_files import LARGEST, model_config, model_problem
 
 
 def problem(model: object, library: str = "transformers", **settings: Any) -> str | None:
-    found = model_problem(Encoder(library=library, model=str(model), **settings))
+    found = model_problem(EncoderSettings(library=library, model=str(model), **settings))
     return found and ": ".join(found)
 
 

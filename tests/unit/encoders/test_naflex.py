@@ -7,7 +7,7 @@ import torch
 from transformers import AutoTokenizer, Siglip2Config, Siglip2Model
 from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
 
-from susx.config.schema import Encoder as Settings
+from susx.config.schema import EncoderSettings
 from susx.core.errors import InputError
 from susx.encoders import load_encoder
 from susx.encoders.protocol import Encoder
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(folder: Path, precision: str = "float32") -> Encoder:
-    settings = Settings(
+    settings = EncoderSettings(
         library="transformers", model=str(folder), device="cpu", precision=precision
     )
     return load_encoder(settings)

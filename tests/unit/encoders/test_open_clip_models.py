@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from susx.config.schema import Encoder as Settings
+from susx.config.schema import EncoderSettings
 from susx.core.errors import InputError
 from susx.encoders import load_encoder
 from susx.encoders.open_clip_models import WEIGHTS, preprocessing
@@ -32,7 +32,9 @@ def folder(open_clip: ModuleType, tmp_path: Path) -> Path:
 
 
 def load(model: Any, **settings: Any) -> Encoder:
-    return load_encoder(Settings(library="open-clip", model=str(model), device="cpu", **settings))
+    return load_encoder(
+        EncoderSettings(library="open-clip", model=str(model), device="cpu", **settings)
+    )
 
 
 def edit(folder: Path, part: str, **changes: Any) -> None:

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from susx.config.schema import Encoder as Settings
+from susx.config.schema import EncoderSettings
 from susx.core.errors import InputError
 from susx.encoders import load_encoder
 from susx.encoders.openai_files import openai_weights
@@ -77,7 +77,7 @@ def weights(folder: Path) -> dict[str, Tensor]:
 
 def load(model: Path, architecture: str | None = None) -> Encoder:
     settings = {"library": "open-clip", "model": str(model), "device": "cpu"}
-    return load_encoder(Settings(**settings, architecture=architecture))
+    return load_encoder(EncoderSettings(**settings, architecture=architecture))
 
 
 def plain(weights: dict[str, Tensor], file: Path) -> Path:

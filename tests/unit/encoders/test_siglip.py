@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from susx.config.schema import Encoder as Settings
+from susx.config.schema import EncoderSettings
 from susx.core.errors import InputError
 from susx.encoders import load_encoder
 from susx.encoders.protocol import Encoder
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def encoder(folder: Path) -> Encoder:
-    return load_encoder(Settings(library="transformers", model=str(folder), device="cpu"))
+    return load_encoder(EncoderSettings(library="transformers", model=str(folder), device="cpu"))
 
 
 def test_texts_are_read_in_lower_case(encoder: Encoder, folder: Path) -> None:
@@ -45,7 +45,7 @@ def test_padding_takes_part_in_attention_as_in_training(
     weights["text_model.embeddings.token_embedding.weight"][pad] *= -1
     save_file(weights, tmp_path / "changed/model.safetensors", metadata={"format": "pt"})
     changed = load_encoder(
-        Settings(library="transformers", model=str(tmp_path / "changed"), device="cpu")
+        EncoderSettings(library="transformers", model=str(tmp_path / "changed"), device="cpu")
     )
     difference = changed.encode_texts(["cat"]) - encoder.encode_texts(["cat"])
     assert difference.abs().max() > 0.01
@@ -77,7 +77,7 @@ def test_first_generation_reads_sentence_pieces_without_punctuation(
     shutil.copytree(folder, tmp_path / "first", ignore=shutil.ignore_patterns("tokenizer*"))
     (tmp_path / "spiece.model").write_bytes(pieces.getvalue())
     SiglipTokenizer(str(tmp_path / "spiece.model")).save_pretrained(tmp_path / "first")
-    settings = Settings(library="transformers", model=str(tmp_path / "first"), device="cpu")
+    settings = EncoderSettings(library="transformers", model=str(tmp_path / "first"), device="cpu")
     encoder = load_encoder(settings)
     made = encoder.encode_texts(["A photo, of a CAT!", "a photo of a cat", "a dog"])
     assert torch.equal(made[0], made[1])
@@ -90,4 +90,4 @@ def test_missing_sentencepiece_is_named(folder: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", lacking)
     with pytest.raises(InputError, match=r"needs the package sentencepiece: pip install"):
-        load_encoder(Settings(library="transformers", model=str(folder), device="cpu"))
+        load_encoder(EncoderSettings(library="transformers", model=str(folder), device="cpu"))

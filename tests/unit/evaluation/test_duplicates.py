@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance
 
-from susx.evaluation.arrays import EncoderData, Labelled
+from susx.evaluation.arrays import EncoderData, LabelledImages
 from susx.evaluation.case import Case
 from susx.evaluation.leakage import find_leaks
 from susx.evaluation.protocol import run_case
 from susx.images.decode import decode
-from susx.images.fingerprints import MAX_DISTANCE, Pair, distance, fingerprint, nearest
+from susx.images.fingerprints import MAX_DISTANCE, Pair, distance, fingerprint, nearest_duplicates
 from susx.manifests.tables import ImageRecord, SupportRecord
 from susx.methods import Images
 from susx.support.duplicates import Originals
@@ -92,15 +92,15 @@ def test_nearest_is_the_smallest_distance_of_all_pairs(monkeypatch: pytest.Monke
         if min(distances) <= MAX_DISTANCE:
             expected.append(Pair(index, int(np.argmin(distances)), min(distances)))
     assert len(expected) == 20
-    assert nearest(first, second) == expected
+    assert nearest_duplicates(first, second) == expected
     monkeypatch.setattr("susx.images.fingerprints.BLOCK", 3)
-    assert nearest(first, second) == expected
+    assert nearest_duplicates(first, second) == expected
 
 
 def test_unknown_fingerprints_match_nothing() -> None:
-    assert nearest(["", PRINTS[0]], ["", ""]) == []
-    assert nearest([""], PRINTS) == []
-    assert nearest([], PRINTS) == nearest(PRINTS, []) == []
+    assert nearest_duplicates(["", PRINTS[0]], ["", ""]) == []
+    assert nearest_duplicates([""], PRINTS) == []
+    assert nearest_duplicates([], PRINTS) == nearest_duplicates(PRINTS, []) == []
 
 
 def support_record(key: str, look: str, kept: bool = True) -> SupportRecord:
@@ -134,7 +134,7 @@ def leaking(rows: list[int]) -> EncoderData:
     features[rows] = data.test.images.features[: len(rows)]
     leaked = torch.zeros(len(features), dtype=torch.bool)
     leaked[rows] = True
-    supports = {"lc": Labelled(Images(features), support.labels)}
+    supports = {"lc": LabelledImages(Images(features), support.labels)}
     return replace(data, supports=supports, leaked={"lc": leaked})
 
 
@@ -145,7 +145,7 @@ def test_accuracy_without_leaks_is_that_of_the_support_set_without_them() -> Non
     data = leaking([0, 2, 7, 9])
     keep = ~data.leaked["lc"]
     support = data.supports["lc"]
-    smaller = Labelled(support.images[keep], support.labels[keep])
+    smaller = LabelledImages(support.images[keep], support.labels[keep])
 
     row, _ = run_case(data, plan(), CASE)
     expected, _ = run_case(replace(data, supports={"lc": smaller}, leaked={}), plan(), CASE)

@@ -10,7 +10,7 @@ import torch
 from susx.core.errors import InputError
 from susx.core.rounding import decimal
 from susx.embeddings.text_classifier import TextClassifier
-from susx.evaluation.arrays import Labelled
+from susx.evaluation.arrays import LabelledImages
 from susx.evaluation.protocol import evaluate
 from susx.evaluation.schema import Run
 from susx.methods import METHODS, Axis, Images
@@ -189,7 +189,7 @@ def test_progress_is_told_once_per_case() -> None:
 def test_a_class_without_test_images_leaves_the_mean_per_class_unknown() -> None:
     data = encoder_data()
     left = data.test.labels != 2
-    test = Labelled(Images(data.test.images.features[left]), data.test.labels[left])
+    test = LabelledImages(Images(data.test.images.features[left]), data.test.labels[left])
     (row,) = evaluate(with_images(data, test=test), plan(methods=["cupl"])).runs
     assert row["per_class"][2] is None
     assert row["per_class"].count(None) == 1
@@ -204,7 +204,9 @@ def test_few_classes_make_top5_certain() -> None:
         classes=data.classes[:3],
         texts={k: TextClassifier(t.weights[:3], t.means[:3]) for k, t in data.texts.items()},
         supports={},
-        images={"test": Labelled(Images(data.test.images.features[keep]), data.test.labels[keep])},
+        images={
+            "test": LabelledImages(Images(data.test.images.features[keep]), data.test.labels[keep])
+        },
     )
     assert evaluate(few, plan(methods=["zero-shot"])).runs[0]["top5"] == 100.0
 
@@ -233,12 +235,12 @@ def test_testing_breaks_ties_as_tuning_does(method: str) -> None:
     data = encoder_data()
     text, support = data.texts["cupl"], data.supports["lc"]
     twice = TextClassifier(*(np.concatenate([part] * 2) for part in (text.weights, text.means)))
-    both = Labelled(
+    both = LabelledImages(
         Images(torch.cat([support.images.features] * 2)),
         torch.cat([support.labels, support.labels + CLASSES]),
     )
     labels = data.test.labels + CLASSES * (torch.arange(N) % 2)
-    test = Labelled(Images(data.test.images.features), labels)
+    test = LabelledImages(Images(data.test.images.features), labels)
     tied = replace(
         data,
         classes=[*data.classes, *map(str.upper, data.classes)],

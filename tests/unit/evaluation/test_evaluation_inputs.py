@@ -9,9 +9,9 @@ import torch
 
 from susx.core.errors import InputError
 from susx.embeddings.text_classifier import TextClassifier
-from susx.evaluation.arrays import EncoderData, Labelled
+from susx.evaluation.arrays import EncoderData, LabelledImages
 from susx.evaluation.protocol import Evaluation, evaluate
-from susx.evaluation.schema import Skipped
+from susx.evaluation.schema import SkippedCase
 from susx.methods import NEEDS
 from tests.helpers import unit_rows
 from tests.made.evaluation import (
@@ -36,11 +36,11 @@ def only(data: EncoderData, **parts: Any) -> EncoderData:
     return replace(data, images=changed)
 
 
-def with_parts(part: Labelled, labels: Any = None, **parts: Any) -> Labelled:
+def with_parts(part: LabelledImages, labels: Any = None, **parts: Any) -> LabelledImages:
     """Images with other labels, or other parts as methods see them."""
     made = part.labels if labels is None else torch.from_numpy(labels)
     arrays = {name: p if p is None else torch.from_numpy(p) for name, p in parts.items()}
-    return Labelled(replace(part.images, **arrays), made)
+    return LabelledImages(replace(part.images, **arrays), made)
 
 
 def evaluated(data: EncoderData, **changes: Any) -> Evaluation:
@@ -106,7 +106,7 @@ def test_a_case_that_lacks_something_is_skipped_and_the_others_are_as_ever(
     made = evaluated(data, **changes)
     assert [case_of(row) for row in made.skipped] == cases
     for row in made.skipped:
-        assert Skipped.model_validate(row).model_dump() == row
+        assert SkippedCase.model_validate(row).model_dump() == row
         assert (row["encoder"], row["seed"]) == ("clip", None)
         assert all(reason in row["reason"] for reason in reasons)
     gone = TIP_CASES if lacking == "all supports" else cases

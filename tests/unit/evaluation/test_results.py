@@ -16,10 +16,10 @@ from susx.embeddings.cache import read_cache, write_cache
 from susx.embeddings.text_classifier import text_classifier
 from susx.evaluation import results
 from susx.evaluation.arrays import EncoderData
-from susx.evaluation.protocol import Evaluation, Plan
+from susx.evaluation.protocol import Evaluation, EvaluationPlan
 from susx.evaluation.results import CacheFiles, collate, evaluate_caches
 from susx.evaluation.schema import SCHEMA, read_result
-from susx.evaluation.tuning import Settings
+from susx.evaluation.tuning import TuningSettings
 from susx.manifests.classes import ClassManifest, class_manifest
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, write_table
 from susx.prompts.strategies import PromptSet
@@ -33,7 +33,7 @@ from tests.made.caches import (
     write_files,
 )
 
-PLAN = Plan(["zero-shot", "cupl", "tip-x"], ["cupl+e"], ["fixed"], bootstrap=50)
+PLAN = EvaluationPlan(["zero-shot", "cupl", "tip-x"], ["cupl+e"], ["fixed"], bootstrap=50)
 KINDS = ["texts", "images", "patches", "supports"]
 
 
@@ -43,7 +43,7 @@ def files(tmp_path: Path) -> CacheFiles:
     return write_files(tmp_path)
 
 
-def evaluated(files: CacheFiles, name: str = "clip", plan: Plan = PLAN) -> dict[str, Any]:
+def evaluated(files: CacheFiles, name: str = "clip", plan: EvaluationPlan = PLAN) -> dict[str, Any]:
     return evaluate_caches(name, files, plan, lambda _: None)
 
 
@@ -201,7 +201,7 @@ def test_dataset_without_validation_images_can_be_tuned_on_its_test_images(
     files: CacheFiles,
 ) -> None:
     bare = replace(files, images={"test": files.images["test"]}, patches={})
-    tuning = Settings(validation_split="test")
+    tuning = TuningSettings(validation_split="test")
     part = evaluated(bare, plan=replace(PLAN, protocols=["validation"], tuning=tuning))
     assert [run["tuned_on"] for run in part["runs"]] == ["nothing", "nothing", "test"]
     assert all(run["tuning_correct"] == run["correct"] for run in part["runs"])

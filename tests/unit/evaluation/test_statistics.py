@@ -9,7 +9,7 @@ import pytest
 
 from susx.core.rounding import decimal
 from susx.evaluation.statistics import (
-    ChangedPair,
+    PairCounts,
     accuracy_interval,
     changed_pairs,
     mean_per_class,
@@ -250,7 +250,7 @@ def test_right_images_and_unchanged_confusions_are_no_changed_pairs() -> None:
     labels, before = np.array([0, 0, 1, 1, 2]), np.array([1, 0, 0, 1, 2])
     assert changed_pairs(labels, before, before, 10) == []
     assert changed_pairs(labels, labels, before, 10) == [
-        ChangedPair(0, 1, 1, 0), ChangedPair(1, 0, 1, 0)
+        PairCounts(0, 1, 1, 0), PairCounts(1, 0, 1, 0)
     ]  # fmt: skip
 
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from susx.core.errors import InputError
-from susx.evaluation.arrays import Labelled
-from susx.evaluation.tuning import FOLDS, Settings, fold_of, grid_of, search_support, tune
+from susx.evaluation.arrays import LabelledImages
+from susx.evaluation.tuning import FOLDS, TuningSettings, fold_of, grid_of, search_support, tune
 from susx.methods import METHODS, Axis, Images
 from tests.helpers import context_of, images_of, make_problem
 
 BALANCED, UNBALANCED = (6, 6, 6, 6), (2, 5, 3, 9)
 GRID = {"alpha": Axis(0.0, 8.0, 4), "beta": Axis(1.0, 9.0, 3)}
-SETTINGS = Settings(grid={"tip-adapter": GRID})
+SETTINGS = TuningSettings(grid={"tip-adapter": GRID})
 TIP_ADAPTER = METHODS["tip-adapter"]
 
 
@@ -60,7 +60,11 @@ def test_support_protocol_sees_neither_validation_nor_test_images() -> None:
     problem = make_problem(2, support=BALANCED)
     labels = torch.from_numpy(problem.labels)
     with_validation = tune(
-        TIP_ADAPTER, context_of(problem), "support", SETTINGS, Labelled(images_of(problem), labels)
+        TIP_ADAPTER,
+        context_of(problem),
+        "support",
+        SETTINGS,
+        LabelledImages(images_of(problem), labels),
     )
     assert with_validation == tune(TIP_ADAPTER, context_of(problem), "support", SETTINGS, None)
     assert with_validation.split == "support"
@@ -69,7 +73,7 @@ def test_support_protocol_sees_neither_validation_nor_test_images() -> None:
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_validation_protocol_names_its_split(split: str) -> None:
     problem = make_problem(3)
-    labelled = Labelled(images_of(problem), torch.from_numpy(problem.labels))
+    labelled = LabelledImages(images_of(problem), torch.from_numpy(problem.labels))
     settings = replace(SETTINGS, validation_split=split)
     tuned = tune(TIP_ADAPTER, context_of(problem), "validation", settings, labelled)
     assert tuned.split == split
@@ -85,7 +89,7 @@ def test_validation_protocol_needs_images() -> None:
 @pytest.mark.parametrize("protocol", ["fixed", "none"])
 def test_untuned_protocols_choose_on_nothing(protocol: str) -> None:
     method = METHODS["tip-x" if protocol == "fixed" else "zero-shot"]
-    settings = Settings(fixed={"tip-x": {"gamma": 9.0}})
+    settings = TuningSettings(fixed={"tip-x": {"gamma": 9.0}})
     tuned = tune(method, context_of(make_problem(), 50.0), protocol, settings, None)
     assert (tuned.split, tuned.correct) == ("nothing", None)
     if protocol == "fixed":
@@ -94,7 +98,7 @@ def test_untuned_protocols_choose_on_nothing(protocol: str) -> None:
 
 @pytest.mark.parametrize("scale", [100.0, 14.3])
 def test_grids_follow_the_logit_scale(scale: float) -> None:
-    grid = grid_of(METHODS["tip-x"], context_of(make_problem(), scale), Settings())
+    grid = grid_of(METHODS["tip-x"], context_of(make_problem(), scale), TuningSettings())
     published = {name: axis.values(100.0) for name, axis in METHODS["tip-x"].grid.items()}
     for name, factor in (("alpha", scale / 100), ("beta", 1.0), ("gamma", scale / 100)):
         assert grid[name] == pytest.approx([factor * v for v in published[name]])
@@ -103,9 +107,9 @@ def test_grids_follow_the_logit_scale(scale: float) -> None:
 
 def test_continuous_search_is_at_least_as_good_as_the_grid() -> None:
     problem = make_problem(11, n=60)
-    labelled = Labelled(images_of(problem), torch.from_numpy(problem.labels))
+    labelled = LabelledImages(images_of(problem), torch.from_numpy(problem.labels))
     for name in ("tip-adapter", "tip-x", "ape", "gda"):
-        method, settings = METHODS[name], Settings(memory_mib=64)
+        method, settings = METHODS[name], TuningSettings(memory_mib=64)
         on_grid = tune(method, context_of(problem), "validation", settings, labelled)
         between = tune(
             method, context_of(problem), "validation", replace(settings, continuous=True), labelled
@@ -122,7 +126,7 @@ def test_values_that_make_logits_infinite_are_refused(protocol: str) -> None:
     problem = make_problem(6, support=BALANCED)
     ape, value = METHODS["ape"], 1e3  # exp(1e3 KL) is beyond float64
     grid = {**ape.grid, "gamma": Axis(value, value + 1, 1)}
-    settings = Settings({"ape": grid}, {"ape": {"gamma": value}})
-    validation = Labelled(images_of(problem), torch.from_numpy(problem.labels))
+    settings = TuningSettings({"ape": grid}, {"ape": {"gamma": value}})
+    validation = LabelledImages(images_of(problem), torch.from_numpy(problem.labels))
     with pytest.raises(InputError, match=r"ape: logits of \d+ of \d+ images are not finite"):
         tune(ape, context_of(problem), protocol, settings, validation)

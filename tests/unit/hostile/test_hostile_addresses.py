@@ -18,7 +18,7 @@ from susx.prompts.strategies import build_prompts
 from susx.support import service as services
 from susx.support.service import query_service
 from susx.web.guard import Limits, _check, opener
-from susx.web.refusal import Refused
+from susx.web.refusal import RefusedResponse
 from tests.web import Web, serving
 
 CLASSES = class_manifest(["cat"])
@@ -44,7 +44,7 @@ PRIVATE = [
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_what_is_not_public_is_refused_in_every_form(address: str) -> None:
-    with pytest.raises(Refused, match="is not a public address"):
+    with pytest.raises(RefusedResponse, match="is not a public address"):
         _check(address, PUBLIC)
     _check(address, Limits(2, 2**20, True, "susx-test"))
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from susx.config.schema import Encoder
+from susx.config.schema import EncoderSettings
 from susx.core.errors import InputError
 from susx.datasets import stored
 from susx.datasets.layouts import webdataset
@@ -306,7 +306,7 @@ def test_code_beside_a_model_is_not_run(tmp_path: Path, kind: str) -> None:
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"auto_map": code}))
     (tmp_path / "evil.py").write_text(f"open({str(mark)!r}, 'w')\n")
     with pytest.raises(InputError, match=str(tmp_path)):
-        load_encoder(Encoder(library="transformers", model=str(tmp_path), device="cpu"))
+        load_encoder(EncoderSettings(library="transformers", model=str(tmp_path), device="cpu"))
     assert not mark.exists()
 
 

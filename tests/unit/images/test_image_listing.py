@@ -15,7 +15,7 @@ from PIL import Image
 
 from susx.artifacts.memory import Memory
 from susx.config.pools import Pool
-from susx.config.schema import Encoder as Settings
+from susx.config.schema import EncoderSettings
 from susx.core.errors import InputError
 from susx.datasets.manifest import image_manifest
 from susx.embeddings.cache import read_cache
@@ -324,7 +324,7 @@ def test_a_file_that_may_not_be_read_is_told_from_an_empty_one(
         return real(path, *given, **options)
 
     monkeypatch.setattr(files.Path, "open", opened)
-    settings = Settings(library="transformers", model=str(tiny_clip), device="cpu")
+    settings = EncoderSettings(library="transformers", model=str(tiny_clip), device="cpu")
     embed_shard(settings, Shard("folder", str(tmp_path / "pool")), tmp_path / "c.h5", 1)
     cache = read_cache(tmp_path / "c.h5")
     assert cache.keys == ["a.png"]

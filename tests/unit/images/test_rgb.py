@@ -18,8 +18,8 @@ from PIL import Image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-from susx.config.schema import Encoder as Settings
-from susx.embeddings.prepare import Item, opened, prepared
+from susx.config.schema import EncoderSettings
+from susx.embeddings.prepare import Item, decoded_image, prepared
 from susx.encoders import load_encoder
 from susx.encoders.protocol import Encoder
 from susx.images import decode as images
@@ -171,12 +171,12 @@ def test_ranges_that_are_none_and_levels_that_are_no_numbers_are_refused() -> No
 
 def test_pictures_of_a_caller_have_a_range_or_are_refused() -> None:
     values = np.array([[0, 30_000, 65_535]], np.uint16)
-    assert np.asarray(opened(Image.fromarray(values)))[0, :, 0].tolist() == [0, 117, 255]
+    assert np.asarray(decoded_image(Image.fromarray(values)))[0, :, 0].tolist() == [0, 117, 255]
     big = Image.frombytes("I;16B", (3, 1), values.astype(">u2").tobytes())
-    assert np.asarray(opened(big))[0, :, 0].tolist() == [0, 117, 255]
+    assert np.asarray(decoded_image(big))[0, :, 0].tolist() == [0, 117, 255]
     for mode in DEEP - SIXTEEN:
         with pytest.raises(UnreadableImage, match="without a declared range"):
-            opened(Image.new(mode, (2, 2)))
+            decoded_image(Image.new(mode, (2, 2)))
 
 
 def test_images_of_many_strips_are_converted_like_small_ones() -> None:
@@ -279,7 +279,7 @@ def test_a_transparent_level_of_few_bits_becomes_white(bits: int, level: int) ->
     assert np.asarray(decode(data, reading=WHITE))[0, :, 0].tolist() == expected
     image = Image.open(io.BytesIO(data))
     said = image.info["transparency"]
-    assert np.asarray(opened(image, reading=WHITE))[0, :, 0].tolist() == expected
+    assert np.asarray(decoded_image(image, reading=WHITE))[0, :, 0].tolist() == expected
     assert image.info["transparency"] == said
 
 
@@ -293,7 +293,7 @@ def test_a_transparent_colour_of_sixteen_bits_becomes_white() -> None:
 def test_an_encoder_of_transformers_is_given_white_grounds(tiny_clip: Path) -> None:
     image = transparent("RGBA")
     said = {"library": "transformers", "device": "cpu"}
-    encoder = load_encoder(Settings(model=str(tiny_clip), **said))
+    encoder = load_encoder(EncoderSettings(model=str(tiny_clip), **said))
     processor = CLIPImageProcessorPil.from_pretrained(tiny_clip)
     assert encoder.transparency == encoder.provenance["transparency"] == "white"
     for source in (encoded(image), image):
@@ -309,7 +309,7 @@ def test_a_processor_that_takes_only_rgb_lays_nothing_over_white(
     folder = tmp_path / "clip"
     shutil.copytree(tiny_clip, folder)
     CLIPImageProcessorPil.from_pretrained(tiny_clip, do_convert_rgb=False).save_pretrained(folder)
-    encoder = load_encoder(Settings(library="transformers", model=str(folder), device="cpu"))
+    encoder = load_encoder(EncoderSettings(library="transformers", model=str(folder), device="cpu"))
     assert encoder.transparency == "dropped"
 
 
@@ -354,7 +354,7 @@ def test_a_tiff_is_turned_once_by_pillow(compression: str | None, upright: bool)
     data = encoded(Image.fromarray(pixels), "TIFF", compression=compression, tiffinfo=tags)
     reading = Reading(upright=upright)
     given = Image.open(io.BytesIO(data))
-    for image in (decode(data, reading=reading), opened(given, reading=reading)):
+    for image in (decode(data, reading=reading), decoded_image(given, reading=reading)):
         assert (image.size, image.getpixel((1, 0))) == ((2, 3), (255, 255, 255))
 
 
@@ -366,7 +366,7 @@ def test_a_broken_exif_turns_nothing() -> None:
 @pytest.mark.parametrize("processes", [False, True])
 def test_an_encoder_is_given_upright_images(tiny_clip: Path, processes: bool) -> None:
     encoder: Encoder = load_encoder(
-        Settings(library="transformers", model=str(tiny_clip), device="cpu")
+        EncoderSettings(library="transformers", model=str(tiny_clip), device="cpu")
     )
     data = turned(6)
     for upright in (False, True):
@@ -383,7 +383,7 @@ def test_images_that_a_resize_would_blow_up_are_refused(size: tuple[int, int]) -
     with pytest.raises(UnreadableImage, match=reason):
         decode(encoded(Image.new("L", size)))
     with pytest.raises(UnreadableImage, match=reason):
-        opened(Image.new("L", size))
+        decoded_image(Image.new("L", size))
 
 
 def test_the_longest_image_is_128_times_as_long_as_wide() -> None:

@@ -4,7 +4,13 @@ import pytest
 
 from susx.manifests.classes import class_manifest
 from susx.manifests.tables import SupportRecord
-from susx.support.account import GARBLED_CANDIDATES, MOST_REASONS, grouped, grouped_counts, summary
+from susx.support.account import (
+    GARBLED_CANDIDATES,
+    MOST_REASONS,
+    grouped,
+    grouped_counts,
+    support_account,
+)
 
 CLASSES = class_manifest(["zebra", "ant", "mouse"])
 
@@ -51,7 +57,7 @@ def test_every_candidate_has_one_fate_per_class_and_in_all() -> None:
     zebra = ["", "", "outranked", "surplus", "duplicate", "refused: punsafe", "not tried"]
     ant = ["HTTP Error 404: Not Found", "timed out", "disagrees", "flagged by the safety checker"]
     records = [*(record(0, reason) for reason in zebra), *(record(1, reason) for reason in ant)]
-    counts = summary(records, CLASSES, 2, {"searched": 11})
+    counts = support_account(records, CLASSES, 2, {"searched": 11})
     assert counts["classes"]["ant"] == {"disagrees": 1, "flagged": 1, "failed": 2}
     assert counts["classes"]["mouse"] == {}
     assert counts["fates"] == {
@@ -66,7 +72,7 @@ def test_every_candidate_has_one_fate_per_class_and_in_all() -> None:
 def test_candidates_with_a_garbled_caption_are_counted() -> None:
     captions = ["une fourmi", "caf\ufffd", "u\0n\0", ""]
     records = [record(1, "", caption) for caption in captions]
-    assert summary(records, CLASSES, 4, {"searched": 9})["pool"] == {
+    assert support_account(records, CLASSES, 4, {"searched": 9})["pool"] == {
         "searched": 9,
         GARBLED_CANDIDATES: 2,
     }

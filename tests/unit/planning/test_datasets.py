@@ -23,7 +23,7 @@ def test_class_names_come_from_a_file_from_entries_or_from_cards(setup: Setup) -
     Path("pets.yaml").write_text("title: Pets\nclasses: card.yaml\n", "utf-8")
     pets = with_dataset(card="pets.yaml", images={"test": "images/test"})
     assert datasets.class_files(pets, "new") == ["pets.yaml", "card.yaml"]
-    assert datasets.classes(pets, "new").names == NAMES
+    assert datasets.dataset_classes(pets, "new").names == NAMES
     assert datasets.name_source(pets, "new") == {"classes": None, "card": "pets.yaml"}
     assert datasets.name_source(setup, "tiny") == {"classes": "classes.txt", "card": None}
 
@@ -31,7 +31,7 @@ def test_class_names_come_from_a_file_from_entries_or_from_cards(setup: Setup) -
 def test_a_missing_class_list_is_told_with_its_key() -> None:
     setup = with_dataset(classes="nowhere.txt", images={"test": "images/test"})
     says = "config.yaml: datasets.new.classes: not found: nowhere.txt"
-    for ask in (datasets.class_files, datasets.classes):
+    for ask in (datasets.class_files, datasets.dataset_classes):
         with pytest.raises(InputError) as caught:
             ask(setup, "new")
         assert str(caught.value) == says

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from susx.artifacts.ground import Job, Kept
+from susx.artifacts.ground import Job, Storage
 from susx.core.errors import InputError
-from susx.planning.run import PlannedJob, Run
+from susx.planning.run import PlannedJob, RunJobs
 from susx.planning.setup import Setup
-from susx.planning.staleness import ONCE, SHOWN_REASONS, decide, drop_dangling_links, told
+from susx.planning.staleness import ONCE, SHOWN_REASONS, decide, drop_dangling_links, stale_lines
 from tests.planned_world import setup_of
 
 OUTPUT = "work/tiny/classes.json"
@@ -20,15 +20,15 @@ LACKING = {OUTPUT: WHY}
 
 def planned(setup: Setup, kept: object = "own", **params: Any) -> PlannedJob:
     """The job that makes a class manifest."""
-    own = Kept(setup.work, setup.stores) if kept == "own" else None
+    own = Storage(setup.work, setup.stores) if kept == "own" else None
     inputs, outputs = {"": ["classes.txt"]}, {"output": OUTPUT}
     job = Job("class_manifest", inputs, outputs, {"kept": kept, **params}, own)
     return PlannedJob(job, {"dataset": "tiny"})
 
 
-def run_of(*jobs: PlannedJob, **how: Any) -> Run:
+def run_of(*jobs: PlannedJob, **how: Any) -> RunJobs:
     """A run that is asked for the class manifest."""
-    return Run(list(jobs), {"classes.txt", OUTPUT}, {OUTPUT}, **how)
+    return RunJobs(list(jobs), {"classes.txt", OUTPUT}, {OUTPUT}, **how)
 
 
 def make() -> None:
@@ -37,7 +37,7 @@ def make() -> None:
     Path(OUTPUT).write_text("{}", "utf-8")
 
 
-def refusal(setup: Setup, run: Run) -> str:
+def refusal(setup: Setup, run: RunJobs) -> str:
     """What is said of a run that cannot go on."""
     with pytest.raises(InputError) as caught:
         decide(setup, run)
@@ -76,7 +76,7 @@ def test_times_are_not_touched(setup: Setup) -> None:
 def test_a_file_of_the_pipeline_without_a_job_is_no_source(setup: Setup) -> None:
     assert decide(setup, run_of(is_dry=True)).stale == {}
     make()
-    receipt = Kept(setup.work, setup.stores).receipt_file(OUTPUT)
+    receipt = Storage(setup.work, setup.stores).receipt_file(OUTPUT)
     receipt.parent.mkdir(parents=True)
     receipt.touch()
     says = f"config.yaml: {OUTPUT} was made before, but cannot be made from what is named now"
@@ -95,7 +95,7 @@ def test_a_report_holds_nothing_stale(setup: Setup) -> None:
 
 
 def test_links_to_objects_that_are_gone_are_removed(setup: Setup) -> None:
-    kept, output = Kept(setup.work, setup.stores), Path(OUTPUT)
+    kept, output = Storage(setup.work, setup.stores), Path(OUTPUT)
     output.parent.mkdir(parents=True)
     key = "0" * 64
     output.symlink_to(Path(f"work/store/class_manifest/{key}/output.json").absolute())
@@ -107,12 +107,12 @@ def test_links_to_objects_that_are_gone_are_removed(setup: Setup) -> None:
 
 def test_reasons_are_told_of_what_was_there(setup: Setup) -> None:
     make()
-    assert [*told({OUTPUT: "classes.txt changed", "nowhere": "x"})] == [
+    assert [*stale_lines({OUTPUT: "classes.txt changed", "nowhere": "x"})] == [
         f"stale: {OUTPUT}: classes.txt changed"
     ]
-    assert [*told({OUTPUT: ""})] == []
+    assert [*stale_lines({OUTPUT: ""})] == []
     many = [Path(f"{number:02d}") for number in range(SHOWN_REASONS + 2)]
     for path in many:
         path.touch()
-    lines = [*told({str(path): "changed" for path in many})]
+    lines = [*stale_lines({str(path): "changed" for path in many})]
     assert lines[-1] == "stale: and 2 more files" and len(lines) == SHOWN_REASONS + 1

@@ -64,9 +64,9 @@ def test_links_of_the_web_may_be_dead_so_that_more_candidates_are_taken(setup: S
 
 
 def test_choices_that_compare_embeddings_read_them(setup: Setup) -> None:
-    assert retrieval.candidate_features(setup, "lc") == []
+    assert retrieval.candidate_caches(setup, "lc") == []
     shards = [f"cache/hub/pools/web/{shard}.h5" for shard in ("000", "001")]
-    assert retrieval.candidate_features(setup, "agree") == shards
+    assert retrieval.candidate_caches(setup, "agree") == shards
     assert retrieval.agreeing_text(setup, "tiny", "lc") == []
     assert retrieval.agreeing_text(setup, "tiny", "agree") == ["cache/hub/tiny/text-cupl+e.h5"]
     assert retrieval.selection(setup, "agree")["select"] == "agree"

@@ -9,10 +9,10 @@ from tqdm import tqdm
 from typer.testing import CliRunner
 
 from susx.cli import app
-from susx.progress.estimate import Step, estimate, step, timed
+from susx.progress.estimate import Step, estimate_left, step, timed
 from susx.progress.events import Event
 from susx.progress.files import FOLDER, new_file
-from susx.progress.show import duration, progress
+from susx.progress.show import rough_duration, run_progress
 from tests.made.run import BEGAN, begin, end, fail, finish, run_of, start
 
 RUNNER = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"})
@@ -51,20 +51,20 @@ def test_the_rest_takes_as_long_as_equal_jobs_did() -> None:
     run = run_of(begin(0, 1), finish(10, 1), begin(10, 2))
     now = BEGAN + 14
     # One ran at a time: 6 s of the second job and 10 s of two others are left.
-    assert estimate(run, now, {}, {"evaluate": 3.0}).seconds == pytest.approx(6 + 2 * 10 + 3)
-    left = estimate(run, now, {}, {})
+    assert estimate_left(run, now, {}, {"evaluate": 3.0}).seconds == pytest.approx(6 + 2 * 10 + 3)
+    left = estimate_left(run, now, {}, {})
     assert (left.seconds, left.untimed) == (pytest.approx(26), 1)
-    assert estimate(run, now, {2: Step(1, 5, 50.0)}, {}).seconds == pytest.approx(50 + 20)
+    assert estimate_left(run, now, {2: Step(1, 5, 50.0)}, {}).seconds == pytest.approx(50 + 20)
 
 
 def test_a_job_that_is_tried_again_is_still_to_come() -> None:
     run = run_of(begin(0, 1), finish(10, 1), begin(10, 2, retries=1), fail(20, 2))
-    assert estimate(run, BEGAN + 20, {}, {}).seconds == pytest.approx(3 * 10)
+    assert estimate_left(run, BEGAN + 20, {}, {}).seconds == pytest.approx(3 * 10)
 
 
 def test_jobs_side_by_side_take_less() -> None:
     run = run_of(begin(0, 1), begin(0, 2), finish(10, 1), finish(10, 2))
-    assert estimate(run, BEGAN + 10, {}, {}).seconds == pytest.approx(20 / 2)
+    assert estimate_left(run, BEGAN + 10, {}, {}).seconds == pytest.approx(20 / 2)
 
 
 def test_the_bar_of_a_job_is_found_in_its_log(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_benchmarks_time_earlier_jobs(tmp_path: Path) -> None:
     ("seconds", "said"), [(0.4, "0 s"), (119, "119 s"), (600, "10 min"), (9000, "2.5 h")]
 )
 def test_durations_are_rounded(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
+    assert rough_duration(seconds) == said
 
 
 def write(root: Path, *events: Event, host: str = "", quiet: bool = False) -> None:
@@ -165,7 +165,7 @@ def test_a_line_that_is_half_written_does_not_count_yet(tmp_path: Path) -> None:
         for event in [*start(), begin(0, 1)]:
             stream.write(f"{event.model_dump_json()}\n".encode())
         stream.write(finish(9, 1).model_dump_json()[:-5].encode())
-        run, _ = progress(tmp_path, BEGAN + 10)
+        run, _ = run_progress(tmp_path, BEGAN + 10)
     assert [job.id for job in run.of("begun")] == [1]
 
 

@@ -12,14 +12,13 @@ import torch
 from PIL import Image
 
 from susx.config.cards import Card, load_card
-from susx.config.datasets import Images
+from susx.config.datasets import ImageSettings
 from susx.config.encoders import encoder_section
 from susx.config.pools import POOLS
 from susx.datasets.sources import list_split, locate
 from susx.encoders import load_encoder
-from susx.evaluation.arrays import Labelled
-from susx.evaluation.tuning import Settings as TuningSettings
-from susx.evaluation.tuning import tune
+from susx.evaluation.arrays import LabelledImages
+from susx.evaluation.tuning import TuningSettings, tune
 from susx.manifests.classes import ClassManifest, class_manifest
 from susx.manifests.tables import SupportRecord, read_table, write_table
 from susx.pools.shards import Sample, Shard, pool_shards, read_shard
@@ -91,7 +90,7 @@ def test_the_method_is_tuned_like_the_others() -> None:
     method = names("PROTOTYPES = ")["PROTOTYPES"]
     problem = make_problem(0, n=200)
     labels = torch.from_numpy(problem.labels)
-    shown = Labelled(images_of(problem), labels)
+    shown = LabelledImages(images_of(problem), labels)
     tuned = tune(method, context_of(problem), "validation", TuningSettings(), shown)
     fitted = method.fit(context_of(problem), tuned.hyperparameters)
     right = int((fitted.logits(shown.images).argmax(dim=1) == labels).sum())
@@ -129,7 +128,7 @@ def test_the_layout_lists_images(
     (tmp_path / "test.txt").write_text("a.png\tbee\n\nb.png\tFormica\n", "utf-8")
     source = {"name": "own", "layout": "tabs", "splits": {"test": "test.txt"}}
     card = Card.model_validate({"title": "Insects", "classes": ["x"], "sources": [source]})
-    place = locate(Images(root=str(tmp_path)), card, "images")
+    place = locate(ImageSettings(root=str(tmp_path)), card, "images")
     found = list_split(place.settings("test"), classes, "images.test")
     assert [(image.key, image.label) for image in found.images] == [("b.png", 0), ("a.png", 1)]
     assert place.files("test") == [tmp_path / "test.txt", tmp_path]

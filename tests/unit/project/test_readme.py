@@ -8,7 +8,7 @@ import yaml
 
 from susx.config import parse_config
 from susx.config.cards import Card, built_in_cards, load_card
-from susx.config.datasets import Images, with_card
+from susx.config.datasets import ImageSettings, with_card
 from susx.config.schema import Config
 from susx.core.yaml_files import load_yaml
 from susx.datasets.layouts.coop_json import CoopSplit
@@ -70,7 +70,7 @@ def test_four_lines_of_configuration_classify_a_folder() -> None:
     assert len(first.splitlines()) == 4
     shipped = load_yaml(ROOT / "config.yaml")
     config = parse_config({**shipped, **yaml.safe_load(first), **yaml.safe_load(second)})
-    assert config.datasets["pets"].images == Images(unlabelled="my/photos")
+    assert config.datasets["pets"].images == ImageSettings(unlabelled="my/photos")
     assert config.classifier.support == "lc-photo"
 
 

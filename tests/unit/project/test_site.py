@@ -15,7 +15,7 @@ import yaml
 
 import susx
 from susx.config import parse_config
-from susx.config.encoders import Encoder as Settings
+from susx.config.encoders import EncoderSettings
 from susx.core.errors import InputError
 from susx.datasets.manifest import image_manifest
 from susx.encoders import load_encoder
@@ -172,7 +172,7 @@ def failing(tmp_path: Path) -> list[object]:
     (tmp_path / "my/test/Main Coon").mkdir(parents=True)
     names.write_text("Maine Coon\nSphynx\nSphynx\n", "utf-8")
     classes, key = class_manifest(["Maine Coon"]), "config.yaml: datasets.pets.images.test"
-    settings = Settings.model_validate(config["encoders"]["clip-vit-b32"])
+    settings = EncoderSettings.model_validate(config["encoders"]["clip-vit-b32"])
     return [
         lambda: parse_config({**config, "evaluation": {"metods": ["tip-x"]}}),
         lambda: parse_config({**config, **pool}),

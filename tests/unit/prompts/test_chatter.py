@@ -3,7 +3,13 @@
 import pytest
 
 from susx.prompts.chatter import first_turn, is_offer, is_sentence, without_label, without_relative
-from susx.prompts.sentences import Unusable, descriptions, descriptor, descriptors, first_sentence
+from susx.prompts.sentences import (
+    UnusableReply,
+    descriptions,
+    descriptor,
+    descriptors,
+    first_sentence,
+)
 
 SAID = "A zebra has stripes."
 
@@ -53,7 +59,7 @@ def test_what_is_said_around_the_answer_goes(reply: str) -> None:
     ],
 )
 def test_talk_alone_is_no_description(reply: str) -> None:
-    with pytest.raises(Unusable, match=r"^no sentence$"):
+    with pytest.raises(UnusableReply, match=r"^no sentence$"):
         first_sentence(reply, True, "zebra")
 
 
@@ -72,7 +78,7 @@ def test_captions_that_begin_alike_stay(reply: str) -> None:
 
 @pytest.mark.parametrize("start", ["While I am just an AI", "As an AI", "I'm only an AI, but"])
 def test_what_an_assistant_says_of_itself_is_a_refusal(start: str) -> None:
-    with pytest.raises(Unusable, match=r"^refusal$"):
+    with pytest.raises(UnusableReply, match=r"^refusal$"):
         first_sentence(f"{start}, a zebra has stripes.", True, "zebra")
     assert first_sentence("An AI is a small robot.", True, "AI") == "An AI is a small robot."
 
@@ -106,7 +112,7 @@ def test_another_turn_about_another_class_gives_this_class_nothing() -> None:
     ],
 )
 def test_a_sentence_is_no_descriptor(phrase: str) -> None:
-    with pytest.raises(Unusable, match=r"^sentence$"):
+    with pytest.raises(UnusableReply, match=r"^sentence$"):
         descriptor(phrase, "zebra")
 
 

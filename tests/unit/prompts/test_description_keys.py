@@ -11,7 +11,7 @@ from susx.config.cards import load_card
 from susx.core.errors import InputError
 from susx.manifests.classes import class_manifest
 from susx.manifests.names import description_keys, named_classes
-from susx.prompts.description_keys import keys_of_classes, nearest, words
+from susx.prompts.description_keys import keys_of_classes, nearest_name, words
 from susx.prompts.strategies import build_prompts, read_descriptions
 
 PUBLISHED = [
@@ -108,9 +108,9 @@ def test_the_one_key_and_the_one_class_that_are_left_may_belong_together() -> No
 
 
 def test_words_in_common_come_before_letters_in_common() -> None:
-    assert nearest("sports car", ["sports cat", "car", "sport scar"]) == "car"
-    assert nearest("sport-car", ["sports scar", "red car"]) == "red car"
-    assert nearest("zebra", ["car"]) == ""
+    assert nearest_name("sports car", ["sports cat", "car", "sport scar"]) == "car"
+    assert nearest_name("sport-car", ["sports scar", "red car"]) == "red car"
+    assert nearest_name("zebra", ["car"]) == ""
 
 
 def test_a_card_names_classes_of_its_own_in_the_table(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from susx.prompts.sentences import (
     MAX_DESCRIPTOR_WORDS,
     MAX_WORDS,
-    Unusable,
+    UnusableReply,
     descriptions,
     descriptor,
     descriptors,
@@ -91,14 +91,14 @@ def test_the_first_sentence_is_kept(reply: str, kept: str) -> None:
     ],
 )
 def test_junk_is_dropped_with_a_reason(reply: str, reason: str) -> None:
-    with pytest.raises(Unusable, match=f"^{reason}$"):
+    with pytest.raises(UnusableReply, match=f"^{reason}$"):
         first_sentence(reply, True, "zebra")
 
 
 def test_a_reply_that_was_cut_is_kept_up_to_its_last_full_sentence() -> None:
     reply = "A zebra has stripes. It is often seen in"
     assert first_sentence(reply, False, "zebra") == "A zebra has stripes."
-    with pytest.raises(Unusable, match="unfinished"):
+    with pytest.raises(UnusableReply, match="unfinished"):
         first_sentence("A zebra has stripes and it is often seen in", False, "zebra")
 
 
@@ -191,7 +191,7 @@ def test_a_descriptor_is_a_phrase(item: str, phrase: str) -> None:
     ],
 )
 def test_junk_is_no_descriptor(item: str, reason: str) -> None:
-    with pytest.raises(Unusable, match=f"^{reason}$"):
+    with pytest.raises(UnusableReply, match=f"^{reason}$"):
         descriptor(item, "zebra")
 
 

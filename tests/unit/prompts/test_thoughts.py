@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.prompts.sentences import Unusable, descriptions, descriptors, first_sentence
+from susx.prompts.sentences import UnusableReply, descriptions, descriptors, first_sentence
 from susx.prompts.thoughts import begin_in_thought, is_mark, open_thought, without_thoughts
 
 SAID = "A zebra has stripes."
@@ -131,7 +131,7 @@ def test_nothing_said_within_the_limit_was_thought_and_nothing_at_all_is_empty()
 def test_a_turn_that_ended_is_finished_though_the_reply_was_cut() -> None:
     reply = "A zebra has stripes<|im_end|>\n<|im_start|>user\nWhat"
     assert first_sentence(reply, False, "zebra") == SAID
-    with pytest.raises(Unusable, match="unfinished"):
+    with pytest.raises(UnusableReply, match="unfinished"):
         first_sentence("A zebra has stripes", False, "zebra")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from susx.config import parse_config
-from susx.config.features import Features
+from susx.config.features import FeatureSettings
 from susx.core.errors import InputError
 from susx.published.files import feature_files, require
 
@@ -24,7 +24,7 @@ def config(features: Any, **dataset: Any) -> dict[str, Any]:
     return {"datasets": {"caltech101": {"features": features, **dataset}}}
 
 
-def parsed(features: Any, **dataset: Any) -> Features:
+def parsed(features: Any, **dataset: Any) -> FeatureSettings:
     found = parse_config(config(features, **dataset)).datasets["caltech101"].features
     assert found is not None
     return found

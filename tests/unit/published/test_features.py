@@ -15,7 +15,7 @@ from susx.core.files import sha256_file
 from susx.embeddings.cache import Embeddings, read_cache, write_cache
 from susx.manifests.classes import ClassManifest, class_manifest
 from susx.published.tensors import (
-    Source,
+    FeatureSource,
     generated_classes,
     load_tensor,
     read_images,
@@ -29,7 +29,7 @@ from tests.published import one_hot, save, save_susx
 PROBLEM = make_problem(0, n=20, d=8, support=(3, 2, 4, 2, 3))
 C, D, M, N = 5, 8, 14, 12
 CLASSES = class_manifest(["zebra", "St. Bernard", "ant", "fly", "bee"])
-SOURCE = Source("susx", "RN50", 100.0)
+SOURCE = FeatureSource("susx", "RN50", 100.0)
 IMAGES, LABELS = "pets_f_test_mRN50.pt", "pets_t_test_mRN50.pt"
 KEYS, VALUES = "sus_lc_photo_pets_f_mRN50.pt", "sus_lc_photo_pets_t_mRN50.pt"
 TEXT = "pets_zeroshot_text_weights_mRN50_ptcombined.pt"

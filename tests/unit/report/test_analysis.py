@@ -17,15 +17,15 @@ from susx.embeddings.text_classifier import text_classifier
 from susx.evaluation import tuning
 from susx.evaluation.case import Case
 from susx.evaluation.inputs import CacheFiles
-from susx.evaluation.leakage import Leak
-from susx.report.analysis import Wanted, analyse
-from susx.report.changes import changed, class_changes, confusions
+from susx.evaluation.leakage import NearDuplicate
+from susx.report.analysis import AnalysisSettings, analyse
+from susx.report.changes import changed, class_changes, frequent_confusions
 from susx.report.schema import Analysis
 from tests.closeness import assert_close, random_walk
 from tests.made.caches import CLASSES, PROBLEM, write_files
 from tests.made.classifier import EXPORTABLE, STRATEGIES, TUNING, choice_of, evaluated
 
-WANTED = Wanted(examples=4, voters=2, confusions=5)
+WANTED = AnalysisSettings(examples=4, voters=2, confusions=5)
 TEST_LABELS = PROBLEM.labels[:20]
 LC = choice_of("tip-x", "validation")
 
@@ -44,7 +44,7 @@ def analysed(
     files: CacheFiles,
     evaluation: dict[str, Any],
     choice: Case | None = LC,
-    wanted: Wanted = WANTED,
+    wanted: AnalysisSettings = WANTED,
 ) -> Analysis:
     found = analyse("pets", "clip", files, evaluation, choice, TUNING, wanted)
     return Analysis.model_validate(json.loads(json.dumps(found)))
@@ -196,7 +196,7 @@ def test_a_few_shot_row_is_found_by_its_seed(files: CacheFiles, evaluation: dict
 def test_leaked_support_images_do_not_vote(
     files: CacheFiles, evaluation: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leaks = [Leak(key, "pool", "ant", "000", 3) for key in ("001", "004")]
+    leaks = [NearDuplicate(key, "pool", "ant", "000", 3) for key in ("001", "004")]
     monkeypatch.setattr("susx.evaluation.inputs.find_leaks", lambda *_: leaks)
     fixed = choice_of("tip-adapter", "fixed")
     whole = analysed(files, evaluation, fixed, replace(WANTED, examples=50, voters=9))
@@ -248,7 +248,8 @@ def test_changes_are_counted_as_by_hand() -> None:
     assert {name: part.tolist() for name, part in places.items()} == {
         "corrected": [1, 4], "broken": [2]
     }  # fmt: skip
-    assert [(c.true, c.predicted, c.count) for c in confusions(labels, before, names, 3)] == [
+    confused = frequent_confusions(labels, before, names, 3)
+    assert [(c.true, c.predicted, c.count) for c in confused] == [
         ("c", "b", 2), ("a", "b", 1), ("b", "c", 1)
     ]  # fmt: skip
     assert [(c.n, c.before, c.after) for c in class_changes(labels, before, after, names)] == [

@@ -159,7 +159,7 @@ def test_names_of_classes_are_never_markup() -> None:
 
 def test_the_classes_that_change_most_stand_for_a_thousand() -> None:
     many = thousand_classes()
-    chart = figures.classes(many)
+    chart = figures.gains(many)
     assert chart is not None
     texts = words_of(figures.inline_svg(chart, "x"))
     names = [text for text in texts if text.startswith("class ")]
@@ -167,7 +167,7 @@ def test_the_classes_that_change_most_stand_for_a_thousand() -> None:
     assert len(names) == 40
     assert min(gains[name] for name in names[:20]) == 20
     assert max(gains[name] for name in names[20:]) == -20
-    assert "The 40 that change most are drawn" in figures.describe_classes(many)
+    assert "The 40 that change most are drawn" in figures.describe_gains(many)
 
 
 def test_what_there_is_not_is_not_drawn() -> None:
@@ -177,7 +177,7 @@ def test_what_there_is_not_is_not_drawn() -> None:
     empty = Result.model_validate(result(seeds=[]) | {"runs": []})
     assert figures.affinities(bare) is None
     assert figures.sizes(bare) is None
-    assert figures.classes(bare) is None
+    assert figures.gains(bare) is None
     assert figures.confusions(bare) is None
     assert figures.shots(empty) is None
     assert figures.methods(empty) is None

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.evaluation.arrays import Labelled
+from susx.evaluation.arrays import LabelledImages
 from susx.methods import Images
 from susx.methods.tip_x import TEMPERATURE, Rescaling, calibrate
 from susx.report import gap, pairs
@@ -128,7 +128,7 @@ def test_rows_multiply_to_the_affinities(block: int, monkeypatch: pytest.MonkeyP
 def whole_gap(problem: Problem, limit: int = gap.PAIRS) -> list[Histogram]:
     context = context_of(problem, dtype=torch.float32)
     images = Images(torch.from_numpy(problem.images))
-    labelled = Labelled(images, torch.from_numpy(problem.labels))
+    labelled = LabelledImages(images, torch.from_numpy(problem.labels))
     return modality_gap(context, labelled, calibrate(context, images), 0, limit)
 
 
@@ -171,7 +171,9 @@ def test_shares_sum_to_one_and_one_quantity_has_one_set_of_bins() -> None:
 def test_without_a_support_set_only_test_images_and_texts_are_compared() -> None:
     context = context_of(PROBLEM, dtype=torch.float32)
     bare = type(context)(context.text, context.logit_scale)
-    labelled = Labelled(Images(torch.from_numpy(PROBLEM.images)), torch.from_numpy(PROBLEM.labels))
+    labelled = LabelledImages(
+        Images(torch.from_numpy(PROBLEM.images)), torch.from_numpy(PROBLEM.labels)
+    )
     names = {h.pairs for h in modality_gap(bare, labelled, {}, 0)}
     assert names == {"test image - test image", "test image - text", "text - text"}
 

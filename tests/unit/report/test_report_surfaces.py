@@ -9,28 +9,28 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.evaluation.arrays import Labelled
+from susx.evaluation.arrays import LabelledImages
 from susx.evaluation.case import Case
 from susx.evaluation.statistics import accuracy_interval
-from susx.evaluation.tuning import Settings, fold_of, tune
+from susx.evaluation.tuning import TuningSettings, fold_of, tune
 from susx.methods import METHODS, Axis, Context, Images, Method
 from susx.report import surfaces as module
 from susx.report.rows import Row
 from susx.report.schema import Surface
-from susx.report.sizes import halvings, sizes
+from susx.report.sizes import accuracy_by_size, halvings
 from susx.report.surfaces import plateau, surfaces, thinned
 from tests.closeness import stored
 from tests.helpers import context_of, images_of, make_problem
 
 PROBLEM = make_problem(3, n=40, support=(4, 2, 3, 2, 6))
 CONTEXT = context_of(PROBLEM)
-TEST = Labelled(images_of(PROBLEM), torch.from_numpy(PROBLEM.labels))
+TEST = LabelledImages(images_of(PROBLEM), torch.from_numpy(PROBLEM.labels))
 GRID = {
     "alpha": Axis(0.5, 9.0, 4),
     "beta": Axis(1.0, 9.0, 5),
     "gamma": Axis(0.1, 2.0, 3),
 }
-TUNING = Settings(
+TUNING = TuningSettings(
     grid={
         name: {axis: GRID[axis] for axis in METHODS[name].grid} for name in ("tip-adapter", "tip-x")
     }
@@ -143,7 +143,7 @@ def test_sizes_double_up_to_all(largest: int, expected: list[int]) -> None:
 def test_smaller_supports_are_the_first_images_of_every_class(method: Method) -> None:
 
     case = row(method.name, "fixed" if method.grid else "none")
-    found = list(sizes(case, CONTEXT, TEST))
+    found = list(accuracy_by_size(case, CONTEXT, TEST))
     assert [point.per_class for point in found] == [1, 2, 4, 6]
     for point in found:
         seen: dict[int, int] = {}
@@ -167,4 +167,4 @@ def test_smaller_supports_are_the_first_images_of_every_class(method: Method) ->
 def test_the_whole_support_set_is_not_classified_twice() -> None:
     case = row("tip-x", "fixed")
     whole = TEST.labels.numpy()
-    assert list(sizes(case, CONTEXT, TEST, whole))[-1].top1 == 100
+    assert list(accuracy_by_size(case, CONTEXT, TEST, whole))[-1].top1 == 100

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from susx.images.rgb import UnreadableImage
-from susx.report.thumbnails import BUDGET, LEAST, PREFIX, plan, thumbnail
+from susx.report.thumbnails import BUDGET, LEAST, PREFIX, plan_gallery, thumbnail
 from tests.helpers import image_bytes
 from tests.made.report import made_report, names_of
 
@@ -36,7 +36,7 @@ def noise(size: tuple[int, int]) -> bytes:
 def test_a_plan_keeps_within_the_budget_and_shows_something(
     n_classes: int, n_sets: int, n_others: int, per_class: int, side: int
 ) -> None:
-    made = plan(n_classes, n_sets, n_others, per_class, side)
+    made = plan_gallery(n_classes, n_sets, n_others, per_class, side)
 
     pictures = made.n_classes * n_sets * made.per_class + n_others
     assert pictures * made.limit <= BUDGET
@@ -47,18 +47,18 @@ def test_a_plan_keeps_within_the_budget_and_shows_something(
 
 
 def test_few_classes_are_shown_in_full() -> None:
-    made = plan(50, 3, 48, 4, 96)
+    made = plan_gallery(50, 3, 48, 4, 96)
 
     assert (made.n_classes, made.per_class, made.side) == (50, 4, 96)
 
 
 def test_many_classes_have_fewer_and_smaller_pictures_before_any_is_left_out() -> None:
-    made = plan(1000, 3, 48, 4, 96)
+    made = plan_gallery(1000, 3, 48, 4, 96)
 
     assert made.n_classes == 1000
     assert made.per_class == 3
     assert 48 <= made.side < 96
-    assert plan(20_000, 3, 48, 4, 96).n_classes < 20_000
+    assert plan_gallery(20_000, 3, 48, 4, 96).n_classes < 20_000
 
 
 @pytest.mark.parametrize("size", [(500, 375), (96, 96), (10, 3), (1, 1), (4000, 2)])

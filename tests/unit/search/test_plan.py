@@ -9,7 +9,7 @@ import torch
 from susx.core.errors import InputError
 from susx.methods import Terms
 from susx.search import blocks as plan
-from susx.search.blocks import Plan
+from susx.search.blocks import BlockPlan
 from susx.search.grid import search
 
 N, C = 90, 40
@@ -71,7 +71,8 @@ def test_votes_asked_for_fit_a_third_of_the_memory(recorder: Recorder, memory: i
 
 def test_more_memory_means_larger_blocks(recorder: Recorder) -> None:
     blocks = [
-        Plan.of(recorder.terms(), [(1.0, 1.0)] * 100, 3, 3, memory) for memory in (10, 100, 10**5)
+        BlockPlan.of(recorder.terms(), [(1.0, 1.0)] * 100, 3, 3, memory)
+        for memory in (10, 100, 10**5)
     ]
     sizes = [plan.rows * plan.points * plan.step * plan.lines for plan in blocks]
     assert sizes == sorted(sizes)
@@ -81,7 +82,7 @@ def test_more_memory_means_larger_blocks(recorder: Recorder) -> None:
 def test_points_asked_for_are_whole_periods_or_parts_of_one(recorder: Recorder) -> None:
     points = [(beta, scale) for beta in GRID["beta"] for scale in (0.0, 1.0, 2.0, 3.0)]
     for memory in range(1, 2000, 7):
-        asked = Plan.of(recorder.terms(), points, 3, 3, memory).points
+        asked = BlockPlan.of(recorder.terms(), points, 3, 3, memory).points
         assert asked % 4 == 0 or 4 % asked == 0
 
 

@@ -13,16 +13,16 @@ from susx.manifests.classes import class_manifest
 from susx.manifests.tables import SupportRecord, Table, read_table, write_table
 from susx.pools.shards import Shard, read_shard
 from susx.support import download
-from susx.support.download import Wanted, collect_downloads, download_images
+from susx.support.download import ImageQuota, collect_downloads, download_images
 from susx.support.judge import Judge
 from susx.support.retrieval import Candidate
 from susx.support.strategies import Selection
-from susx.support.waves import Rules
+from susx.support.waves import DownloadRules
 from tests.web import Web, photo, serving
 
 CLASSES = class_manifest(["zebra", "ant", "mouse"])
-RULES = Rules(8, 2, 0, "susx-test", ["noai"], True, 5, True, 1, 16, 10.0)
-WANTED = Wanted(size=2, quota=2, wave_factor=1.0, source="test")
+RULES = DownloadRules(8, 2, 0, "susx-test", ["noai"], True, 5, True, 1, 16, 10.0)
+WANTED = ImageQuota(size=2, quota=2, wave_factor=1.0, source="test")
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def rankings(web: Web) -> list[list[Candidate]]:
     ]
 
 
-def run(web: Web, folder: Path, wanted: Wanted = WANTED, rules: Rules = RULES) -> Table:
+def run(web: Web, folder: Path, wanted: ImageQuota = WANTED, rules: DownloadRules = RULES) -> Table:
     ranking = rankings(web)
     outcomes = download_images(ranking, wanted, rules, folder / "downloads")
     return collect_downloads(ranking, outcomes, CLASSES, wanted, folder / "images.tar")
@@ -215,7 +215,7 @@ def judge_of(angles: list[float], selection: Selection, **classifiers: np.ndarra
 
 def judged(web: Web, folder: Path, judge: Judge) -> Table:
     ranking = [ranked(web, 0, *(f"photo/{i}.png" for i in range(6))), [], []]
-    wanted = Wanted(size=2, quota=4, wave_factor=1.0, source="test")
+    wanted = ImageQuota(size=2, quota=4, wave_factor=1.0, source="test")
     outcomes = download_images(ranking, wanted, RULES, folder / "d")
     return collect_downloads(ranking, outcomes, CLASSES, wanted, folder / "i.tar", judge)
 

@@ -18,16 +18,16 @@ from susx.manifests.tables import Table
 from susx.pools.shards import Shard, read_shard
 from susx.pools.web import WebShard, web_shards
 from susx.support.account import NO_ADDRESS, SEARCHED
-from susx.support.download import Wanted, collect_downloads, download_images
+from susx.support.download import ImageQuota, collect_downloads, download_images
 from susx.support.embedding_shards import search_embeddings
 from susx.support.local_images import local_address
 from susx.support.retrieval import merge_candidates
-from susx.support.waves import Rules
+from susx.support.waves import DownloadRules
 from tests.web import photo
 
 CLASSES = class_manifest(["zebra"])
-RULES = Rules(8, 2, 0, "susx-test", ["noai"], True, 5, False, 1, 16, 10.0)
-WANTED = Wanted(size=3, quota=3, wave_factor=1.0, source="test")
+RULES = DownloadRules(8, 2, 0, "susx-test", ["noai"], True, 5, False, 1, 16, 10.0)
+WANTED = ImageQuota(size=3, quota=3, wave_factor=1.0, source="test")
 QUERIES = Embeddings(
     np.eye(1, 6),
     np.array([0], np.int32),
@@ -68,7 +68,7 @@ def found(shard: WebShard) -> Table:
     return search_embeddings(QUERIES, shard, "s", 9, "clip")
 
 
-def supported(shard: WebShard, folder: Path, rules: Rules = RULES) -> Table:
+def supported(shard: WebShard, folder: Path, rules: DownloadRules = RULES) -> Table:
     ranking, _ = merge_candidates([found(shard)], CLASSES, 9)
     outcomes = download_images(ranking, WANTED, rules, folder / "d", shard.images)
     return collect_downloads(ranking, outcomes, CLASSES, WANTED, folder / "images.tar")

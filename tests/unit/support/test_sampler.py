@@ -13,7 +13,13 @@ from PIL import Image
 
 from susx.config.synthesis import Synthesis
 from susx.core.errors import InputError
-from susx.support.sampler import DiffusionSampler, Shot, description, locate, weights_sha256
+from susx.support.sampler import (
+    DiffusionSampler,
+    Shot,
+    description,
+    pipeline_folder,
+    pipeline_sha256,
+)
 from tests.diffusion import SIDE, save_tiny_pipeline
 
 SHOTS = [Shot(f"a photo of a {name}.", seed) for seed, name in enumerate(("ant", "owl", "yak"))]
@@ -32,7 +38,7 @@ def settings_of(folder: Path, **changes: Any) -> Synthesis:
 
 
 def drawn(settings: Synthesis, shots: list[Shot] = SHOTS) -> list[np.ndarray]:
-    images = DiffusionSampler(settings, locate(settings)).draw(shots)
+    images = DiffusionSampler(settings, pipeline_folder(settings)).draw(shots)
     return [np.asarray(image).astype(int) for image in images if image is not None]
 
 
@@ -139,13 +145,13 @@ def test_description_tells_what_images_depend_on(folder: Path) -> None:
     told = description(settings_of(folder), folder)
     assert told["scheduler"]["_class_name"] == "DDIMScheduler"
     assert (told["steps"], told["guidance"], told["precision"]) == (2, 3.0, "float32")
-    assert told["weights_sha256"] == weights_sha256(folder)
+    assert told["weights_sha256"] == pipeline_sha256(folder)
     json.dumps(told)
 
 
 def test_weights_tell_models_apart(folder: Path, tmp_path: Path) -> None:
     save_tiny_pipeline(tmp_path, seed=1)
-    assert weights_sha256(tmp_path) != weights_sha256(folder)
+    assert pipeline_sha256(tmp_path) != pipeline_sha256(folder)
 
 
 def test_a_missing_folder_is_one_clear_message(
@@ -153,13 +159,13 @@ def test_a_missing_folder_is_one_clear_message(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(InputError, match="no such folder, and not to be had from the hub"):
-        locate(settings_of(tmp_path / "missing"))
+        pipeline_folder(settings_of(tmp_path / "missing"))
 
 
 def test_a_folder_without_pipeline_is_one_clear_message(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match=r"no pipeline of diffusers \(no model_index.json\)"):
-        locate(settings_of(tmp_path))
+        pipeline_folder(settings_of(tmp_path))
 
 
 @pytest.mark.parametrize("damage", ["pickle", "cut", "class", "code", "not json"])
@@ -180,5 +186,5 @@ def test_a_broken_folder_is_one_clear_message(tmp_path: Path, damage: str) -> No
         index.write_text("{")
     settings = settings_of(tmp_path)
     with pytest.raises(InputError, match="cannot be loaded by diffusers") as caught:
-        DiffusionSampler(settings, locate(settings))
+        DiffusionSampler(settings, pipeline_folder(settings))
     assert "\n" not in str(caught.value)

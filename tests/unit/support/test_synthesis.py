@@ -20,11 +20,11 @@ from susx.support.drawings import png
 from susx.support.sampler import Shot
 from susx.support.synthesis import (
     ATTEMPTS,
-    Job,
+    GenerationJob,
     Progress,
     chunk_of,
     draw_class,
-    forget,
+    forget_finished,
     image_seed,
     image_text,
     images_depend_on,
@@ -34,7 +34,9 @@ from susx.support.synthesis import (
 
 CLASSES = class_manifest(["zebra", "ant", "café", "a/b", "owl"])
 TEXTS = [[f"{name} {i}" for i in range(3)] for name in CLASSES.names]
-JOB = Job(size=4, seed=0, source="synthesis with a painter", generator={"model": "painter"})
+JOB = GenerationJob(
+    size=4, seed=0, source="synthesis with a painter", generator={"model": "painter"}
+)
 
 
 class Painter:
@@ -57,7 +59,7 @@ def run(
     folder: Path,
     painter: Painter,
     labels: Sequence[int] = range(len(CLASSES)),
-    job: Job = JOB,
+    job: GenerationJob = JOB,
     texts: Sequence[Sequence[str]] = TEXTS,
     earlier: Sequence[Path] = (),
 ) -> tuple[Table, dict[str, bytes]]:
@@ -95,7 +97,7 @@ def test_images_do_not_depend_on_chunk_order_or_size(tmp_path: Path) -> None:
     _, whole = run(tmp_path / "whole", Painter())
     _, reversed_ = run(tmp_path / "reversed", Painter(), [4, 3, 2, 1, 0])
     _, alone = run(tmp_path / "alone", Painter(), [3])
-    larger = Job(9, JOB.seed, JOB.source, JOB.generator)
+    larger = GenerationJob(9, JOB.seed, JOB.source, JOB.generator)
     _, more = run(tmp_path / "more", Painter(), job=larger)
 
     assert reversed_ == whole
@@ -192,10 +194,15 @@ def test_damaged_classes_are_drawn_again(tmp_path: Path, damage: str) -> None:
 def test_other_settings_or_texts_draw_again(tmp_path: Path) -> None:
     run(tmp_path, Painter())
     other = Painter()
-    run(tmp_path, other, job=Job(4, 0, JOB.source, {"model": "another"}))
+    run(tmp_path, other, job=GenerationJob(4, 0, JOB.source, {"model": "another"}))
     assert len(other.shots) == 20
     other = Painter()
-    run(tmp_path, other, job=Job(4, 0, JOB.source, {"model": "another"}), texts=[["x"], *TEXTS[1:]])
+    run(
+        tmp_path,
+        other,
+        job=GenerationJob(4, 0, JOB.source, {"model": "another"}),
+        texts=[["x"], *TEXTS[1:]],
+    )
     assert len(other.shots) == 4
 
 
@@ -224,7 +231,7 @@ def test_a_full_disk_corrupts_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_more_images_draw_only_the_new_ones(tmp_path: Path) -> None:
     bad = [image_seed(0, "ant", 2), image_seed(0, "ant", 5)]
-    larger = Job(9, JOB.seed, JOB.source, JOB.generator)
+    larger = GenerationJob(9, JOB.seed, JOB.source, JOB.generator)
     run(tmp_path / "few", Painter(bad))
     second = Painter(bad)
     more = run(tmp_path / "more", second, job=larger, earlier=[tmp_path / "few"])
@@ -259,7 +266,7 @@ def test_other_chunks_draw_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["table cut", "tar cut", "tar gone", "image changed", "model"])
 def test_damaged_or_other_images_are_drawn_again(tmp_path: Path, damage: str) -> None:
     earlier, painter = tmp_path / "earlier", Painter()
-    other = Job(4, 0, JOB.source, {"model": "another"})
+    other = GenerationJob(4, 0, JOB.source, {"model": "another"})
     run(earlier, Painter(), job=other if damage == "model" else JOB)
     table, tar = earlier / "manifest.parquet", earlier / "images.tar"
     if damage == "table cut":
@@ -302,7 +309,7 @@ def test_joined_chunks_equal_one(tmp_path: Path) -> None:
 
 def test_chunks_of_different_models_are_refused(tmp_path: Path) -> None:
     first, _ = run(tmp_path / "0", Painter(), [0, 1])
-    other = Job(4, 0, JOB.source, {"model": "another"})
+    other = GenerationJob(4, 0, JOB.source, {"model": "another"})
     second, _ = run(tmp_path / "1", Painter(), [2, 3, 4], job=other)
     tars = [tmp_path / name / "images.tar" for name in "01"]
     with pytest.raises(InputError, match="drawn by different models or settings"):
@@ -311,12 +318,12 @@ def test_chunks_of_different_models_are_refused(tmp_path: Path) -> None:
 
 def test_forget_removes_only_its_classes(tmp_path: Path) -> None:
     run(tmp_path, Painter())
-    forget(tmp_path / "finished", list(CLASSES)[:4])
+    forget_finished(tmp_path / "finished", list(CLASSES)[:4])
     assert sorted(path.name for path in (tmp_path / "finished").iterdir()) == [
         "owl.json",
         "owl.tar",
     ]
-    forget(tmp_path / "finished", CLASSES)
+    forget_finished(tmp_path / "finished", CLASSES)
     assert not (tmp_path / "finished").exists()
 
 

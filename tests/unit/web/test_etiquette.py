@@ -7,7 +7,7 @@ from email.utils import formatdate
 import pytest
 
 from susx.web.etiquette import LONGEST_BACKOFF, Etiquette
-from susx.web.refusal import Refused
+from susx.web.refusal import RefusedResponse
 
 URL = "http://Host.example:80/a.png"
 
@@ -128,5 +128,5 @@ def test_robots_txt_may_name_a_crawler_with_its_version(text: str, allowed: bool
     if allowed:
         etiquette.check(URL, lambda address: text)
     else:
-        with pytest.raises(Refused, match=r"robots\.txt"):
+        with pytest.raises(RefusedResponse, match=r"robots\.txt"):
             etiquette.check(URL, lambda address: text)

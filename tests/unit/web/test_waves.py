@@ -13,13 +13,13 @@ import pytest
 
 from susx.core.errors import InputError
 from susx.pools.shards import Shard, read_shard
-from susx.support.waves import Outcome, Rules, etiquette_of, fetch_wave, quoted, read_wave
+from susx.support.waves import DownloadRules, Outcome, etiquette_of, fetch_wave, quoted, read_wave
 from susx.web.guard import Limits, opener
-from susx.web.refusal import Refused
+from susx.web.refusal import RefusedResponse
 from tests.web import Web, photo, serving
 
 ROOT = Path(__file__).parents[3]
-RULES = Rules(
+RULES = DownloadRules(
     threads=16,
     timeout=1,
     retries=0,
@@ -40,7 +40,7 @@ def web() -> Iterator[Web]:
         yield web
 
 
-def fetched(urls: list[str], rules: Rules, folder: Path) -> list[Outcome]:
+def fetched(urls: list[str], rules: DownloadRules, folder: Path) -> list[Outcome]:
     return fetch_wave(urls, rules, folder, etiquette_of(rules))
 
 
@@ -212,7 +212,7 @@ def test_a_damaged_wave_is_named(web: Web, tmp_path: Path) -> None:
 
 
 def test_refused_is_an_error_that_urllib_passes_on() -> None:
-    assert issubclass(Refused, OSError)
+    assert issubclass(RefusedResponse, OSError)
 
 
 def test_hosts_that_ask_to_wait_are_waited_for(

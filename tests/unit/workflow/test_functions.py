@@ -9,7 +9,7 @@ import pytest
 
 from susx.core.errors import InputError
 from susx.planning.setup import Setup
-from susx.workflow.functions import Refused, refusals, rule_function
+from susx.workflow.functions import RefusedRun, refusals, rule_function
 
 CONFIG = {
     "datasets": {"tiny": {"classes": ["cat", "dog"], "images": {"test": "photos"}}},
@@ -47,7 +47,7 @@ def test_bad_input_ends_snakemake_with_the_message_alone(setup: Setup) -> None:
     def refuse(dataset: str) -> None:
         raise InputError(f"config.yaml: datasets.{dataset}: no")
 
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RefusedRun) as caught:
         rule_function(setup, refuse, {})(NAMES)
     assert isinstance(caught.value, SystemExit)
     assert (str(caught.value), caught.value.__suppress_context__) == (
