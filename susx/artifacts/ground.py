@@ -19,7 +19,6 @@ from susx.core.errors import InputError
 from susx.core.files import atomic
 from susx.core.hub import snapshot_commit
 from susx.core.registry import packages_behind
-from susx.datasets.sources import Place
 
 RUN = "SUSX_RUN"
 """Environment variable with the name of a run, which its jobs inherit."""
@@ -225,7 +224,11 @@ def sources_beside(job: Job, memory: Memory) -> dict[str, list[Source]] | None:
 def _images_of_lists(listed: Mapping[str, Any]) -> dict[str, list[str]]:
     """Images that may lie anywhere, by the list that names them as it is now."""
     place = listed.get("place")
-    return Place.of(place).listed(place["split"]) if place else {}
+    if not place:
+        return {}
+    from susx.datasets.sources import Place  # which imports what decodes images
+
+    return Place.of(place).listed(place["split"])
 
 
 def arrivals(job: Job) -> list[str]:

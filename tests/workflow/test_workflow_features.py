@@ -87,6 +87,7 @@ def test_a_run_on_susx_features(finished_pets: Project) -> None:
         },
         "short_classes": {"class 0000": 3, "class 0001": 2, "class 0003": 2, "class 0004": 3},
         "leaks": None, "leaks_dropped": False,
+        "entry": "lc-photo", "seed": None, "source": "published features",
     }  # fmt: skip
     assert finished_pets.files("work", "cache", "results") == {
         "work/pets/classes.json",
@@ -162,7 +163,7 @@ def test_a_run_on_tip_adapter_features(tmp_path: Path) -> None:
     }
     result = project.read_json(BIRDS)
     assert [run["support"] for run in result["runs"]] == [None, "2-shot", "2-shot"]
-    assert result["provenance"]["encoders"]["RN50"]["library"] == "features/tip-adapter"
+    assert result["encoders"]["RN50"]["library"] == "features/tip-adapter"
     project.change_config(lambda c: c["datasets"]["birds"]["features"].update(shots=[3]))
     for name in ("keys", "values"):
         old, new = (project.path(f"tip/caches/birds/{name}_{k}shots.pt") for k in (2, 3))
@@ -188,7 +189,7 @@ def test_texts_from_an_encoder(fresh_project: Project) -> None:
     assert {"embed_text", "import_images", "import_support"} <= outcome.rules
     assert not {"embed_images", "import_text", "import_classes"} & outcome.rules
     assert {run["encoder"] for run in fresh_project.read_json(BIRDS)["runs"]} == {"RN50"}
-    encoder = fresh_project.read_json(BIRDS)["provenance"]["encoders"]["RN50"]
+    encoder = fresh_project.read_json(BIRDS)["encoders"]["RN50"]
     assert encoder["weights_sha256"] is None
     assert encoder["text_encoder"]["library"] == "small"
 

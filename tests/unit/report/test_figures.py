@@ -45,7 +45,7 @@ FIGURES: dict[str, tuple[Callable[[], Any], Callable[[], str]]] = {
             lambda name=name: getattr(figures, name)(analysis()),
             lambda name=name: getattr(figures, f"describe_{name}")(analysis()),
         )
-        for name in ("gap", "affinities", "sizes", "classes", "confusions")
+        for name in ("gap", "affinities", "sizes", "gains", "confusions")
     },
     **{
         name: (
