@@ -5,7 +5,7 @@ from susx_job import Job, run_job
 
 def main(job: Job) -> None:
     """Receipts of what the result stands on are read as found: they are no input."""
-    from susx.config.report import Report
+    from susx.config.report import ReportSettings
     from susx.evaluation.schema import read_result
     from susx.report.drawn import drawings, save_all
     from susx.report.page import ImageFiles, SupportFiles, read_analysis, write_page
@@ -23,7 +23,7 @@ def main(job: Job) -> None:
         analyses,
         ImageFiles(files.get("test"), supports),
         figures,
-        Report(**params.settings),
+        ReportSettings(**params.settings),
         params.how["stores"],
         job.threads,
     )

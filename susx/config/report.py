@@ -7,7 +7,7 @@ from pydantic import Field
 from susx.config.types import Count, Positive, Section
 
 
-class Report(Section):
+class ReportSettings(Section):
     """What a report shows."""
 
     examples: Count = Field(

@@ -16,7 +16,7 @@ from susx.config.datasets import Dataset, with_card
 from susx.config.encoders import WITH_ITS_LIBRARY, EncoderSettings
 from susx.config.evaluation import EvaluationSettings
 from susx.config.pools import AnyPool, DownloadSettings
-from susx.config.report import Report
+from susx.config.report import ReportSettings
 from susx.config.supports import Support
 from susx.config.texts import LanguageModelSettings
 from susx.config.types import FilePath, Section, Slug
@@ -123,7 +123,7 @@ class Config(Section):
         ClassifierSettings(),
         description="Which method becomes a file that classifies other images.",
     )
-    report: Report = Field(Report(), description="How much a report shows.")
+    report: ReportSettings = Field(ReportSettings(), description="How much a report shows.")
 
 
 def evaluated_config(config: Config, dataset: str) -> dict[str, Any]:

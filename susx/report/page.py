@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
-from susx.config.report import Report
+from susx.config.report import ReportSettings
 from susx.core.errors import InputError
 from susx.core.files import atomic, read_checked
 from susx.evaluation.schema import Result
@@ -104,7 +104,7 @@ def write_page(
     analyses: Sequence[Analysis],
     files: ImageFiles,
     figures: Sequence[Figure] = (),
-    settings: Report | None = None,
+    settings: ReportSettings | None = None,
     stores: Sequence[str] = (),
     threads: int = 1,
 ) -> None:
@@ -124,7 +124,7 @@ def write_page(
         InputError: if a file is broken or foreign, the result was made from other images, or a
             package is missing.
     """
-    settings = settings or Report()
+    settings = settings or ReportSettings()
     classes, classes_sha256 = result.classes, result.provenance.get("classes_sha256")
     shown = {name: support for name, support in files.supports.items() if _first(name, files)}
     voting = {(_support_of(a), v.key) for a in analyses for e in a.examples for v in e.voters}
@@ -211,7 +211,7 @@ def _groups(classes: Sequence[str]) -> Iterator[ClassGroup]:
 
 
 def _left_out(
-    fitting: GalleryPlan, n_classes: int, settings: Report, hidden: Iterable[str]
+    fitting: GalleryPlan, n_classes: int, settings: ReportSettings, hidden: Iterable[str]
 ) -> Iterator[str]:
     """What a page does not show, so that it stays small."""
     if fitting.per_class < settings.images_per_class:

@@ -12,6 +12,7 @@ from susx.config import parse_config
 from susx.config.cards import Card, load_card
 from susx.config.datasets import tuning_split, with_card
 from susx.config.schema import Config
+from susx.config.sources import LAYOUTS
 from susx.core.errors import InputError
 from susx.core.files import read_json
 from susx.core.yaml_files import load_yaml
@@ -47,7 +48,11 @@ def models(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[type[
             yield from nested(field.annotation)
 
 
-ALL_MODELS = list(models(Config, seen := set())) + list(models(Card, seen))
+ALL_MODELS = [
+    *models(Config, seen := set()),
+    *models(Card, seen),
+    *(model for name in LAYOUTS.built_in for model in models(LAYOUTS[name], seen)),
+]
 
 
 def test_shipped_configuration_is_valid() -> None:
@@ -65,12 +70,12 @@ def test_shipped_cards_are_valid(path: Path) -> None:
 
 def test_all_sections_are_walked() -> None:
     assert {model.__name__ for model in ALL_MODELS} == {
-        "Config", "Roots", "Dataset", "ClassEntry", "Images", "Prompts", "Encoder", "Pool",
-        "Retrieval", "FewShot", "Evaluation", "Axis", "Card", "Features", "EmbeddingPool",
-        "Classifier", "Report",
-        "CaptionPool", "ServicePool", "Download", "Descriptions", "Synthesis",
-        "Descriptors", "OpenAIServer", "TransformersModel", "ClassFolders", "CoopSplit",
-        "FgvcLists", "CifarBatches", "CsvLists", "WebdatasetShards",
+        "Config", "Roots", "Dataset", "ClassEntry", "ImageSettings", "Prompts", "EncoderSettings",
+        "Pool", "Retrieval", "FewShot", "EvaluationSettings", "AxisSettings", "Card",
+        "FeatureSettings", "EmbeddingPool", "ClassifierSettings", "ReportSettings",
+        "CaptionPool", "ServicePool", "DownloadSettings", "Descriptions", "Synthesis",
+        "Descriptors", "OpenAIServer", "TransformersModel", "SourceBase", "ClassFolders",
+        "CoopSplit", "FgvcLists", "CifarBatches", "CsvLists", "WebdatasetShards",
         "ParquetShards",
     }  # fmt: skip
 

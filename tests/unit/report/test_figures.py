@@ -63,7 +63,7 @@ WORDS = {
     "gap": ["Two test images", "Test image and text", "same class 0.41", "Cosine"],
     "affinities": ["Test image and support image", "other class 0.12"],
     "sizes": ["tip-x 64.0", "fusion 65.0", "zero-shot 50.0", "Support images per class"],
-    "classes": ["+30", "−20", "0", "Change of accuracy in points", *NAMES],
+    "gains": ["+30", "−20", "0", "Change of accuracy in points", *NAMES],
     "confusions": ["zero-shot: class → taken for", f"{NAMES[1]} → {NAMES[2]}", "7", "3"],
     "shots": ["tip-x 64.0", "gda 64.0", "zero-shot 61.2", "Support images per class"],
     "methods": ["clip", "siglip", "tip-x · lc", "tuned on test: not comparable", "gda · few2"],
@@ -149,7 +149,7 @@ def test_a_figure_is_described_with_numbers(name: str) -> None:
 
 
 def test_names_of_classes_are_never_markup() -> None:
-    for name in ("classes", "confusions"):
+    for name in ("gains", "confusions"):
         svg = inline(name, NAMES[1])
         assert "<script" not in svg
         assert {node.tag.removeprefix(SVG) for node in parsed(svg).iter()} <= {
