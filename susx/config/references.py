@@ -117,10 +117,10 @@ def _pool_encoder(key: str, config: Config, support: Retrieval) -> Iterable[str]
 
 def _unseen_columns(key: str, config: Config, support: Retrieval) -> Iterable[str]:
     """A limit on a column that is not read from the pool would let everything through."""
-    pool = config.pools.get(support.pool)
-    if pool is None or pool.layout == "service":  # whose answers are kept whole
+    read = getattr(config.pools.get(support.pool), "metadata_columns", None)
+    if read is None:  # a service, whose answers are kept whole, or a layout of another package
         return
-    if unseen := [name for name in support.refuse if name not in pool.metadata_columns]:
+    if unseen := [name for name in support.refuse if name not in read]:
         yield (
             f"{key}: pools.{support.pool}.metadata_columns leaves out {listing(unseen)}, so that "
             "nothing would be refused for it; add it there, or take it out here (`refuse: {}` asks "
