@@ -34,6 +34,10 @@ NUMBERED = (
     re.compile(r".*[,;:=\t]\s*([0-9]{1,6})"),
 )
 """Columns with the number of a class, up to a million of them, before or behind its name."""
+COUNTED = re.compile(r"([0-9]{1,6})\s+\S.*")
+"""Lines such as `1 001.Black_footed_Albatross` of CUB: one by one they may be names (`7 Up`)."""
+COLUMNS = re.compile(r".*[^\s0-9],\S.*")
+"""A comma without space, as CSV has it and `tench, Tinca tinca` and `1,000 yen` have not."""
 HEADINGS = frozenset(
     f"{noun}{end}"
     for nouns in ("class classes", "label labels", "name names", "category categories")
@@ -241,15 +245,17 @@ def _other_form(text: str, lines: Sequence[str]) -> str:
         ("begins with a bullet", lambda line: line.startswith(BULLETS)),
         ("is in quotes", QUOTED.fullmatch),
         ("has an identifier of WordNet", WNID.fullmatch),
+        ("has columns of CSV", COLUMNS.fullmatch),
     ):
         if lines and all(map(is_so, lines)):
             return f"every line {what}"
     if len(lines) > 2 and all(line.endswith(",") for line in lines[:-1]):
         return "lines end in commas"
-    for pattern in NUMBERED:
+    n_rows = len(lines) - 1  # a first line may name columns
+    for pattern, least in (*((pattern, n_rows) for pattern in NUMBERED), (COUNTED, len(lines))):
         found = [pattern.fullmatch(line) for line in lines]
         numbers = [int(match[1]) for match in found if match]
-        if len(numbers) >= max(2, len(lines) - 1) and numbers in (  # a first line may name columns
+        if len(numbers) >= max(2, least) and numbers in (
             list(range(len(numbers))),
             list(range(1, len(numbers) + 1)),
         ):

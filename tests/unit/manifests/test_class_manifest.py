@@ -392,6 +392,9 @@ def test_a_class_list_has_no_comments(tmp_path: Path, line: str) -> None:
         ("0,cat\n1,dog\n", "lines number the classes"),
         ("id;name\n1;cat\n2;dog\n", "lines number the classes"),
         ("cat\t0\ndog\t1\n", "lines number the classes"),
+        ("0 cat\n1 dog\n", "lines number the classes"),
+        ("1 001.Black_footed_Albatross\n2 002.Laysan_Albatross\n", "lines number the classes"),
+        ("cat,feline\ndog,canine\n", "every line has columns of CSV"),
     ],
 )
 def test_lists_of_another_format_are_refused(tmp_path: Path, text: str, problem: str) -> None:
@@ -406,7 +409,12 @@ def test_lists_of_another_format_are_refused(tmp_path: Path, text: str, problem:
         ["1,2-dichloroethane", "1,3-butadiene"],
         ["- cat", "dog"],
         ['"cat"', "dog"],
-        ["1 dot", "2 dots"],
+        ["1 dot", "3 dots"],
+        ["0 dots", "1 dot", "dots"],
+        ["7 Up", "8 Mile"],
+        ["1,000 yen", "5,000 yen"],
+        ["tench, Tinca tinca", "goldfish, Carassius auratus"],
+        ["Paris,TX", "Paris"],
         ["type 1", "type 2"],
         ["cat", "category"],
         ["name"],
