@@ -38,7 +38,7 @@ class TarImage:
     """An image of a tar.
 
     Attributes:
-        key: its name without the suffix.
+        key: its name without the suffix, and without what leads nowhere, such as `./`.
         offset: where its bytes begin in the tar, once that is decompressed.
         size: number of its bytes.
         beside: contents of the files of its sample, by suffix.
@@ -142,21 +142,21 @@ class _Members:
     def __init__(self, largest: int | None) -> None:
         self.largest = largest
         self.files: dict[str, tarfile.TarInfo] = {}
-        self.links: dict[str, tuple[str, str]] = {}  # name and target by plain path
+        self.links: dict[str, str] = {}  # targets by name
         self.n_lost = 0
 
     def read(self, tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:
-        """Files that are stored as such."""
+        """Files that are stored as such; `./0.jpg` has the name `0.jpg`."""
         while (member := tar.next()) is not None:
             tar.members = []  # type: ignore[attr-defined]
-            name, path = member.name, posixpath.normpath(member.name)
+            name = posixpath.normpath(member.name)
             if member.issym() or member.islnk():
-                folder = posixpath.dirname(path) if member.issym() else ""
+                folder = posixpath.dirname(name) if member.issym() else ""
                 target = posixpath.normpath(posixpath.join(folder, member.linkname))
-                self.n_lost += path in self.links and _is_visible(name)  # the last of a name counts
-                self.links[path] = name, target
+                self.n_lost += name in self.links and _is_visible(name)  # the last of a name counts
+                self.links[name] = target
             elif member.isreg():
-                self.files[path] = member
+                self.files[name] = member
                 if _is_visible(name):
                     yield name, self._checked(tar, name, member)
             elif not member.isdir() and _is_visible(name):
@@ -165,12 +165,12 @@ class _Members:
     def linked(self, tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:
         """Files that are stored as links to others, in the order of bytes, to read them once."""
         found = []
-        for path, (name, target) in self.links.items():
+        for name, target in self.links.items():
             if not _is_visible(name):
                 continue
             for _ in range(MOST_STEPS):
-                target = self.links[target][1] if target in self.links else target
-            if target in self.files and path not in self.files:
+                target = self.links.get(target, target)
+            if target in self.files and name not in self.files:
                 found.append((name, self._checked(tar, name, self.files[target])))
             else:
                 self.n_lost += 1
