@@ -153,10 +153,10 @@ def values(column: pa.Array) -> list[Any]:
         found: list[Any] = column.to_pylist()
         return found
     if not pa.types.is_dictionary(column.type):
-        whole = pa.large_binary() if _is_bytes(column.type) else pa.large_string()
+        whole = pa.large_binary() if is_bytes(column.type) else pa.large_string()
         column = column.cast(whole).dictionary_encode()
     used = pc.unique(column.indices).drop_null()
-    errors = "replace" if _is_bytes(column.type.value_type) else "strict"
+    errors = "replace" if is_bytes(column.type) else "strict"
     pieces = pc.binary_slice(column.dictionary.take(used).cast(pa.large_binary()), 0, BYTES)
     texts = [None if piece is None else _text(piece, errors) for piece in pieces.to_pylist()]
     known = dict(zip(used.to_pylist(), texts, strict=True))
@@ -168,15 +168,17 @@ def is_text(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
     types = pa.types
-    kind = kind.value_type if types.is_dictionary(kind) else kind
+    plain = kind.value_type if types.is_dictionary(kind) else kind
     tests = types.is_string, types.is_large_string, types.is_string_view
-    return any(test(kind) for test in tests) or _is_bytes(kind)
+    return any(test(plain) for test in tests) or is_bytes(kind)
 
 
-def _is_bytes(kind: pa.DataType) -> bool:
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether a column holds bytes, which may be no UTF-8."""
     import pyarrow as pa
 
     types = pa.types
+    kind = kind.value_type if types.is_dictionary(kind) else kind
     return any(
         test(kind) for test in (types.is_binary, types.is_large_binary, types.is_binary_view)
     )

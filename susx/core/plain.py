@@ -65,8 +65,10 @@ def is_garbled(text: str) -> bool:
 
 
 def address(text: object) -> str:
-    """An address, or nothing where it is no text, or too long to be one."""
-    return text.strip() if isinstance(text, str) and len(text) <= LONGEST_CAPTION else ""
+    """An address, or nothing where it is no text, not UTF-8, or too long to be one."""
+    if not isinstance(text, str) or len(text) > LONGEST_CAPTION or GARBLED in text:
+        return ""
+    return text.strip()
 
 
 def plain(text: str, keep: str = "\n\t") -> str:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from susx.core.columns import records, values
+from susx.core.columns import is_bytes, records, values
 from susx.core.errors import InputError, listing
+from susx.core.plain import GARBLED
 from susx.embeddings.cache import Embeddings
 from susx.manifests.tables import Table
 from susx.pools.web import WebShard
@@ -96,11 +97,13 @@ def _addressed(metadata: Any, shard: WebShard) -> NDArray[np.bool_]:
 
     parts = [np.zeros(0, bool)]
     for batch in metadata.iter_batches(batch_size=ROWS_AT_ONCE, columns=[shard.url_column]):
-        if shard.images:
-            parts.append(np.array([bool(located(t, shard)) for t in values(batch.column(0))], bool))
+        column = batch.column(0)
+        if shard.images or is_bytes(column.type):
+            parts.append(np.array([bool(located(text, shard)) for text in values(column)], bool))
             continue
-        text = pc.utf8_trim_whitespace(batch.column(0).cast("string"))
-        parts.append(pc.not_equal(text, "").fill_null(False).to_numpy(zero_copy_only=False))
+        text = pc.utf8_trim_whitespace(column.cast("string"))  # 15 times as fast
+        is_there = pc.and_not(pc.not_equal(text, ""), pc.match_substring(text, GARBLED))
+        parts.append(is_there.fill_null(False).to_numpy(zero_copy_only=False))
     found = np.concatenate(parts)
     if shard.images and len(found) and not found.any():
         raise InputError(

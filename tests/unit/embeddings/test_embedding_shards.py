@@ -106,6 +106,24 @@ def test_rows_without_direction_are_counted(tmp_path: Path) -> None:
     assert meta == {"rows": rows, "queries_sha256": "i" * 64}
 
 
+@pytest.mark.parametrize("kind", [pa.binary(), pa.string()])
+def test_a_row_whose_address_is_no_utf_8_is_left_out_and_counted(
+    shard: WebShard, kind: pa.DataType
+) -> None:
+    metadata = pq.read_table(shard.metadata)
+    bad = b"http://host/caf\xe9" if kind == pa.binary() else "http://host/caf\ufffd".encode()
+    urls = [bad, b" ", None, *(f"http://host/{row}".encode() for row in range(3, N))]
+    column = pa.array(urls, pa.binary()).cast(kind)
+    place = metadata.schema.get_field_index("url")
+    pq.write_table(metadata.set_column(place, "url", column), shard.metadata)
+
+    table = search_embeddings(QUERIES, shard, "s", N, "clip")
+
+    rows = {"searched": N - 3, "no address": 3, "embedding zero or not finite": 0}
+    assert table.meta["rows"] == rows
+    assert {hit.url for hit in table.records} == {f"http://host/{row}" for row in range(3, N)}
+
+
 def broken(path: str, change: Any) -> None:
     data = Path(path).read_bytes()
     Path(path).write_bytes(change(data))
