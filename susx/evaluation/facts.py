@@ -84,7 +84,7 @@ class SupportCounts(_Strict):
     pool: dict[str, int] = Field(
         {},
         description="Rows of the pool that were searched, and those left out of the search, by "
-        "reason; and candidates whose caption is no UTF-8 as a whole.",
+        "reason; candidates whose caption is no UTF-8 as a whole, or whose metadata are unreadable.",
     )
     index: dict[str, IndexSearch] = Field(
         {}, description="Of pools that were searched by an index: its recall, by shard."

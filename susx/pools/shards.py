@@ -74,14 +74,14 @@ class Sample:
         key: its name, once in its shard.
         image: bytes of its file; none if they could not be read.
         caption: its text.
-        metadata: JSON object of columns of the pool.
+        metadata: JSON object of columns of the pool, or None if they could not be read.
         reason: why its file could not be read.
     """
 
     key: str
     image: bytes
     caption: str
-    metadata: str = ""
+    metadata: str | None = ""
     reason: str = ""
 
 
@@ -176,11 +176,14 @@ def read_shard(shard: Shard) -> Iterator[Sample]:
 
 
 def _told(samples: Iterator[Sample], path: str) -> Iterator[Sample]:
-    """Samples, and a word at their end on captions that could not be read as a whole."""
-    n_garbled = 0
+    """Samples, and a word at their end on captions and metadata that could not be read."""
+    n_garbled = n_unread = 0
     for sample in samples:
         n_garbled += is_garbled(sample.caption)
+        n_unread += sample.metadata is None
         yield sample
+    if n_unread:
+        logging.warning("%s: the JSON beside %d images is broken", path, n_unread)
     if n_garbled:
         logging.warning("%s: " + GARBLED_CAPTIONS, path, n_garbled)
 
@@ -225,8 +228,8 @@ def _read_webdataset(shard: Shard) -> Iterator[Sample]:
                 yield Sample(
                     well_formed(image.key),
                     read_image(tar, image),
-                    _tar_caption(image.beside, record),
-                    metadata_of(record, shard.metadata_columns),
+                    _tar_caption(image.beside, record or {}),
+                    None if record is None else metadata_of(record, shard.metadata_columns),
                 )
     except InputError:
         raise
@@ -237,12 +240,12 @@ def _read_webdataset(shard: Shard) -> Iterator[Sample]:
         ) from None
 
 
-def _tar_record(group: Mapping[str, bytes]) -> dict[str, Any]:
-    """What img2dataset writes beside an image."""
+def _tar_record(group: Mapping[str, bytes]) -> dict[str, Any] | None:
+    """What img2dataset writes beside an image, or None if it is broken."""
     try:
         record = json.loads(group.get("json", b"{}"))
     except (ValueError, RecursionError):
-        return {}
+        return None
     return record if isinstance(record, dict) else {}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from susx.core.rounding import decimal
 from susx.evaluation.facts import IndexSearch, SupportCounts
 from susx.evaluation.schema import Result
-from susx.support.account import GARBLED_CANDIDATES, GARBLED_ROWS, NOT_LEFT_OUT
+from susx.support.account import DOUBTFUL, NOT_LEFT_OUT
 from susx.support.fate import Fate
 
 MOST_DETAILS = 50
@@ -85,8 +85,8 @@ def _of_support(where: str, counts: SupportCounts) -> Iterator[Loss]:
     for left_out, n in counts.pool.items():
         if left_out not in NOT_LEFT_OUT:
             yield Loss(where, f"rows of the pool left out: {left_out}", n)
-    for garbled in (GARBLED_ROWS, GARBLED_CANDIDATES):
-        yield Loss(where, garbled, counts.pool.get(garbled, 0))
+    for doubt in DOUBTFUL:
+        yield Loss(where, doubt, counts.pool.get(doubt, 0))
     what = "parts of the pool that an approximate index was searched in"
     yield Loss(where, what, len(counts.index), _few(map(_searched, counts.index.items())))
     short = (f"{name}: {n} of {counts.size}" for name, n in counts.short_classes.items())

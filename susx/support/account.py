@@ -47,7 +47,9 @@ UNREADABLE: Final = "image unreadable"
 GARBLED_ROWS: Final = "searched, though their caption is garbled"
 """Of pools that are searched by captions, in place of `SEARCHED`."""
 GARBLED_CANDIDATES: Final = "candidates whose caption is garbled"
-NOT_LEFT_OUT: Final = (SEARCHED, GARBLED_ROWS, GARBLED_CANDIDATES)
+UNREAD_CANDIDATES: Final = "candidates whose metadata are unreadable"
+DOUBTFUL: Final = (GARBLED_ROWS, GARBLED_CANDIDATES, UNREAD_CANDIDATES)
+NOT_LEFT_OUT: Final = (SEARCHED, *DOUBTFUL)
 
 
 def fate_of(reason: str) -> Fate:

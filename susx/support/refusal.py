@@ -12,18 +12,22 @@ from typing import Final
 
 RefusalLimits = Mapping[str, float | str]
 REFUSED: Final = "refused: "
+UNREAD: Final = "metadata unreadable"
 SET = ("true", "yes", "1")
 """Texts that a flag is turned into on its way through CSV files."""
 
 
-def refusal(metadata: str, limits: RefusalLimits) -> str:
+def refusal(metadata: str | None, limits: RefusalLimits) -> str:
     """Why a candidate is refused, or nothing.
 
     Args:
-        metadata: JSON object of columns of its pool, or nothing.
+        metadata: JSON object of columns of its pool, or nothing; None if they could not be read,
+            which any limit refuses.
         limits: by column, the largest number allowed, or the text that is not; columns that a
             candidate lacks do not count. What cannot be compared is refused.
     """
+    if metadata is None and limits:
+        return f"{REFUSED}{UNREAD}"
     if not metadata or not limits:
         return ""
     known = json.loads(metadata)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from susx.images.rgb import UnreadableImage
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import SupportRecord, Table
 from susx.pools.shards import Sample, Shard, read_shard
-from susx.support.account import DISAGREES, DUPLICATE, SURPLUS, support_account
+from susx.support.account import DISAGREES, DUPLICATE, SURPLUS, UNREAD_CANDIDATES, support_account
 from susx.support.duplicates import Originals
 from susx.support.refusal import refusal
 from susx.support.retrieval import Candidate
@@ -108,6 +108,7 @@ def collect_support(
     samples = _fetch(ranking, shards)
     records: list[SupportRecord] = []
     kept: list[tuple[str, bytes]] = []
+    n_unread = 0
     for entry, candidates in zip(classes, ranking, strict=True):
         originals = Originals(selection.max_cosine)
         rows = [features[c.shard, c.key] for c in candidates] if features else None
@@ -121,6 +122,7 @@ def collect_support(
             digest = hashlib.sha256(sample.image).hexdigest()
             width, height, look, reason = _inspect(sample.image)
             reason = reason or refusal(sample.metadata, selection.refuse)
+            n_unread += sample.metadata is None
             if not reason and originals.repeated_by(look, feature):
                 reason = DUPLICATE
             if not reason and rank in choice.refused:
@@ -147,11 +149,12 @@ def collect_support(
                     kept=not reason,
                     reason=reason,
                     fingerprint=look,
-                    metadata=sample.metadata,
+                    metadata=sample.metadata or "",
                 )
             )
     write_images(images, kept)
-    return Table(records, classes.sha256, support_account(records, classes, selection.size, pool))
+    noted = {**(pool or {}), **+Counter({UNREAD_CANDIDATES: n_unread})}
+    return Table(records, classes.sha256, support_account(records, classes, selection.size, noted))
 
 
 def _fetch(

@@ -137,7 +137,7 @@ def test_a_pool_of_images_reads_texts_alike(tmp_path: Path, caption: Any) -> Non
     shard = Shard("parquet", write(tmp_path / "0.parquet", columns), metadata_columns=SCORES)
     (sample,) = read_shard(shard)
     assert (sample.key, sample.image, sample.caption) == ("k", RED, "a fox")
-    assert json.loads(sample.metadata) == {"punsafe": 0.9}
+    assert json.loads(sample.metadata or "") == {"punsafe": 0.9}
 
 
 def test_a_pool_of_images_refuses_captions_that_are_lists(tmp_path: Path) -> None:

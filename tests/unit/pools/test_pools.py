@@ -174,8 +174,6 @@ def test_tar_samples_have_keys_images_and_captions(tmp_path: Path, json_captions
         ("a.json", b'{"caption": ["red", "blue"]}', ""),
         ("a.txt", b"\xef\xbb\xbfred", "red"),
         ("a.txt", b"x" * 20_000, "x" * LONGEST_CAPTION),
-        ("a.json", b"{broken", ""),
-        ("a.json", b"\xff\xfe", ""),
         ("a.cls", b"3", ""),
     ],
 )
@@ -184,6 +182,16 @@ def test_captions_of_tar_samples(
 ) -> None:
     shard = write_tar(tmp_path / "0.tar", {"a.png": RED, caption_file: content})
     assert list(read_shard(shard)) == [Sample("a", RED, caption)]
+
+
+@pytest.mark.parametrize("broken", [b"{broken", b"\xff\xfe", b"", b"[" * 100_000])
+def test_broken_json_beside_an_image_is_told(
+    tmp_path: Path, broken: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    members = {"a.png": RED, "a.json": broken, "b.png": BLUE, "b.json": broken, "b.txt": b"blue"}
+    shard = write_tar(tmp_path / "0.tar", members)
+    assert list(read_shard(shard)) == [Sample("a", RED, "", None), Sample("b", BLUE, "blue", None)]
+    assert "0.tar: the JSON beside 2 images is broken" in caplog.text
 
 
 def test_text_beats_json_and_groups_without_image_are_left_out(tmp_path: Path) -> None:

@@ -38,4 +38,8 @@ def test_a_column_refuses_by_its_limit(metadata: str, reason: str) -> None:
 
 
 def test_without_limits_nothing_is_refused() -> None:
-    assert refusal('{"punsafe": 1.0}', {}) == ""
+    assert refusal('{"punsafe": 1.0}', {}) == refusal(None, {}) == ""
+
+
+def test_what_cannot_be_read_is_refused_by_any_limit() -> None:
+    assert refusal(None, {"punsafe": 0.5}) == "refused: metadata unreadable"

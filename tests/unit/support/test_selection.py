@@ -106,6 +106,32 @@ def test_records_tell_where_an_image_comes_from(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("limits", "kept"),
+    [
+        ({"punsafe": 0.5}, [False, False, True]),
+        ({}, [True, True, True]),
+    ],
+)
+def test_images_with_broken_metadata_are_counted_and_refused_by_any_limit(
+    tmp_path: Path, limits: dict[str, float | str], kept: list[bool]
+) -> None:
+    beside = {"i0": b'{"punsafe": 0.9', "i1": b'{"punsafe": 0.9}', "i2": b'{"punsafe": 0.1}'}
+    with tarfile.open(tmp_path / "pool.tar", "w") as tar:
+        for key, text in beside.items():
+            add_member(tar, f"{key}.png", IMAGES[key])
+            add_member(tar, f"{key}.json", text)
+    shard = Shard("webdataset", str(tmp_path / "pool.tar"), metadata_columns=["punsafe"])
+    ranking = known(IMAGES, ranked(*beside), [])
+    selection = Selection(3, refuse=limits)
+    table = collect_support(
+        ranking, {"s": shard}, CLASSES, selection, "test", tmp_path / "images.tar"
+    )
+    assert [record.kept for record in table.records] == kept
+    assert table.records[0].reason == ("refused: metadata unreadable" if limits else "")
+    assert table.meta["pool"] == {"candidates whose metadata are unreadable": 1}
+
+
 def test_copies_of_an_image_count_once_per_class(tmp_path: Path) -> None:
     images = {**IMAGES, "copy": IMAGES["i3"]}
     rankings = ranked("i3", "copy", "i1"), ranked("copy", "i5", label=1)
