@@ -12,7 +12,7 @@ STAGES = {
     "collate": 3,
     "describe_classes": 3,
     "download_dataset": 1,
-    "download_support": 5,
+    "download_support": 6,
     "draw_support": 3,
     "embed_images": 4,
     "embed_patches": 4,

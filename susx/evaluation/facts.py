@@ -84,7 +84,8 @@ class SupportCounts(_Strict):
     pool: dict[str, int] = Field(
         {},
         description="Rows of the pool that were searched, and those left out of the search, by "
-        "reason; candidates whose caption is no UTF-8 as a whole, or whose metadata are unreadable.",
+        "reason; candidates whose caption is no UTF-8 as a whole, or whose metadata are "
+        "unreadable; and images kept without a column that `refuse` limits.",
     )
     index: dict[str, IndexSearch] = Field(
         {}, description="Of pools that were searched by an index: its recall, by shard."

@@ -9,7 +9,7 @@ from typing import Any
 from susx.core.rounding import decimal
 from susx.evaluation.facts import IndexSearch, SupportCounts
 from susx.evaluation.schema import Result
-from susx.support.account import DOUBTFUL, NOT_LEFT_OUT
+from susx.support.account import SEARCHED, is_left_out
 from susx.support.fate import Fate
 
 MOST_DETAILS = 50
@@ -82,11 +82,10 @@ def _of_support(where: str, counts: SupportCounts) -> Iterator[Loss]:
         by_reason = counts.failed if fate == "failed" else {}
         reasons = (f"{reason}: {number}" for reason, number in by_reason.items())
         yield Loss(where, f"{what} (of {of})", n, _few(reasons))
-    for left_out, n in counts.pool.items():
-        if left_out not in NOT_LEFT_OUT:
-            yield Loss(where, f"rows of the pool left out: {left_out}", n)
-    for doubt in DOUBTFUL:
-        yield Loss(where, doubt, counts.pool.get(doubt, 0))
+    for reason, n in counts.pool.items():
+        if reason != SEARCHED:
+            done = "rows of the pool left out: " if is_left_out(reason) else ""
+            yield Loss(where, f"{done}{reason}", n)
     what = "parts of the pool that an approximate index was searched in"
     yield Loss(where, what, len(counts.index), _few(map(_searched, counts.index.items())))
     short = (f"{name}: {n} of {counts.size}" for name, n in counts.short_classes.items())

@@ -6,6 +6,7 @@ hold addresses and numbers of their own.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +50,13 @@ GARBLED_ROWS: Final = "searched, though their caption is garbled"
 GARBLED_CANDIDATES: Final = "candidates whose caption is garbled"
 UNREAD_CANDIDATES: Final = "candidates whose metadata are unreadable"
 DOUBTFUL: Final = (GARBLED_ROWS, GARBLED_CANDIDATES, UNREAD_CANDIDATES)
-NOT_LEFT_OUT: Final = (SEARCHED, *DOUBTFUL)
+UNLIMITED: Final = "kept, though the pool does not tell "
+"""What stands before the column of a limit that images could not be held to."""
+
+
+def is_left_out(reason: str) -> bool:
+    """Whether rows of a pool that are counted by a reason could not become candidates."""
+    return reason != SEARCHED and reason not in DOUBTFUL and not reason.startswith(UNLIMITED)
 
 
 def fate_of(reason: str) -> Fate:
@@ -81,6 +88,7 @@ def support_account(
     classes: ClassManifest,
     size: int,
     pool: Mapping[str, int] | None = None,
+    limits: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Account for all candidates: the `SupportCounts` of a result.
 
@@ -90,6 +98,8 @@ def support_account(
         size: images wanted per class.
         pool: rows of the pool that were searched, or left out, by reason, if there is a pool; with
             them stands how many candidates have a caption that was not read as it was meant.
+        limits: columns of the pool that may refuse a candidate; how many images were kept without
+            them is counted.
     """
     fates: dict[int, Counter[Fate]] = defaultdict(Counter)
     for record in records:
@@ -105,9 +115,22 @@ def support_account(
         "fates": _ordered(total),
         "failed": grouped_counts(failures),
         "classes": {entry.name: _ordered(fates[entry.index]) for entry in classes},
-        "pool": {**(pool or {}), **+garbled},
+        "pool": {**(pool or {}), **+garbled, **_unlimited(records, limits)},
         "short_classes": {name: n for name, n in kept.items() if n < size},
     }
+
+
+def _unlimited(records: Iterable[SupportRecord], limits: Iterable[str]) -> dict[str, int]:
+    """Images that were kept although they lack a column, under one of its names in any case."""
+    spellings: dict[str, set[str]] = defaultdict(set)
+    for column in sorted(limits):
+        spellings[column.casefold()].add(column)
+    known = [json.loads(record.metadata or "{}") for record in records if record.kept]
+    lacking = {
+        f"{UNLIMITED}{' or '.join(sorted(names))}": sum(names.isdisjoint(told) for told in known)
+        for names in spellings.values()
+    }
+    return {said: n for said, n in lacking.items() if n}
 
 
 def _ordered(counts: Counter[Fate]) -> dict[str, int]:

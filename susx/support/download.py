@@ -184,7 +184,7 @@ def collect_downloads(
         quota = Table(records, classes.sha256, support_account(records, classes, wanted.quota))
         records = judge.judged(quota, Path(images))
         write_images(images, _stored({r.key: by_key[r.key] for r in records if r.kept}))
-    meta = support_account(records, classes, wanted.size, pool)
+    meta = support_account(records, classes, wanted.size, pool, wanted.refuse)
     if short := meta["short_classes"]:
         logging.warning("fewer than %d images: %s", wanted.size, listing(short, 20))
     return Table(records, classes.sha256, meta)

@@ -154,7 +154,8 @@ def collect_support(
             )
     write_images(images, kept)
     noted = {**(pool or {}), **+Counter({UNREAD_CANDIDATES: n_unread})}
-    return Table(records, classes.sha256, support_account(records, classes, selection.size, noted))
+    meta = support_account(records, classes, selection.size, noted, selection.refuse)
+    return Table(records, classes.sha256, meta)
 
 
 def _fetch(

@@ -1,5 +1,7 @@
 """The account of a support set's candidates."""
 
+from dataclasses import replace
+
 import pytest
 
 from susx.manifests.classes import class_manifest
@@ -9,6 +11,7 @@ from susx.support.account import (
     MOST_REASONS,
     grouped,
     grouped_counts,
+    is_left_out,
     support_account,
 )
 
@@ -67,6 +70,20 @@ def test_every_candidate_has_one_fate_per_class_and_in_all() -> None:
     assert counts["failed"] == {"HTTP Error 404: Not Found": 1, "timed out": 1}
     assert (counts["n_candidates"], counts["n_kept"], counts["pool"]) == (11, 2, {"searched": 11})
     assert counts["short_classes"] == {"ant": 0, "mouse": 0}
+
+
+def test_images_that_were_kept_without_the_column_of_a_limit_are_counted() -> None:
+    told = ['{"NSFW": "UNLIKELY", "punsafe": 0.1}', '{"nsfw": "NO"}', '{"Punsafe": 0.9}', ""]
+    records = [replace(record(0, ""), metadata=metadata) for metadata in told]
+    records.append(record(0, "surplus"))
+    counts = summary(records, CLASSES, 4, {"searched": 9}, ["punsafe", "NSFW", "nsfw"])["pool"]
+    assert counts == {
+        "searched": 9,
+        "kept, though the pool does not tell NSFW or nsfw": 2,
+        "kept, though the pool does not tell punsafe": 3,
+    }
+    assert [reason for reason in counts if is_left_out(reason)] == []
+    assert is_left_out("no address")
 
 
 def test_candidates_with_a_garbled_caption_are_counted() -> None:

@@ -132,6 +132,14 @@ def test_images_with_broken_metadata_are_counted_and_refused_by_any_limit(
     assert table.meta["pool"] == {"candidates whose metadata are unreadable": 1}
 
 
+def test_limits_that_a_pool_cannot_be_held_to_are_told(tmp_path: Path) -> None:
+    shards, images = write_pool(tmp_path / "pool.tar", IMAGES), tmp_path / "images.tar"
+    ranking = known(IMAGES, ranked("i0", "i1"), ranked("i2", label=1))
+    selection = Selection(1, refuse={"punsafe": 0.5})
+    table = collect_support(ranking, shards, CLASSES, selection, "test", images)
+    assert table.meta["pool"] == {"kept, though the pool does not tell punsafe": 2}
+
+
 def test_copies_of_an_image_count_once_per_class(tmp_path: Path) -> None:
     images = {**IMAGES, "copy": IMAGES["i3"]}
     rankings = ranked("i3", "copy", "i1"), ranked("copy", "i5", label=1)
