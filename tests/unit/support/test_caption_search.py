@@ -137,6 +137,14 @@ def test_garbled_captions_are_counted(tmp_path: Path) -> None:
     }
 
 
+def test_addresses_that_are_no_utf_8_are_left_out_and_counted(tmp_path: Path) -> None:
+    urls = [b"http://h/caf\xe9", b"http://h/1"]
+    shard = write(tmp_path / "0.parquet", url=urls, caption=["cat", "cat"])
+    table = match_captions(CLASSES, shard, "s", 3)
+    assert table.meta["rows"] == {"searched": 1, "no address": 1}
+    assert [candidate.url for candidate in table.records] == ["http://h/1"]
+
+
 @pytest.mark.parametrize("missing", ["url", "caption"])
 def test_a_missing_column_is_named(tmp_path: Path, missing: str) -> None:
     columns = {"url": ["http://h/1"], "caption": ["a cat"]}

@@ -261,3 +261,4 @@ def test_refused_candidates_are_not_even_tried(web: Web, tmp_path: Path) -> None
     assert "/photo/1.png" not in web.asked
     assert reasons(table, 0) == ["refused: punsafe", "kept", "kept"]
     assert table.meta["fates"] == {"kept": 2, "refused": 1}
+    assert table.meta["pool"] == {"kept, though the pool does not tell punsafe": 2}
