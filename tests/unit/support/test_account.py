@@ -76,7 +76,9 @@ def test_images_that_were_kept_without_the_column_of_a_limit_are_counted() -> No
     told = ['{"NSFW": "UNLIKELY", "punsafe": 0.1}', '{"nsfw": "NO"}', '{"Punsafe": 0.9}', ""]
     records = [replace(record(0, ""), metadata=metadata) for metadata in told]
     records.append(record(0, "surplus"))
-    counts = summary(records, CLASSES, 4, {"searched": 9}, ["punsafe", "NSFW", "nsfw"])["pool"]
+    counts = support_account(records, CLASSES, 4, {"searched": 9}, ["punsafe", "NSFW", "nsfw"])[
+        "pool"
+    ]
     assert counts == {
         "searched": 9,
         "kept, though the pool does not tell NSFW or nsfw": 2,
