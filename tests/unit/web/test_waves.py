@@ -188,7 +188,7 @@ import resource, sys
 from pathlib import Path
 from susx.core.errors import InputError
 from tests.unit.web.test_waves import fetched
-from susx.support.waves import Rules
+from susx.support.waves import DownloadRules
 from tests.web import serving
 RULES = {RULES!r}
 with serving() as web:
