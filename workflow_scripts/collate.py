@@ -6,7 +6,7 @@ from susx_job import Job, run_job
 def main(job: Job) -> None:
     """The configuration that made the result goes into it, and everything that led to it."""
     from susx.core.files import read_checked, sha256_json, write_checked
-    from susx.evaluation.results import collate
+    from susx.evaluation.collation import collate
     from susx.manifests.classes import ClassManifest
     from susx.prompts.strategies import PromptSet
 

@@ -27,9 +27,9 @@ UNPACKED = "import snakemake.logging, snakemake.iocontainers"
 """What Snakemake lets a script import before its first line."""
 
 ENCODER = """\
-from susx.config.encoders import Encoder
+from susx.config.encoders import EncoderSettings
 from susx.encoders import load_encoder
-load_encoder(Encoder(library="transformers", model={model!r}, device="cpu"))
+load_encoder(EncoderSettings(library="transformers", model={model!r}, device="cpu"))
 """
 END = "from susx.core.compute import end_quickly; end_quickly()\n"
 

@@ -14,7 +14,7 @@ from tests.workflow.project import REPO, RESULT, Project, clean_environment
 HEAVY = {"torch", "transformers", "diffusers", "pyarrow", "h5py", "webdataset", "tokenizers"}
 MAX_SNAKEFILE, MAX_SCRIPT = 60, 40
 WITHOUT_TORCH = (
-    *("check_dataset", "class_manifest", "describe_classes", "download_dataset"),
+    *("check_dataset", "class_manifest", "collate", "describe_classes", "download_dataset"),
     *("draw_support", "image_manifest", "import_classes", "import_images", "import_support"),
     *("import_text", "join_chunks", "join_descriptions", "list_unlabelled", "match_captions"),
     *("prompts", "query_service", "report", "select_support", "summary"),

@@ -16,8 +16,9 @@ from susx.embeddings.cache import read_cache, write_cache
 from susx.embeddings.text_classifier import text_classifier
 from susx.evaluation import results
 from susx.evaluation.arrays import EncoderData
+from susx.evaluation.collation import collate
 from susx.evaluation.protocol import Evaluation, EvaluationPlan
-from susx.evaluation.results import CacheFiles, collate, evaluate_caches
+from susx.evaluation.results import CacheFiles, evaluate_caches
 from susx.evaluation.schema import SCHEMA, read_result
 from susx.evaluation.tuning import TuningSettings
 from susx.manifests.classes import ClassManifest, class_manifest
