@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from susx.cli.cache import app as cache
+from susx.cli.errors import reported_errors
 from susx.cli.new.command import new as new_project
 from susx.cli.progress import progress
 from susx.cli.run import run
@@ -62,14 +63,12 @@ def classify(
     """Say what images show. Ends with 1 if any cannot be read."""
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other")
-    try:
+    with reported_errors():
         from susx.classifier.file import load_classifier
 
         paths = list(_files(images))
         loaded = load_classifier(classifier, model, device)
         found = loaded.predict(paths, batch_size, threads)
-    except InputError as error:
-        raise _failed(error) from None
     if as_json:
         print(json.dumps(_objects(paths, found, top), ensure_ascii=False, indent=1))
     elif as_csv:
@@ -86,10 +85,8 @@ def show_file(
     rows: Annotated[int, typer.Option(min=1, help="Rows of a table of images.")] = ROWS,
 ) -> None:
     """Print what a file of the pipeline holds."""
-    try:
+    with reported_errors():
         show(file, rows, Console())
-    except InputError as error:
-        raise _failed(error) from None
 
 
 def cell(text: str) -> str:
@@ -145,8 +142,3 @@ def _print_table(paths: list[Path], found: Predictions, top: int) -> None:
         best = ", ".join(f"{name} {percent_text(p)}" for name, p in found.top(place, top))
         table.add_row(escape(str(path)), escape(f"unreadable: {reason}" if reason else best))
     Console().print(table)
-
-
-def _failed(error: InputError) -> typer.Exit:
-    typer.echo(f"error: {error}", err=True)
-    return typer.Exit(2)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from susx.cli.errors import reported_errors
 from susx.core.errors import InputError
 from susx.core.plain import plain
 
@@ -202,16 +202,6 @@ def bytes_in(text: str) -> int:
     if not found:
         raise InputError(f"{text}: not a size; write bytes, or e.g. 500MB, 10GB, 1.5GiB")
     return int(float(found[1]) * UNITS[found[2]])
-
-
-@contextmanager
-def reported_errors() -> Iterator[None]:
-    """Print an error in one line, and end with 2."""
-    try:
-        yield
-    except InputError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 def _looked_at(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from susx.core.errors import InputError
+from susx.cli.errors import reported_errors
 
 PAUSE = 2.0
 
@@ -25,7 +25,7 @@ def progress(
     from susx.progress.show import run_progress
 
     console = Console()
-    try:
+    with reported_errors():
         run, shown = run_progress(folder, time.time())
         if not (watch and console.is_terminal):
             console.print(shown)
@@ -35,6 +35,3 @@ def progress(
                 time.sleep(PAUSE)
                 run, shown = run_progress(folder, time.time())
                 live.update(shown, refresh=True)
-    except InputError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from susx.cli.errors import reported_errors
 from susx.core.errors import InputError
 from susx.core.plain import plain
 
@@ -26,14 +27,11 @@ def verify(
     from susx.verify.result import verify_result
 
     place, more = file.absolute(), [str(path.absolute()) for path in configfile or []]
-    try:
+    with reported_errors():
         if not project.is_dir():
             raise InputError(f"{project}: folder not found")
         with chdir(project):
             verdict = verify_result(place, str(file), more, full)
-    except InputError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
     for line in (*verdict.changes, *verdict.notes):
         typer.echo(plain(line))
     if verdict.changes:

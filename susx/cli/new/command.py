@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from susx.cli.errors import reported_errors
 from susx.cli.new import ENCODER
-from susx.core.errors import InputError
 
 
 def new(
@@ -49,7 +49,7 @@ def new(
     if classes is None and not _folders(images):
         classes = Path(_asked("Text file with one class name per line", "--classes"))
     target = output or Path(f"{name}.yaml")
-    try:
+    with reported_errors():
         from susx.cli.new.compose import Wishes
         from susx.cli.new.images import existing_path, look
         from susx.cli.new.pools import recognise
@@ -68,9 +68,6 @@ def new(
         )
         for line in write(wishes, found, target, force):
             typer.echo(line)
-    except InputError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 def interactive() -> bool:

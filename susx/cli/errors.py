@@ -1,0 +1,20 @@
+"""What a command says of bad input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from susx.core.errors import InputError
+
+
+@contextmanager
+def reported_errors() -> Iterator[None]:
+    """Print an error in one line, and end with 2."""
+    try:
+        yield
+    except InputError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
