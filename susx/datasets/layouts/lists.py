@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from susx.core.errors import InputError
 from susx.datasets.layouts.base import Layout
+from susx.datasets.layouts.shards import listing_of_members
 from susx.datasets.naming import class_indices
 from susx.images.listing import ListedImage, Listing
 from susx.manifests.classes import ClassManifest
@@ -61,10 +62,5 @@ def listing_of_rows(
         images[place] = ListedImage(name, place, label)
     if not images:
         raise InputError(f"{origin}: lists no images")
-    used = {image.label for image in images.values()}
-    meta = {
-        "folder": str(folder),
-        "n_other_files": 0,
-        "classes_without_images": [c.name for c in classes if c.index not in used],
-    }
-    return Listing(sorted(images.values(), key=lambda image: image.label), meta)
+    in_order = sorted(images.values(), key=lambda image: image.label)
+    return listing_of_members(in_order, folder, classes)
