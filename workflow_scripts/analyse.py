@@ -8,7 +8,7 @@ def main(job: Job) -> None:
     from susx.core.compute import pick_device
     from susx.core.files import read_checked, write_checked
     from susx.evaluation.case import Case
-    from susx.evaluation.inputs import CacheFiles
+    from susx.evaluation.files import CacheFiles
     from susx.evaluation.tuning import TuningSettings
     from susx.report.analysis import AnalysisSettings, analyse
 

@@ -9,7 +9,7 @@ def main(job: Job) -> None:
     """All grids and values are in published units; the evaluation rescales them."""
     from susx.core.compute import pick_device
     from susx.core.files import write_checked
-    from susx.evaluation.inputs import CacheFiles
+    from susx.evaluation.files import CacheFiles
     from susx.evaluation.protocol import EvaluationPlan
     from susx.evaluation.results import evaluate_caches
     from susx.evaluation.tuning import TuningSettings

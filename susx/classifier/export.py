@@ -15,7 +15,8 @@ from susx.config.encoders import EncoderSettings
 from susx.core.errors import InputError
 from susx.evaluation.arrays import LabelledImages
 from susx.evaluation.case import Case, row_of
-from susx.evaluation.inputs import CacheFiles, check_evaluation, read_caches
+from susx.evaluation.files import CacheFiles
+from susx.evaluation.inputs import check_evaluation, read_caches
 from susx.evaluation.tuning import TuningResult, TuningSettings, tune
 from susx.methods import METHODS, Context, Images, Method
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,39 +14,12 @@ from susx.core.files import sha256_json
 from susx.embeddings.cache import Embeddings, disagreement, read_cache
 from susx.embeddings.text_classifier import text_classifier
 from susx.evaluation.arrays import EncoderData, LabelledImages
+from susx.evaluation.files import CacheFiles
 from susx.evaluation.leakage import NearDuplicate, find_leaks
 from susx.manifests.classes import ClassManifest, embedded_records, records_sha256
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, read_table
 from susx.methods import Images
 from susx.prompts.strategies import PromptSet
-
-
-@dataclass(frozen=True)
-class CacheFiles:
-    """Files of one encoder: caches by strategy, split and support; manifests by split, support.
-
-    `patches` are caches by split, for methods that need them; `prompts` are the texts by strategy.
-    Published features have neither patches nor manifests, and prompts only if an encoder embeds
-    them.
-    """
-
-    classes: str
-    texts: Mapping[str, str]
-    images: Mapping[str, str]
-    image_manifests: Mapping[str, str]
-    supports: Mapping[str, str]
-    support_manifests: Mapping[str, str]
-    patches: Mapping[str, str] = field(default_factory=dict)
-    prompts: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, inputs: Any, names: Mapping[str, Sequence[str]]) -> CacheFiles:
-        """Files of a job, whose lists are named by kind."""
-        kinds = {
-            kind: dict(zip(given, inputs.get(kind) or (), strict=True))
-            for kind, given in names.items()
-        }
-        return cls(inputs.classes, **kinds)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from torch import Tensor
 from susx.core.provenance import made_with
 from susx.embeddings.cache import Embeddings, disagreement
 from susx.evaluation.arrays import EncoderData
-from susx.evaluation.inputs import CacheFiles, read_caches
+from susx.evaluation.files import CacheFiles
+from susx.evaluation.inputs import read_caches
 from susx.evaluation.leakage import NearDuplicate
 from susx.evaluation.protocol import EvaluationPlan, evaluate
 from susx.manifests.classes import ClassManifest

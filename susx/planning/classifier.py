@@ -6,10 +6,11 @@ from typing import Any
 
 from susx.core.errors import InputError
 from susx.evaluation.case import Case
+from susx.evaluation.files import CacheFiles
 from susx.methods import METHODS
 from susx.planning.choice import classifier_case
 from susx.planning.datasets import UNLABELLED, lacking_split
-from susx.planning.evaluation import EvaluationFiles, evaluation_file, image_caches
+from susx.planning.evaluation import evaluation_file, image_caches
 from susx.planning.resources import gpus
 from susx.planning.setup import Setup
 from susx.planning.supports import evaluated_supports, unavailable_supports, wanted_supports
@@ -94,7 +95,7 @@ def needs_patches(row: Case) -> bool:
     return "patches" in METHODS[row.method].needs
 
 
-def classifier_files(setup: Setup, dataset: str, encoder: str) -> EvaluationFiles:
+def classifier_files(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
     """Everything that a classifier is made from.
 
     Raises:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from susx.config.schema import evaluated_config
 from susx.core.errors import InputError
+from susx.evaluation.files import CacheFiles
 from susx.methods import METHODS
 from susx.planning.datasets import evaluated_splits, is_tested, require_test
 from susx.planning.encoders import evaluated_encoders
@@ -22,45 +22,7 @@ from susx.planning.texts import (
 )
 
 
-@dataclass(frozen=True)
-class EvaluationFiles:
-    """Caches and manifests that methods are run with, by name.
-
-    Attributes:
-        classes: class manifest.
-        texts: caches by prompt strategy.
-        images: caches by split.
-        image_manifests: by split.
-        supports: caches by support set.
-        support_manifests: by support set.
-        patches: caches by split; none if no method needs them.
-        prompts: by prompt strategy.
-    """
-
-    classes: str
-    texts: Mapping[str, str]
-    images: Mapping[str, str]
-    image_manifests: Mapping[str, str]
-    supports: Mapping[str, str]
-    support_manifests: Mapping[str, str]
-    patches: Mapping[str, str]
-    prompts: Mapping[str, str]
-
-    @property
-    def inputs(self) -> dict[str, str | list[str]]:
-        """Paths by kind, as inputs of a rule."""
-        return {
-            kind: files if isinstance(files, str) else [*files.values()]
-            for kind, files in vars(self).items()
-        }
-
-    @property
-    def names(self) -> dict[str, list[str]]:
-        """Names of what `inputs` lists, in the same order."""
-        return {k: [*files] for k, files in vars(self).items() if not isinstance(files, str)}
-
-
-def cache_files(setup: Setup, dataset: str, encoder: str) -> EvaluationFiles:
+def cache_files(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
     """Everything that one encoder's evaluation reads.
 
     Raises:
@@ -82,12 +44,12 @@ def cache_files(setup: Setup, dataset: str, encoder: str) -> EvaluationFiles:
 
 def image_caches(
     setup: Setup, dataset: str, encoder: str, texts: list[str], supports: list[str], patches: bool
-) -> EvaluationFiles:
+) -> CacheFiles:
     """Files of embedded images, with some texts and support sets, and patches or none."""
     work, cache = f"{setup.work}/{dataset}", f"{setup.cache}/{encoder}/{dataset}"
     splits = evaluated_splits(setup, dataset)
     folders = {name: support_folder(setup, dataset, name) for name in supports}
-    return EvaluationFiles(
+    return CacheFiles(
         classes=f"{work}/classes.json",
         texts={name: f"{cache}/text-{name}.h5" for name in texts},
         images={name: f"{cache}/images-{name}.h5" for name in splits},
@@ -99,7 +61,7 @@ def image_caches(
     )
 
 
-def feature_caches(setup: Setup, dataset: str, encoder: str) -> EvaluationFiles:
+def feature_caches(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
     """Files of published features, whose texts another encoder may have made.
 
     Raises:

@@ -8,12 +8,13 @@ from typing import Any
 
 from susx.core.errors import InputError
 from susx.evaluation.case import Case
+from susx.evaluation.files import CacheFiles
 from susx.methods import METHODS
 from susx.planning.choice import classifier_case
 from susx.planning.classifier import classifier_choice, is_evaluated, needs_patches, with_draw
 from susx.planning.datasets import evaluated_splits, tested_datasets
 from susx.planning.encoders import evaluated_encoders
-from susx.planning.evaluation import EvaluationFiles, cache_files
+from susx.planning.evaluation import cache_files
 from susx.planning.setup import Setup
 from susx.planning.supports import evaluated_supports, support_folder
 from susx.planning.texts import available_texts, configured_texts
@@ -52,7 +53,7 @@ def feature_choice(setup: Setup, dataset: str) -> Case:
     return with_draw(setup, row, row.support)
 
 
-def analysis_files(setup: Setup, dataset: str, encoder: str) -> EvaluationFiles:
+def analysis_files(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
     """The caches of an evaluation that its shown row and zero-shot are made from.
 
     Raises:

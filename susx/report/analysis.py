@@ -11,7 +11,8 @@ from torch import Tensor
 from susx.core.errors import InputError
 from susx.evaluation.arrays import EncoderData
 from susx.evaluation.case import Case
-from susx.evaluation.inputs import CacheFiles, check_evaluation, read_caches
+from susx.evaluation.files import CacheFiles
+from susx.evaluation.inputs import check_evaluation, read_caches
 from susx.evaluation.tuning import TuningSettings
 from susx.methods import ZERO_SHOT, Context
 from susx.methods.tip_x import TIP_X, calibrate

@@ -72,7 +72,7 @@ def gap(folder: Path, protocol: str) -> None:
 
 def whole(folder: Path, protocol: str) -> None:
     from susx.evaluation.case import Case
-    from susx.evaluation.inputs import CacheFiles
+    from susx.evaluation.files import CacheFiles
     from susx.evaluation.tuning import TuningSettings
     from susx.report.analysis import AnalysisSettings, analyse
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from susx.embeddings.cache import Embeddings, write_cache
-from susx.evaluation.inputs import CacheFiles
+from susx.evaluation.files import CacheFiles
 from susx.manifests.classes import class_manifest, embedded_records, records_sha256
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, write_table
 from tests.helpers import make_problem, unit_rows

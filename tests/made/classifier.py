@@ -8,7 +8,7 @@ from susx.classifier.classifier import Classifier
 from susx.classifier.export import export_classifier
 from susx.config.encoders import EncoderSettings
 from susx.evaluation.case import Case
-from susx.evaluation.inputs import CacheFiles
+from susx.evaluation.files import CacheFiles
 from susx.evaluation.protocol import EvaluationPlan
 from susx.evaluation.results import evaluate_caches
 from susx.evaluation.tuning import TuningSettings

@@ -9,7 +9,7 @@ from susx.datasets.manifest import examined, image_manifest
 from susx.embeddings.cache import Embeddings, read_cache, write_cache
 from susx.embeddings.embed import embed_images, embed_prompts
 from susx.evaluation.case import Case
-from susx.evaluation.inputs import CacheFiles
+from susx.evaluation.files import CacheFiles
 from susx.evaluation.tuning import TuningSettings
 from susx.images.listing import unlabelled_images
 from susx.manifests.classes import class_manifest

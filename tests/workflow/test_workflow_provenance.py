@@ -19,8 +19,9 @@ pytestmark = pytest.mark.pipeline
 
 def evaluate_support_named_like_texts(project: Project) -> dict[str, object]:
     """Evaluate from the project's caches, text strategy and support set both named `cupl`."""
+    from susx.evaluation.files import CacheFiles
     from susx.evaluation.protocol import EvaluationPlan
-    from susx.evaluation.results import CacheFiles, evaluate_caches
+    from susx.evaluation.results import evaluate_caches
 
     paths = {kind: str(project.path(path)) for kind, path in CACHES.items()}
     files = CacheFiles(

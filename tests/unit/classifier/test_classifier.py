@@ -15,7 +15,7 @@ from susx.core.errors import InputError
 from susx.embeddings.cache import read_cache, write_cache
 from susx.embeddings.text_classifier import text_classifier
 from susx.evaluation import inputs
-from susx.evaluation.inputs import CacheFiles
+from susx.evaluation.files import CacheFiles
 from susx.evaluation.leakage import NearDuplicate
 from susx.methods import Context, Images, Method
 from tests.closeness import assert_close, random_walk

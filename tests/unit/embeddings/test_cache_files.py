@@ -9,7 +9,8 @@ import pytest
 from susx.core.errors import InputError
 from susx.core.files import sha256_json
 from susx.embeddings.cache import disagreement, read_cache, write_cache
-from susx.evaluation.inputs import CacheFiles, check_evaluation, read_caches
+from susx.evaluation.files import CacheFiles
+from susx.evaluation.inputs import check_evaluation, read_caches
 from susx.manifests.classes import embedded_records, records_sha256
 from susx.manifests.tables import ImageRecord, SupportRecord, read_table, write_table
 from susx.prompts.strategies import PromptSet

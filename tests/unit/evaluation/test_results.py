@@ -17,8 +17,9 @@ from susx.embeddings.text_classifier import text_classifier
 from susx.evaluation import results
 from susx.evaluation.arrays import EncoderData
 from susx.evaluation.collation import collate
+from susx.evaluation.files import CacheFiles
 from susx.evaluation.protocol import Evaluation, EvaluationPlan
-from susx.evaluation.results import CacheFiles, evaluate_caches
+from susx.evaluation.results import evaluate_caches
 from susx.evaluation.schema import SCHEMA, read_result
 from susx.evaluation.tuning import TuningSettings
 from susx.manifests.classes import ClassManifest, class_manifest

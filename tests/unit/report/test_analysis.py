@@ -16,7 +16,7 @@ from susx.embeddings.cache import read_cache
 from susx.embeddings.text_classifier import text_classifier
 from susx.evaluation import tuning
 from susx.evaluation.case import Case
-from susx.evaluation.inputs import CacheFiles
+from susx.evaluation.files import CacheFiles
 from susx.evaluation.leakage import NearDuplicate
 from susx.report.analysis import AnalysisSettings, analyse
 from susx.report.changes import changed, class_changes, frequent_confusions
