@@ -18,6 +18,7 @@ from susx.planning.texts import (
     available_texts,
     configured_texts,
     evaluated_texts,
+    prompt_file,
     unavailable_texts,
 )
 
@@ -57,7 +58,7 @@ def image_caches(
         supports={name: f"{cache}/support-{name}.h5" for name in supports},
         support_manifests={name: f"{at}/manifest.parquet" for name, at in folders.items()},
         patches={name: f"{cache}/patches-{name}.h5" for name in splits if patches},
-        prompts={name: f"{work}/prompts/{name}.json" for name in texts},
+        prompts={name: prompt_file(setup, dataset, name) for name in texts},
     )
 
 

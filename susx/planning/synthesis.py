@@ -10,6 +10,7 @@ from susx.planning.datasets import dataset_classes
 from susx.planning.resources import gpus
 from susx.planning.setup import Setup
 from susx.planning.supports import support_folder
+from susx.planning.texts import prompt_file
 
 DRAWN_ANYHOW = {"device", "batch_size", "threads"}
 """Keys of synthesis that say how it runs, not what it draws."""
@@ -17,7 +18,7 @@ DRAWN_ANYHOW = {"device", "batch_size", "threads"}
 
 def synthesis_prompts(setup: Setup, dataset: str, support: str) -> str:
     """Texts that a support set is drawn from."""
-    return f"{setup.work}/{dataset}/prompts/{setup.synthesised[support].query}.json"
+    return prompt_file(setup, dataset, setup.synthesised[support].query)
 
 
 def synthesis_settings(setup: Setup, support: str) -> dict[str, Any]:

@@ -109,9 +109,13 @@ def available_texts(setup: Setup, dataset: str) -> list[str]:
     return [text for text in texts if not lacking_texts(setup, dataset, text)]
 
 
+def prompt_file(setup: Setup, dataset: str, text: str) -> str:
+    """Texts of a prompt strategy."""
+    return f"{setup.work}/{dataset}/prompts/{text}.json"
+
+
 def prompt_files(setup: Setup, dataset: str) -> list[str]:
     """Texts that a dataset is evaluated with; features published with their texts have none."""
     if has_own_texts(setup, dataset):
         return []
-    texts = available_texts(setup, dataset)
-    return [f"{setup.work}/{dataset}/prompts/{text}.json" for text in texts]
+    return [prompt_file(setup, dataset, text) for text in available_texts(setup, dataset)]

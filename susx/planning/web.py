@@ -24,6 +24,7 @@ from susx.planning.retrieval import (
 )
 from susx.planning.setup import Setup
 from susx.planning.supports import support_folder
+from susx.planning.texts import prompt_file
 from susx.pools.web import WebShard
 from susx.web.etiquette import crawler
 
@@ -70,7 +71,7 @@ def index_file(setup: Setup, support: str, shard: str) -> str:
 
 def service_prompts(setup: Setup, dataset: str, support: str) -> str:
     """Texts that a service is asked with."""
-    return f"{setup.work}/{dataset}/prompts/{setup.retrieved[support].query}.json"
+    return prompt_file(setup, dataset, setup.retrieved[support].query)
 
 
 def service_settings(setup: Setup, support: str) -> dict[str, Any]:
