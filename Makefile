@@ -11,7 +11,7 @@ new: .venv/.base
 	$(BIN)/susx new $(ARGS)
 
 demo: .venv/.demo
-	$(BIN)/snakemake --cores $(CORES) results/flags.json results/flags/report.html
+	$(BIN)/snakemake --cores $(CORES) results/flags.json results/flags/report.html --configfile demo/config.yaml
 
 test: .venv/.dev
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadgroup --no-loadscope-reorder

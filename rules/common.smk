@@ -6,7 +6,7 @@ from pathlib import Path
 
 from susx.images.kinds import added_formats
 from susx.planning.datasets import SPLITS, UNLABELLED
-from susx.planning.evaluation import made_results, result_files
+from susx.planning.evaluation import result_files, shown_files
 from susx.planning.resources import memory_mb, run_minutes
 from susx.planning.setup import Setup
 from susx.planning.staleness import ONCE
@@ -47,7 +47,7 @@ def one_of(names):
 
 
 wildcard_constraints:
-    dataset=one_of(SETUP.datasets),
+    dataset=one_of(SETUP.entries),
     strategy=one_of(SETUP.config.prompts),
     support=one_of([*SETUP.retrieved, *SETUP.synthesised, *SETUP.seeds]),
     encoder=one_of(SETUP.config.encoders),
@@ -65,8 +65,9 @@ def print_results():
     def new(path):
         return path.exists() and path.stat().st_mtime >= STARTED
 
-    for path in filter(new, map(Path, made_results(SETUP))):
-        show(path)
-    pages = [f"{RESULTS}/{dataset}/report.html" for dataset in SETUP.datasets]
+    for dataset in SETUP.entries:
+        for path in [*filter(new, map(Path, shown_files(SETUP, dataset)))][:1]:
+            show(path)
+    pages = [f"{RESULTS}/{dataset}/report.html" for dataset in SETUP.entries]
     for page in filter(new, map(Path, [*pages, f"{RESULTS}/report.html"])):
         print(f"report: {page}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -87,6 +87,11 @@ class Card(Section):
     expected: dict[Split, Positive] = Field(
         {}, description="Number of images of every split, which `check/{dataset}.json` compares."
     )
+    folders: list[str] = Field(
+        [],
+        description="Names, besides that of a built-in card, of folders below `roots.data` that "
+        "people keep the dataset in.",
+    )
     sources: list[AnySource] = Field(
         [], description="Layouts that the dataset comes in; the first that is found is read."
     )
@@ -122,6 +127,7 @@ class Card(Section):
         return sources
 
 
+@cache
 def built_in_cards() -> list[str]:
     """Names of the cards that come with the package."""
     return sorted(path.stem for path in CARDS.glob("*.yaml"))

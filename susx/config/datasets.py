@@ -13,8 +13,8 @@ from pydantic import (
 from susx.config.cards import DEFAULT_ENSEMBLE, CardClass, load_card
 from susx.config.features import FeatureSettings
 from susx.config.sources import Address
-from susx.config.texts import Descriptions, DescriptionSource, DescriptorSource
-from susx.config.types import FilePath, Section, Template
+from susx.config.texts import Descriptions, DescriptionSource, Descriptors, DescriptorSource
+from susx.config.types import DistinctNames, FilePath, Section, Template
 from susx.core.errors import InputError
 
 
@@ -84,6 +84,21 @@ class ImageSettings(Section):
         return self
 
 
+WRITTEN = ("descriptions", "descriptors")
+"""Keys of a dataset that `defaults` fills."""
+
+
+class DatasetDefaults(Section):
+    """What datasets with images take where they do not say it themselves."""
+
+    descriptions: Descriptions | None = Field(
+        None, description="The language model that writes descriptions of their classes."
+    )
+    descriptors: Descriptors | None = Field(
+        None, description="The language model that writes descriptors of their classes."
+    )
+
+
 class Dataset(Section):
     """What to classify. Values given here win over those of the card."""
 
@@ -112,6 +127,17 @@ class Dataset(Section):
     images: ImageSettings | None = Field(None, description="Where the images are.")
     features: FeatureSettings | None = Field(
         None, description="Published features, in place of images."
+    )
+    encoders: Annotated[DistinctNames, Field(min_length=1)] | None = Field(
+        None, description="Encoders that are compared on it; those of `evaluation` if left out."
+    )
+    supports: DistinctNames | None = Field(
+        None, description="Support sets that are compared; those of `evaluation` if left out."
+    )
+    texts: Annotated[DistinctNames, Field(min_length=1)] | None = Field(
+        None,
+        description="Prompt strategies under the methods that do not name their own; those of "
+        "`evaluation` if left out.",
     )
 
     @property

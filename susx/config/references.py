@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from susx.config.datasets import WRITTEN
 from susx.config.problems import choices
 from susx.config.supports import draws_of
 from susx.config.texts import Descriptions
@@ -21,6 +22,8 @@ BESIDE = {
     "encoders": ("store", "listings"),
 }
 """Folders that lie in `work` beside those of datasets, and in `cache` beside those of encoders."""
+CHOSEN = {"encoders": "encoders", "supports": "supports", "texts": "prompts"}
+"""Keys of `evaluation`, and of a dataset, that choose among the entries of a section."""
 
 
 def _taken_names(config: Config) -> Iterable[str]:
@@ -39,7 +42,8 @@ def _taken_names(config: Config) -> Iterable[str]:
 def dangling_references(config: Config) -> Iterable[str]:
     """One line per name in a configuration that nothing answers to."""
 
-    if not config.encoders and any(dataset.images for dataset in config.datasets.values()):
+    published = config.datasets and all(entry.features for entry in config.datasets.values())
+    if not config.encoders and not published:
         yield "encoders: missing"
         return
 
@@ -51,12 +55,17 @@ def dangling_references(config: Config) -> Iterable[str]:
                 yield f'{key}: no entry "{name}" under {section}{hint}'
 
     yield from _taken_names(config)
-    for name, dataset in config.datasets.items():
-        for kind in ("descriptions", "descriptors"):
-            texts = getattr(dataset, kind)
+    describing = {f"datasets.{name}": dataset for name, dataset in config.datasets.items()}
+    for place, described in {"defaults": config.defaults, **describing}.items():
+        for kind in WRITTEN:
+            texts = getattr(described, kind)
             written = isinstance(texts, Descriptions)
-            key = f"datasets.{name}.{kind}.model"
-            yield from check(key, [texts.model] if written else [], "language_models")
+            yield from check(
+                f"{place}.{kind}.model", [texts.model] if written else [], "language_models"
+            )
+    for name, dataset in config.datasets.items():
+        for kind, section in CHOSEN.items():
+            yield from check(f"datasets.{name}.{kind}", getattr(dataset, kind) or [], section)
         if features := dataset.features:
             key = f"datasets.{name}.features"
             yield from check(f"{key}.encoder", filter(None, [features.encoder]), "encoders")
@@ -86,10 +95,8 @@ def dangling_references(config: Config) -> Iterable[str]:
     for name, pool in config.pools.items():
         if pool.layout == "embeddings":
             yield from check(f"pools.{name}.encoder", [pool.encoder], "encoders")
-    evaluation = config.evaluation
-    yield from check("evaluation.encoders", evaluation.encoders or [], "encoders")
-    yield from check("evaluation.supports", evaluation.supports or [], "supports")
-    yield from check("evaluation.texts", evaluation.texts or [], "prompts")
+    for kind, section in CHOSEN.items():
+        yield from check(f"evaluation.{kind}", getattr(config.evaluation, kind) or [], section)
     yield from _method_settings(config)
     chosen = config.classifier
     for key, section in (("encoder", "encoders"), ("text", "prompts"), ("support", "supports")):

@@ -6,13 +6,15 @@ Parsing is cheap (no torch), because the Snakefile does it on every call.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from susx.config.built_in import VARIABLE, completed_entry, data_folder
 from susx.config.classifier import ClassifierSettings
-from susx.config.datasets import Dataset, with_card
+from susx.config.datasets import Dataset, DatasetDefaults
 from susx.config.encoders import WITH_ITS_LIBRARY, EncoderSettings
 from susx.config.evaluation import EvaluationSettings
 from susx.config.pools import AnyPool, DownloadSettings
@@ -32,7 +34,13 @@ Root = Annotated[FilePath, AfterValidator(_folder)]
 
 
 class Roots(Section):
-    """Folders that the pipeline writes to; put `cache` on scratch space on a cluster."""
+    """Folders that the pipeline writes to, and `data`; `cache` may lie on scratch space."""
+
+    data: FilePath | None = Field(
+        None,
+        description="Where the datasets of built-in cards lie, each in a folder of its card's "
+        f"name; if left out, what the environment variable `{VARIABLE}` names, else `data`.",
+    )
 
     work: Root = Field("work", description="Manifests, prompts and support sets.")
     cache: Root = Field("cache", description="HDF5 embedding caches.")
@@ -77,24 +85,19 @@ class Prompts(Section):
         return self
 
 
-SHOWN = {
-    *("seed", "prompts", "language_models", "encoders", "pools"),
-    *("download", "supports", "evaluation"),
-}
-"""Sections that results show, besides that of their dataset."""
-HIDDEN: dict[str, Any] = {
-    "download": {"user_agent"},
-    "language_models": {"__all__": {"api_key_variable"}},
-}
-"""Keys of these that say who runs it, not what comes out."""
-
-
 class Config(Section):
     """The whole of config.yaml."""
 
     seed: int = Field(0, description="Seed of everything random.")
     roots: Roots = Field(Roots(), description="Output folders.")
-    datasets: dict[Slug, Dataset] = Field(min_length=1, description="Datasets by name.")
+    datasets: dict[Slug, Dataset] = Field(
+        {},
+        description="Datasets by name. Built-in cards need no entry; one of the same name need "
+        "only say what is different.",
+    )
+    defaults: DatasetDefaults = Field(
+        DatasetDefaults(), description="What datasets with images take where they say nothing."
+    )
     prompts: dict[Slug, Prompts] = Field(
         {
             "photo": Prompts(source="template"),
@@ -125,14 +128,13 @@ class Config(Section):
     )
     report: ReportSettings = Field(ReportSettings(), description="How much a report shows.")
 
-
-def evaluated_config(config: Config, dataset: str) -> dict[str, Any]:
-    """The part of a configuration that the evaluation of a dataset follows from, as plain values.
-
-    Results show it, so that it is listed what they may show.
-
-    Raises:
-        InputError: if its card is missing or broken.
-    """
-    dumped = config.model_dump(include=SHOWN, exclude=HIDDEN)
-    return dumped | {"dataset": with_card(config.datasets[dataset]).model_dump()}
+    @model_validator(mode="before")
+    @classmethod
+    def _located(cls, data: Any) -> Any:
+        entries, roots = data.get("datasets"), data.get("roots")
+        if not isinstance(entries, Mapping):
+            return data
+        given = roots.get("data") if isinstance(roots, Mapping) else None
+        folder = data_folder(given if isinstance(given, str) else None)
+        whole = {name: completed_entry(name, entry, folder) for name, entry in entries.items()}
+        return {**data, "datasets": whole}

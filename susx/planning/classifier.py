@@ -10,6 +10,7 @@ from susx.evaluation.files import CacheFiles
 from susx.methods import METHODS
 from susx.planning.choice import classifier_case
 from susx.planning.datasets import UNLABELLED, lacking_split
+from susx.planning.encoders import evaluated_encoders
 from susx.planning.evaluation import evaluation_file, image_caches
 from susx.planning.resources import gpus
 from susx.planning.setup import Setup
@@ -27,11 +28,8 @@ def classifier_texts(setup: Setup, dataset: str) -> list[str]:
 
 def classifier_supports(setup: Setup, dataset: str) -> dict[str, str]:
     """Support sets that a dataset can have, by their entry, with the name of their files."""
-    wanted, lacking = wanted_supports(setup), unavailable_supports(setup, dataset)
-    texts = classifier_texts(setup, dataset)
-    queries = {name: entry.query for name, entry in setup.retrieved.items()}
-    queries |= {name: entry.query for name, entry in setup.synthesised.items()}
-    found = {name: name for name, query in queries.items() if query in texts}
+    wanted, lacking = wanted_supports(setup, dataset), unavailable_supports(setup, dataset)
+    found = {name: name for name in [*setup.retrieved, *setup.synthesised]}
     for name, (entry, _) in setup.seeds.items():
         found.setdefault(entry, name)
     return {n: files for n, files in found.items() if n in wanted and n not in lacking}
@@ -124,15 +122,19 @@ def classifier_evaluation(setup: Setup, dataset: str, encoder: str) -> list[str]
     """Evaluation that has the row of the classifier, if there is one."""
     evaluated = (
         not lacking_split(setup, dataset, "test")
-        and encoder in setup.evaluated_encoders
+        and encoder in evaluated_encoders(setup, dataset)
         and is_evaluated(setup, dataset, classifier_choice(setup, dataset))
     )
     return [evaluation_file(setup, dataset, encoder)] if evaluated else []
 
 
-def predicting_encoder(setup: Setup) -> str:
-    """Encoder of the predictions."""
-    return setup.config.classifier.encoder or setup.evaluated_encoders[0]
+def predicting_encoder(setup: Setup, dataset: str) -> str:
+    """Encoder of the predictions.
+
+    Raises:
+        InputError: if there is none.
+    """
+    return setup.config.classifier.encoder or evaluated_encoders(setup, dataset)[0]
 
 
 def prediction_files(setup: Setup, dataset: str) -> dict[str, str]:
@@ -141,7 +143,7 @@ def prediction_files(setup: Setup, dataset: str) -> dict[str, str]:
     Raises:
         InputError: as `classifier_choice` does.
     """
-    encoder, row = predicting_encoder(setup), classifier_choice(setup, dataset)
+    encoder, row = predicting_encoder(setup, dataset), classifier_choice(setup, dataset)
     split = UNLABELLED if setup.images[dataset].unlabelled else "test"
     cache = f"{setup.cache}/{encoder}/{dataset}"
     files = {
@@ -152,11 +154,11 @@ def prediction_files(setup: Setup, dataset: str) -> dict[str, str]:
     return files | ({"patches": f"{cache}/patches-{split}.h5"} if needs_patches(row) else {})
 
 
-def prediction_runs(setup: Setup) -> dict[str, str]:
+def prediction_runs(setup: Setup, dataset: str) -> dict[str, str]:
     """How a prediction runs: on the device of its encoder."""
-    return {"device": setup.config.encoders[predicting_encoder(setup)].device}
+    return {"device": setup.config.encoders[predicting_encoder(setup, dataset)].device}
 
 
-def prediction_gpus(setup: Setup) -> int:
+def prediction_gpus(setup: Setup, dataset: str) -> int:
     """GPUs of a prediction."""
-    return gpus(prediction_runs(setup)["device"])
+    return gpus(prediction_runs(setup, dataset)["device"])

@@ -59,7 +59,7 @@ def dataset_classes(setup: Setup, dataset: str) -> ClassManifest:
 
 def named_datasets(setup: Setup) -> list[str]:
     """Datasets whose classes have names; published features may do without."""
-    return [name for name, section in setup.datasets.items() if section.named]
+    return [name for name, entry in setup.entries.items() if entry.named]
 
 
 def image_key(setup: Setup, dataset: str, split: str) -> str:
@@ -176,14 +176,25 @@ def is_tested(setup: Setup, dataset: str) -> bool:
     return dataset in setup.features or not lacking_split(setup, dataset, "test")
 
 
+def default_datasets(setup: Setup) -> list[str]:
+    """What a call without a target is about: entries of `datasets`.
+
+    Without any entry, they are the built-in cards whose folder is there.
+    """
+    if setup.config.datasets:
+        return list(setup.config.datasets)
+    return [name for name in setup.images if Path(str(setup.images[name].root)).is_dir()]
+
+
 def tested_datasets(setup: Setup) -> list[str]:
-    """Datasets that have a result."""
-    return [dataset for dataset in setup.datasets if is_tested(setup, dataset)]
+    """Those of `default_datasets` that have a result."""
+    return [dataset for dataset in default_datasets(setup) if is_tested(setup, dataset)]
 
 
 def downloaded_datasets(setup: Setup) -> list[str]:
     """Datasets whose images are downloaded."""
-    return [name for name, images in setup.images.items() if images.download]
+    entries = setup.entries.items()
+    return [name for name, entry in entries if entry.images and entry.images.download]
 
 
 def download_record(setup: Setup, dataset: str, split: str) -> str:

@@ -24,8 +24,8 @@ def described_datasets(setup: Setup) -> set[str]:
     """Datasets that a language model writes about."""
     return {
         name
-        for name, section in setup.datasets.items()
-        if any(isinstance(getattr(section, kind), Descriptions) for kind in TEXT_FILES)
+        for name, entry in setup.entries.items()
+        if any(isinstance(getattr(entry, kind), Descriptions) for kind in TEXT_FILES)
     }
 
 

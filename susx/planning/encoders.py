@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from susx.config.encoders import RUNS_ANYHOW, local_files, local_keys, published_models
+from susx.config.shown import chosen_encoders
+from susx.core.errors import InputError
 from susx.planning.paths import apart, existing
 from susx.planning.resources import gpus
 from susx.planning.setup import Setup
@@ -81,7 +83,13 @@ def encoder_gpus(setup: Setup, encoder: str) -> int:
 
 
 def evaluated_encoders(setup: Setup, dataset: str) -> list[str]:
-    """Encoders of a dataset's evaluation; published features have one, their backbone."""
+    """Encoders of a dataset's evaluation; published features have one, their backbone.
+
+    Raises:
+        InputError: if there is none.
+    """
     if dataset in setup.features:
         return [setup.features[dataset].backbone]
-    return setup.evaluated_encoders
+    if chosen := chosen_encoders(setup.config, setup.entries[dataset]):
+        return chosen
+    raise InputError("config.yaml: encoders: missing; docs/encoders.md shows how one is named")

@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from susx.config.schema import evaluated_config
+from susx.config.built_in import data_folder
+from susx.config.shown import evaluated_config
 from susx.core.errors import InputError
 from susx.evaluation.files import CacheFiles
 from susx.methods import METHODS
-from susx.planning.datasets import evaluated_splits, is_tested, require_test
+from susx.planning.datasets import (
+    default_datasets,
+    evaluated_splits,
+    is_tested,
+    require_test,
+)
 from susx.planning.encoders import evaluated_encoders
 from susx.planning.resources import gpus
 from susx.planning.setup import Setup
@@ -172,17 +178,17 @@ def result_files(setup: Setup) -> list[str]:
     """Everything that a bare call makes.
 
     Raises:
-        InputError: if images are not where the configuration says.
+        InputError: if images are not where the configuration says, or there is no dataset at all.
     """
-    return [result_file(setup, dataset) for dataset in setup.datasets]
+    if datasets := default_datasets(setup):
+        return [result_file(setup, dataset) for dataset in datasets]
+    raise InputError(
+        f"config.yaml: datasets: none, and none of the built-in ones is in "
+        f"{data_folder(setup.config.roots.data)}; put one there (docs/datasets.md), name a folder "
+        "of your own (docs/first_classifier.md), or see the demo (make demo)"
+    )
 
 
-def made_results(setup: Setup) -> list[str]:
-    """The same for those datasets whose images are where the configuration says."""
-    found = []
-    for dataset in setup.datasets:
-        try:
-            found.append(result_file(setup, dataset))
-        except InputError:
-            continue
-    return found
+def shown_files(setup: Setup, dataset: str) -> list[str]:
+    """What the end of a run may show of a dataset, the best first."""
+    return [f"{setup.results}/{dataset}.json", f"{setup.results}/{dataset}/predictions.parquet"]

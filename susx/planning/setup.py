@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 
 from susx.config import parse_config
-from susx.config.datasets import Dataset, ImageSettings, tuning_split, with_card
+from susx.config.datasets import Dataset, ImageSettings, tuning_split
+from susx.config.entries import dataset_entry, dataset_names, dataset_section
 from susx.config.features import FeatureSettings
 from susx.config.pools import REMOTE, AnyPool, EmbeddingPool
 from susx.config.schema import Config
 from susx.config.supports import FewShot, Retrieval, draws_of
 from susx.config.synthesis import Synthesis
+from susx.core.mappings import OnDemand
 from susx.pools.indices import has_index, index_shards
 from susx.pools.shards import Shard, pool_shards
 from susx.pools.web import WebPool, WebShard, web_shards
@@ -28,21 +30,23 @@ class Setup:
 
     Attributes:
         config: the configuration as it is written.
-        datasets: by name, filled from their cards.
-        tuned_on: what protocol `validation` of a dataset tunes on: `validation` or `test`.
+        entries: datasets by name, as configured, and built-in cards; not filled from cards.
+        datasets: the same, filled from their cards.
         shards: of a pool, by name.
         feature_files: names of a dataset's published features; nothing says that they exist.
     """
 
     config: Config
+    entries: Mapping[str, Dataset]
     datasets: Mapping[str, Dataset]
-    tuned_on: Mapping[str, str]
     shards: Mapping[str, Mapping[str, AnyShard]]
     feature_files: Mapping[str, FeatureFiles]
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Setup:
-        """Read a configuration, its cards and the names of its pools' files.
+        """Read a configuration, the cards of its datasets and the names of its pools' files.
+
+        Cards of other datasets are read when something is asked of these.
 
         Args:
             data: contents of config.yaml; its paths are relative to the working folder.
@@ -51,16 +55,15 @@ class Setup:
             InputError: naming the key.
         """
         config = parse_config(data)
-        datasets = {
-            name: with_card(dataset, f"config.yaml: datasets.{name}.card: ")
-            for name, dataset in config.datasets.items()
-        }
+        entries = {name: dataset_entry(config, name) for name in dataset_names(config)}
+        datasets = OnDemand(entries, partial(dataset_section, config))
+        features = {name: datasets[name].features for name in config.datasets}
         return cls(
             config,
+            entries,
             datasets,
-            {name: tuning_split(dataset) for name, dataset in datasets.items()},
             {name: _shards(pool, name, config.roots.cache) for name, pool in config.pools.items()},
-            {name: feature_files(name, d.features) for name, d in datasets.items() if d.features},
+            {name: feature_files(name, found) for name, found in features.items() if found},
         )
 
     @property
@@ -89,24 +92,25 @@ class Setup:
         return [self.work, self.cache, self.results, *self.stores]
 
     @cached_property
-    def images(self) -> dict[str, ImageSettings]:
+    def tuned_on(self) -> Mapping[str, str]:
+        """What protocol `validation` of a dataset tunes on: `validation` or `test`."""
+        return OnDemand(self.entries, lambda name: tuning_split(self.entries[name]))
+
+    @cached_property
+    def images(self) -> Mapping[str, ImageSettings]:
         """Section `images` of the datasets that have one."""
-        return {name: d.images for name, d in self.datasets.items() if d.images}
+        names = (name for name, entry in self.entries.items() if entry.images)
+        return OnDemand(names, lambda name: cast(ImageSettings, self.datasets[name].images))
 
     @cached_property
     def features(self) -> dict[str, FeatureSettings]:
         """Section `features` of the datasets that have one."""
-        return {name: d.features for name, d in self.datasets.items() if d.features}
+        return {name: entry.features for name, entry in self.entries.items() if entry.features}
 
     @cached_property
     def backbones(self) -> set[str]:
         """Models of published features, which stand for encoders in the names of files."""
         return {features.backbone for features in self.features.values()}
-
-    @cached_property
-    def evaluated_encoders(self) -> list[str]:
-        """Encoders that are compared."""
-        return self.config.evaluation.encoders or list(self.config.encoders)
 
     @cached_property
     def few_shot(self) -> dict[str, FewShot]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from susx.config.shown import chosen_supports
 from susx.config.supports import FewShot
 from susx.methods import METHODS
 from susx.planning.datasets import lacking_split
 from susx.planning.setup import Setup
+from susx.planning.texts import lacking_texts
 
 
 def support_folder(setup: Setup, dataset: str, support: str) -> str:
@@ -15,18 +17,26 @@ def support_folder(setup: Setup, dataset: str, support: str) -> str:
     return f"{setup.work}/{dataset}/support/{support}"
 
 
-def wanted_supports(setup: Setup) -> list[str]:
-    """Entries of `supports` that are compared."""
-    wanted = setup.config.evaluation.supports
-    return list(setup.config.supports) if wanted is None else wanted
+def wanted_supports(setup: Setup, dataset: str) -> list[str]:
+    """Entries of `supports` that are compared on a dataset, if it can have them."""
+    return chosen_supports(setup.config, setup.entries[dataset])
 
 
 def unavailable_supports(setup: Setup, dataset: str) -> dict[str, str]:
-    """Few-shot support sets that the dataset cannot have, with the reason."""
-    reason = None if dataset in setup.features else lacking_split(setup, dataset, "train")
-    if reason is None:
+    """Entries that the dataset cannot have, with the reason."""
+    if dataset in setup.features:
         return {}
-    return {name: reason for name in wanted_supports(setup) if name in setup.few_shot}
+    reasons = {name: _lacking(setup, dataset, name) for name in wanted_supports(setup, dataset)}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _lacking(setup: Setup, dataset: str, entry: str) -> str | None:
+    """What a dataset lacks for a support set: training images, or the texts of its queries."""
+    support = setup.config.supports[entry]
+    if isinstance(support, FewShot):
+        return lacking_split(setup, dataset, "train")
+    key = lacking_texts(setup, dataset, support.query)
+    return f"{key} is not set, and prompt strategy {support.query} reads it" if key else None
 
 
 def evaluated_supports(setup: Setup, dataset: str) -> list[str]:
@@ -35,11 +45,10 @@ def evaluated_supports(setup: Setup, dataset: str) -> list[str]:
         return []
     if dataset in setup.features:
         return list(setup.feature_files[dataset].supports)
-    wanted, unavailable = wanted_supports(setup), unavailable_supports(setup, dataset)
+    unavailable = unavailable_supports(setup, dataset)
+    wanted = [name for name in wanted_supports(setup, dataset) if name not in unavailable]
     return [name for name in [*setup.retrieved, *setup.synthesised] if name in wanted] + [
-        name
-        for name, (entry, _) in setup.seeds.items()
-        if entry in wanted and entry not in unavailable
+        name for name, (entry, _) in setup.seeds.items() if entry in wanted
     ]
 
 

@@ -75,8 +75,8 @@ def described_keys(setup: Setup, dataset: str) -> dict[str, Any]:
 
 def configured_texts(setup: Setup, dataset: str) -> list[str]:
     """Prompt strategies under the methods that do not name their own."""
-    if setup.config.evaluation.texts:
-        return setup.config.evaluation.texts
+    if chosen := setup.entries[dataset].texts or setup.config.evaluation.texts:
+        return chosen
     known = ["cupl+e", "ensemble"]
     if has_own_texts(setup, dataset):
         known += setup.feature_files[dataset].texts

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from susx.config.encoders import RUNS_ANYHOW
-from susx.config.schema import Config, evaluated_config
+from susx.config.schema import Config
+from susx.config.shown import evaluated_config
 
 LONGEST_VALUE = 40
 """Characters of a value that is shown; a line of a terminal has room for two and the key."""

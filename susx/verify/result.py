@@ -13,6 +13,7 @@ from susx.artifacts.ground import Storage
 from susx.artifacts.memory import Memory
 from susx.artifacts.project import CONFIG, Project, read_config
 from susx.artifacts.recipe import Receipt
+from susx.config.entries import dataset_names
 from susx.config.schema import Roots
 from susx.core.errors import InputError
 from susx.core.files import read_json, sha256_file, verified
@@ -82,7 +83,7 @@ def verify_result(
         skipped = f"{shown} keeps none"
     elif config is None:
         skipped = f"there is no {CONFIG} here"
-    elif dataset not in config.datasets:
+    elif dataset not in dataset_names(config):
         skipped = f"{CONFIG} has no dataset {dataset}; --configfile names the file that has"
     else:
         changes += config_changes(configured, dataset, config)

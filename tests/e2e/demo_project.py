@@ -10,7 +10,7 @@ REPORT = "results/flags/report.html"
 
 
 def copy_demo(root: Path) -> None:
-    """Copy configuration, class facts and model; images are left for the run to render."""
+    """Copy configurations, class facts and models; images are left for the run to render."""
     root.mkdir(parents=True, exist_ok=True)
     shutil.copy(REPO / "config.yaml", root)
     skipped = shutil.ignore_patterns("data", "__pycache__")
@@ -22,4 +22,5 @@ def demo_command(root: Path, *arguments: str, cores: int = 2) -> list[str]:
     return [
         *(sys.executable, "-m", "snakemake", "--snakefile", str(REPO / "Snakefile")),
         *("--directory", str(root), "--cores", str(cores), RESULT, *arguments),
+        *("--configfile", "demo/config.yaml"),
     ]

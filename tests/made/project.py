@@ -21,7 +21,7 @@ from susx.artifacts.recipe import Output, Receipt, Recipe, Source
 from susx.artifacts.store import Store
 from susx.config import parse_config
 from susx.config.datasets import ImageSettings
-from susx.config.schema import evaluated_config
+from susx.config.shown import evaluated_config
 from susx.core.files import sha256_file, write_checked, write_json
 from susx.datasets.sources import locate
 from susx.manifests.tables import ImageRecord, Table, write_table

@@ -12,11 +12,11 @@ from slugify import slugify
 
 from susx.cli.new import ENCODER
 from susx.config.classifier import ClassifierSettings
+from susx.config.datasets import WRITTEN
+from susx.config.entries import dataset_names
 from susx.config.schema import Config
 from susx.core.errors import InputError
 from susx.methods import METHODS
-
-WRITTEN = ("descriptions", "descriptors")
 
 COMMENTS = {
     "datasets": "What to classify: class names, one per line, and where images lie.",
@@ -64,12 +64,14 @@ def compose(wishes: Wishes, base: Config) -> dict[str, Any]:
     Raises:
         InputError: if the dataset's name is taken.
     """
-    if wishes.name in base.datasets:
-        raise InputError(f'config.yaml: has a dataset "{wishes.name}" already; choose another name')
+    if wishes.name in dataset_names(base):
+        raise InputError(f'there is a dataset "{wishes.name}" already; choose another name')
     prefix = slugify(wishes.name) or "new"
     encoder = _free(slugify(Path(wishes.encoder).name) or "encoder", base.encoders, prefix)
-    dataset = {"classes": wishes.classes, "images": dict(wishes.images)}
+    dataset: dict[str, Any] = {"classes": wishes.classes, "images": dict(wishes.images)}
     pools, supports = {}, {}
+    defaults = [key for key in WRITTEN if getattr(base.defaults, key)]
+    dataset |= dict.fromkeys(defaults)  # no language model unless one is asked for
     if wishes.descriptions:
         dataset["descriptions"] = wishes.descriptions
     if wishes.pool:

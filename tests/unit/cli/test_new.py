@@ -168,7 +168,7 @@ def test_a_csv_file_has_labels(place: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["flags", "--images", "photos"], 'has a dataset "flags" already'),
+        (["dtd", "--images", "photos"], 'there is a dataset "dtd" already'),
         (["my pets", "--images", "photos"], "datasets.my pets"),
         (["../pets", "--images", "photos"], "datasets.../pets"),
         (["pets", "--images", "photo"], "photo: not found"),
@@ -245,17 +245,26 @@ def test_parquet_pools_have_images_or_addresses(place: Path) -> None:
 
 def test_names_that_are_taken_are_not_merged_into(place: Path) -> None:
     base = parse_config(SHIPPED)
-    wishes = Wishes("pets", "c.txt", {"test": "t"}, encoder="my/flag-clip", pool={"path": "x"})
+    wishes = Wishes("pets", "c.txt", {"test": "t"}, encoder="my/rn50", pool={"path": "x"})
     sections = compose(wishes, base)
     for section in ("datasets", "encoders", "pools", "supports"):
         assert not set(sections[section]) & set(getattr(base, section))
 
 
 def test_a_configured_classifier_of_others_does_not_predict(place: Path) -> None:
-    base = {**SHIPPED, "classifier": {"encoder": "flag-clip", "support": "lc-photo"}}
+    base = {**SHIPPED, "classifier": {"encoder": "rn50", "support": "lc"}}
     sections = compose(Wishes("pets", "c.txt", {"test": "t"}, encoder="m"), parse_config(base))
     chosen = parse_config(merged(base, sections)).classifier
     assert (chosen.encoder, chosen.support) == ("m", None)
+
+
+def test_no_language_model_writes_unless_one_is_asked_for() -> None:
+    base = parse_config(SHIPPED)
+    assert base.defaults.descriptions
+    dataset = compose(Wishes("pets", "c.txt", {"test": "t"}), base)["datasets"]["pets"]
+    assert (dataset["descriptions"], dataset["descriptors"]) == (None, None)
+    wishes = Wishes("pets", "c.txt", {"test": "t"}, descriptions="d.json")
+    assert compose(wishes, base)["datasets"]["pets"]["descriptions"] == "d.json"
 
 
 TREES = st.recursive(

@@ -46,7 +46,7 @@ def test_minimal_configuration_gets_the_defaults() -> None:
         "test": "photos", **others, "download": False
     }  # fmt: skip
     assert config.roots.model_dump() == {
-        "work": "work", "cache": "cache", "results": "results", "store": None
+        "data": None, "work": "work", "cache": "cache", "results": "results", "store": None
     }  # fmt: skip
     assert config.encoders["clip"].device == "auto"
 
@@ -92,6 +92,7 @@ TOP_LEVEL = (
     *(
         "classifier",
         "datasets",
+        "defaults",
         "download",
         "encoders",
         "evaluation",
@@ -107,7 +108,7 @@ TOP_LEVEL = (
     ("place", "valid"),
     [
         ("zzz", ", ".join(TOP_LEVEL)),
-        ("roots.zzz", "cache, results, store, work"),
+        ("roots.zzz", "cache, data, results, store, work"),
         ("datasets.pets.classes.1.zzz", "aliases, name, wnid"),
         ("evaluation.fixed.tip-x.zzz", "alpha, beta, gamma"),
         ("evaluation.grid.tip-x.alpha.zzz", "start, steps, stop"),
@@ -124,7 +125,6 @@ def test_unknown_key_unlike_any_other_lists_the_valid_ones(place: str, valid: st
         ("seed", 1.5),
         ("roots", "work"),
         ("roots.work", 3),
-        ("datasets", {}),
         ("datasets", ["pets"]),
         ("datasets.pets", None),
         ("datasets.pets.images", "photos"),
@@ -204,7 +204,7 @@ def test_validation_images_are_not_the_test_images() -> None:
 
 
 def test_empty_configuration_names_all_that_is_missing() -> None:
-    assert message({}) == "config.yaml: datasets: missing"
+    assert message({}) == "config.yaml: encoders: missing"
 
 
 def test_a_word_that_yaml_reads_as_a_truth_value_is_no_class_name() -> None:
@@ -422,6 +422,7 @@ def test_home_and_variables_are_expanded_in_all_paths(monkeypatch: pytest.Monkey
     assert second.images is not None
     assert (second.card, second.images.root) == ("/h/c.yaml", "/h/f")
     assert vars(config.roots) == {
+        "data": None,
         "work": "/s/w",
         "cache": "/h/y",
         "results": "results",

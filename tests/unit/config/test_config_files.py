@@ -12,10 +12,11 @@ from susx.config import parse_config
 from susx.config.cards import Card, load_card
 from susx.config.datasets import tuning_split, with_card
 from susx.config.schema import Config
+from susx.config.shown import evaluated_config
 from susx.config.sources import LAYOUTS
 from susx.core.errors import InputError
 from susx.core.files import read_json
-from susx.core.yaml_files import load_yaml
+from susx.core.yaml_files import load_yaml, merged
 
 ROOT = Path(__file__).parents[3]
 CARD = "title: Pets\nclasses: [cat]\ntemplate: card {}.\nensemble: ['card a {}.']\n"
@@ -57,20 +58,31 @@ ALL_MODELS = [
 
 def test_shipped_configuration_is_valid() -> None:
     config = parse_config(load_yaml(ROOT / "config.yaml"))
-    assert list(config.datasets) == ["flags"]
+    assert not config.datasets
     assert {"zero-shot", "tip-x"} <= set(config.evaluation.methods)
+    assert config.supports["sd-paper"].preset == "paper"
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("demo/*.yaml")), ids=lambda path: path.name)
-def test_shipped_cards_are_valid(path: Path) -> None:
-    card = load_card(path)
+def test_the_demo_is_valid_alone_and_over_the_shipped_configuration() -> None:
+    demo = load_yaml(ROOT / "demo/config.yaml")
+    for config in (parse_config(demo), parse_config(merged(load_yaml(ROOT / "config.yaml"), demo))):
+        shown = evaluated_config(config, "flags")
+        assert list(config.datasets) == ["flags"]
+        assert list(shown["encoders"]) == ["flag-clip"]
+        assert list(shown["pools"]) == ["flag-web"]
+        assert list(shown["supports"]) == ["lc-photo", "sd-cupl"]
+
+
+def test_the_card_of_the_demo_is_valid() -> None:
+    card = load_card(ROOT / "demo/flags.yaml")
     assert card.title
     assert len({entry.name for entry in card.classes}) == len(card.classes) > 1
 
 
 def test_all_sections_are_walked() -> None:
     assert {model.__name__ for model in ALL_MODELS} == {
-        "Config", "Roots", "Dataset", "ClassEntry", "ImageSettings", "Prompts", "EncoderSettings",
+        "Config", "Roots", "Dataset", "DatasetDefaults", "ClassEntry", "ImageSettings", "Prompts",
+        "EncoderSettings",
         "Pool", "Retrieval", "FewShot", "EvaluationSettings", "AxisSettings", "Card",
         "FeatureSettings", "EmbeddingPool", "ClassifierSettings", "ReportSettings",
         "CaptionPool", "ServicePool", "DownloadSettings", "Descriptions", "Synthesis",

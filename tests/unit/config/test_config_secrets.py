@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from susx.config import parse_config
-from susx.config.schema import evaluated_config
+from susx.config.shown import evaluated_config
 from susx.core.errors import InputError
 
 KEY = "hunter2"

@@ -38,9 +38,11 @@ def test_a_missing_class_list_is_told_with_its_key() -> None:
 
 
 def test_datasets_are_told_by_what_they_have(setup: Setup) -> None:
+    own = list(setup.config.datasets)
     assert datasets.named_datasets(setup) == [name for name in setup.datasets if name != "shared"]
     assert datasets.downloaded_datasets(setup) == ["fetched"]
-    assert datasets.tested_datasets(setup) == [name for name in setup.datasets if name != "plain"]
+    assert datasets.default_datasets(setup) == own
+    assert datasets.tested_datasets(setup) == [name for name in own if name != "plain"]
 
 
 def test_images_lie_where_folders_or_the_card_say(setup: Setup) -> None:

@@ -46,5 +46,7 @@ def test_jobs_ask_for_what_the_encoder_runs_on(setup: Setup) -> None:
 def test_features_are_evaluated_as_of_one_encoder(setup: Setup) -> None:
     assert encoders.evaluated_encoders(setup, "tiny") == ["clip", "hub"]
     assert encoders.evaluated_encoders(setup, "keys") == ["RN101"]
+    named = setup_of(lambda config: config.update(evaluation={"encoders": ["hub"]}))
+    assert encoders.evaluated_encoders(named, "tiny") == ["hub"]
     assert encoders.encoder_model_name(setup, "clip") == "model"
     assert encoders.encoder_model_name(setup, "RN101") is None

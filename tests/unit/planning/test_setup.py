@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from susx.config.cards import built_in_cards
 from susx.core.errors import InputError
 from susx.planning.setup import Setup
 from tests.planned_world import setup_of
@@ -30,10 +31,12 @@ def test_support_sets_are_told_by_where_they_come_from(setup: Setup) -> None:
 
 def test_datasets_are_filled_from_their_cards(setup: Setup) -> None:
     assert setup.datasets["card"].card == "card.yaml"
-    assert list(setup.images) == ["tiny", "card", "fetched", "asked", "plain"]
+    own = ["tiny", "card", "fetched", "asked", "plain"]
+    assert list(setup.images) == [*own, *built_in_cards()]
     assert list(setup.features) == ["shared", "keys"]
     assert setup.backbones == {"RN50", "RN101"}
-    assert setup.tuned_on == dict.fromkeys(setup.datasets, "validation")
+    assert {setup.tuned_on[name] for name in setup.config.datasets} == {"validation"}
+    assert setup.tuned_on["imagenet"] == "test"
     assert list(setup.feature_files["keys"].supports) == ["16-shot"]
 
 
@@ -53,12 +56,6 @@ def test_the_folders_of_the_pipeline_follow_the_roots() -> None:
     roots = {"work": "w", "cache": "c", "results": "r", "store": "s"}
     other = setup_of(lambda config: config.update(roots=roots))
     assert other.folders == ["w", "c", "r", "w/store", "s"]
-
-
-def test_all_encoders_are_evaluated_unless_some_are_named() -> None:
-    assert setup_of().evaluated_encoders == ["clip", "hub"]
-    named = setup_of(lambda config: config.update(evaluation={"encoders": ["hub"]}))
-    assert named.evaluated_encoders == ["hub"]
 
 
 REFUSED: list[tuple[Callable[[dict[str, Any]], object], str]] = [

@@ -31,7 +31,7 @@ def test_few_shot_sets_need_training_images(setup: Setup) -> None:
 def test_only_wanted_sets_are_compared_and_only_if_a_method_uses_them() -> None:
     some = evaluating(supports=["few", "lc"])
     assert supports.evaluated_supports(some, "tiny") == ["lc", *DRAWS]
-    assert supports.wanted_supports(some) == ["few", "lc"]
+    assert supports.wanted_supports(some, "tiny") == ["few", "lc"]
     assert supports.evaluated_supports(evaluating(methods=["zero-shot"]), "tiny") == []
     assert supports.evaluated_supports(setup_of(), "shared") == ["lc-photo"]
 
