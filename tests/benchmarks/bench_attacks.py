@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +28,8 @@ def attacked(place: Path, demo: bool, rounds: int, seed: int) -> int:
     """Play the rounds; the number of those that ended wrong."""
     root, result = place / "project", DEMO_RESULT if demo else RESULT
     (copy_demo if demo else write_world)(root)
+    if demo:  # attacks edit config.yaml
+        shutil.copy(root / "demo/config.yaml", root)
     project = Project(root)
     project.run(result)
     events, wrong = Events(project, random.Random(seed), result), 0

@@ -45,11 +45,13 @@ def supports(query: str) -> dict[str, dict[str, Any]]:
 
 def run(root: Path, **changes: Any) -> Result:
     """The demo with other support sets or another pool."""
-    config = yaml.safe_load((root / "config.yaml").read_text("utf-8"))
+    file = root / "demo/config.yaml"
+    config = yaml.safe_load(file.read_text("utf-8"))
     config["evaluation"].update(methods=METHODS, protocols=["validation", "fixed"])
     config["evaluation"].update(changes.pop("evaluation", {}))
     config.update(changes)
-    (root / "config.yaml").write_text(yaml.safe_dump(config), "utf-8")
+    config["evaluation"]["supports"] = list(config["supports"])
+    file.write_text(yaml.safe_dump(config), "utf-8")
     done = subprocess.run(demo_command(root), cwd=root, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stdout + done.stderr)

@@ -46,7 +46,8 @@ def test_published_features_beside_the_demo(tmp_path: Path) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "snakemake", "--snakefile", str(REPO / "Snakefile")),
-            *("--directory", str(tmp_path), "--cores", "2", RESULT, "--configfile", "my.yaml"),
+            *("--directory", str(tmp_path), "--cores", "2", RESULT),
+            *("--configfile", "demo/config.yaml", "my.yaml"),
         ],
         cwd=tmp_path,
         env=clean_environment(),

@@ -21,11 +21,13 @@ from snakemake.cli import get_argument_parser
 import susx.classifier.file
 from susx.cli import app
 from susx.config import parse_config
-from susx.config.cards import Card
+from susx.config.cards import Card, load_card
 from susx.config.datasets import with_card
+from susx.config.texts import Descriptions
 from susx.core.errors import InputError
 from susx.core.yaml_files import load_yaml
 from susx.methods import METHODS
+from susx.planning.setup import Setup
 from tests.made.photos import photos_classifier
 from tests.pages import PAGES, ROOT, WRITTEN, blocks, commands, text_of
 
@@ -42,7 +44,7 @@ def merged(base: Any, example: Any) -> Any:
         known = base.get(section, {})
         if section == "datasets":
             entries = {
-                name: entry if IMAGES & set(entry) else {**known[name], **entry}
+                name: entry if IMAGES & set(entry) else {**known.get(name, {}), **entry}
                 for name, entry in entries.items()
             }
         whole[section] = {**known, **entries} if isinstance(entries, dict) else entries
@@ -187,6 +189,28 @@ def test_commands_are_found_and_wrong_ones_are_noticed() -> None:
         program, *words = shlex.split(wrong)
         with pytest.raises((AssertionError, KeyError)):
             CHECKS[program](words)
+
+
+def test_the_numbers_of_imagenet_follow_from_configuration_and_card() -> None:
+    page = text_of("docs/imagenet.md")
+    setup = Setup.of(load_yaml(ROOT / "config.yaml"))
+    card, written = load_card("imagenet"), setup.datasets["imagenet"]
+    n_classes, n_test = len(card.classes), card.expected["test"]
+    described, listed = written.descriptions, written.descriptors
+    assert isinstance(described, Descriptions) and isinstance(listed, Descriptions)
+    sentences = n_classes * len(described.questions) * described.samples
+    lists = n_classes * len(listed.questions) * listed.samples
+    assert f"{n_classes:,} names, {n_test:,} images listed" in page
+    assert f"{sentences:,} sentences and {lists:,} lists of features" in page
+    config = setup.config
+    lc, sd = setup.retrieved["lc"], setup.synthesised["sd"]
+    kept, tried = n_classes * lc.size, n_classes * lc.size * config.download.rerank
+    assert f"at most {tried:,} images downloaded, {kept:,} kept" in page
+    assert f"{n_classes * sd.size:,} images drawn by SD-Turbo in {sd.steps} steps" in page
+    assert f"{len(config.evaluation.methods)} methods" in page
+    assert f"in {setup.synthesised['sd-paper'].steps} steps" in page
+    pets = len(load_card("oxfordpets").classes)
+    assert f"the {pets} breeds" in page and f"{pets * lc.size} retrieved images" in page
 
 
 @PAGE
