@@ -12,7 +12,9 @@ import re
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from susx.core.errors import InputError
@@ -48,6 +50,60 @@ class TarImage:
     offset: int
     size: int
     beside: Mapping[str, bytes]
+
+
+@contextmanager
+def uncompressed_tar(path: Path) -> Iterator[tarfile.TarFile]:
+    """Open a tar whose files can be read where they lie.
+
+    Raises:
+        InputError: if it is missing, compressed or broken, also where it is read.
+    """
+    try:
+        with tarfile.open(path, "r:") as tar:
+            yield tar
+    except InputError:
+        raise
+    except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"{path}: not a readable tar ({error}); compressed ones must be unpacked first"
+        ) from None
+
+
+def tars_within(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
+    """Find the tars in a tar by name without folder and suffix, in the order of their bytes.
+
+    Raises:
+        tarfile.TarError: if the tar is broken, has no end mark, or has more than zeros behind it.
+        InputError: if there is anything but tars, or one twice.
+    """
+    members, found = _Members(None), {}
+    for name, member in members.read(tar):
+        stem, suffix = posixpath.splitext(posixpath.basename(name))
+        if suffix.lower() != ".tar":
+            raise InputError(f"{_path(tar)}: {name} is no tar, as others in it are; remove it")
+        if stem in found:
+            raise InputError(f"{_path(tar)}: {stem}.tar is there twice; remove one")
+        found[stem] = member
+    if members.links or members.n_lost:
+        raise InputError(f"{_path(tar)}: has links or devices beside tars; remove them")
+    _require_end(tar)
+    return found
+
+
+def images_within(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[list[TarImage], int]:
+    """The same as `tar_images` of a tar in a tar, with places in the outer one.
+
+    Raises:
+        tarfile.TarError: if the inner tar is broken or compressed.
+        InputError: if a name stands for two files, or a file is sparse.
+    """
+    try:
+        with tarfile.open(fileobj=tar.extractfile(member), mode="r:") as inner:
+            found, n_others = tar_images(inner, ())
+    except tarfile.TarError as error:
+        raise tarfile.ReadError(f"{member.name}: {error}") from None
+    return [replace(i, offset=member.offset_data + i.offset) for i in found], n_others
 
 
 def tar_images(

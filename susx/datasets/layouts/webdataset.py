@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import errno
 import re
-import tarfile
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from susx.config.sources import Split
-from susx.core.errors import InputError
 from susx.core.plain import well_formed
 from susx.datasets.layouts.shards import Shards, label_of, listing_of_members, shard_files
 from susx.datasets.naming import numbered_indices
 from susx.images.decode import MAX_BYTES
 from susx.images.listing import ListedImage, Listing
-from susx.images.tars import TarImage, tar_images
+from susx.images.tars import tar_images, uncompressed_tar
 from susx.manifests.classes import ClassManifest, read_class_list
 
 IN_TAR = re.compile(r"(.+)#(\d+)-(\d+)")
@@ -53,7 +51,8 @@ class WebdatasetShards(Shards):
         n_others = 0
         for path in shards:
             folder = path.relative_to(base).with_suffix("").as_posix()
-            found, others = _tar_images(path, self.label)
+            with uncompressed_tar(path) as tar:
+                found, others = tar_images(tar, [self.label.lower()])
             n_others += others
             for image in found:
                 key, place = well_formed(image.key), f"{path}#{image.offset}-{image.size}"
@@ -80,16 +79,3 @@ class WebdatasetShards(Shards):
                 raise OSError(errno.EFBIG, f"larger than {MAX_BYTES} bytes")
             stream.seek(int(found[2]))
             return stream.read(int(found[3]))
-
-
-def _tar_images(path: Path, label: str) -> tuple[list[TarImage], int]:
-    try:
-        # Only in an uncompressed tar can images be read where they lie.
-        with tarfile.open(path, "r:") as tar:
-            return tar_images(tar, [label.lower()])
-    except InputError:
-        raise
-    except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
-        raise InputError(
-            f"{path}: not a readable tar ({error}); compressed ones must be unpacked first"
-        ) from None
