@@ -55,6 +55,7 @@ LAYOUTS: Registry[Any] = Registry(
         "csv": "susx.datasets.layouts.csv_lists:CsvLists",
         "webdataset": "susx.datasets.layouts.webdataset:WebdatasetShards",
         "parquet": "susx.datasets.layouts.parquet:ParquetShards",
+        "ilsvrc": "susx.datasets.layouts.ilsvrc:IlsvrcPlaces",
     },
     lambda name, found: wrong_section(name, found, type, imported(BASE), "layout"),
 )

@@ -16,7 +16,7 @@ from susx.core.errors import InputError, listing
 from susx.core.threads import in_threads
 from susx.datasets.download import DatasetDownload
 from susx.datasets.sources import OWN, Place, list_split, locate
-from susx.datasets.stored import stored_bytes
+from susx.datasets.stored import is_within_file, stored_bytes
 from susx.images.decode import decode, look_of
 from susx.images.listing import ListedImage, Listing, unlabelled_images
 from susx.images.rgb import UnreadableImage
@@ -180,7 +180,7 @@ def _is_missing(path: str) -> bool:
     try:
         Path(path).stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        return True
+        return not is_within_file(path)
     except OSError:
         return False
     return False

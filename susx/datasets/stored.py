@@ -19,14 +19,21 @@ def stored_bytes(path: str) -> bytes:
         OSError: if there is no such file, or it is none that can hold an image.
         InputError: if an archive is broken.
     """
-    archive, _, row = path.rpartition("#")
-    if archive and "\0" not in path and not Path(path).exists() and Path(archive).is_file():
-        added = row.partition(":")[0]
+    if is_within_file(path):
+        added = path.rpartition("#")[2].partition(":")[0]
         names = [*LAYOUTS.built_in, *(name for name in LAYOUTS.added if name == added)]
         for name in names:
             if (data := LAYOUTS[name].read(path)) is not None:
                 return bytes(data)
     return read_regular(path, MAX_BYTES)
+
+
+def is_within_file(path: str) -> bool:
+    """Whether the `path` of a listed image leads into a larger file that is there."""
+    archive = path.rpartition("#")[0]
+    return (
+        bool(archive) and "\0" not in path and not Path(path).exists() and Path(archive).is_file()
+    )
 
 
 def read_listed(record: ImageRecord) -> bytes:

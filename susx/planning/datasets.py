@@ -241,9 +241,9 @@ def checked_files(setup: Setup, dataset: str) -> list[str]:
         return []
     try:
         place = image_place(setup, dataset)
+        files = {path for split in place.splits for path in place.files(split)}
     except InputError:
         return []
-    files = {path for split in place.splits for path in place.files(split)}
     return sorted(str(path) for path in files if DEMO_DATA in path.parents)
 
 

@@ -79,7 +79,7 @@ class Sources:
         }
         now = self._memory.contents_below(source.path)
         nested = receipt.recipe.stage == "image_manifest"
-        whole = not nested or _layout(receipt) == "class-folders"
+        whole = not nested or _layout(receipt) in ("class-folders", "ilsvrc")
         files = {
             key: digest
             for key, digest in now.items()

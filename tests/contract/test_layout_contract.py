@@ -24,6 +24,7 @@ from susx.images.decode import decode
 from susx.manifests.classes import ClassManifest, class_manifest
 from tests.contract.cases import LayoutCase, added
 from tests.helpers import add_member, colour_of, image_bytes
+from tests.made.ilsvrc import KIT, val_name, write_kit, write_solution, write_tar
 
 Rows = Sequence[tuple[str, bytes]]
 Splits = Mapping[Split, Rows]
@@ -108,6 +109,26 @@ def parquet(folder: Path, splits: Splits) -> dict[str, Any]:
     return {"splits": {split: f"{split}-*.parquet" for split in splits}}
 
 
+def ilsvrc(folder: Path, splits: Splits) -> dict[str, Any]:
+    """Training images in folders of classes, a folder of images with a list, a tar with the kit."""
+    class_folders(folder, {"train": splits["train"]})
+    truth: dict[Split, list[str]] = {split: [name for name, _ in splits[split]] for split in splits}
+    images: dict[Split, dict[str, bytes]] = {
+        split: {val_name(i): image for i, (_, image) in enumerate(rows, start=1)}
+        for split, rows in splits.items()
+    }
+    (folder / "flat").mkdir()
+    for name, image in images["validation"].items():
+        (folder / "flat" / name).write_bytes(image)
+    write_solution(folder / "solution.csv", truth["validation"])
+    write_tar(folder / "test.tar", images["test"])
+    write_kit(folder, NAMES, truth["test"])
+    return {
+        "splits": {"train": ["train"], "validation": ["val", "flat"], "test": ["test.tar"]},
+        "truth": {"validation": ["solution.csv"], "test": [KIT]},
+    }
+
+
 CASES = {
     "class-folders": LayoutCase(class_folders),
     "coop-json": LayoutCase(coop_json),
@@ -116,6 +137,7 @@ CASES = {
     "csv": LayoutCase(csv_lists),
     "webdataset": LayoutCase(webdataset),
     "parquet": LayoutCase(parquet),
+    "ilsvrc": LayoutCase(ilsvrc),
 } | added("layout", LayoutCase)
 
 
