@@ -51,6 +51,7 @@ LAYOUTS: Registry[Any] = Registry(
         "class-folders": "susx.datasets.layouts.class_folders:ClassFolders",
         "coop-json": "susx.datasets.layouts.coop_json:CoopSplit",
         "fgvc-lists": "susx.datasets.layouts.fgvc_lists:FgvcLists",
+        "cub-lists": "susx.datasets.layouts.cub_lists:CubLists",
         "cifar": "susx.datasets.layouts.cifar:CifarBatches",
         "csv": "susx.datasets.layouts.csv_lists:CsvLists",
         "webdataset": "susx.datasets.layouts.webdataset:WebdatasetShards",

@@ -69,6 +69,20 @@ def fgvc_lists(folder: Path, splits: Splits) -> dict[str, Any]:
     return {"splits": {split: f"{split}.txt" for split in splits}, "images": ".", "suffix": ".png"}
 
 
+def cub_lists(folder: Path, splits: Splits) -> dict[str, Any]:
+    paths, numbers = [], []
+    for split, rows in splits.items():
+        for name, image in rows:
+            path = f"{name}/{len(paths)}.png"
+            (folder / name).mkdir(exist_ok=True)
+            (folder / path).write_bytes(image)
+            numbers.append(f"{len(paths) + 1} {KEYS[split]}")
+            paths.append(f"{len(paths) + 1} {path}")
+    (folder / "images.txt").write_text("\n".join(paths), "utf-8")
+    (folder / "train_test_split.txt").write_text("\n".join(reversed(numbers)), "utf-8")
+    return {"splits": {split: KEYS[split] for split in splits}, "images": "."}
+
+
 def csv_lists(folder: Path, splits: Splits) -> dict[str, Any]:
     for split, rows in splits.items():
         files = image_files(folder, split, rows)
@@ -133,6 +147,7 @@ CASES = {
     "class-folders": LayoutCase(class_folders),
     "coop-json": LayoutCase(coop_json),
     "fgvc-lists": LayoutCase(fgvc_lists),
+    "cub-lists": LayoutCase(cub_lists),
     "cifar": LayoutCase(cifar),
     "csv": LayoutCase(csv_lists),
     "webdataset": LayoutCase(webdataset),

@@ -1,10 +1,12 @@
 """Datasets that lie as their card says, and the check of them."""
 
 import json
+import shutil
 
 import pytest
 
 from susx.manifests.tables import ImageRecord, read_table
+from tests.made.ilsvrc import val_name, write_kit
 from tests.workflow.project import FOLDERS, NAMES, RESULT, Project
 
 CARD = """
@@ -38,6 +40,33 @@ def test_a_dataset_in_the_layout_of_its_card_is_checked_and_listed(fresh_project
     assert [record.label for record in table.records] == [0, 1, 2, 3, 3]
     assert (table.meta["source"], table.meta["n_unreadable"]) == ("list", 1)
     assert fresh_project.plan("check/listed.json", manifest).made == {"check/listed.json"}
+
+
+def test_images_are_listed_anew_if_what_tells_their_classes_changes(fresh_project: Project) -> None:
+    root, names = fresh_project.path("ilsvrc"), [val_name(i) for i in (1, 2)]
+    wnids = ["n01440764", "n01443537"]
+    root.mkdir()
+    for name, folder in zip(names, FOLDERS, strict=False):
+        shutil.copy(fresh_project.path(f"images/test/{folder}/000.png"), root / name)
+    write_kit(root, wnids, wnids, packed=True)
+    flat = {"card": "imagenet", "images": {"root": "ilsvrc"}}
+    fresh_project.change_config(lambda config: config["datasets"].update(flat=flat))
+    manifest = "work/flat/images/test.parquet"
+
+    def listed() -> list[tuple[str, int]]:
+        records = read_table(fresh_project.path(manifest), ImageRecord).records
+        return [(record.key, record.label) for record in records]
+
+    fresh_project.run(manifest)
+    assert listed() == [(names[0], 0), (names[1], 1)]
+    assert fresh_project.run(manifest).made == set()
+
+    write_kit(root, wnids, wnids[::-1], packed=True)
+    assert fresh_project.run(manifest).made == {manifest}
+    assert listed() == [(names[1], 0), (names[0], 1)]
+
+    (root / names[1]).write_bytes(b"broken")
+    assert fresh_project.run(manifest).made == {manifest}
 
 
 def test_classes_follow_every_card_that_they_come_from(fresh_project: Project) -> None:

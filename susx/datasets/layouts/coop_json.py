@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,7 +26,10 @@ class CoopSplit(Layout):
 
     layout: Literal["coop-json"] = Field(description="Kind of layout.")
     file: str = Field(description="The split file.")
-    images: str = Field(".", description="Folder that its paths are relative to.")
+    images: str | Annotated[list[str], Field(min_length=1)] = Field(
+        ".",
+        description="Folder that its paths are relative to; of several the first that is there.",
+    )
 
     def labelled_images(
         self, base: Path, split: Split, classes: ClassManifest, origin: str
@@ -57,7 +60,7 @@ class CoopSplit(Layout):
                     "the card; use the class list that the file was made for"
                 )
         listed = ((name, label) for name, label, _ in rows)
-        return listing_of_rows(listed, base / self.images, f"{path}: {key}", classes)
+        return listing_of_rows(listed, self._folder(base), f"{path}: {key}", classes)
 
     @property
     def has(self) -> list[Split]:
@@ -70,7 +73,16 @@ class CoopSplit(Layout):
 
     def files(self, base: Path, split: Split) -> list[Path]:
         """The split file, and the folder of images."""
-        return [base / self.file, base / self.images]
+        return [base / self.file, self._folder(base)]
+
+    @property
+    def folders(self) -> list[str]:
+        """Folders that its images may lie in."""
+        return [self.images] if isinstance(self.images, str) else self.images
+
+    def _folder(self, base: Path) -> Path:
+        there = (base / name for name in self.folders if (base / name).is_dir())
+        return next(there, base / self.folders[0])
 
 
 def _is_row(row: Any) -> bool:

@@ -98,6 +98,87 @@ def test_images_next_to_the_split_file_are_found(tmp_path: Path) -> None:
     assert names_by_key(manifest_of("stanfordcars", tmp_path)) == {"cars_test/08041.jpg": name}
 
 
+@pytest.mark.parametrize("folder", ["2750", "EuroSAT_RGB"])
+def test_folders_of_the_archive_are_found_beside_the_split_file(
+    folder: str, tmp_path: Path
+) -> None:
+    row = ("SeaLake/SeaLake_1.jpg", 9, "Sea or Lake")
+    write_split_file(tmp_path / "split_zhou_EuroSAT.json", tmp_path / folder, test=[row])
+    table = manifest_of("eurosat", tmp_path)
+    assert [(record.path, record.reason) for record in table.records] == [
+        (f"{tmp_path}/{folder}/SeaLake/SeaLake_1.jpg", "")
+    ]
+    place = place_of("eurosat", tmp_path)
+    assert place.files("test") == [tmp_path / "split_zhou_EuroSAT.json", tmp_path / folder]
+
+
+def test_pets_are_read_by_the_lists_of_their_publisher(tmp_path: Path) -> None:
+    (tmp_path / "annotations").mkdir()
+    for split, rows in (
+        ("trainval", "Ragdoll_9 27 1 6"),
+        ("test", "pug_2 26 2 19\nEgyptian_Mau_14 12 1 5"),
+    ):
+        (tmp_path / f"annotations/{split}.txt").write_text(f"{rows}\n", "utf-8")
+    for name in ("Ragdoll_9", "pug_2", "Egyptian_Mau_14"):
+        write_image(tmp_path / f"images/{name}.jpg")
+    assert names_by_key(manifest_of("oxfordpets", tmp_path)) == {
+        "Egyptian_Mau_14.jpg": "egyptian mau", "pug_2.jpg": "pug"
+    }  # fmt: skip
+    assert names_by_key(manifest_of("oxfordpets", tmp_path, "train")) == {
+        "Ragdoll_9.jpg": "ragdoll"
+    }
+    assert place_of("oxfordpets", tmp_path).splits == ["train", "test"]
+    (tmp_path / "annotations/test.txt").write_text("pug_2 26\npug 26\n", "utf-8")
+    with pytest.raises(InputError, match=r"test\.txt: line 2: no class name in 'pug 26'"):
+        manifest_of("oxfordpets", tmp_path)
+
+
+def write_birds(root: Path, paths: str, splits: str) -> None:
+    root.mkdir()
+    (root / "images.txt").write_text(paths, "utf-8")
+    (root / "train_test_split.txt").write_text(splits, "utf-8")
+
+
+def test_birds_are_read_by_the_lists_of_their_publisher(tmp_path: Path) -> None:
+    names = [
+        "001.Black_footed_Albatross/Black_Footed_Albatross_0046_18.jpg",
+        "200.Common_Yellowthroat/b.jpg",
+    ]
+    root = tmp_path / "CUB_200_2011"
+    write_birds(root, f"1 {names[0]}\n2 {names[1]}\n", "1 0\n2 1\n")
+    for name in names:
+        write_image(root / "images" / name)
+    test, train = (manifest_of("cub", tmp_path, split) for split in ("test", "train"))
+    assert names_by_key(test) == {names[0]: "Black footed Albatross"}
+    assert [(record.key, record.label) for record in train.records] == [(names[1], 199)]
+    assert reasons(test) == reasons(train) == {}
+    assert place_of("cub", tmp_path).splits == ["train", "test"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "splits", "problem"),
+    [
+        (
+            "1 001.x/a.jpg\n",
+            "2 1\n",
+            r"train_test_split\.txt: lacks image 1, which images\.txt has",
+        ),
+        ("1 001.x/a.jpg\n", "1 0\n2 1\n", r"images\.txt: lacks image 2, which train_test"),
+        ("1 001.x/a.jpg\n1 002.x/a.jpg\n", "1 0\n", r"images\.txt: line 2: .* is no new number"),
+        ("1 001.x/a.jpg\n", "1\n", r"train_test_split\.txt: line 1: '1' is no new number"),
+        ("1 001.x/a.jpg\n", "1 0\n", r'images\.txt: "x" names no class'),
+        ("1 001.x/a.jpg\n", "1 1\n", r"images\.txt: lists no images"),
+        ("1 ../a.jpg\n", "1 0\n", r'images\.txt: "\.\." names no class'),
+    ],
+)
+def test_broken_lists_of_birds_are_named(
+    paths: str, splits: str, problem: str, tmp_path: Path
+) -> None:
+    write_birds(tmp_path / "CUB_200_2011", paths, splits)
+    with pytest.raises(InputError, match=problem):
+        manifest_of("cub", tmp_path)
+
+
 def test_missing_images_are_listed_and_never_replaced(tmp_path: Path) -> None:
     rows = [
         ("a/1.jpg", 0, "Acadian Flycatcher"),
@@ -187,7 +268,7 @@ def test_test_images_need_no_training_images(tmp_path: Path) -> None:
 
 def test_country_codes_are_classes_even_where_they_read_like_other_values(tmp_path: Path) -> None:
     for code in ("NA", "NO", "XK", "AD"):
-        write_image(tmp_path / f"valid/{code}/1.jpg")
+        write_image(tmp_path / f"country211/valid/{code}/1.jpg")
     table = manifest_of("country211", tmp_path, "validation")
     assert names_by_key(table) == {
         "AD/1.jpg": "Andorra", "NA/1.jpg": "Namibia", "NO/1.jpg": "Norway", "XK/1.jpg": "Kosovo"

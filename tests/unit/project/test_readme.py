@@ -90,4 +90,4 @@ def test_the_table_of_datasets_says_what_the_cards_say() -> None:
         for source in card.sources:
             if isinstance(source, CoopSplit):
                 assert f"`{source.file}`" in files
-                assert source.images == "." or f"`{source.images}/`" in files
+                assert source.folders == ["."] or f"`{source.folders[0]}/`" in files
