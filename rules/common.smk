@@ -1,6 +1,5 @@
 """What all rules share: the setup, output folders, wildcards, and how rules ask for their inputs."""
 
-import re
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from susx.planning.evaluation import result_files, shown_files
 from susx.planning.resources import memory_mb, run_minutes
 from susx.planning.setup import Setup
 from susx.planning.staleness import ONCE
+from susx.planning.targets import one_of
 from susx.workflow.functions import refusals, rule_function
 
 STARTED = time.time()
@@ -39,11 +39,6 @@ def memory(base, factor=0, **factors):
 def minutes(base):
     """Run time of the first attempt."""
     return asked(run_minutes, base=base)
-
-
-def one_of(names):
-    """Regular expression that matches exactly the given names."""
-    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 wildcard_constraints:

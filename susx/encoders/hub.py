@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from textwrap import shorten
 
@@ -11,13 +13,19 @@ from huggingface_hub import HfApi, errors, is_offline_mode, snapshot_download
 from susx.core.errors import InputError
 from susx.core.hub import snapshot_commit
 
+HubModel = tuple[str, str | None]
+"""Identifier and revision."""
 NOT_DATA = (
     "its weights cannot be read as data only: they are broken, or a pickle that could run code; "
     "take safetensors"
 )
 """Why a file of torch is refused."""
-PATIENCE = 5.0
-"""Seconds that the hub has to say whether it has a model; the job that loads it waits longer."""
+PATIENCE = 2.0
+"""Seconds that the hub has to take a call, and to say whether it has a model: a call that cannot be
+planned ends within five, of which Snakemake's start takes two. Jobs wait longer."""
+UNREACHABLE = "it is not in the local cache of the hub, and the hub cannot be reached"
+UNREACHED = {"ConnectError", "ConnectTimeout", "ProxyError"}
+"""Errors of calls that nobody took, by name: the hub's client changed its HTTP library twice."""
 REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (
         errors.GatedRepoError,
@@ -33,10 +41,7 @@ REASONS: tuple[tuple[type[BaseException], str], ...] = (
         errors.OfflineModeIsEnabled,
         "it is not in the local cache of the hub, and HF_HUB_OFFLINE is set",
     ),
-    (
-        errors.LocalEntryNotFoundError,
-        "it is not in the local cache of the hub, and the hub cannot be reached",
-    ),
+    (errors.LocalEntryNotFoundError, UNREACHABLE),
     (errors.EntryNotFoundError, "it lacks a file that is needed"),
     (errors.HFValidationError, "there is no such folder here, and it is no hub identifier"),
 )
@@ -84,7 +89,8 @@ def folder_of(model: str, revision: str | None, patterns: Sequence[str]) -> Path
 def hub_problem(model: str, revision: str | None) -> str | None:
     """Say why a model cannot come from the hub, or None if it may.
 
-    What lies in the local cache is not asked for. A hub that does not answer says nothing.
+    What lies in the local cache is not asked for. A hub that takes the call and does not answer
+    says nothing.
 
     Args:
         model: hub identifier.
@@ -98,6 +104,30 @@ def hub_problem(model: str, revision: str | None) -> str | None:
         HfApi().model_info(model, revision=revision, timeout=PATIENCE)
     except FINAL as error:
         return load_failure(error, model)
-    except Exception:  # of the network's many failures none tells anything of the model
-        return None
+    except Exception as error:  # of the network's many failures others tell nothing of the model
+        unreached = any(type(cause).__name__ in UNREACHED for cause in _causes(error))
+        return UNREACHABLE if unreached else None
     return None
+
+
+def hub_problems(models: Collection[HubModel]) -> dict[HubModel, str]:
+    """Say which of some models cannot come from the hub, and why; all are asked for at once.
+
+    Who has not answered after twice `PATIENCE`, as a name server that hangs, says nothing.
+
+    Args:
+        models: hub identifier and revision of each.
+    """
+    found: dict[HubModel, str | None] = {}
+
+    def ask(model: HubModel) -> None:
+        found[model] = hub_problem(*model)
+
+    # Of a pool of threads Python would wait for the last one before it ends.
+    threads = [threading.Thread(target=ask, args=(model,), daemon=True) for model in models]
+    end = time.monotonic() + 2 * PATIENCE
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    return {model: problem for model, problem in found.copy().items() if problem}

@@ -24,7 +24,11 @@ EXTRAS_OF_RULES = {
 
 
 def require_ready(
-    setup: Setup, jobs: Sequence[PlannedJob], asks_hub: bool, has_own_packages: bool
+    setup: Setup,
+    jobs: Sequence[PlannedJob],
+    asks_hub: bool,
+    has_own_packages: bool,
+    run_elsewhere: bool = False,
 ) -> None:
     """Look whether jobs that will run have their models and packages.
 
@@ -34,13 +38,14 @@ def require_ready(
         asks_hub: whether the hub is asked for models that are not in its cache.
         has_own_packages: whether jobs run with packages that are deployed for them, not with those
             that are installed here.
+        run_elsewhere: whether jobs run on other machines.
 
     Raises:
         InputError: one line per problem.
     """
     problems = [*misplaced_models(setup, jobs)]
     if asks_hub and not problems:
-        problems = [*unpublished_models(setup, jobs)]
+        problems = [*unpublished_models(setup, jobs, run_elsewhere)]
     if not has_own_packages:
         problems += lacking_packages(setup, jobs)
     if problems:
@@ -92,12 +97,22 @@ def misplaced_models(setup: Setup, jobs: Iterable[PlannedJob]) -> Iterator[str]:
             yield f"config.yaml: encoders.{encoder}.{key}: {words}"
 
 
-def unpublished_models(setup: Setup, jobs: Iterable[PlannedJob]) -> Iterator[str]:
-    """Models that are neither in the cache of the hub nor on the hub."""
-    published = {(model_key(setup, job), *model) for job in jobs for model in job.hub}
-    if published:
-        from susx.encoders.hub import hub_problem  # which imports the hub's client
+def unpublished_models(
+    setup: Setup, jobs: Iterable[PlannedJob], run_elsewhere: bool = False
+) -> Iterator[str]:
+    """Models that are neither in the cache of the hub nor on the hub.
 
-        for key, model, revision in sorted(published, key=str):
-            if problem := hub_problem(model, revision):
-                yield f"config.yaml: {key}: {model}: {problem}"
+    Args:
+        setup: of the run.
+        jobs: that load them.
+        run_elsewhere: whether other machines may reach the hub where this one does not.
+    """
+    published = {(model_key(setup, job), model) for job in jobs for model in job.hub}
+    if published:
+        from susx.encoders.hub import UNREACHABLE, hub_problems  # imports the hub's client
+
+        problems = hub_problems({model for _, model in published})
+        for key, model in sorted(published, key=str):
+            problem = problems.get(model)
+            if problem and not (run_elsewhere and problem == UNREACHABLE):
+                yield f"config.yaml: {key}: {model[0]}: {problem}"

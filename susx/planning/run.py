@@ -50,6 +50,7 @@ class RunJobs:
         touches: whether times of files are to be set, in place of making them.
         reports: whether a report of Snakemake's is asked for, in place of a run.
         deploys: whether jobs run with packages that are installed for them.
+        is_remote: whether jobs run on other machines.
     """
 
     jobs: Sequence[PlannedJob]
@@ -61,6 +62,7 @@ class RunJobs:
     touches: bool = False
     reports: bool = False
     deploys: bool = False
+    is_remote: bool = False
 
 
 @dataclass(frozen=True)

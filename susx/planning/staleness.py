@@ -35,7 +35,7 @@ def decide(setup: Setup, run: RunJobs) -> Decision:
     made = plan_work([job.job for job in jobs], run.wanted, Memory(kept.memory, PLANNING_READS))
     if not run.reports:
         stale = [job for job in jobs if not made.stale.keys().isdisjoint(job.outputs)]
-        require_ready(setup, stale, asks_hub=not run.is_dry, has_own_packages=run.deploys)
+        require_ready(setup, stale, not run.is_dry, run.deploys, run.is_remote)
     if not (run.is_dry or run.is_locked):
         made.prepare(kept)
     if run.reports:

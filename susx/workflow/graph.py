@@ -5,20 +5,45 @@ Nothing of Snakemake's own reasons to run a job again is used: it is told which 
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
-from snakemake.io import flag
+from snakemake.exceptions import (
+    AmbiguousRuleException,
+    CyclicGraphException,
+    IOException,
+    LockException,
+    MissingRuleException,
+)
+from snakemake.io import flag, get_wildcard_constraints, is_flagged, strip_wildcard_constraints
 from snakemake.settings.types import DeploymentMethod, ExecMode, RerunTrigger
 
 from susx.artifacts.ground import Job
 from susx.planning.run import Decision, PlannedJob, RunJobs
 from susx.planning.staleness import stale_lines
-from susx.workflow.functions import refusals
+from susx.planning.targets import RULES_ONLY, Form, Rules, Wish
+from susx.workflow.functions import RefusedRun, refusals
+
+UNPLANNABLE = (AmbiguousRuleException, CyclicGraphException, IOException, MissingRuleException)
+"""What Snakemake says of jobs that do not fit together, on a page that lists all their files."""
+LONGEST = 1000
+"""Characters of that which are shown: rule, wildcards and the first files."""
+LOCKED = (
+    "{}: is locked: another run is at work here, or one was killed; wait for it, or unlock the "
+    "folder with --unlock"
+)
 
 
-def decide_before_jobs(workflow: Any, decide: Callable[[RunJobs], Decision]) -> None:
+def decide_before_jobs(
+    workflow: Any,
+    decide: Callable[[RunJobs], Decision],
+    require: Callable[[Rules, Sequence[Wish]], None],
+) -> None:
     """Let Snakemake ask `decide` when it knows all jobs, and has not yet decided which to run.
 
     This is all that changes private parts of Snakemake; tests/unit/workflow/test_graph.py tells if
@@ -27,11 +52,26 @@ def decide_before_jobs(workflow: Any, decide: Callable[[RunJobs], Decision]) -> 
     Args:
         workflow: Snakemake's object of that name.
         decide: finds what is stale; an `InputError` of it ends the run with the message alone.
+        require: refuses, in the same way, what is asked for and what no rule makes.
     """
     if workflow.exec_mode != ExecMode.DEFAULT:
         return
-    build, create_report = workflow._build_dag, workflow.create_report
+    execute, create_report = workflow.execute, workflow.create_report
+    build = workflow._build_dag
     reports = False
+
+    @cache
+    def require_asked() -> None:
+        if wishes := [*unmade(workflow)]:
+            with refusals():
+                require(rules_of(workflow), wishes)
+
+    def execute_asked(*arguments: Any, **options: Any) -> None:
+        require_asked()  # Snakemake begins with a page about itself
+        try:
+            execute(*arguments, **options)
+        except LockException:
+            raise RefusedRun(LOCKED.format(Path.cwd())) from None
 
     def create_current_report(*arguments: Any, **options: Any) -> None:
         nonlocal reports
@@ -39,6 +79,7 @@ def decide_before_jobs(workflow: Any, decide: Callable[[RunJobs], Decision]) -> 
         create_report(*arguments, **options)
 
     def build_decided() -> None:
+        require_asked()
         dag, update = workflow.dag, workflow.dag.update_needrun
         decided = False
 
@@ -50,7 +91,11 @@ def decide_before_jobs(workflow: Any, decide: Callable[[RunJobs], Decision]) -> 
             await update(*arguments, **options)
 
         dag.update_needrun = update_decided
-        build()
+        workflow.dag_settings.force_incomplete = True  # what was cut short is simply made again
+        try:
+            build()
+        except UNPLANNABLE as error:
+            raise RefusedRun(shorten(str(error), LONGEST)) from None
 
     def follow(dag: Any) -> None:
         jobs = [job for level in dag.toposorted() for job in level]
@@ -69,7 +114,50 @@ def decide_before_jobs(workflow: Any, decide: Callable[[RunJobs], Decision]) -> 
         for line in stale_lines(decision.stale):
             print(line, file=sys.stderr)
 
-    workflow._build_dag, workflow.create_report = build_decided, create_current_report
+    workflow.execute, workflow.create_report = execute_asked, create_current_report
+    workflow._build_dag = build_decided
+
+
+def unmade(workflow: Any) -> Iterator[Wish]:
+    """Names of the call that no rule has or makes.
+
+    Args:
+        workflow: Snakemake's object of that name.
+    """
+    asked, scheduling = workflow.dag_settings, workflow.scheduling_settings
+    names = {
+        "": asked.targets,
+        "--forcerun": asked.forcerun,
+        "--omit-from": asked.omit_from,
+        "--prioritize": scheduling and scheduling.prioritytargets,
+        "--until": asked.until,
+        RULES_ONLY: asked.allowed_rules,
+    }
+    for option, name in [(key, name) for key, given in names.items() for name in given or ()]:
+        if workflow.is_rule(name):
+            if not option and workflow.get_rule(name).has_wildcards():
+                yield Wish(name)
+        elif option == RULES_ONLY:
+            yield Wish(name, option)
+        else:
+            path = os.path.relpath(name) if name and not Path(name).is_absolute() else name
+            if not any(rule.is_producer(path) for rule in workflow.rules):
+                yield Wish(path, option)
+
+
+def rules_of(workflow: Any) -> Rules:
+    """What rules make, as plain values.
+
+    Args:
+        workflow: Snakemake's object of that name.
+    """
+    return Rules({rule.name: [*map(form_of, rule.output)] for rule in workflow.rules})
+
+
+def form_of(output: Any) -> Form:
+    """The form of a rule's output."""
+    allowed = {name: found.pattern for name, found in get_wildcard_constraints(output).items()}
+    return Form(strip_wildcard_constraints(output), allowed, is_flagged(output, "report"))
 
 
 def run_of(workflow: Any, jobs: Sequence[Any], reports: bool) -> RunJobs:
@@ -96,6 +184,7 @@ def run_of(workflow: Any, jobs: Sequence[Any], reports: bool) -> RunJobs:
         reports=reports,
         deploys=workflow.deployment_settings is not None
         and DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method,
+        is_remote=not workflow.local_exec,
     )
 
 

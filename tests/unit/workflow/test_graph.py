@@ -28,6 +28,7 @@ import json, operator, sys
 from types import SimpleNamespace
 
 sys.path.insert(0, config["root"])
+from susx.core.errors import InputError
 from susx.planning.run import Decision
 from susx.workflow.graph import decide_before_jobs
 
@@ -48,6 +49,10 @@ def decide(run):
     return Decision(dict.fromkeys(config["stale"], "changed"))
 
 
+def require(rules, wishes):
+    raise InputError(f"{rules.forms} {wishes}")
+
+
 rule all:
     input: "end.txt", "other.txt"
 
@@ -63,7 +68,7 @@ rule make:
     params: kept=None
     shell: "echo made > {output}"
 
-decide_before_jobs(workflow, decide)
+decide_before_jobs(workflow, decide, require)
 """
 
 
