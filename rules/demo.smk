@@ -10,6 +10,8 @@ rule demo_images:
         "logs/demo_images/{split}.log",
     benchmark:
         "benchmarks/demo_images/{split}.tsv"
+    wildcard_constraints:
+        split="test|validation",
     conda:
         ENVIRONMENT
     resources:

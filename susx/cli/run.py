@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from collections.abc import Iterable
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import typer
@@ -27,12 +30,20 @@ def run(context: typer.Context) -> None:
     from snakemake.exceptions import CliException, print_exception
     from snakemake.utils import available_cpu_count
 
+    said = io.StringIO()
     try:
-        parser, options = parse_args(_arguments(context.args))
+        with redirect_stderr(said):
+            parser, options = parse_args(_arguments(context.args))
         require_readable(options.configfile)
         parse_config(options.config)
     except (InputError, CliException, ValueError) as error:  # the last: `--config` without `=`
         typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    except SystemExit as end:
+        if not end.code:  # --help
+            raise
+        reason = re.split("error: ", said.getvalue(), flags=re.IGNORECASE)[-1]  # below all options
+        typer.echo(f"error: {' '.join(reason.split())}", err=True)
         raise typer.Exit(2) from None
     if options.cores is None and options.jobs is None:
         options.cores = available_cpu_count()

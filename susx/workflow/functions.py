@@ -8,6 +8,7 @@ from inspect import Parameter, Signature, signature
 from typing import Any
 
 from susx.core.errors import InputError
+from susx.core.plain import plain
 from susx.planning.setup import Setup
 
 OF_JOBS = ("input", "attempt")
@@ -20,11 +21,20 @@ class RefusedRun(SystemExit):
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """End Snakemake with the message of an `InputError`, of which it would show the traceback."""
+    """End Snakemake with the message of an `InputError`, of which it would show the traceback.
+
+    What a disk or its permissions refuse is told in one line as well. A file that is missing would
+    have been looked for, so that this is an error of ours, which needs its traceback.
+    """
     try:
         yield
     except InputError as error:
         raise RefusedRun(str(error)) from None
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) or error.filename is None:
+            raise
+        reason = f"{error.filename}: cannot be read or written ({error.strerror})"
+        raise RefusedRun(plain(f"{reason}; mend that, and call again", keep="")) from None
 
 
 def rule_function(

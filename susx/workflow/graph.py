@@ -69,7 +69,8 @@ def decide_before_jobs(
     def execute_asked(*arguments: Any, **options: Any) -> None:
         require_asked()  # Snakemake begins with a page about itself
         try:
-            execute(*arguments, **options)
+            with refusals():
+                execute(*arguments, **options)
         except LockException:
             raise RefusedRun(LOCKED.format(Path.cwd())) from None
 

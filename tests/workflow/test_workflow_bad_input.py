@@ -288,9 +288,29 @@ def test_what_cannot_be_planned_ends_in_one_line(fresh_project: Project) -> None
 
     assert outcome.returncode != 0
     assert outcome.output.splitlines()[-1] == truth
+    assert len(outcome.output.splitlines()) <= 4
     assert "Traceback" not in outcome.output
     fresh_project.path("images/elsewhere").rename(fresh_project.path("images/test"))
     assert fresh_project.run(CLASSES).made == {CLASSES}  # the folder is not locked
+
+
+UNKNOWN = {
+    "cache/clip/tiny/text-phot.h5": 'unknown prompt strategy "phot"; did you mean "photo"?',
+    "check/tinny.json": 'unknown dataset "tinny"; did you mean "tiny"?',
+    "result/tiny.json": 'no rule makes it; did you mean "results/tiny.json"?',
+    "results/tinny.json": 'unknown dataset "tinny"; did you mean "tiny"?',
+    "work/tiny/support/x/images.tar": 'unknown support set "x"; known: "lc"',
+}
+
+
+def test_a_name_that_nothing_makes_is_told_before_anything_else(fresh_project: Project) -> None:
+    outcome = fresh_project.attempt(*UNKNOWN)
+
+    assert outcome.returncode != 0
+    lines = outcome.output.splitlines()
+    assert lines[-len(UNKNOWN) :] == [f"{name}: {words}" for name, words in UNKNOWN.items()]
+    assert len(lines) <= len(UNKNOWN) + 2  # the profile, and that files are shared
+    assert fresh_project.files("work", "cache", "results", "logs") == set()
 
 
 def test_every_failed_job_is_named_at_the_end(fresh_project: Project) -> None:

@@ -65,6 +65,9 @@ def test_a_folder_is_no_configuration(here: Path) -> None:
     [
         (["--cores", "many"], "Error parsing number of cores"),
         (["--config", "seed"], "Invalid config definition"),
+        (["--profile", "nowhere"], "profile directory given (nowhere)"),
+        (["--colour", "red"], "unrecognized arguments: --colour"),
+        (["--executor", "pbs"], "argument --executor/-e: invalid choice: 'pbs'"),
     ],
 )
 def test_a_wrong_option_is_one_line(arguments: list[str], said: str) -> None:

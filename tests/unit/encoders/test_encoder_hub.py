@@ -1,9 +1,12 @@
 """Models that are on the hub, or were meant to be, and files of those that are not."""
 
+import socket
+from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pytest
-from huggingface_hub import errors
+from huggingface_hub import HfApi, constants, errors
 from transformers import AutoConfig
 
 from susx.config.encoders import TOKENIZER, local_files, published_models
@@ -156,3 +159,39 @@ def test_model_in_the_cache_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) ->
     assert hub.hub_problem("owner/name", None) is None
     monkeypatch.setattr(hub, "snapshot_commit", lambda model, revision: None)
     assert "HF_HUB_OFFLINE is set" in str(hub.hub_problem("owner/name", None))
+
+
+def at(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    """Take a port of this machine for the hub."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "HfApi", partial(HfApi, f"http://127.0.0.1:{port}"))
+
+
+def test_a_hub_that_nobody_answers_for_is_told_of_all_models(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    at(monkeypatch, port)
+    models = [("owner/name", None), ("owner/other", "abc")]
+    assert hub.hub_problems(models) == dict.fromkeys(models, hub.UNREACHABLE)
+
+
+def test_a_hub_that_is_slow_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "PATIENCE", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        at(monkeypatch, server.getsockname()[1])
+        assert hub.hub_problem("owner/name", None) is None
+        assert hub.hub_problems([("owner/name", None)]) == {}
+
+
+def test_a_model_that_is_asked_for_too_long_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = Event()
+    monkeypatch.setattr(hub, "PATIENCE", 0.05)
+    answers = {"owner/slow": ended.wait, "owner/name": lambda: "it is gated"}
+    monkeypatch.setattr(hub, "hub_problem", lambda model, revision: answers[model]())
+    try:
+        said = hub.hub_problems([("owner/slow", None), ("owner/name", None)])
+        assert said == {("owner/name", None): "it is gated"}
+    finally:
+        ended.set()

@@ -6,6 +6,7 @@ import pytest
 
 from susx.artifacts.ground import Job
 from susx.core.errors import InputError
+from susx.encoders.hub import UNREACHABLE
 from susx.planning import readiness
 from susx.planning.run import PlannedJob
 from susx.planning.setup import Setup
@@ -90,7 +91,8 @@ def test_a_model_of_another_library_is_told_before_the_hub_is_asked() -> None:
 def test_models_that_the_hub_has_not_are_told(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("susx.encoders.hub.hub_problem", lambda model, revision: "it is not there")
+    said = {("owner/name", "abc"): "it is not there"}
+    monkeypatch.setattr("susx.encoders.hub.hub_problems", lambda models: said)
     model: Any = [("owner/name", "abc")]
     jobs = [
         job("embed_text", hub=model, encoder="hub"),
@@ -101,3 +103,14 @@ def test_models_that_the_hub_has_not_are_told(
     says = [f"config.yaml: {key}: owner/name: it is not there" for key in keys]
     assert refusal(setup, *jobs, asks_hub=True).splitlines() == says
     readiness.require_ready(setup, jobs, asks_hub=False, has_own_packages=True)
+
+
+def test_a_hub_that_cannot_be_reached_is_told_where_jobs_run(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "susx.encoders.hub.hub_problems", lambda models: dict.fromkeys(models, UNREACHABLE)
+    )
+    planned = job("embed_text", hub=[("owner/name", None)], encoder="hub")
+    assert refusal(setup, planned, asks_hub=True).endswith(f"owner/name: {UNREACHABLE}")
+    readiness.require_ready(setup, [planned], True, True, run_elsewhere=True)

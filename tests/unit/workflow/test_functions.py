@@ -56,6 +56,18 @@ def test_bad_input_ends_snakemake_with_the_message_alone(setup: Setup) -> None:
     )
 
 
-def test_other_errors_pass() -> None:
+def test_what_a_disk_refuses_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "work").touch()
+    with pytest.raises(RefusedRun) as caught, refusals():
+        (tmp_path / "work/pets").mkdir()
+    assert str(caught.value) == (
+        f"{tmp_path}/work/pets: cannot be read or written (Not a directory); mend that, and call "
+        "again"
+    )
+
+
+def test_other_errors_pass(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), refusals():
-        raise FileNotFoundError
+        (tmp_path / "missing").read_text("utf-8")
+    with pytest.raises(OSError), refusals():
+        raise OSError("not of a file")

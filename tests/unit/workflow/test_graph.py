@@ -1,6 +1,7 @@
 """What `susx.workflow.graph` touches of Snakemake's inside is there in the pinned version."""
 
 import ast
+import base64
 import inspect
 import json
 import re
@@ -17,6 +18,7 @@ from snakemake.io import _IOFile
 from snakemake.workflow import Workflow
 
 from susx.workflow import graph
+from susx.workflow.graph import LOCKED
 from tests import warm
 
 ROOT = Path(__file__).parents[3]
@@ -50,7 +52,10 @@ def decide(run):
 
 
 def require(rules, wishes):
-    raise InputError(f"{rules.forms} {wishes}")
+    with open("asked.json", "w") as file:
+        forms = {rule: [vars(form) for form in forms] for rule, forms in rules.forms.items()}
+        json.dump([forms, sorted([wish.option, wish.name] for wish in wishes)], file)
+    raise InputError("these are unknown")
 
 
 rule all:
@@ -85,22 +90,28 @@ def touched() -> list[str]:
     return sorted(found)
 
 
-def call(folder: Path, stale: list[str], *options: str) -> tuple[str, dict[str, Any]]:
-    """Run the small workflow; return what Snakemake says, and what it was asked."""
+def attempt(folder: Path, stale: list[str], *options: str) -> tuple[int, str]:
+    """Call the small workflow; return the exit status and what Snakemake says."""
     config = {"stale": stale, "names": touched(), "root": str(ROOT)}
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
     (folder / "Snakefile").write_text(SNAKEFILE, "utf-8")
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile", "config.json"]
+    command = [sys.executable, "-m", "snakemake", "--cores", "1"]
     done = subprocess.run(
-        [*command, *options],
+        [*command, *options, "--configfile", "config.json"],
         cwd=folder,
         env=warm.environment(warm.clean_environment()),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    assert done.returncode == 0, done.stdout
-    return done.stdout, json.loads((folder / "facts.json").read_text("utf-8"))
+    return done.returncode, done.stdout
+
+
+def call(folder: Path, stale: list[str], *options: str) -> tuple[str, dict[str, Any]]:
+    """Run the small workflow; return what Snakemake says, and what it was asked."""
+    status, said = attempt(folder, stale, *options)
+    assert status == 0, said
+    return said, json.loads((folder / "facts.json").read_text("utf-8"))
 
 
 def rules_of(said: str) -> list[str]:
@@ -148,6 +159,51 @@ def test_nothing_runs_but_what_is_stale(made: Path) -> None:
     assert (made / "end.txt").read_text() == "kept\n"
     assert rules_of(call(made, ["end.txt"])[0]) == ["copy"]
     assert (made / "end.txt").read_text() == "made\n"
+
+
+def test_names_that_no_rule_has_or_makes_end_the_call_before_anything_is_said(
+    tmp_path: Path,
+) -> None:
+    options = ["--until", "mak", "end.txt", "copy", "--omit-from", "nowhere.txt", "other.txt"]
+    options += ["--forcerun", "nobody", "--prioritize", "./past.txt", "--allowed-rules", "copi"]
+    status, said = attempt(tmp_path, [], "end.txt", "copy", "./nowhere.txt", "", *options)
+    assert (status, said.splitlines()[1:]) == (1, ["these are unknown"])
+    forms, wishes = json.loads((tmp_path / "asked.json").read_text("utf-8"))
+    assert wishes == [
+        ["", ""],
+        ["", "copy"],
+        ["", "nowhere.txt"],
+        ["--allowed-rules", "copi"],
+        ["--forcerun", "nobody"],
+        ["--omit-from", "nowhere.txt"],
+        ["--prioritize", "past.txt"],
+        ["--until", "mak"],
+    ]
+    copied = {"pattern": "{name}.txt", "allowed": {"name": "end|other"}, "is_shown": False}
+    made = {"pattern": "made.txt", "allowed": {}, "is_shown": False}
+    assert forms == {"all": [], "copy": [copied], "make": [made]}
+    assert attempt(tmp_path, [], "nowhere.txt", "--summary")[1].endswith("these are unknown\n")
+
+
+def test_what_cannot_run_is_one_line(tmp_path: Path) -> None:
+    said = attempt(tmp_path, [], "end.txt", "--allowed-rules", "copy")[1]
+    assert said.splitlines()[-1] == (
+        "Missing input files for rule copy: output: end.txt wildcards: name=end affected files: "
+        "made.txt"
+    )
+    locks = tmp_path / ".snakemake/locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    (locks / "0.output.lock").write_text("end.txt\n", "utf-8")
+    status, said = attempt(tmp_path, ["end.txt", "made.txt"], "end.txt")
+    assert (status, said.splitlines()[-1]) == (1, LOCKED.format(tmp_path))
+    assert "Traceback" not in said
+
+
+def test_a_job_that_was_cut_short_is_made_again_without_being_told_to(made: Path) -> None:
+    folder = made / ".snakemake/incomplete"
+    folder.mkdir(exist_ok=True)
+    (folder / base64.urlsafe_b64encode(b"end.txt").decode()).touch()
+    assert rules_of(call(made, [], "end.txt")[0]) == ["copy"]
 
 
 def test_the_decision_falls_where_snakemake_has_all_jobs_and_no_reasons_yet() -> None:
