@@ -23,8 +23,9 @@ SNAKEFILES = ("Snakefile", "snakefile", "workflow/Snakefile", "workflow/snakefil
 def run(context: typer.Context) -> None:
     """Make results: `snakemake` with all its options, on all cores unless told otherwise.
 
-    Configuration files are looked at first; of a missing one Snakemake prints a traceback. Where
-    no Snakefile lies in this folder, the one of this installation is used.
+    Configuration files and options are looked at first; of a missing file Snakemake prints a
+    traceback, of an unknown option all others. Where no Snakefile lies in this folder, the one of
+    this installation is used.
     """
     from snakemake.cli import args_to_api, parse_args, parse_config
     from snakemake.exceptions import CliException, print_exception
@@ -34,6 +35,7 @@ def run(context: typer.Context) -> None:
     try:
         with redirect_stderr(said):
             parser, options = parse_args(_arguments(context.args))
+        sys.stderr.write(said.getvalue())
         require_readable(options.configfile)
         parse_config(options.config)
     except (InputError, CliException, ValueError) as error:  # the last: `--config` without `=`
