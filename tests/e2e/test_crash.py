@@ -47,7 +47,7 @@ def test_a_second_run_in_the_same_folder_is_refused_and_disturbs_nothing(
     output, _ = first.communicate(timeout=300)
     assert first.returncode == 0, output
     assert second.returncode != 0
-    assert "Directory cannot be locked" in second.output
+    assert "is locked: another run is at work here" in second.output
     assert second.jobs == []
     assert_same_outputs(finished, fresh_project, part=True)
     assert fresh_project.path(PART).exists()

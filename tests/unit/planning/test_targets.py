@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from susx.core.errors import InputError
+from susx.core.errors import InputError, listing
 from susx.planning import targets
 from susx.planning.setup import Setup
 from susx.planning.targets import Form, Rules, Wish, names_in, one_of, problem_of, require_known
@@ -45,7 +45,7 @@ RULES = Rules(
 )
 OFFER = (
     '; ask for "results/{dataset}.json", "results/{dataset}/report.html", "results/report.html", '
-    '"check/{dataset}.json"; datasets: "pets", "flowers.v2", "imagenet"'
+    '"check/{dataset}.json"; datasets: {datasets}'
 )
 
 
@@ -95,7 +95,8 @@ SAID = {
 def test_a_name_that_nothing_makes_is_told_with_what_it_may_be_meant_for(
     name: str, named: Setup
 ) -> None:
-    assert problem_of(named, RULES, Wish(name)) == f"{name}: {SAID[name]}"
+    words = SAID[name].replace("{datasets}", listing(named.datasets))
+    assert problem_of(named, RULES, Wish(name)) == f"{name}: {words}"
 
 
 def test_the_root_that_is_set_is_named(named: Setup) -> None:
