@@ -188,8 +188,13 @@ def test_a_hub_that_is_slow_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -
 def test_a_model_that_is_asked_for_too_long_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = Event()
     monkeypatch.setattr(hub, "PATIENCE", 0.05)
-    answers = {"owner/slow": ended.wait, "owner/name": lambda: "it is gated"}
-    monkeypatch.setattr(hub, "hub_problem", lambda model, revision: answers[model]())
+
+    def answer(model: str, revision: str | None) -> str:
+        if model == "owner/slow":
+            ended.wait()
+        return "it is gated"
+
+    monkeypatch.setattr(hub, "hub_problem", answer)
     try:
         said = hub.hub_problems([("owner/slow", None), ("owner/name", None)])
         assert said == {("owner/name", None): "it is gated"}
