@@ -33,7 +33,7 @@ SHOWN_PROBLEMS = 5
 
 
 @dataclass(frozen=True)
-class Form:
+class PathForm:
     """A form of files that a rule makes.
 
     Attributes:
@@ -124,10 +124,10 @@ class Rules:
         forms: of their files, by rule; none of a rule that only collects others' files.
     """
 
-    forms: Mapping[str, Sequence[Form]]
+    forms: Mapping[str, Sequence[PathForm]]
 
     @cached_property
-    def all_forms(self) -> list[Form]:
+    def all_forms(self) -> list[PathForm]:
         """Forms of the files of all rules, but for those that have none."""
         return [
             form
@@ -229,7 +229,7 @@ def _unknown_names(rules: Rules, path: str, near: str) -> str:
     """Say which names in a path of a known form are unknown; nothing if it has no such form."""
     found = [(form, wrong) for form in rules.all_forms if (wrong := form.unknown(path))]
     fewest = min((len(wrong) for _, wrong in found), default=0)
-    groups: dict[tuple[str, ...], list[Form]] = {}
+    groups: dict[tuple[str, ...], list[PathForm]] = {}
     for form, wrong in found:
         if len(wrong) == fewest:
             groups.setdefault((form.pattern, *wrong), []).append(form)
@@ -256,7 +256,9 @@ class _UnknownName(NamedTuple):
         return bool(self.known) and not self.hint
 
 
-def _unknown_name(rules: Rules, forms: Sequence[Form], wildcard: str, path: str) -> _UnknownName:
+def _unknown_name(
+    rules: Rules, forms: Sequence[PathForm], wildcard: str, path: str
+) -> _UnknownName:
     term, pattern = TERMS.get(wildcard, wildcard), forms[0].pattern
     value = (forms[0].values(path) or {})[wildcard]
     names = list(dict.fromkeys(name for form in forms for name in form.names[wildcard]))

@@ -26,7 +26,7 @@ from snakemake.settings.types import DeploymentMethod, ExecMode, RerunTrigger
 from susx.artifacts.ground import Job
 from susx.planning.run import Decision, PlannedJob, RunJobs
 from susx.planning.staleness import stale_lines
-from susx.planning.targets import RULES_ONLY, Form, Rules, Wish
+from susx.planning.targets import RULES_ONLY, PathForm, Rules, Wish
 from susx.workflow.functions import RefusedRun, refusals
 
 UNPLANNABLE = (AmbiguousRuleException, CyclicGraphException, IOException, MissingRuleException)
@@ -155,10 +155,10 @@ def rules_of(workflow: Any) -> Rules:
     return Rules({rule.name: [*map(form_of, rule.output)] for rule in workflow.rules})
 
 
-def form_of(output: Any) -> Form:
+def form_of(output: Any) -> PathForm:
     """The form of a rule's output."""
     allowed = {name: found.pattern for name, found in get_wildcard_constraints(output).items()}
-    return Form(strip_wildcard_constraints(output), allowed, is_flagged(output, "report"))
+    return PathForm(strip_wildcard_constraints(output), allowed, is_flagged(output, "report"))
 
 
 def run_of(workflow: Any, jobs: Sequence[Any], reports: bool) -> RunJobs:

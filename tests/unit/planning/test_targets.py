@@ -8,7 +8,7 @@ import pytest
 from susx.core.errors import InputError, listing
 from susx.planning import targets
 from susx.planning.setup import Setup
-from susx.planning.targets import Form, Rules, Wish, names_in, one_of, problem_of, require_known
+from susx.planning.targets import PathForm, Rules, Wish, names_in, one_of, problem_of, require_known
 from tests.planned_world import setup_of
 
 DATASETS = one_of(["pets", "flowers.v2", "imagenet"])
@@ -22,10 +22,12 @@ ALLOWED = {
 }
 
 
-def form(pattern: str, shown: bool = False, **own: str) -> Form:
+def form(pattern: str, shown: bool = False, **own: str) -> PathForm:
     """A form whose wildcards stand for what `ALLOWED` or the rule says."""
     names = targets.WILDCARD.findall(pattern)
-    return Form(pattern, {name: own.get(name, ALLOWED.get(name, ".+")) for name in names}, shown)
+    return PathForm(
+        pattern, {name: own.get(name, ALLOWED.get(name, ".+")) for name in names}, shown
+    )
 
 
 RULES = Rules(
