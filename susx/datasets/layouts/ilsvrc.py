@@ -108,12 +108,12 @@ class IlsvrcPlaces(Layout):
         return listing_of_members(in_order, found.path, classes, n_others)
 
     def marks(self) -> list[str]:
-        """Its places."""
-        return [place for split in self.has for place in self.splits[split]]
+        """Places of the test images, without which training images are no dataset."""
+        return self.splits[self.has[-1]]
 
     def is_there(self, base: Path) -> bool:
-        """Whether a place of any split holds images."""
-        return any(self._found(base, split) for split in self.has)
+        """Whether there are test images."""
+        return self._found(base, self.has[-1]) is not None
 
     def files(self, base: Path, split: Split) -> list[Path]:
         """The folder or tars that a split lies in, and the truth if its images need it.

@@ -167,6 +167,11 @@ def train_archive(root: Path) -> None:
     write_tar(root / "ILSVRC2012_img_train.tar", inner)
 
 
+def listed_training(root: Path) -> Table:
+    write_image(root / "val/n01440764/x.JPEG")
+    return manifest_of("imagenet", root, "train")
+
+
 @pytest.mark.parametrize("write", [train_folders, train_tars, train_archive])
 @pytest.mark.parametrize("form", ["sorted", "val", "tar, packed kit", "root"])
 def test_training_images_lie_as_they_like_beside_them(
@@ -217,7 +222,7 @@ def test_the_kit_goes_before_the_list_of_kaggle(tmp_path: Path) -> None:
 def test_folders_of_classes_go_before_tars_that_were_left_there(tmp_path: Path) -> None:
     train_folders(tmp_path)
     train_tars(tmp_path)
-    table = manifest_of("imagenet", tmp_path, "train")
+    table = listed_training(tmp_path)
     assert {record.key.rpartition(".")[2] for record in table.records} == {"JPEG"}
     assert table.meta["n_other_files"] == len(TRAIN)
 
@@ -439,7 +444,7 @@ def test_a_tar_that_cannot_be_read_in_place_is_named(kind: str, name: str, tmp_p
     if kind == "joined":
         path.write_bytes(path.read_bytes() * 2)
     with pytest.raises(InputError, match=rf"{name}: not a readable tar"):
-        manifest_of("imagenet", tmp_path, split)
+        manifest_of("imagenet", tmp_path) if split == "test" else listed_training(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -458,7 +463,7 @@ def test_a_tar_of_tars_holds_one_whole_tar_per_class(
 ) -> None:
     write_tar(tmp_path / "ILSVRC2012_img_train.tar", inner)
     with pytest.raises(InputError, match=rf"ILSVRC2012_img_train\.tar.*{problem}"):
-        manifest_of("imagenet", tmp_path, "train")
+        listed_training(tmp_path)
 
 
 def test_links_in_a_tar_of_tars_are_refused(tmp_path: Path) -> None:
@@ -468,12 +473,12 @@ def test_links_in_a_tar_of_tars_are_refused(tmp_path: Path) -> None:
         link.type, link.linkname = tarfile.SYMTYPE, "n01440764.tar"
         tar.addfile(link)
     with pytest.raises(InputError, match="has links or devices beside tars"):
-        manifest_of("imagenet", tmp_path, "train")
+        listed_training(tmp_path)
 
 
 def test_an_image_of_an_inner_tar_that_changed_is_refused(tmp_path: Path) -> None:
     train_archive(tmp_path)
-    record = manifest_of("imagenet", tmp_path, "train").records[0]
+    record = listed_training(tmp_path).records[0]
     data = (tmp_path / "ILSVRC2012_img_train.tar").read_bytes()
     changed = data.replace(read_listed(record)[-20:], b"0" * 20)
     (tmp_path / "ILSVRC2012_img_train.tar").write_bytes(changed)
@@ -483,8 +488,18 @@ def test_an_image_of_an_inner_tar_that_changed_is_refused(tmp_path: Path) -> Non
 
 def test_a_root_without_imagenet_tells_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "val").mkdir()
-    with pytest.raises(InputError, match=r'has none of "train", .*"ILSVRC2012_img_val\.tar"'):
+    train_folders(tmp_path)
+    last = r'"data/validation-\*\.parquet", by which ImageNet'
+    with pytest.raises(
+        InputError, match=rf'has none of "val", .*"ILSVRC2012_img_val\.tar".*{last}'
+    ):
         place_of("imagenet", tmp_path)
+
+
+def test_training_images_alone_hide_no_other_source(tmp_path: Path) -> None:
+    train_folders(tmp_path)
+    write_parquet(tmp_path)
+    assert place_of("imagenet", tmp_path).source.name == "parquet"
 
 
 def test_training_images_in_no_place_are_told(tmp_path: Path) -> None:
