@@ -1,10 +1,11 @@
 """Python processes that start warm: forks of one that has imported the large libraries.
 
 A whole run of the tiny world starts two dozen Pythons, and nearly all it costs is their imports.
-With `environment` they become forks of a server that has imported what others wrote, and of ours
-what every job imports before it does anything. What a job imports beyond that, runs and writes is
-what it always is. Whatever no server was started for (another interpreter, other settings of the
-libraries) starts as usual. All processes of a test session share its servers.
+With `environment` they become forks of a server that has imported what others wrote and the whole
+package, which does nothing but define things as it is imported; what a job runs and writes is what
+it always is. Whatever no server was started for (another interpreter, other settings of the
+libraries, more plugins of Snakemake) starts as usual. All processes of a test session share its
+servers.
 """
 
 import os

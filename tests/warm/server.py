@@ -16,11 +16,13 @@ import threading
 import traceback
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 LIBRARIES = [
-    *("snakemake.cli", "snakemake.workflow", "snakemake.script", "yaml", "numpy", "h5py"),
-    *("scipy.optimize", "scipy.special", "scipy.stats", "PIL.Image", "pyarrow.parquet"),
+    *("snakemake.cli", "snakemake.workflow", "snakemake.script", "snakemake.benchmark", "yaml"),
+    *("numpy", "h5py", "scipy.optimize", "scipy.special", "scipy.stats", "scipy.fftpack"),
+    *("pyarrow.parquet", "pyarrow.dataset", "pyarrow.pandas_compat", "git", "threadpoolctl"),
     *("torch", "tokenizers", "safetensors.torch", "transformers.models.auto"),
     *(f"transformers.models.{kind}.modeling_{kind}" for kind in ("clip", "siglip", "siglip2")),
     *(f"transformers.models.{kind}.image_processing_pil_{kind}" for kind in ("clip", "siglip")),
@@ -28,10 +30,13 @@ LIBRARIES = [
     *("transformers.models.metaclip_2.modeling_metaclip_2", "altair", "vl_convert", "jinja2"),
     *("snakemake.report.html_reporter", "snakemake.storage", "smart_open", "nbformat", "yte"),
     *("diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion", "imagehash"),
+    *("text_unidecode", "encodings.utf_8_sig", "graphlib"),
 ]
 REPO = Path(__file__).resolve().parents[2]
-OURS = "susx_job"
-"""What every job imports before it does anything."""
+PACKAGE, OURS = "susx", "susx_job"
+"""All that jobs import of ours, and what they import before they do anything."""
+PLUGINS = "snakemake_*_plugin_*"
+"""Packages that Snakemake looks for on the path: those of a server are there for all its forks."""
 # The libraries read these as they are imported. Snakemake sets the numbers of threads for its jobs;
 # a server has those of jobs of one thread.
 READ_EARLY = ("HF_", "TRANSFORMERS_", "OMP_", "MKL_", "OPENBLAS_", "TORCH_", "CUDA_", "LD_", "LC_")
@@ -46,6 +51,20 @@ def early(env: dict[str, str]) -> dict[str, str]:
     return dict.fromkeys(THREADS, "1") | read
 
 
+def fits(request: dict[str, Any]) -> bool:
+    """Whether a fork would be the process that was asked for."""
+    paths = [Path(request["cwd"], path) for path in _paths(request)]
+    plugins = any(True for path in paths for _ in path.glob(PLUGINS))
+    return early(request["env"]) == OWN and request["python"] == sys.executable and not plugins
+
+
+def _paths(request: dict[str, Any]) -> list[str]:
+    """Folders that a process adds to the path, but for the one of the hook."""
+    hook = Path(__file__).parent / "hook"
+    paths = request["env"].get("PYTHONPATH", "").split(os.pathsep)
+    return [path for path in paths if path and Path(path) != hook]
+
+
 def become(request: dict[str, Any], streams: list[int]) -> None:
     """Be the process that was asked for, until it ends."""
     os.setsid()  # what it starts can be killed with it
@@ -55,9 +74,7 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
-    hook = Path(__file__).parent / "hook"
-    paths = request["env"].get("PYTHONPATH", "").split(os.pathsep)
-    paths = [str(Path(request["cwd"], path)) for path in paths if path and Path(path) != hook]
+    paths = [str(Path(request["cwd"], path)) for path in _paths(request)]
     argv = request["argv"]
     tempfile.tempdir = None
     sys.orig_argv[:] = [request["python"], *argv]
@@ -129,7 +146,7 @@ def serve(place: str) -> tuple[dict[str, Any], list[int]] | None:
                 link.close()
                 continue
             request = json.loads(line)
-            if early(request["env"]) != OWN or request["python"] != sys.executable:
+            if not fits(request):
                 link.sendall(b"no\n")
                 link.close()
             elif not (pid := os.fork()):
@@ -178,6 +195,10 @@ if __name__ == "__main__":
     sys.path[:0] = [str(REPO), str(REPO / "workflow_scripts")]
     import_module(OURS)
     del sys.modules[OURS]  # which changes the path
+    for module in walk_packages(import_module(PACKAGE).__path__, f"{PACKAGE}."):
+        import_module(module.name)
+    import_module("PIL.Image").init()  # imports a module per format
+    import_module("snakemake.cli").get_argument_parser()  # looks for plugins, once per process
     OWN = early(dict(os.environ))
     gc.freeze()  # collections in forks would copy every page
     asked = serve(sys.argv[1])

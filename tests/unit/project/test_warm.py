@@ -17,7 +17,6 @@ print(sys.stdin.read().upper())
 print(sorted(sys.modules)[:0], file=sys.stderr)
 """
 WAITING = "import time; time.sleep(600)"
-SCRIPTS = Path(__file__).parents[3] / "workflow_scripts"
 ENV = {**warm.clean_environment(), "HF_HUB_OFFLINE": "1", **warm.ONE_THREAD}
 
 
@@ -43,17 +42,20 @@ def test_a_script_sees_what_it_always_sees(tmp_path: Path, path: str | None) -> 
     assert (started.returncode, started.stdout, started.stderr) == (0, cold.stdout, cold.stderr)
 
 
-def test_what_others_wrote_is_there_at_once_and_of_ours_what_every_job_imports_first(
+def test_what_others_wrote_and_the_whole_package_are_there_at_once(tmp_path: Path) -> None:
+    names = ["torch", "susx.artifacts.making", "susx.planning.setup", "susx.evaluation.results"]
+    code = f"import sys; print([name in sys.modules for name in {[*names, 'susx_job']}])"
+    started = call(script(tmp_path, code), warm.environment(ENV)).stdout
+    assert started == f"{[*[True] * len(names), False]}\n"
+
+
+def test_where_the_path_has_more_plugins_of_snakemake_processes_start_as_usual(
     tmp_path: Path,
 ) -> None:
-    ours = "sorted(name for name in sys.modules if 'susx' in name)"
-    shown = f"import sys; print('torch' in sys.modules, {ours})"
-    job = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import susx_job"
-    job += "; del sys.modules['susx_job']"
-    started = call(script(tmp_path / "warm", shown), warm.environment(ENV)).stdout
-    cold = call(script(tmp_path / "cold", f"{job}; {shown}"), ENV).stdout
-    assert started == cold.replace("False", "True", 1)
-    assert "susx.artifacts.making" in started
+    (tmp_path / "more/snakemake_executor_plugin_other").mkdir(parents=True)
+    env = warm.environment({**ENV, "PYTHONPATH": str(tmp_path / "more")})
+    code = "import sys; print('torch' in sys.modules)"
+    assert call(script(tmp_path, code), env).stdout == "False\n"
 
 
 def test_what_libraries_read_early_is_as_it_is_given(tmp_path: Path) -> None:
