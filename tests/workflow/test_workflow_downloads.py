@@ -72,11 +72,3 @@ def test_a_download_that_fails_says_why_and_goes_on_later(fresh_project: Project
         fresh_project.run(MANIFEST)
         assert hub.sent["test/0.tar"] == before > 0
     assert read_table(fresh_project.path(MANIFEST), ImageRecord).meta["address"] == hub.folder
-
-
-def test_a_source_that_cannot_be_downloaded_stops_before_any_job(fresh_project: Project) -> None:
-    dataset = {"card": "dtd", "images": {"root": "data", "source": "coop", "download": True}}
-    fresh_project.change_config(lambda config: config["datasets"].update(pets=dataset))
-    outcome = fresh_project.attempt("--dry-run", MANIFEST)
-    assert outcome.returncode != 0
-    assert "datasets.pets.images.download: the card says of no such source" in outcome.output

@@ -72,18 +72,6 @@ def test_few_shot_supports_are_drawn_from_training_images(project: Project) -> N
     assert "visdesc" in {run.method for run in result.runs}
 
 
-def test_too_few_training_images_are_named(project: Project) -> None:
-    write_class_folders(project.path("images/train"), FOLDERS, 1, seed=9000)
-    project.path("descriptors.json").write_text("{}")
-    project.change_config(add_few_shot)
-
-    outcome = project.attempt("work/tiny/support/shots-seed3/manifest.parquet")
-
-    assert outcome.returncode != 0
-    assert 'class "zebra" has 1 readable training images, fewer than the 2' in outcome.output
-    assert not project.files("work/tiny/support/shots-seed3")
-
-
 def test_what_a_dataset_lacks_is_told_and_the_rest_is_run(project: Project) -> None:
     def bare(config: dict[str, Any]) -> None:
         del config["datasets"]["tiny"]["descriptions"]
@@ -128,16 +116,3 @@ def test_tuning_on_test_needs_a_card_and_is_flagged(project: Project) -> None:
     for run in tuned:
         assert run.tuning_correct == run.correct
     assert "TEST SPLIT" in outcome.output
-
-
-def test_a_test_folder_is_no_validation_folder(project: Project) -> None:
-    project.change_config(
-        lambda c: c["datasets"]["tiny"]["images"].update(validation="images/test")
-    )
-
-    outcome = project.attempt("--dry-run")
-
-    assert outcome.returncode != 0
-    assert "config.yaml: datasets.tiny.images: `validation` is the folder of `test`" in (
-        outcome.output
-    )

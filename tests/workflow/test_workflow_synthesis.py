@@ -94,11 +94,3 @@ def test_other_numbers_and_chunks_draw_only_what_is_new(fresh_project: Project) 
     fresh_project.run(TARGET)
     assert drawn_now() == 2 * 4
     assert fresh_project.plan(TARGET).jobs == []
-
-
-def test_a_folder_without_pipeline_is_one_message(fresh_project: Project) -> None:
-    add_support(fresh_project, model="model", chunk=4)
-    outcome = fresh_project.attempt(TARGET)
-    assert outcome.returncode == 1
-    assert "text-to-image model model: no pipeline of diffusers" in outcome.output
-    assert "Traceback" not in outcome.output

@@ -122,7 +122,7 @@ def test_classes_of_another_order_than_the_cards_are_refused() -> None:
     Path("ordered.yaml").write_text(f"title: T\nclasses: {NAMES}\nsources: [{source}]\n", "utf-8")
     Path("images/test.csv").write_text("path,label\ntest/zebra/0.png,z\n", "utf-8")
     setup = with_dataset(card="ordered.yaml", classes=NAMES[::-1], images={"root": "images"})
-    with pytest.raises(InputError, match=r"datasets.new.images: source list of the card"):
+    with pytest.raises(InputError, match=r'source list of the card .*"zebra" stands at 1'):
         datasets.image_place(setup, "new")
 
 
@@ -151,6 +151,9 @@ def test_what_cannot_be_tested_is_told_what_can_be_asked_for(setup: Setup) -> No
         "config.yaml: datasets.plain.images.test is not set, so that nothing can be tested; name "
         "labelled test images, or ask for results/plain/predictions.parquet"
     )
+    tuned = {"unlabelled": "loose", "validation": "images/validation"}
+    with pytest.raises(InputError, match=r"datasets.new.images.test is not set, so that nothing"):
+        datasets.require_test(with_dataset(classes=["cat", "dog"], images=tuned), "new")
 
 
 def test_downloads_have_records(setup: Setup) -> None:

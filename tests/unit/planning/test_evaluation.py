@@ -11,6 +11,7 @@ from susx.planning.setup import Setup
 from tests.planned_world import setup_of
 
 METHODS = ["zero-shot", "cupl+e", "tip-x"]
+FEW = {"support": "few"}
 ROW = {
     "method": "tip-x",
     "text": "cupl+e",
@@ -130,10 +131,17 @@ def test_a_classifier_is_the_row_that_is_chosen() -> None:
     assert classifier.classifier_evaluation(setup, "tiny", "clip") == [
         "work/tiny/evaluation/clip.json"
     ]
-    few = evaluating(lambda c: c.update(classifier={"support": "few"}))
+    few = evaluating(lambda c: c.update(classifier=FEW))
     choice = classifier.classifier_choice(few, "tiny")
     assert (choice.support, choice.seed, choice.drawn) == ("few", 0, "few-seed0")
     assert classifier.classifier_names(few, "tiny", "clip")["supports"] == ["few-seed0"]
+    other = {"source": "few-shot", "size": 2, "seeds": [4, 0]}
+    first = evaluating(lambda c: c["supports"].update(few=other) or c.update(classifier=FEW))
+    drawn = "cache/clip/tiny/support-few-seed4.h5"
+    assert classifier.classifier_inputs(first, "tiny", "clip")["supports"] == [drawn]
+    calip = evaluating(lambda c: c.update(classifier={"method": "calip", "text": "photo"}))
+    inputs = classifier.classifier_inputs(calip, "plain", "clip")
+    assert (inputs["texts"], inputs["supports"]) == (["cache/clip/plain/text-photo.h5"], [])
     assert classifier.classifier_texts(setup, "plain") == ["ensemble", "photo"]
     cupl = evaluating(lambda c: c["supports"]["lc"].update(query="cupl"))
     assert classifier.classifier_supports(cupl, "plain") == {}

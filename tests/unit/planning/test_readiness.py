@@ -1,5 +1,7 @@
 """What jobs need and lack is told before the first of them starts."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +45,7 @@ def test_jobs_that_have_all_are_ready(setup: Setup) -> None:
     [
         (job("report", dataset="tiny"), "rule report: needs report"),
         (job("download_support", support="vectors"), "rule download_support: needs web"),
+        (job("search_index", support="index"), "rule search_index: needs faiss"),
         (
             job("describe_classes", dataset="asked", texts="descriptors"),
             "config.yaml: language_models.server: needs llm",
@@ -53,7 +56,7 @@ def test_jobs_that_have_all_are_ready(setup: Setup) -> None:
             "config.yaml: encoders.hub: needs open-clip\nrule download_support: needs web",
         ),
     ],
-    ids=["rule", "download", "server", "encoder", "judge"],
+    ids=["rule", "download", "index", "server", "encoder", "judge"],
 )
 def test_a_missing_package_is_told_with_what_needs_it(
     planned: PlannedJob, says: str, lacking: None, setup: Setup
@@ -85,6 +88,23 @@ def test_a_model_of_another_library_is_told_before_the_hub_is_asked() -> None:
     assert refusal(setup, planned, asks_hub=True) == (
         "config.yaml: encoders.clip.model: model: is a folder in the format of another library; "
         "set `library: transformers`"
+    )
+
+
+def test_every_model_that_cannot_be_loaded_is_told_at_once() -> None:
+    Path("blip").mkdir()
+    Path("blip/config.json").write_text(json.dumps({"model_type": "blip"}), "utf-8")
+    wrong = {
+        "file": {"library": "tcl", "model": "model/nowhere.pth"},
+        "folder": {"library": "open-clip", "model": "blip"},
+        "lost": {"library": "transformers", "model": "models/nowhere"},
+    }
+    setup = setup_of(lambda c: c["encoders"].update(wrong))
+    assert refusal(setup, *(job("embed_text", encoder=encoder) for encoder in wrong)) == (
+        "config.yaml: encoders.file.model: model/nowhere.pth: not found\n"
+        "config.yaml: encoders.folder.model: blip: is a folder in the format of another library; "
+        "set `library: blip`\n"
+        "config.yaml: encoders.lost.model: models/nowhere: not found"
     )
 
 

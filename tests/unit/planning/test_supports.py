@@ -90,6 +90,9 @@ def test_pools_of_the_web_are_searched_as_they_are_published(setup: Setup) -> No
 
 
 def test_a_missing_part_of_a_pool_is_told_with_its_key(setup: Setup, folder: Any) -> None:
+    (folder / "pool/001.tar").unlink()
+    with pytest.raises(InputError, match=r"config.yaml: pools.web.*pool/001.tar"):
+        retrieval.shard_file(setup, "web", "001")
     (folder / "laion/metadata/metadata_1.parquet").unlink()
     (folder / "laion/image.index").unlink()
     with pytest.raises(
