@@ -16,7 +16,9 @@ def read(project: Project) -> Analysis:
     return Analysis.model_validate(project.read_json(ANALYSIS))
 
 
-def test_the_row_of_the_classifier_is_analysed(project: Project) -> None:
+def test_the_row_of_the_classifier_is_analysed_and_only_anew_for_what_it_shows(
+    project: Project,
+) -> None:
     outcome = project.run(ANALYSIS)
 
     assert outcome.rules == {"analyse"}
@@ -39,10 +41,6 @@ def test_the_row_of_the_classifier_is_analysed(project: Project) -> None:
     assert max(point.per_class for point in found.sizes) == 3
     assert project.plan(ANALYSIS, RESULT).jobs == []
     assert not project.hidden_files()
-
-
-def test_only_what_depends_on_section_report_is_made_again(project: Project) -> None:
-    project.run(ANALYSIS)
 
     project.change_config(lambda c: c.update(report={"thumbnail": 64, "images_per_class": 2}))
     assert project.plan(ANALYSIS, RESULT).jobs == []

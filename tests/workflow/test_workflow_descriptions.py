@@ -10,7 +10,7 @@ from werkzeug import Request as Received
 from werkzeug import Response
 
 from susx.evaluation.schema import read_result
-from tests.language_models import free_port, save_tiny_model
+from tests.language_models import save_tiny_model
 from tests.workflow.project import NAMES, RESULT, Project
 from tests.workflow.test_workflow_bad_input import assert_nothing_half_written, assert_one_error
 
@@ -133,37 +133,6 @@ def test_a_chunk_that_fails_leaves_the_others(
     assert fresh_project.run(CUPL).made == {CHUNKS[1], JOINED, CUPL}
     assert fresh_project.path(CHUNKS[0]).read_bytes() == kept
     assert len(httpserver.log) < 8, "replies of the chunk that failed were asked for again"
-
-
-@pytest.mark.parametrize(
-    ("server", "says"),
-    [
-        ({}, ("language_models.gpt: no usable answer from http://127", "start the server")),
-        ({"api_key_variable": "NO_SUCH_KEY"}, ("variable NO_SUCH_KEY is not set", "set it to")),
-    ],
-    ids=["server down", "key absent"],
-)
-def test_without_a_server_or_key_there_is_one_message(
-    server: dict[str, str], says: tuple[str, ...], fresh_project: Project
-) -> None:
-    ask_server(fresh_project, f"http://127.0.0.1:{free_port()}/v1", chunk=4, **server)
-
-    outcome = fresh_project.attempt(CUPL)
-
-    assert outcome.returncode != 0
-    assert_one_error(fresh_project, outcome, says)
-    assert_nothing_half_written(fresh_project, CHUNKS[0])
-
-
-def test_bad_class_names_are_named_before_anything_is_asked(fresh_project: Project) -> None:
-    ask_server(fresh_project, "http://127.0.0.1:9/v1")
-    fresh_project.path("classes.txt").write_text("zebra\nzebra\n")
-
-    outcome = fresh_project.attempt(CUPL)
-
-    assert outcome.returncode != 0
-    assert 'classes.txt: class "zebra" stands at entries 1 and 2' in outcome.output
-    assert fresh_project.files("logs") == set()
 
 
 def test_a_local_model_describes_and_new_weights_describe_anew(fresh_project: Project) -> None:

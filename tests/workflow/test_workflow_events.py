@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from susx.progress.files import FOLDER, is_locked, last_file, read_run
+from tests import warm
+from tests.warm import clean_environment
 from tests.workflow.project import REPO
 
 pytestmark = pytest.mark.pipeline
@@ -48,14 +50,16 @@ class Tiny:
         self.root = root
         (root / "Snakefile").write_text(SNAKEFILE, "utf-8")
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Call Snakemake, and do not wait for it."""
+    def start(self, *arguments: str, is_warm: bool = True) -> subprocess.Popen[str]:
+        """Call Snakemake, and do not wait for it; a cold process gets the signals itself."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--keep-going", *arguments]
-        paths = os.pathsep.join([str(REPO), str(EXECUTOR)])
+        paths = [REPO, EXECUTOR] if "--executor" in arguments else [REPO]
+        env = {**clean_environment(), "HF_HUB_OFFLINE": "1", "SOME_API_KEY": HIDDEN}
+        env["PYTHONPATH"] = os.pathsep.join(map(str, paths))
         return subprocess.Popen(
             command,
             cwd=self.root,
-            env={**os.environ, "PYTHONPATH": paths, "SOME_API_KEY": HIDDEN},
+            env=warm.environment(env) if is_warm else env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -72,7 +76,7 @@ class Tiny:
     def at_work(self) -> Iterator[subprocess.Popen[str]]:
         """A run whose job `b` waits; killed at the end."""
         (self.root / "wait").touch()
-        process = self.start("b")
+        process = self.start("b", is_warm=False)
         try:
             until((self.root / "waiting").exists)
             yield process

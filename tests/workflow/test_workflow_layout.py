@@ -94,30 +94,29 @@ def resources(project: Project, *arguments: str) -> dict[str, dict[str, int]]:
     }
 
 
-def test_memory_and_time_grow_with_input_and_attempt(fresh_project: Project) -> None:
-    first, second = resources(fresh_project), resources(fresh_project, "--attempt", "2")
+def test_what_jobs_ask_of_a_scheduler(fresh_project: Project) -> None:
+    """Memory and time grow with input and attempt; GPUs follow the device or the profile."""
+    gpu = ("--set-resources", "embed_images:gpu=1")
+    first, second = resources(fresh_project), resources(fresh_project, "--attempt", "2", *gpu)
     with fresh_project.path("model/model.safetensors").open("ab") as file:
         file.truncate(100_000_000)
-    memory, larger = first["mem_mb"], resources(fresh_project)["mem_mb"]
+    fresh_project.change_config(lambda config: config["encoders"]["clip"].update(device="cuda"))
+    third = resources(fresh_project)
 
     for name in ("mem_mb", "runtime"):
         assert second[name] == {rule: 2 * value for rule, value in first[name].items()}
+    memory, larger = first["mem_mb"], third["mem_mb"]
     embedding = {"embed_text", "embed_shard"}
     assert embedding < memory.keys()
     assert {rule for rule in memory if larger[rule] > memory[rule]} == embedding
     assert larger["embed_shard"] == 6000 + 300
-
-
-def test_gpus_follow_the_device_or_the_profile(fresh_project: Project) -> None:
-    def on_gpu(*arguments: str) -> set[str]:
-        return {
-            rule for rule, number in resources(fresh_project, *arguments)["gpu"].items() if number
-        }
-
-    assert not on_gpu()
-    assert on_gpu("--set-resources", "embed_images:gpu=1") == {"embed_images"}
-    fresh_project.change_config(lambda config: config["encoders"]["clip"].update(device="cuda"))
-    assert on_gpu() == {"embed_text", "embed_images", "embed_shard", "embed_support", "evaluate"}
+    assert [
+        {rule for rule, number in plan["gpu"].items() if number} for plan in (first, second, third)
+    ] == [
+        set(),
+        {"embed_images"},
+        {"embed_text", "embed_images", "embed_shard", "embed_support", "evaluate"},
+    ]
 
 
 def test_every_script_has_a_rule() -> None:
@@ -243,9 +242,10 @@ def test_dry_run_plans_every_rule_without_heavy_imports(fresh_project: Project) 
     assert not fresh_project.files("work", "cache", "results", "logs")
 
 
-def test_dry_run_plans_every_output_once(fresh_project: Project) -> None:
-    plan = fresh_project.plan(RESULT)
+def test_a_bare_dry_run_plans_every_output_once(fresh_project: Project) -> None:
+    plan = fresh_project.plan()
 
+    assert "profiles/default" in plan.output
     web = ("search_embeddings", "search_index", "match_captions", "query_service", "download_")
     others = (
         *("check_", "demo_", "import_", "draw_", "describe_", "join_"),
@@ -267,10 +267,6 @@ def test_dry_run_plans_every_output_once(fresh_project: Project) -> None:
         "work/tiny/evaluation/clip.json",
         RESULT,
     }
-
-
-def test_default_profile_is_picked_up(fresh_project: Project) -> None:
-    assert "profiles/default" in fresh_project.plan().output
 
 
 def test_lint_finds_nothing(fresh_project: Project) -> None:

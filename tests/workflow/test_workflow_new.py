@@ -4,11 +4,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from susx.classifier.predictions import PredictionRecord
+from susx.cli import app
 from susx.manifests.tables import read_table
 from tests.helpers import save_tiny_clip
 from tests.workflow.project import NAMES, REPO, Project, clean_environment
@@ -27,16 +30,9 @@ def own(fresh_project: Project) -> Project:
 
 def new(project: Project, *arguments: str) -> list[str]:
     """Call `susx new`; return the arguments of the command that it tells."""
-    command = [sys.executable, "-c", "from susx.cli import app; app()", "new", *arguments]
-    done = subprocess.run(
-        command,
-        cwd=project.root,
-        env={**clean_environment(), "PYTHONPATH": str(REPO)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    with chdir(project.root):
+        done = CliRunner().invoke(app, ["new", *arguments])
+    assert done.exit_code == 0, done.output
     snakemake, cores, _, *rest = shlex.split(done.stdout.splitlines()[-1])
     assert (snakemake, cores) == ("snakemake", "--cores")
     return rest

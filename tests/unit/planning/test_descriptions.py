@@ -1,5 +1,7 @@
 """What a language model writes, in chunks of classes."""
 
+from pathlib import Path
+
 import pytest
 
 from susx.core.errors import InputError
@@ -18,6 +20,12 @@ def test_classes_are_asked_about_in_chunks(setup: Setup) -> None:
     assert list(descriptions.chunk_names(setup, *LOCAL, chunk="0000")) == NAMES[:3]
     assert list(descriptions.chunk_names(setup, *LOCAL, chunk="0001")) == NAMES[3:]
     assert descriptions.chunk_names(setup, *SERVER, chunk="0000")["café"] == "café"
+
+
+def test_bad_class_names_are_told_before_anything_is_asked(setup: Setup) -> None:
+    Path("classes.txt").write_text("zebra\nzebra\n", "utf-8")
+    with pytest.raises(InputError, match=r'classes.txt: class "zebra" stands at entries 1 and 2'):
+        descriptions.chunk_files(setup, *LOCAL)
 
 
 def test_nothing_is_written_where_no_model_is_named(setup: Setup) -> None:
