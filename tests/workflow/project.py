@@ -35,10 +35,11 @@ METHODS = [
     *("tip-adapter", "tip-x", "ape", "gda", "fusion"),
 ]
 
-# The tiny model gains nothing from threads, but jobs of one thread run side by side.
+# The tiny world gains nothing from threads; jobs of one thread run side by side, and start warm.
 ONE_THREAD = [f"embed_{thing}=1" for thing in ("text", "images", "patches", "support", "shard")] + [
-    "image_manifest=1",
-    "search_shard=1",
+    *(f"{rule}=1" for rule in ("image_manifest", "list_unlabelled", "check_dataset")),
+    *(f"{rule}=1" for rule in ("download_dataset", "download_support")),
+    *(f"search_{thing}=1" for thing in ("shard", "embeddings", "index")),
     *(f"{rule}=1" for rule in ("evaluate", "analyse", "report", "export_classifier", "predict")),
 ]
 
