@@ -17,6 +17,7 @@ def main(job: Job) -> None:
         "config_sha256": sha256_json(config),
         "config": config,
         "identity": job.receipt.identity,
+        "versions": job.receipt.packages,
     }
     parts = [read_checked(path, "delete it and run again") for path in job.input.parts]
     result = collate(job.params.dataset, classes, prompts, parts, provenance)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from susx.artifacts.memory import Memory
-from susx.artifacts.recipe import Receipt, Recipe, Source
+from susx.artifacts.recipe import HUB, LISTED, PACKAGES, Receipt, Recipe, Source
 from susx.artifacts.stages import version_of
 from susx.artifacts.store import RECEIPT, Store, link, object_of, receipt_of
 from susx.config.encoders import files_of_model
@@ -25,7 +25,7 @@ RUN = "SUSX_RUN"
 RUNS_KEPT = 100
 """Names of earlier runs that are kept: more than will be planned while one job runs."""
 
-UNCOUNTED = frozenset({"how", "kept", "hub", "listed", "packages"})
+UNCOUNTED = frozenset({"how", "kept", HUB, LISTED, PACKAGES})
 """Parameters of a rule that are no settings: how a job runs, where its outputs are kept, and what
 else it is made from."""
 
@@ -201,15 +201,15 @@ def sources_beside(job: Job, memory: Memory) -> dict[str, list[Source]] | None:
         InputError: if such a package is not installed.
     """
     found: dict[str, list[Source]] = {}
-    for model, revision in job.params.get("hub", ()):
+    for model, revision in job.params.get(HUB, ()):
         commit = snapshot_commit(model, revision)
         if commit is None:
             return None
-        found.setdefault("hub", []).append(Source(f"{model}@{revision or 'main'}", commit))
-    for package in packages_behind(job.params.get("packages", {})):
+        found.setdefault(HUB, []).append(Source(f"{model}@{revision or 'main'}", commit))
+    for package in packages_behind(job.params.get(PACKAGES, {})):
         source = Source(f"{package.name} {package.version}", package.identity)
-        found.setdefault("packages", []).append(source)
-    listed = job.params.get("listed", {})
+        found.setdefault(PACKAGES, []).append(source)
+    listed = job.params.get(LISTED, {})
     named = {f"images of {path}": images for path, images in _images_of_lists(listed).items()}
     for pattern in listed.get("fetched", ()):
         named[pattern] = sorted(glob.glob(pattern))  # noqa: PTH207
@@ -217,7 +217,7 @@ def sources_beside(job: Job, memory: Memory) -> dict[str, list[Source]] | None:
         identity = memory.listing(name, paths)
         if identity is None:
             return None
-        found.setdefault("listed", []).append(Source(name, identity))
+        found.setdefault(LISTED, []).append(Source(name, identity))
     return found
 
 
@@ -233,7 +233,7 @@ def _images_of_lists(listed: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def arrivals(job: Job) -> list[str]:
     """Files that belong to the inputs of a job, but were not there when it was planned."""
-    listed, glob_ = job.params.get("listed", {}), glob.glob
+    listed, glob_ = job.params.get(LISTED, {}), glob.glob
     models = [file for name in listed.get("models", ()) for file in files_of_model(name)]
     shards = [file for pattern in listed.get("shards", ()) for file in sorted(glob_(pattern))]
     known = {os.path.normpath(path) for paths in job.inputs.values() for path in paths}

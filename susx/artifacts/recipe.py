@@ -16,6 +16,9 @@ from susx.core.files import read_checked, write_checked
 
 FORMAT = "susx-receipt-1"
 
+HUB, LISTED, PACKAGES = "hub", "listed", "packages"
+"""Names of inputs that are no files: models of the hub, images that a list names, packages."""
+
 TOLD_BY_NAME = frozenset({"model", "files"})
 """Inputs of which names tell what a file is for: files of a model, lists and shards of images."""
 
@@ -135,6 +138,19 @@ class Receipt:
     def with_ancestors(self) -> dict[str, Receipt]:
         """The tree, and this receipt itself, by key."""
         return {**self.tree, self.recipe.key: Receipt(self.recipe, self.outputs)}
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Versions of the packages of others that anything of this was made with, by name.
+
+        Several of one package are joined: `1.0 / 1.1`.
+        """
+        recipes = [receipt.recipe for receipt in self.with_ancestors.values()]
+        named = {source.path for recipe in recipes for source in recipe.inputs.get(PACKAGES, ())}
+        found: dict[str, str] = {}
+        for name, _, version in (text.rpartition(" ") for text in sorted(named)):
+            found[name] = f"{found[name]} / {version}" if name in found else version
+        return found
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -27,7 +27,8 @@ def collate(
         classes: its class manifest.
         prompts: its texts, but those of published features.
         parts: what `evaluate_caches` returned, one per encoder.
-        provenance: what else is to be said of the making.
+        provenance: what else is to be said of the making; its `versions` are those of packages that
+            the parts do not tell.
 
     Raises:
         InputError: if the parts are of other classes, images, support sets or texts than one
@@ -57,7 +58,11 @@ def collate(
             name: {"paper": METHODS[name].paper, "units": _units(METHODS[name])}
             for name in dict.fromkeys(row["method"] for row in rows["runs"] + rows["skipped"])
         },
-        "provenance": {**provenance, "classes_sha256": classes.sha256, **_common(parts)},
+        "provenance": {
+            **provenance,
+            "classes_sha256": classes.sha256,
+            **_common(parts, provenance.get("versions", {})),
+        },
         **rows,
     }
     Result.model_validate(result)
@@ -96,7 +101,7 @@ def _identity(part: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _common(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _common(parts: Sequence[Mapping[str, Any]], packages: Mapping[str, str]) -> dict[str, Any]:
     """What made the parts, as of one: what differs is joined; of several commits it is none."""
     made = [part["provenance"] for part in parts]
 
@@ -104,9 +109,10 @@ def _common(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return " / ".join(dict.fromkeys(values))
 
     commits = {one["git_commit"] for one in made}
+    versions = {name: joined(one["versions"][name] for one in made) for name in PACKAGES}
     return {
         "git_commit": commits.pop() if len(commits) == 1 else None,
-        "versions": {name: joined(one["versions"][name] for one in made) for name in PACKAGES},
+        "versions": {**versions, **packages},
         "python": joined(one["python"] for one in made),
         "machine": joined(one["machine"] for one in made),
     }

@@ -144,8 +144,9 @@ class Result(_Strict):
     methods: dict[str, MethodFacts] = Field(description="Of `runs` and `skipped`.")
     provenance: dict[str, Any] = Field(
         description="Configuration (`config`), its hash and that of the class list, commit, "
-        "versions, machine, and under `identity` the recipes of everything that led to the "
-        "result, by key: `susx verify` compares them with what lies there."
+        "versions of packages, those of others that brought something among them, machine, and "
+        "under `identity` the recipes of everything that led to the result, by key: `susx verify` "
+        "compares them with what lies there."
     )
     runs: list[Run] = Field(description="One row per evaluated case.")
     skipped: list[SkippedCase] = Field(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from susx.artifacts.memory import NOT_THERE, Memory
-from susx.artifacts.recipe import Receipt, Source
+from susx.artifacts.recipe import HUB, LISTED, PACKAGES, Receipt, Source
 from susx.artifacts.store import Store
 from susx.core.errors import InputError
 from susx.core.hub import snapshot_commit
@@ -19,8 +19,6 @@ from susx.datasets.sources import Place
 from susx.images.kinds import is_image
 from susx.manifests.tables import ImageRecord, read_table
 
-HUB, LISTED, PACKAGES = "hub", "listed", "packages"
-"""Names of inputs that are no files, in `susx.artifacts.ground`."""
 IMAGES_OF = "images of "
 """What begins the names of images that a list names, in `susx.artifacts.ground`."""
 HASH_SHOWN = 7

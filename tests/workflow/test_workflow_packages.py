@@ -109,6 +109,7 @@ def test_one_run_uses_all_that_the_package_brings(made: Project) -> None:
     result = made.read_json(RESULT)
     assert {row["method"] for row in result["runs"]} == {"zero-shot", "cupl", "centres"}
     assert result["n_test"] == 12
+    assert result["provenance"]["versions"]["susx-small"] == "1.0"
     replies = made.read_json("work/tiny/descriptions.json")
     assert "It is said that zebra has bright colours." in str(replies)
 

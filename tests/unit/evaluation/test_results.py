@@ -322,6 +322,12 @@ def test_what_made_each_part_is_kept_and_joined(files: CacheFiles) -> None:
     assert whole["encoders"]["c"]["git_commit"] == "2+"
 
 
+def test_packages_of_others_stand_beside_those_of_the_parts(files: CacheFiles) -> None:
+    part, others = evaluated(files), {"versions": {"my-encoders": "1.0 / 1.1"}}
+    versions = collate("pets", CLASSES, [], [part], others)["provenance"]["versions"]
+    assert versions == part["provenance"]["versions"] | {"my-encoders": "1.0 / 1.1"}
+
+
 @pytest.mark.parametrize(
     ("place", "what"),
     [
