@@ -23,4 +23,4 @@ def load_encoder(settings: EncoderSettings) -> Encoder:
     if problem := model_problem(settings):
         raise InputError("encoder {} {}".format(*problem))
     load: Callable[[EncoderSettings], Encoder] = imported(LIBRARIES[settings.library].load)
-    return tried(load(settings))
+    return tried(load(settings), settings.compile)

@@ -9,20 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
+import transformers
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
 from torch import Tensor
-from transformers import (
-    AutoConfig,
-    AutoTokenizer,
-    CLIPModel,
-    MetaClip2Model,
-    Siglip2Model,
-    SiglipModel,
-)
-from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
-from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
+from transformers import AutoConfig, AutoTokenizer
 
 from susx.config.encoders import EncoderSettings
 from susx.core.errors import InputError, listing
@@ -220,18 +211,21 @@ OF_A_LAYER = re.compile(r"^(text|vision)_model\.encoder\.layers\.\d+\.")
 
 
 class Family(NamedTuple):
-    """Classes for one `model_type`: of the model, of its image processor, and ours."""
+    """Classes for one `model_type`: of the model, of its image processor, and ours.
 
-    model: Any
-    processor: Any
+    The first two are names, because transformers imports a class when it is asked for.
+    """
+
+    model: str
+    processor: str
     encoder: type[ClipEncoder]
 
 
 FAMILIES = {
-    "clip": Family(CLIPModel, CLIPImageProcessorPil, ClipEncoder),
-    "metaclip_2": Family(MetaClip2Model, CLIPImageProcessorPil, MetaClip2Encoder),
-    "siglip": Family(SiglipModel, SiglipImageProcessorPil, SiglipEncoder),
-    "siglip2": Family(Siglip2Model, Siglip2ImageProcessorPil, NaflexEncoder),
+    "clip": Family("CLIPModel", "CLIPImageProcessorPil", ClipEncoder),
+    "metaclip_2": Family("MetaClip2Model", "CLIPImageProcessorPil", MetaClip2Encoder),
+    "siglip": Family("SiglipModel", "SiglipImageProcessorPil", SiglipEncoder),
+    "siglip2": Family("Siglip2Model", "Siglip2ImageProcessorPil", NaflexEncoder),
 }
 
 
@@ -248,7 +242,9 @@ def load(settings: EncoderSettings) -> ClipEncoder:
         if kind not in FAMILIES:
             raise InputError(f'{name}: is a "{kind}" model; there are {listing(FAMILIES)}')
         family = FAMILIES[kind]
-        model, report = family.model.from_pretrained(
+        model_class = getattr(transformers, family.model)
+        processor_class = getattr(transformers, family.processor)
+        model, report = model_class.from_pretrained(
             settings.model,
             dtype=torch.float32,
             use_safetensors=_has_safetensors(settings.model, settings.revision),
@@ -257,8 +253,8 @@ def load(settings: EncoderSettings) -> ClipEncoder:
             **options,
         )
         tokenizer = AutoTokenizer.from_pretrained(settings.model, **options)
-        processor = family.processor.from_pretrained(settings.model, **options)
-        said, _ = family.processor.get_image_processor_dict(settings.model, **options)
+        processor = processor_class.from_pretrained(settings.model, **options)
+        said, _ = processor_class.get_image_processor_dict(settings.model, **options)
     except InputError:
         raise
     except Exception as error:  # the library raises many kinds for missing and broken files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -31,8 +32,12 @@ SIZE = (256, 192)
 """Of the image, a gradient of all levels; a square would not show that a crop is missing."""
 
 
-def tried(encoder: Encoder) -> Encoder:
+def tried(encoder: Encoder, is_compiled: bool = False) -> Encoder:
     """Embed an image and two texts, and return the encoder.
+
+    Args:
+        encoder: a loaded encoder.
+        is_compiled: whether it compiles its towers as they are first used.
 
     Raises:
         InputError: if the logit scale cannot be one, the preprocessing or an embedding is not
@@ -47,7 +52,9 @@ def tried(encoder: Encoder) -> Encoder:
             f"and is at most {high:g}; a checkpoint stores the logarithm of it (BLIP and TCL: "
             "`temp`, its inverse): correct that"
         )
-    with torch.compiler.set_stance("force_eager"):  # compiling for one image would take minutes
+    # Compiling for one image would take minutes. Importing the compiler to say so takes nearly as
+    # long as importing PyTorch, so that it is left alone where nothing is compiled.
+    with torch.compiler.set_stance("force_eager") if is_compiled else nullcontext():
         pixels = _image(encoder, name)
         image = _embedded(lambda: encoder.encode_images(pixels), encoder, f"{name}: an image")
         texts = _embedded(lambda: encoder.encode_texts(TEXTS), encoder, f"{name}: texts")
