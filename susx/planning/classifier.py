@@ -8,6 +8,7 @@ from susx.core.errors import InputError
 from susx.evaluation.case import Case
 from susx.evaluation.files import CacheFiles
 from susx.methods import METHODS
+from susx.planning.caches import patch_cache, split_cache
 from susx.planning.choice import classifier_case
 from susx.planning.datasets import UNLABELLED, lacking_split
 from susx.planning.encoders import evaluated_encoders
@@ -145,13 +146,13 @@ def prediction_files(setup: Setup, dataset: str) -> dict[str, str]:
     """
     encoder, row = predicting_encoder(setup, dataset), classifier_choice(setup, dataset)
     split = UNLABELLED if setup.images[dataset].unlabelled else "test"
-    cache = f"{setup.cache}/{encoder}/{dataset}"
     files = {
         "classifier": f"{setup.results}/{dataset}/classifier/{encoder}.safetensors",
         "manifest": f"{setup.work}/{dataset}/images/{split}.parquet",
-        "images": f"{cache}/images-{split}.h5",
+        "images": split_cache(setup, encoder, dataset, split),
     }
-    return files | ({"patches": f"{cache}/patches-{split}.h5"} if needs_patches(row) else {})
+    patches = patch_cache(setup, encoder, dataset, split)
+    return files | ({"patches": patches} if needs_patches(row) else {})
 
 
 def prediction_runs(setup: Setup, dataset: str) -> dict[str, str]:

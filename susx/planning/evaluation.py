@@ -10,6 +10,7 @@ from susx.config.shown import evaluated_config
 from susx.core.errors import InputError
 from susx.evaluation.files import CacheFiles
 from susx.methods import METHODS
+from susx.planning.caches import patch_cache, split_cache, support_cache, text_cache
 from susx.planning.datasets import (
     default_datasets,
     evaluated_splits,
@@ -53,17 +54,17 @@ def image_caches(
     setup: Setup, dataset: str, encoder: str, texts: list[str], supports: list[str], patches: bool
 ) -> CacheFiles:
     """Files of embedded images, with some texts and support sets, and patches or none."""
-    work, cache = f"{setup.work}/{dataset}", f"{setup.cache}/{encoder}/{dataset}"
+    work, place = f"{setup.work}/{dataset}", (setup, encoder, dataset)
     splits = evaluated_splits(setup, dataset)
     folders = {name: support_folder(setup, dataset, name) for name in supports}
     return CacheFiles(
         classes=f"{work}/classes.json",
-        texts={name: f"{cache}/text-{name}.h5" for name in texts},
-        images={name: f"{cache}/images-{name}.h5" for name in splits},
+        texts={name: text_cache(*place, name) for name in texts},
+        images={name: split_cache(*place, name) for name in splits},
         image_manifests={name: f"{work}/images/{name}.parquet" for name in splits},
-        supports={name: f"{cache}/support-{name}.h5" for name in supports},
+        supports={name: support_cache(*place, name) for name in supports},
         support_manifests={name: f"{at}/manifest.parquet" for name, at in folders.items()},
-        patches={name: f"{cache}/patches-{name}.h5" for name in splits if patches},
+        patches={name: patch_cache(*place, name) for name in splits if patches},
         prompts={name: prompt_file(setup, dataset, name) for name in texts},
     )
 
@@ -82,10 +83,10 @@ def feature_caches(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
             f"{', '.join(evaluated_texts(setup, dataset))}"
         )
     supports = evaluated_supports(setup, dataset)
-    text_cache = f"{setup.cache}/{features.encoder or features.backbone}/{dataset}"
+    of_texts = features.encoder or features.backbone
     return replace(
         image_caches(setup, dataset, encoder, [], supports, patches=False),
-        texts={name: f"{text_cache}/text-{name}.h5" for name in texts},
+        texts={name: text_cache(setup, of_texts, dataset, name) for name in texts},
         image_manifests={},
         support_manifests={},
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from susx.core.errors import InputError
+from susx.planning.caches import split_cache
 from susx.planning.paths import OptionalFile
 from susx.planning.setup import Setup
 from susx.published.files import require
@@ -102,7 +103,7 @@ def feature_source(setup: Setup, dataset: str) -> dict[str, Any]:
 
 def reference_cache(setup: Setup, dataset: str, encoder: str) -> str:
     """Cache of the test images, whose dimension all others must have."""
-    return f"{setup.cache}/{encoder}/{dataset}/images-test.h5"
+    return split_cache(setup, encoder, dataset, "test")
 
 
 def compared_cache(setup: Setup, dataset: str, encoder: str, split: str) -> OptionalFile:

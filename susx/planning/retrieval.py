@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from susx.config.pools import EmbeddingPool
+from susx.planning.caches import text_cache
 from susx.planning.encoders import running_settings
 from susx.planning.paths import OptionalFile, apart
 from susx.planning.setup import AnyShard, Setup
@@ -38,11 +39,6 @@ def query_encoder(setup: Setup, support: str) -> str | None:
     entry = setup.retrieved[support]
     pool = setup.config.pools[entry.pool]
     return pool.encoder if isinstance(pool, EmbeddingPool) else entry.encoder
-
-
-def text_cache(setup: Setup, encoder: str | None, dataset: str, text: str) -> str:
-    """Cache of the texts of a prompt strategy."""
-    return f"{setup.cache}/{encoder}/{dataset}/text-{text}.h5"
 
 
 def query_cache(setup: Setup, dataset: str, support: str) -> OptionalFile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from susx.config.pools import EmbeddingPool
+from susx.planning.caches import text_cache
 from susx.planning.encoders import (
     encoder_settings,
     hub_models,
@@ -20,7 +21,6 @@ from susx.planning.retrieval import (
     pool_of,
     pool_source,
     query_encoder,
-    text_cache,
 )
 from susx.planning.setup import Setup
 from susx.planning.supports import support_folder
