@@ -112,7 +112,7 @@ def _repeated(loader: Any, root: yaml.Node | None) -> str:
                 if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
                     name = key.value if key.tag == TEXT else loader.construct_object(key)
                     if (other := first.setdefault(name, key)) is not key:
-                        return _twice(key, other)
+                        return _twice_in_lines(key, other)
                 waiting += [key, value]
     return ""
 
@@ -122,18 +122,18 @@ def _unrepeated(path: str | Path, pairs: list[tuple[str, Any]]) -> dict[str, Any
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         name = next(key for key in found if keys.count(key) > 1)
-        raise InputError(
-            f'{path}: key "{name}" stands there twice; only one of them would count: join the two'
-        )
+        raise InputError(f"{path}: {_twice(name)}")
     return found
 
 
-def _twice(key: yaml.ScalarNode, first: yaml.ScalarNode) -> str:
+def _twice(name: str, first: str = "") -> str:
+    return f'key "{name}" stands there twice{first}; only one of them would count: join the two'
+
+
+def _twice_in_lines(key: yaml.ScalarNode, first: yaml.ScalarNode) -> str:
     spelt = "" if first.value == key.value else f' as "{first.value}", which means the same'
-    return (
-        f'line {key.start_mark.line + 1}: key "{key.value}" stands there twice, first in line '
-        f"{first.start_mark.line + 1}{spelt}; only one of them would count: join the two"
-    )
+    before = f", first in line {first.start_mark.line + 1}{spelt}"
+    return f"line {key.start_mark.line + 1}: {_twice(key.value, before)}"
 
 
 def _problem(error: yaml.MarkedYAMLError, text: str) -> str:

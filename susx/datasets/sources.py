@@ -69,7 +69,7 @@ class Place:
     def fetched(self, split: Split) -> list[str]:
         """Patterns of the files that a download brings."""
         found = self.source.published(split)
-        return [str(self.base / n) for n in (found.pattern, *found.beside)] if found else []
+        return found.below(self.base) if found else []
 
     def settings(self, split: Split) -> dict[str, Any]:
         """The place and a split of it as plain values, for `list_split`."""

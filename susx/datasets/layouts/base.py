@@ -34,6 +34,10 @@ class Published:
     pattern: str
     beside: list[str]
 
+    def below(self, base: Path) -> list[str]:
+        """Patterns of all of them in a folder."""
+        return [str(base / name) for name in (self.pattern, *self.beside)]
+
 
 class Layout(SourceBase):
     """A source in some layout. All paths are relative to the folder `base` that it lies in.

@@ -59,8 +59,7 @@ class Shards(Layout):
 
     def patterns(self, base: Path, split: Split) -> list[str]:
         """Those of `published`."""
-        found = self.published(split)
-        return [str(base / name) for name in (found.pattern, *found.beside)]
+        return self.published(split).below(base)
 
     @property
     def address(self) -> str | None:
