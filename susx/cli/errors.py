@@ -11,10 +11,15 @@ from susx.core.errors import InputError
 
 
 @contextmanager
-def reported_errors() -> Iterator[None]:
-    """Print an error in one line, and end with 2."""
+def reported_errors(*others: type[Exception]) -> Iterator[None]:
+    """Print an error in one line, and end with 2.
+
+    Args:
+        others: kinds of errors that bad input raises besides `InputError`.
+    """
+    kinds: tuple[type[Exception], ...] = (InputError, *others)
     try:
         yield
-    except InputError as error:
+    except kinds as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None

@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 import susx
+from susx.cli.errors import reported_errors
 from susx.core.errors import InputError
 from susx.core.yaml_files import load_config
 
@@ -32,21 +33,18 @@ def run(context: typer.Context) -> None:
     from snakemake.utils import available_cpu_count
 
     said = io.StringIO()
-    try:
-        with redirect_stderr(said):
-            parser, options = parse_args(_arguments(context.args))
+    with reported_errors(CliException, ValueError):  # the latter: `--config` without `=`
+        try:
+            with redirect_stderr(said):
+                parser, options = parse_args(_arguments(context.args))
+        except SystemExit as end:
+            if not end.code:  # --help
+                raise
+            reason = re.split("error: ", said.getvalue(), flags=re.IGNORECASE)[-1]
+            raise InputError(" ".join(reason.split())) from None  # below all options
         sys.stderr.write(said.getvalue())
         require_readable(options.configfile)
         parse_config(options.config)
-    except (InputError, CliException, ValueError) as error:  # the last: `--config` without `=`
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
-    except SystemExit as end:
-        if not end.code:  # --help
-            raise
-        reason = re.split("error: ", said.getvalue(), flags=re.IGNORECASE)[-1]  # below all options
-        typer.echo(f"error: {' '.join(reason.split())}", err=True)
-        raise typer.Exit(2) from None
     if options.cores is None and options.jobs is None:
         options.cores = available_cpu_count()
     try:
