@@ -68,6 +68,11 @@ class _Columns(Section):
         "secrets belong into the environment.",
     )
 
+    @property
+    def of_shards(self) -> dict[str, Any]:
+        """What every shard of the pool takes over from it."""
+        return self.model_dump(include=set(_Columns.model_fields))
+
 
 class EmbeddingPool(_Columns):
     """A pool whose embeddings others publish, as clip-retrieval, LAION and DataComp do."""

@@ -87,15 +87,12 @@ def index_shards(pool: EmbeddingPool, origin: str, remembered: str | Path) -> di
     return {
         name: IndexShard(
             path,
-            url_column=pool.url_column,
-            caption_column=pool.caption_column,
-            metadata_columns=pool.metadata_columns,
-            storage=pool.storage,
             images=pool.images or "",
             tables=mine,
             arrays=_sample({table: arrays_of[table] for table in mine if table in arrays_of}),
             probes=probes,
             origin=origin,
+            **pool.of_shards,
         )
         for name, (path, mine) in _named(_owned(indices, tables, origin), origin).items()
     }

@@ -113,11 +113,8 @@ def web_shards(pool: WebPool, origin: str, remembered: str | Path) -> dict[str, 
             path,
             partner,
             array=getattr(pool, "array", None) or "",
-            url_column=pool.url_column,
-            caption_column=pool.caption_column,
-            metadata_columns=pool.metadata_columns,
-            storage=pool.storage,
             images=getattr(pool, "images", None) or "",
+            **pool.of_shards,
         )
     return shards
 
