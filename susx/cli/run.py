@@ -40,8 +40,9 @@ def run(context: typer.Context) -> None:
         except SystemExit as end:
             if not end.code:  # --help
                 raise
+            # It stands below all options.
             reason = re.split("error: ", said.getvalue(), flags=re.IGNORECASE)[-1]
-            raise InputError(" ".join(reason.split())) from None  # below all options
+            raise InputError(" ".join(reason.split())) from None
         sys.stderr.write(said.getvalue())
         require_readable(options.configfile)
         parse_config(options.config)

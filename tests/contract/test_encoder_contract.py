@@ -4,6 +4,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -272,9 +273,19 @@ def test_whatever_runs_is_compiled_on_demand(
     def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return lambda inputs: 2 * function(inputs)
 
+    stances: list[str] = []
+
+    def stance(name: str) -> AbstractContextManager[None]:
+        stances.append(name)
+        return nullcontext()
+
     monkeypatch.setattr(torch, "compile", compiled)
+    monkeypatch.setattr(torch.compiler, "set_stance", stance)
+    load_encoder(settings)
+    assert stances == []  # which would import the compiler
     fast = load_encoder(settings.model_copy(update={"compile": True}))
     assert fast.provenance == encoder.provenance | {"compiled": True}
+    assert stances == ["force_eager"]
     pixels = pixels_of(encoder, IMAGES)
     for function, batch in (
         ("encode_texts", TEXTS),
