@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import shutil
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,14 +27,22 @@ def git_commit() -> str | None:
 
     A repository that the package merely lies in, as in an environment within it, is another's.
     """
-    try:
-        import git
-    except ImportError:  # raised where the git program is missing
-        return None
     own = Path(__file__).resolve()
-    try:
-        repository = git.Repo(own.parent, search_parent_directories=True)
-        repository.git.ls_files("--error-unmatch", "--", str(own))
-        return repository.head.commit.hexsha + ("+" if repository.is_dirty() else "")
-    except (git.exc.GitError, ValueError, OSError):
+    if _git(own.parent, "ls-files", "--error-unmatch", "--", own.name) is None:
         return None
+    state = _git(own.parent, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    lines = (state or "").splitlines()
+    commit = next((line.split()[-1] for line in lines if line.startswith("# branch.oid ")), None)
+    if commit is None or commit == "(initial)":
+        return None
+    return commit + ("" if all(line.startswith("#") for line in lines) else "+")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints in a folder, else None; every job asks, and GitPython asks six times."""
+    program = shutil.which("git")
+    if program is None:
+        return None
+    command = [program, "-C", str(folder), "--no-optional-locks", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
+    return done.stdout if done.returncode == 0 else None
