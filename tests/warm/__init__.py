@@ -37,8 +37,9 @@ def environment(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def clean_environment() -> dict[str, str]:
-    """Environment without settings that would change a run."""
+    """Environment without settings that would change a run, or make it compile all code again."""
     prefixes = ("HF_", "TRANSFORMERS_", "SNAKEMAKE_", "PYTEST_", "OMP_", "MKL_", "WARM_")
+    prefixes = (*prefixes, "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in BEGAN.items() if not name.startswith(prefixes)}
 
 

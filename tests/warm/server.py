@@ -200,6 +200,7 @@ if __name__ == "__main__":
     import_module("PIL.Image").init()  # imports a module per format
     import_module("snakemake.cli").get_argument_parser()  # looks for plugins, once per process
     OWN = early(dict(os.environ))
+    import_module("threadpoolctl").ThreadpoolController()  # remembers where all libraries lie
     gc.freeze()  # collections in forks would copy every page
     asked = serve(sys.argv[1])
     if asked is not None:

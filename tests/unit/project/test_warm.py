@@ -98,6 +98,27 @@ def test_other_folders_of_the_path_prepare_a_process_too(tmp_path: Path) -> None
     assert done.stdout == "prepared\n"
 
 
+def test_the_command_starts_warm(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; print('torch' in sys.modules)")
+    command = [str(Path(sys.executable).with_name("susx")), "show", "typo.json"]
+    env = {**ENV, "PYTHONPATH": str(tmp_path)}
+    cold, started = (
+        subprocess.run(command, cwd=tmp_path, env=each, capture_output=True, text=True)
+        for each in (env, warm.environment(env))
+    )
+    assert (cold.stdout, started.stdout) == ("False\n", "True\n")
+    assert "typo.json: file not found" in cold.stderr
+    assert (started.returncode, started.stderr) == (cold.returncode, cold.stderr)
+
+
+def test_what_a_process_is_given_may_hold_any_character(tmp_path: Path) -> None:
+    code = "import os; print(ascii(os.environ['ODD']))"
+    odd = {"ODD": "é\"'\\\n\t\udcff{}"}
+    program = script(tmp_path, code)
+    cold, started = call(program, ENV | odd), call(program, warm.environment(ENV | odd))
+    assert started.stdout == cold.stdout == f"{odd['ODD']!a}\n"
+
+
 def test_a_process_ends_with_the_one_that_asked_for_it(tmp_path: Path) -> None:
     sign = tmp_path / "sign"
     code = f"""\

@@ -1,38 +1,47 @@
-"""Runs first in a Python with this folder on PYTHONPATH: hands the process over, if it may."""
+"""Runs first in a Python with this folder on PYTHONPATH: hands the process over, if it may.
 
-import json
+Every process of a run pays for what is imported here, and waits for it: `socket`, `json` and
+`pathlib` took longer than all else.
+"""
+
 import os
-import socket
 import sys
-from importlib.machinery import PathFinder
-from importlib.util import module_from_spec
-from pathlib import Path
 
-FOLDER = Path(__file__).parent.resolve()
+FOLDER = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120
 
 
 def _hand_over() -> None:
-    if "SLURM_JOB_ID" in os.environ:  # a cluster counts and kills the processes that it started
+    # A cluster counts and kills the processes that it started; what a job does is a step of it.
+    if "SLURM_STEP_ID" in os.environ and "WARM_STEPS" not in os.environ:
         return
     argv = sys.orig_argv[1:]
     script = len(argv) == 1 and "/.snakemake/scripts/" in argv[0]
-    if not script and argv[:2] != ["-m", "snakemake"]:
+    command = argv[:1] == [f"{os.path.dirname(sys.executable)}/susx"]  # noqa: PTH120
+    if not script and not command and argv[:2] != ["-m", "snakemake"]:
         return
-    about = {"cwd": str(Path.cwd()), "env": dict(os.environ), "python": sys.executable}
-    request = {"argv": argv, **about}
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-        link.connect(os.environ["WARM_SERVER"])
-        socket.send_fds(link, [b"fds"], [0, 1, 2])
-        link.sendall(json.dumps(request).encode() + b"\n")
-        answer = link.makefile().readline().strip()
-    if answer == "no":
+    import _socket
+    from _json import encode_basestring_ascii as text
+
+    env = ", ".join(f"{text(name)}: {text(value)}" for name, value in os.environ.items())
+    about = f'"env": {{{env}}}, "cwd": {text(os.getcwd())}, "python": {text(sys.executable)}'  # noqa: PTH109
+    request = f'{{"argv": [{", ".join(map(text, argv))}], {about}}}\n'
+    streams = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
+    link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    link.connect(os.environ["WARM_SERVER"])
+    link.sendmsg([b"fds"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
+    link.sendall(request.encode())
+    answer = link.recv(16).strip()
+    if answer == b"no":
         return
     os._exit(int(answer) if answer else 1)
 
 
 def _next() -> None:
     """What another sitecustomize on the path would have done."""
-    sys.path[:] = [path for path in sys.path if Path(path).resolve() != FOLDER]
+    from importlib.machinery import PathFinder
+    from importlib.util import module_from_spec
+
+    sys.path[:] = [path for path in sys.path if os.path.realpath(path) != FOLDER]
     spec = PathFinder.find_spec("sitecustomize", sys.path)
     if spec is not None and spec.loader is not None:
         spec.loader.exec_module(module_from_spec(spec))
