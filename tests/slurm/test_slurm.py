@@ -13,12 +13,14 @@ from tests.workflow.project import REPO, RESULT, Outcome, Project, assert_same_o
 
 SUPPORT = "cache/clip/tiny/support-lc.h5"
 
-# This cluster has no accounting, and its jobs are short. Grouped rules share one start of Slurm
-# and of two Snakemakes.
+# This cluster has no accounting, and its jobs are short: Snakemake looks after 3 s, and at once
+# again, to which the plugin adds 10 s for every look at which no job had ended. Grouped rules share
+# one start of Slurm and of two Snakemakes.
 OVERRIDES = [
     *("--profile", str(REPO / "profiles/slurm")),
     *("--slurm-no-account", "--slurm-status-command", "squeue"),
     *("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10"),
+    *("--seconds-between-status-checks", "1"),
 ]
 FEWER_JOBS = [
     *("--groups", "image_manifest=images", "embed_images=images"),
@@ -29,9 +31,9 @@ FEWER_JOBS = [
 pytestmark = [pytest.mark.slurm, pytest.mark.pipeline]
 
 
-def attempt(cluster: Cluster, project: Project, *arguments: str) -> Outcome:
+def attempt(cluster: Cluster, project: Project, *arguments: str, **env: str) -> Outcome:
     """Run a project on the cluster, whatever becomes of it."""
-    env = {"HF_HUB_OFFLINE": "1", **cluster.env}
+    env = {"HF_HUB_OFFLINE": "1", **cluster.env, **env}
     return project.attempt(*OVERRIDES, *arguments, env=env)
 
 
@@ -41,9 +43,9 @@ def lose_support(project: Project) -> None:
     project.path(SUPPORT).unlink()
 
 
-def run(cluster: Cluster, project: Project, *arguments: str) -> Outcome:
+def run(cluster: Cluster, project: Project, *arguments: str, **env: str) -> Outcome:
     """Run a project on the cluster and expect success."""
-    outcome = attempt(cluster, project, *arguments)
+    outcome = attempt(cluster, project, *arguments, **env)
     assert outcome.returncode == 0, outcome.output
     return outcome
 
@@ -53,7 +55,8 @@ def test_a_run_through_slurm_gives_the_results_of_a_local_run(
 ) -> None:
     on_gpu = ["--set-resources", "embed_text:gpu=1", "embed_text:slurm_partition=gpu"]
 
-    run(cluster, fresh_project, RESULT, *FEWER_JOBS, *on_gpu)
+    # Nothing is killed or measured here, so that what Slurm starts may start warm.
+    run(cluster, fresh_project, RESULT, *FEWER_JOBS, *on_gpu, WARM_STEPS="1")
 
     assert_same_outputs(finished, fresh_project)
     told = read_run(last_file(fresh_project.root))
