@@ -13,8 +13,9 @@ new: .venv/.base
 demo: .venv/.demo
 	$(BIN)/snakemake --cores $(CORES) results/flags.json results/flags/report.html --configfile demo/config.yaml
 
+# One worker more than cores: tests of a cluster and of kills wait more than they compute.
 test: .venv/.dev
-	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $$(($(CORES) + 1)) --dist loadgroup --no-loadscope-reorder
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
