@@ -19,7 +19,7 @@ NODES = ("node1", "node2")  # node1 has a GPU
 PATIENCE = 60
 
 # Nodes claim more than this machine has. A job over its memory is killed without cgroups; what a
-# dead node ran is requeued at once.
+# dead node ran is requeued at once. What has ended is told for an hour, however slow a run is.
 CONFIGURATION = """
 ClusterName=susx
 SlurmctldHost=localhost
@@ -47,7 +47,7 @@ SlurmdTimeout=10
 TCPTimeout=3
 MessageTimeout=10
 KillWait=1
-MinJobAge=300
+MinJobAge=3600
 ReturnToService=2
 GresTypes=gpu
 NodeName=node1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=64000 \
