@@ -99,6 +99,7 @@ def fresh(project: Project, place: Path, result: str = RESULT) -> Project:
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(project.root, place, ignore=shutil.ignore_patterns(*made))
     scratch = Project(place)
+    scratch.change_config(lambda config: config.pop("roots", None))  # others' caches among them
     scratch.run(result)
     return scratch
 
