@@ -16,8 +16,9 @@ def _hand_over() -> None:
         return
     argv = sys.orig_argv[1:]
     script = len(argv) == 1 and "/.snakemake/scripts/" in argv[0]
-    command = argv[:1] == [f"{os.path.dirname(sys.executable)}/susx"]  # noqa: PTH120
-    if not script and not command and argv[:2] != ["-m", "snakemake"]:
+    own = os.path.dirname(sys.executable)  # noqa: PTH120
+    program = argv[:1] in ([f"{own}/susx"], [f"{own}/snakemake"])
+    if not (script or program) and argv[:2] != ["-m", "snakemake"]:
         return
     import _socket
     from _json import encode_basestring_ascii as text
