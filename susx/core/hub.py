@@ -16,6 +16,17 @@ def snapshot_commit(model: str, revision: str | None) -> str | None:
         model: hub identifier, such as `openai/clip-vit-base-patch32`.
         revision: branch, tag or commit; None for the main branch.
     """
+    folder = snapshot_folder(model, revision)
+    return folder.name if folder else None
+
+
+def snapshot_folder(model: str, revision: str | None) -> Path | None:
+    """Folder of the cache of the hub that holds such a model; None if none is there.
+
+    Args:
+        model: hub identifier, such as `openai/clip-vit-base-patch32`.
+        revision: branch, tag or commit; None for the main branch.
+    """
     from huggingface_hub.constants import HF_HUB_CACHE
     from huggingface_hub.file_download import repo_folder_name
 
@@ -29,4 +40,4 @@ def snapshot_commit(model: str, revision: str | None) -> str | None:
     except (OSError, ValueError):
         commit = name
     known = COMMIT.fullmatch(commit) and (folder / "snapshots" / commit).is_dir()
-    return commit if known else None
+    return folder / "snapshots" / commit if known else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 
@@ -26,11 +27,10 @@ planned ends within five, of which Snakemake's start takes two. Jobs wait longer
 UNREACHABLE = "it is not in the local cache of the hub, and the hub cannot be reached"
 UNREACHED = {"ConnectError", "ConnectTimeout", "ProxyError"}
 """Errors of calls that nobody took, by name: the hub's client changed its HTTP library twice."""
+GATED = "it is gated: accept its terms on its page, and set HF_TOKEN to a token of that account"
+"""What is said of a model whose publisher asks for an agreement."""
 REASONS: tuple[tuple[type[BaseException], str], ...] = (
-    (
-        errors.GatedRepoError,
-        "it is gated: accept its terms on its page, and set HF_TOKEN to a token of that account",
-    ),
+    (errors.GatedRepoError, GATED),
     (errors.RevisionNotFoundError, "it has no such revision; correct `revision`"),
     (
         errors.RepositoryNotFoundError,
@@ -105,9 +105,12 @@ def hub_problem(model: str, revision: str | None) -> str | None:
     except FINAL as error:
         return load_failure(error, model)
     except Exception as error:  # of the network's many failures others tell nothing of the model
-        unreached = any(type(cause).__name__ in UNREACHED for cause in _causes(error))
-        return UNREACHABLE if unreached else None
+        return UNREACHABLE if _is_unreached(error) else None
     return None
+
+
+def _is_unreached(error: BaseException) -> bool:
+    return any(type(cause).__name__ in UNREACHED for cause in _causes(error))
 
 
 def hub_problems(models: Collection[HubModel]) -> dict[HubModel, str]:
@@ -131,3 +134,46 @@ def hub_problems(models: Collection[HubModel]) -> dict[HubModel, str]:
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
     return {model: problem for model, problem in found.copy().items() if problem}
+
+
+@dataclass(frozen=True)
+class HubFiles:
+    """What the hub says of the files of a model or data set.
+
+    Attributes:
+        sizes: bytes by path; None where it does not say.
+        note: what one has to know or do, or nothing.
+        lacking: whether a job could not get them.
+        silent: whether the hub did not answer.
+    """
+
+    sizes: Mapping[str, int] | None = None
+    note: str = ""
+    lacking: bool = False
+    silent: bool = False
+
+
+def hub_files(name: str, revision: str | None, kind: str) -> HubFiles:
+    """Ask the hub how large the files of a model or data set are.
+
+    Args:
+        name: hub identifier.
+        revision: branch, tag or commit; None for the main branch.
+        kind: `model` or `dataset`.
+    """
+    try:
+        if is_offline_mode():
+            raise errors.OfflineModeIsEnabled()
+        info = HfApi().repo_info(
+            name, revision=revision, repo_type=kind, timeout=PATIENCE, files_metadata=True
+        )
+    except errors.OfflineModeIsEnabled as error:
+        return HubFiles(note=load_failure(error, name), lacking=True, silent=True)
+    except FINAL as error:
+        return HubFiles(note=load_failure(error, name), lacking=True)
+    except Exception as error:  # of the network's many failures others tell nothing of the files
+        if _is_unreached(error):
+            return HubFiles(note=UNREACHABLE, lacking=True, silent=True)
+        return HubFiles(note="the hub does not answer", silent=True)
+    sizes = {file.rfilename: file.size or 0 for file in getattr(info, "siblings", None) or []}
+    return HubFiles(sizes, GATED if getattr(info, "gated", False) else "")
