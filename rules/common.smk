@@ -11,6 +11,7 @@ from susx.planning.setup import Setup
 from susx.planning.staleness import ONCE
 from susx.planning.targets import one_of
 from susx.workflow.functions import refusals, rule_function
+from susx.workflow.previews import asked_gaps
 
 STARTED = time.time()
 ADDED_FORMATS = added_formats()
@@ -19,7 +20,7 @@ ENCODER_ENVIRONMENT = "../envs/encoders.yaml"
 WEB_ENVIRONMENT = "../envs/web.yaml"
 
 with refusals():
-    SETUP = Setup.of(config)
+    SETUP = Setup.of(config, asked_gaps())
 
 WORK, CACHE, RESULTS = SETUP.work, SETUP.cache, SETUP.results
 OWN = {"work": WORK, "stores": SETUP.stores}

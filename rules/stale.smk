@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from susx.planning.staleness import decide
 from susx.planning.targets import require_known
 from susx.workflow.graph import decide_before_jobs
+from susx.workflow.previews import decision
 
-decide_before_jobs(workflow, partial(decide, SETUP), partial(require_known, SETUP))
+decide_before_jobs(workflow, decision(SETUP), partial(require_known, SETUP))

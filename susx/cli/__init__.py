@@ -16,6 +16,7 @@ from rich.table import Table
 from susx.cli.cache import app as cache
 from susx.cli.errors import reported_errors
 from susx.cli.new.command import new as new_project
+from susx.cli.plan import plan
 from susx.cli.progress import progress
 from susx.cli.run import run
 from susx.cli.show import ROWS, percent_text, show
@@ -26,6 +27,8 @@ from susx.evaluation.table import escape
 if TYPE_CHECKING:
     from susx.classifier.classifier import Predictions
 
+AS_SNAKEMAKE = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Commands that hand on what they do not know to Snakemake."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
 
@@ -38,7 +41,8 @@ def susx() -> None:
 
 
 app.command("new")(new_project)
-app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run)
+app.command("plan", context_settings=AS_SNAKEMAKE)(plan)
+app.command("run", context_settings=AS_SNAKEMAKE)(run)
 app.command("progress")(progress)
 app.command("verify")(verify)
 app.add_typer(cache, name="cache")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -28,6 +29,21 @@ def run(context: typer.Context) -> None:
     traceback, of an unknown option all others. Where no Snakefile lies in this folder, the one of
     this installation is used.
     """
+    sys.exit(0 if snakemake_call(context.args)() else 1)
+
+
+def snakemake_call(
+    arguments: list[str], change: Callable[[Any], None] = lambda options: None
+) -> Callable[[], bool]:
+    """A call of Snakemake in this process, which tells whether it succeeded.
+
+    Args:
+        arguments: of its command line.
+        change: of its options; raises ValueError if they cannot be taken.
+
+    Raises:
+        typer.Exit: after a line on what is wrong with the arguments.
+    """
     from snakemake.cli import args_to_api, parse_args, parse_config
     from snakemake.exceptions import CliException, print_exception
     from snakemake.utils import available_cpu_count
@@ -36,7 +52,7 @@ def run(context: typer.Context) -> None:
     with reported_errors(CliException, ValueError):  # the latter: `--config` without `=`
         try:
             with redirect_stderr(said):
-                parser, options = parse_args(_arguments(context.args))
+                parser, options = parse_args(_arguments(arguments))
         except SystemExit as end:
             if not end.code:  # --help
                 raise
@@ -46,14 +62,18 @@ def run(context: typer.Context) -> None:
         sys.stderr.write(said.getvalue())
         require_readable(options.configfile)
         parse_config(options.config)
+        change(options)
     if options.cores is None and options.jobs is None:
         options.cores = available_cpu_count()
-    try:
-        done = args_to_api(options, parser)
-    except Exception as error:  # as Snakemake's own command does
-        print_exception(error)
-        done = False
-    sys.exit(0 if done else 1)
+
+    def call() -> bool:
+        try:
+            return bool(args_to_api(options, parser))
+        except Exception as error:  # as Snakemake's own command does
+            print_exception(error)
+            return False
+
+    return call
 
 
 def require_readable(files: Iterable[str | Path]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from susx.config.cards import card_files, card_path, load_card
 from susx.config.sources import Split
 from susx.core.errors import InputError
+from susx.datasets.layouts.base import Layout
 from susx.datasets.sources import Place, locate
 from susx.manifests.classes import ClassManifest
 from susx.manifests.names import named_classes
@@ -73,13 +74,25 @@ def image_place(setup: Setup, dataset: str) -> Place:
     """Where the images of a dataset are, and in which layout.
 
     Raises:
-        InputError: if nothing of what its card lists is there.
+        InputError: if nothing of what its card lists is there; with `gaps` that is noted, and the
+            first source of the card stands for what will be there.
     """
     section, images = setup.datasets[dataset], setup.images[dataset]
     card = load_card(section.card) if section.card else None
     own = section.model_dump()["classes"] if card and images.root else None
     known = named_classes(own, None, class_key(dataset)) if own else None
-    return locate(images, card, f"config.yaml: datasets.{dataset}.images", known)
+    try:
+        return locate(images, card, f"config.yaml: datasets.{dataset}.images", known)
+    except InputError as error:
+        if setup.gaps is None or not (card and card.sources and images.root):
+            raise
+        setup.gaps.images[dataset] = str(error)
+        return Place(cast(Layout, card.sources[0]), Path(images.root))
+
+
+def lacks_images(setup: Setup, dataset: str) -> bool:
+    """Whether the labelled images of a dataset were not found, and planning goes on."""
+    return setup.gaps is not None and dataset in setup.gaps.images
 
 
 def image_settings(setup: Setup, dataset: str, split: Split) -> dict[str, Any]:
@@ -119,7 +132,7 @@ def image_files(setup: Setup, dataset: str, split: Split) -> list[str]:
     """
     if lacking := lacking_split(setup, dataset, split):
         raise InputError(f"config.yaml: {lacking}; name a folder of images")
-    if setup.images[dataset].download:
+    if setup.images[dataset].download or lacks_images(setup, dataset):
         return []
     key, place = image_key(setup, dataset, split), image_place(setup, dataset)
     return [apart(setup, path, key) for path in place.files(split)]
@@ -128,6 +141,8 @@ def image_files(setup: Setup, dataset: str, split: Split) -> list[str]:
 def listed_files(setup: Setup, dataset: str, split: Split) -> dict[str, Any]:
     """Files beyond those of `image_files`: what a list names, or what a download brought."""
     place = image_place(setup, dataset)
+    if lacks_images(setup, dataset):
+        return {}
     if setup.images[dataset].download:
         return {"fetched": place.fetched(split)}
     return {"place": place.settings(split), "shards": place.patterns(split)}

@@ -51,6 +51,7 @@ class RunJobs:
         reports: whether a report of Snakemake's is asked for, in place of a run.
         deploys: whether jobs run with packages that are installed for them.
         is_remote: whether jobs run on other machines.
+        is_quiet: whether less is to be said than usual.
     """
 
     jobs: Sequence[PlannedJob]
@@ -63,6 +64,7 @@ class RunJobs:
     reports: bool = False
     deploys: bool = False
     is_remote: bool = False
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ class Decision:
     Attributes:
         stale: outputs that have to be made, with the reason; none where an input is made again.
         unlinked: outputs whose objects are gone, so that their links were removed.
+        told: lines for people, before the first job.
     """
 
     stale: Mapping[str, str]
     unlinked: Sequence[str] = ()
+    told: Sequence[str] = ()

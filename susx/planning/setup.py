@@ -16,6 +16,7 @@ from susx.config.schema import Config
 from susx.config.supports import FewShot, Retrieval, draws_of
 from susx.config.synthesis import Synthesis
 from susx.core.mappings import OnDemand
+from susx.planning.gaps import Gaps
 from susx.pools.indices import has_index, index_shards
 from susx.pools.shards import Shard, pool_shards
 from susx.pools.web import WebPool, WebShard, web_shards
@@ -34,6 +35,7 @@ class Setup:
         datasets: the same, filled from their cards.
         shards: of a pool, by name.
         feature_files: names of a dataset's published features; nothing says that they exist.
+        gaps: where problems are noted, if the first one is not to end the planning.
     """
 
     config: Config
@@ -41,15 +43,17 @@ class Setup:
     datasets: Mapping[str, Dataset]
     shards: Mapping[str, Mapping[str, AnyShard]]
     feature_files: Mapping[str, FeatureFiles]
+    gaps: Gaps | None = None
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Setup:
+    def of(cls, data: Mapping[str, Any], gaps: Gaps | None = None) -> Setup:
         """Read a configuration, the cards of its datasets and the names of its pools' files.
 
         Cards of other datasets are read when something is asked of these.
 
         Args:
             data: contents of config.yaml; its paths are relative to the working folder.
+            gaps: where later problems are noted, if the first one is not to end the planning.
 
         Raises:
             InputError: naming the key.
@@ -64,6 +68,7 @@ class Setup:
             datasets,
             {name: _shards(pool, name, config.roots.cache) for name, pool in config.pools.items()},
             {name: feature_files(name, found) for name, found in features.items() if found},
+            gaps,
         )
 
     @property

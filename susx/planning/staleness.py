@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 from susx.artifacts.ground import Storage
 from susx.artifacts.memory import Memory
-from susx.artifacts.plan import plan_work
+from susx.artifacts.plan import WorkPlan, plan_work
 from susx.core.errors import InputError
+from susx.planning.forecast import Forecast, forecast
+from susx.planning.gaps import Gaps
 from susx.planning.readiness import require_ready
 from susx.planning.run import Decision, PlannedJob, RunJobs
 from susx.planning.setup import Setup
+from susx.planning.words import first_screen
 
 ONCE = "once"
 """What rules call `kept` where that which is there is a source, whoever made it."""
@@ -31,8 +34,7 @@ def decide(setup: Setup, run: RunJobs) -> Decision:
         raise InputError("--touch: content decides what is made again, not times; leave it out")
     kept = Storage(setup.work, setup.stores)
     require_makers(run, kept)
-    jobs = [job for job in run.jobs if not is_source(job)]
-    made = plan_work([job.job for job in jobs], run.wanted, Memory(kept.memory, PLANNING_READS))
+    jobs, made = _compared(run, kept)
     if not run.reports:
         stale = [job for job in jobs if not made.stale.keys().isdisjoint(job.outputs)]
         require_ready(setup, stale, not run.is_dry, run.deploys, run.is_remote)
@@ -40,7 +42,45 @@ def decide(setup: Setup, run: RunJobs) -> Decision:
         made.prepare(kept)
     if run.reports:
         require_current(jobs, made.stale)
-    return Decision(made.stale, drop_dangling_links(jobs, kept))
+    told = [*stale_lines(made.stale)]
+    if not (run.is_dry or run.is_locked or run.is_quiet or run.reports):
+        told += _outlook(setup, run, jobs, made.stale)
+    return Decision(made.stale, drop_dangling_links(jobs, kept), told)
+
+
+def preview(setup: Setup, run: RunJobs) -> Forecast:
+    """Look ahead at a run, of which nothing is made or linked.
+
+    Args:
+        setup: with `gaps`, where everything is noted that would end the run.
+        run: its jobs, without those whose inputs are missing.
+    """
+    kept = Storage(setup.work, setup.stores)
+    jobs, gaps = list(run.jobs), setup.gaps or Gaps()
+    stale: Set[str] = {path for job in jobs for path in job.outputs}
+    try:
+        require_makers(run, kept)
+        jobs, made = _compared(run, kept)
+        stale = made.stale.keys()
+    except InputError as error:
+        gaps.note(str(error))
+    return forecast(setup, jobs, stale, sorted(run.wanted), run.deploys)
+
+
+def _compared(run: RunJobs, kept: Storage) -> tuple[list[PlannedJob], WorkPlan]:
+    jobs = [job for job in run.jobs if not is_source(job)]
+    budget = Memory(kept.memory, PLANNING_READS)
+    return jobs, plan_work([job.job for job in jobs], run.wanted, budget)
+
+
+def _outlook(
+    setup: Setup, run: RunJobs, jobs: Sequence[PlannedJob], stale: Mapping[str, str]
+) -> list[str]:
+    """What a run begins with; an error in estimating is shown, and stops no run."""
+    try:
+        return [*first_screen(forecast(setup, jobs, stale.keys(), (), run.deploys))]
+    except Exception as error:
+        return [f"plan: no estimate ({type(error).__name__}: {error})"]
 
 
 def is_source(job: PlannedJob) -> bool:

@@ -43,7 +43,8 @@ def rule_function(
     """A function of a rule that asks `function` with the wildcards that its signature names.
 
     Args:
-        setup: first argument of `function`, if that is called so.
+        setup: first argument of `function`, if that is called so. With `gaps`, bad input is noted
+            there, and the answer is empty.
         function: of planning.
         fixed: arguments that are the same for all jobs of the rule.
     """
@@ -55,9 +56,22 @@ def rule_function(
 
     def answer(wildcards: Any, **given: Any) -> Any:
         with refusals():
-            return function(**{name: getattr(wildcards, name) for name in names}, **always, **given)
+            try:
+                named = {name: getattr(wildcards, name) for name in names}
+                return function(**named, **always, **given)
+            except InputError as error:
+                if setup.gaps is None:
+                    raise
+                setup.gaps.note(str(error))
+                return _nothing(function)
 
     shown = [Parameter("wildcards", Parameter.POSITIONAL_OR_KEYWORD)]
     shown += [Parameter(name, Parameter.KEYWORD_ONLY) for name in of_job]
     answer.__signature__ = Signature(shown)  # type: ignore[attr-defined]
     return answer
+
+
+def _nothing(function: Callable[..., Any]) -> Any:
+    """What stands for an answer where planning goes on without it: of the kind that is promised."""
+    promised = str(function.__annotations__.get("return"))
+    return {} if promised.startswith("dict") else 1 if promised == "int" else []

@@ -25,7 +25,6 @@ from snakemake.settings.types import DeploymentMethod, ExecMode, RerunTrigger
 
 from susx.artifacts.ground import Job
 from susx.planning.run import Decision, PlannedJob, RunJobs
-from susx.planning.staleness import stale_lines
 from susx.planning.targets import RULES_ONLY, PathForm, Rules, Wish
 from susx.workflow.functions import RefusedRun, refusals
 
@@ -112,7 +111,7 @@ def decide_before_jobs(
                 del dag.dependencies[job][maker], dag.depending[maker][job]
         dag.forcefiles.update(decision.stale)
         workflow.dag_settings.rerun_triggers = frozenset({RerunTrigger.MTIME})
-        for line in stale_lines(decision.stale):
+        for line in decision.told:
             print(line, file=sys.stderr)
 
     workflow.execute, workflow.create_report = execute_asked, create_current_report
@@ -186,6 +185,7 @@ def run_of(workflow: Any, jobs: Sequence[Any], reports: bool) -> RunJobs:
         deploys=workflow.deployment_settings is not None
         and DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method,
         is_remote=not workflow.local_exec,
+        is_quiet=bool(workflow.output_settings.quiet),
     )
 
 

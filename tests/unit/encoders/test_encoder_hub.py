@@ -4,6 +4,8 @@ import socket
 from functools import partial
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from huggingface_hub import HfApi, constants, errors
@@ -200,3 +202,43 @@ def test_a_model_that_is_asked_for_too_long_says_nothing(monkeypatch: pytest.Mon
         assert said == {("owner/name", None): "it is gated"}
     finally:
         ended.set()
+
+
+def test_the_hub_tells_how_large_files_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def answers(self: object, name: str, **how: Any) -> SimpleNamespace:
+        asked.append((name, how["repo_type"], how["timeout"] <= 10, how["files_metadata"]))
+        files = [
+            SimpleNamespace(rfilename="a.bin", size=3),
+            SimpleNamespace(rfilename="b", size=None),
+        ]
+        return SimpleNamespace(siblings=files, gated="manual")
+
+    monkeypatch.setattr(hub, "is_offline_mode", lambda: False)
+    monkeypatch.setattr(hub.HfApi, "repo_info", answers)
+    found = hub.hub_files("owner/name", None, "dataset")
+    assert asked == [("owner/name", "dataset", True, True)]
+    assert found == hub.HubFiles({"a.bin": 3, "b": 0}, hub.GATED)
+
+
+@pytest.mark.parametrize(("cause", "says"), ASKED, ids=lambda p: type(p).__name__)
+def test_a_hub_without_an_answer_tells_no_size(
+    monkeypatch: pytest.MonkeyPatch, cause: Exception | None, says: str | None
+) -> None:
+    def answers(self: object, name: str, **how: Any) -> SimpleNamespace:
+        raise cause or TimeoutError
+
+    monkeypatch.setattr(hub, "is_offline_mode", lambda: False)
+    monkeypatch.setattr(hub.HfApi, "repo_info", answers)
+    found = hub.hub_files("owner/name", None, "model")
+    assert found.sizes is None
+    assert (found.lacking, found.silent) == ((False, True) if says is None else (True, False))
+    assert (says or "does not answer") in found.note
+
+
+def test_the_hub_is_not_asked_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "is_offline_mode", lambda: True)
+    found = hub.hub_files("owner/name", None, "model")
+    assert found.lacking and found.silent
+    assert "HF_HUB_OFFLINE is set" in found.note

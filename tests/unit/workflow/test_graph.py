@@ -48,7 +48,7 @@ def decide(run):
     facts["jobs"] = [[job.rule, dict(job.names), job.outputs] for job in run.jobs]
     with open("facts.json", "w") as file:
         json.dump(facts, file, default=sorted)
-    return Decision(dict.fromkeys(config["stale"], "changed"))
+    return Decision(dict.fromkeys(config["stale"], "changed"), told=["told before all jobs"])
 
 
 def require(rules, wishes):
@@ -143,7 +143,7 @@ def test_a_run_is_told_in_plain_values(tmp_path: Path) -> None:
     assert sorted(others, key=str) == copies
     assert facts["wanted"] == ["end.txt", "other.txt"]
     assert facts["read"] == ["end.txt", "made.txt", "other.txt"]
-    flags = ("is_dry", "is_locked", "is_partial", "touches", "reports", "deploys")
+    flags = ("is_dry", "is_locked", "is_partial", "touches", "reports", "deploys", "is_quiet")
     assert [name for name in flags if facts[name]] == ["is_dry"]
 
 
@@ -154,7 +154,7 @@ def test_nothing_runs_but_what_is_stale(made: Path) -> None:
     assert "Nothing to be done" in call(made, [])[0]
     (made / "end.txt").write_text("kept\n")
     said = call(made, ["made.txt", "other.txt"])[0]
-    assert "stale: other.txt: changed" in said
+    assert "told before all jobs" in said
     assert rules_of(said) == ["make", "copy"]
     assert (made / "end.txt").read_text() == "kept\n"
     assert rules_of(call(made, ["end.txt"])[0]) == ["copy"]

@@ -1,0 +1,80 @@
+"""How well `susx plan` foresees the demo: `python -m tests.benchmarks.bench_forecast`.
+
+The demo's data are made first, so that its images can be counted. Then a plan is made, the rest runs
+on one core, and the seconds of every step are compared with Snakemake's benchmark files. Jobs of one
+core run one after the other, as a plan supposes.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from susx.planning.costs import step_of
+from tests.benchmarks.bench_demo import number, rule_costs
+from tests.e2e.demo_project import REPORT, copy_demo, demo_command
+
+DATA = [
+    "demo/data/test",
+    "demo/data/validation",
+    *(f"demo/data/pool/0000{i}.tar" for i in range(4)),
+]
+PLAN = [sys.executable, "-c", "from susx.cli import app; app()", "plan"]
+
+
+def called(command: list[str], root: Path) -> str:
+    """Standard output of a call.
+
+    Raises:
+        RuntimeError: if it fails, with its output.
+    """
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stdout + done.stderr)
+    return done.stdout
+
+
+def measured_steps(root: Path) -> dict[str, float]:
+    """Seconds of all jobs by step."""
+    seconds: dict[str, float] = defaultdict(float)
+    for rule, rows in rule_costs(root).items():
+        seconds[step_of(rule)] += sum(number(row["s"]) for row in rows)
+    return seconds
+
+
+def comparison(plan: dict[str, Any], seconds: dict[str, float]) -> Table:
+    """Foreseen and measured seconds of every step, and their ratio."""
+    table = Table(title="Seconds of the demo, on one core")
+    for name in ("step", "jobs", "not known", "foreseen", "measured", "foreseen / measured"):
+        table.add_column(name, justify="left" if name == "step" else "right", no_wrap=True)
+    for step in (step for step in plan["steps"] if step["jobs"]):
+        foreseen, took = step["seconds"], seconds.get(step["step"], 0.0)
+        ratio = f"{foreseen / took:.2f}" if took else "–"
+        counts = (str(step["jobs"]), str(step["unknown"]))
+        table.add_row(step["step"], *counts, f"{foreseen:.0f}", f"{took:.0f}", ratio)
+    return table
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="susx-forecast-") as folder:
+        root = Path(folder)
+        copy_demo(root)
+        call = demo_command(root, REPORT, cores=1)
+        called([*demo_command(root, *DATA, cores=1)], root)
+        plan = json.loads(called([*PLAN, *call[3:], "--json"], root))
+        called(call, root)
+        Console(width=100).print(comparison(plan, measured_steps(root)))
+
+
+if __name__ == "__main__":
+    main()
