@@ -81,9 +81,11 @@ def _print(made: Forecast, console: Console) -> None:
     console.print(escape(headline(made)))
     if any(step.jobs for step in made.steps):
         console.print("", _steps(made), sep="\n")
-    if made.fetches:
-        console.print("", _fetches(made), sep="\n")
-    for title, lines in (("missing", made.missing), ("warnings", made.warnings)):
+    if made.downloads:
+        console.print("", _downloads(made), sep="\n")
+    remarks = [f"{one.name}: {one.note}" for one in made.downloads if one.note and not one.lacking]
+    lists = {"to know": remarks, "missing": made.missing, "warnings": made.warnings}
+    for title, lines in lists.items():
         if lines:
             console.print(f"\n{title}:")
         for line in lines:
@@ -107,14 +109,14 @@ def _steps(made: Forecast) -> Table:
     return table
 
 
-def _fetches(made: Forecast) -> Table:
+def _downloads(made: Forecast) -> Table:
     from susx.planning.words import rough_size
 
     table = Table(box=None, pad_edge=False)
-    for name in ("from elsewhere", "for", "size", ""):
+    for name in ("from elsewhere", "for", "size"):
         table.add_column(name, overflow="fold")
-    for fetch in made.fetches:
-        keys = ", ".join(key.removeprefix("config.yaml: ") for key in fetch.keys)
-        size = "here" if fetch.here else rough_size(fetch.size)
-        table.add_row(escape(fetch.name), escape(keys), size, escape(fetch.note))
+    for one in made.downloads:
+        keys = ", ".join(key.removeprefix("config.yaml: ") for key in one.keys)
+        state = "here" if one.here else "missing" if one.lacking else rough_size(one.size)
+        table.add_row(escape(one.name), escape(keys), state)
     return table

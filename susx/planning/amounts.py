@@ -32,7 +32,7 @@ def class_count(setup: Setup, dataset: str) -> int | None:
 def image_count(setup: Setup, dataset: str, split: str) -> int | None:
     """Number of images of a split: as listed by an earlier job, as its card says, or counted."""
     listed = Path(setup.work, dataset, "images", f"{split}.parquet")
-    if (rows := table_rows(listed)) is not None:
+    if (rows := parquet_rows(listed)) is not None:
         return rows
     try:
         return _expected(setup, dataset, split) or _counted(setup, dataset, split)
@@ -63,7 +63,7 @@ def _split(name: str) -> Split:
     return name  # type: ignore[return-value]  # the rules' wildcards have no other names
 
 
-def table_rows(path: str | Path) -> int | None:
+def parquet_rows(path: str | Path) -> int | None:
     """Rows of a Parquet file; None where there is none that can be read."""
     import pyarrow.parquet as pq
 

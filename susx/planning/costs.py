@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
-from susx.planning.loads import Load, Model, load_of
+from susx.planning.loads import Load, ModelKind, load_of
 from susx.planning.machine import Machine, usable_cores
 from susx.planning.rates import EarlierJobs, Rate
 from susx.planning.run import PlannedJob
@@ -41,7 +41,7 @@ STEPS = {
 OTHER = "other"
 """Step of rules that are not known, as those of a workflow that includes this one."""
 
-REACHED: dict[str, dict[Model, float]] = {
+REACHED: dict[str, dict[ModelKind, float]] = {
     "cpu": {"encoder": 0.6, "drawer": 0.4, "writer": 0.3},
     "gpu": {"encoder": 0.3, "drawer": 0.3, "writer": 0.02},
 }

@@ -31,7 +31,7 @@ PARTS = re.compile(r"-\d+-of-\d+")
 
 
 @dataclass(frozen=True)
-class Fetch:
+class Download:
     """What comes from elsewhere.
 
     Attributes:
@@ -53,7 +53,7 @@ class Fetch:
     lacking: bool = False
 
 
-def needed_fetches(setup: Setup, jobs: Sequence[PlannedJob]) -> list[Fetch]:
+def needed_downloads(setup: Setup, jobs: Sequence[PlannedJob]) -> list[Download]:
     """Everything that jobs get from elsewhere, images by their addresses besides.
 
     Args:
@@ -83,18 +83,18 @@ class _Hub:
         return self._known[key]
 
 
-def _models(setup: Setup, jobs: Iterable[PlannedJob], hub: _Hub) -> Iterator[Fetch]:
+def _models(setup: Setup, jobs: Iterable[PlannedJob], hub: _Hub) -> Iterator[Download]:
     keys: dict[tuple[str, str | None], dict[str, None]] = defaultdict(dict)
     for job in jobs:
         for model in job.hub:
             keys[model][f"config.yaml: {model_key(setup, job)}"] = None
     for (name, revision), named in keys.items():
         if snapshot_folder(name, revision):
-            yield Fetch(name, tuple(named), "model", here=True)
+            yield Download(name, tuple(named), "model", here=True)
             continue
         found = hub.files(name, revision, "model")
         size = loaded_size(found.sizes) if found.sizes else None
-        yield Fetch(name, tuple(named), "model", False, size, found.note, found.lacking)
+        yield Download(name, tuple(named), "model", False, size, found.note, found.lacking)
 
 
 def loaded_size(files: Mapping[str, int]) -> int:
@@ -125,7 +125,7 @@ def _loaded(files: Mapping[str, int]) -> int:
     return beside
 
 
-def _images(jobs: Iterable[PlannedJob], hub: _Hub) -> Iterator[Fetch]:
+def _images(jobs: Iterable[PlannedJob], hub: _Hub) -> Iterator[Download]:
     for job in jobs:
         if job.rule != "download_dataset":
             continue
@@ -135,7 +135,7 @@ def _images(jobs: Iterable[PlannedJob], hub: _Hub) -> Iterator[Fetch]:
         yield _published(settings["address"], [p for p in patterns if p], key, "images", hub)
 
 
-def _pools(setup: Setup, jobs: Iterable[PlannedJob], hub: _Hub) -> Iterator[Fetch]:
+def _pools(setup: Setup, jobs: Iterable[PlannedJob], hub: _Hub) -> Iterator[Download]:
     paths: dict[tuple[str, str], list[str]] = defaultdict(list)
     for job in jobs:
         shard = job.job.params.get("shard")
@@ -151,11 +151,11 @@ def _pools(setup: Setup, jobs: Iterable[PlannedJob], hub: _Hub) -> Iterator[Fetc
         yield _published(address, names, f"config.yaml: pools.{pool}", "pool", hub)
 
 
-def _published(address: str, patterns: Sequence[str], key: str, kind: str, hub: _Hub) -> Fetch:
+def _published(address: str, patterns: Sequence[str], key: str, kind: str, hub: _Hub) -> Download:
     """What is fetched from an address, whose size the hub tells of its own data sets alone."""
     named = DATASETS.fullmatch(address)
     if named is None:
-        return Fetch(address, (key,), kind)
+        return Download(address, (key,), kind)
     found = hub.files(named["name"], named["revision"], "dataset")
     below = f"{named['path'].rstrip('/')}/" if named["path"] else ""
     sizes = [
@@ -164,4 +164,4 @@ def _published(address: str, patterns: Sequence[str], key: str, kind: str, hub: 
         if any(fnmatch.fnmatchcase(path, below + pattern) for pattern in patterns)
     ]
     size = sum(sizes) if sizes else None
-    return Fetch(address.rstrip("/"), (key,), kind, False, size, found.note, found.lacking)
+    return Download(address.rstrip("/"), (key,), kind, False, size, found.note, found.lacking)

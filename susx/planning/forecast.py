@@ -10,7 +10,7 @@ from typing import Any
 from susx.config.cards import Card, load_card
 from susx.core.errors import listing
 from susx.planning.costs import StepCost, step_costs, step_of
-from susx.planning.downloads import Fetch, needed_fetches
+from susx.planning.downloads import Download, needed_downloads
 from susx.planning.machine import Machine, timed_machine
 from susx.planning.readiness import lacking_packages, misplaced_models
 from susx.planning.run import PlannedJob
@@ -29,7 +29,7 @@ class Forecast:
     Attributes:
         targets: files that were asked for.
         steps: their costs, in order.
-        fetches: what comes from elsewhere.
+        downloads: what comes from elsewhere.
         missing: what the run lacks, and how one gets it, one line each.
         warnings: what takes days, and what to do about it, one line each.
         machine: what was timed; None where no time hangs on it.
@@ -37,7 +37,7 @@ class Forecast:
 
     targets: Sequence[str]
     steps: Sequence[StepCost]
-    fetches: Sequence[Fetch] = ()
+    downloads: Sequence[Download] = ()
     missing: Sequence[str] = ()
     warnings: Sequence[str] = ()
     machine: Machine | None = field(default=None)
@@ -64,7 +64,7 @@ class Forecast:
             "format": FORMAT,
             **{name: [*getattr(self, name)] for name in named},
             "steps": steps,
-            "fetches": [asdict(fetch) for fetch in self.fetches],
+            "downloads": [asdict(one) for one in self.downloads],
             "machine": asdict(self.machine) if self.machine else None,
         }
 
@@ -94,17 +94,15 @@ def forecast(
         return timed[0]
 
     steps = step_costs(setup, jobs, stale, machine)
-    fetches = needed_fetches(setup, due)
+    downloads = needed_downloads(setup, due)
     missing = [*_missing_images(setup), *(setup.gaps.others if setup.gaps else ())]
     missing += misplaced_models(setup, due)
-    missing += (
-        f"{fetch.keys[0]}: {fetch.name}: {fetch.note}" for fetch in fetches if fetch.lacking
-    )
+    missing += (f"{one.keys[0]}: {one.name}: {one.note}" for one in downloads if one.lacking)
     if not has_own_packages:
         missing += lacking_packages(setup, due)
     here = timed[0] if timed else None
     warnings = [*_warnings(setup, due, steps, here)]
-    return Forecast([*targets], steps, fetches, [*dict.fromkeys(missing)], warnings, here)
+    return Forecast([*targets], steps, downloads, [*dict.fromkeys(missing)], warnings, here)
 
 
 def _missing_images(setup: Setup) -> Iterator[str]:

@@ -18,7 +18,7 @@ from susx.planning.setup import Setup
 from susx.planning.supports import evaluated_supports, support_views
 from susx.planning.web import judging_encoder, wanted_images
 
-Model = Literal["encoder", "drawer", "writer"]
+ModelKind = Literal["encoder", "drawer", "writer"]
 
 LISTED = 3e-3
 """Processor seconds that an image takes to be decoded and hashed (docs/cluster.md, measured)."""
@@ -67,7 +67,7 @@ class Load:
     n: int | None
     unit: str
     flops: float | None = 0.0
-    model: Model | None = None
+    model: ModelKind | None = None
     width: Width = "float32"
     gpu: bool = False
     cpu: float = 0.0

@@ -11,7 +11,7 @@ from typing import Any
 from susx.artifacts.recipe import Receipt
 from susx.artifacts.store import RECEIPT
 from susx.core.errors import InputError
-from susx.planning.amounts import table_rows
+from susx.planning.amounts import parquet_rows
 from susx.planning.run import PlannedJob
 
 LOOKED_AT = 8
@@ -104,7 +104,10 @@ def _things(stage: str, settings: Mapping[str, Any], folder: Path, receipt: Rece
 
 
 def _rows(folder: Path, receipt: Receipt) -> Iterator[int]:
-    readers: dict[str, Callable[[Path], int | None]] = {".h5": _cache_rows, ".parquet": table_rows}
+    readers: dict[str, Callable[[Path], int | None]] = {
+        ".h5": _cache_rows,
+        ".parquet": parquet_rows,
+    }
     for output in receipt.outputs.values():
         reader = readers.get(Path(output.file).suffix)
         if reader and (rows := reader(folder / output.file)) is not None:

@@ -74,9 +74,9 @@ def _jobs(count: int) -> str:
 
 
 def _fetched(made: Forecast) -> str:
-    coming = [fetch for fetch in made.fetches if not fetch.here]
-    known = sum(fetch.size or 0 for fetch in coming) + sum(step.fetched for step in made.steps)
-    unknown = sum(fetch.size is None for fetch in coming)
+    coming = [one for one in made.downloads if not one.here]
+    known = sum(one.size or 0 for one in coming) + sum(step.fetched for step in made.steps)
+    unknown = sum(one.size is None for one in coming)
     if not (known or coming):
         return ""
     more = f"{'and ' if known else ''}{unknown} of a size not known" if unknown else ""

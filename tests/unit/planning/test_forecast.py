@@ -12,7 +12,7 @@ from susx.encoders import hub
 from susx.encoders.hub import HubFiles
 from susx.planning.costs import StepCost
 from susx.planning.datasets import image_files, image_settings, lacks_images, listed_files
-from susx.planning.downloads import Fetch, loaded_size, needed_fetches
+from susx.planning.downloads import Download, loaded_size, needed_downloads
 from susx.planning.forecast import DAY, Forecast, forecast, rough_number
 from susx.planning.gaps import Gaps
 from susx.planning.machine import Machine
@@ -143,7 +143,7 @@ def test_the_hub_is_asked_once_after_it_kept_silent(silent_hub: list[Any], setup
         {"encoder": "hub", "dataset": "tiny", "strategy": "photo"},
         hub=[("owner/other", None)],
     )
-    found = needed_fetches(setup, [fast, fast, other])
+    found = needed_downloads(setup, [fast, fast, other])
     assert len(silent_hub) == 1
     assert [(one.name, one.keys) for one in found] == [
         ("owner/name", ("config.yaml: supports.drawn",)),
@@ -169,14 +169,14 @@ def test_data_sets_of_the_hub_are_weighed(setup: Setup, monkeypatch: pytest.Monk
     images = planned(
         setup, "download_dataset", {"dataset": "fetched", "split": "test"}, download=download
     )
-    found = {one.kind: one for one in needed_fetches(setup, [*shards, images])}
+    found = {one.kind: one for one in needed_downloads(setup, [*shards, images])}
     assert (found["pool"].size, found["images"].size) == (7, 5)
     assert found["pool"].note == "it is gated"
     elsewhere = replace(
         images,
         job=replace(images.job, params={"download": download | {"address": "https://x.org/y"}}),
     )
-    assert needed_fetches(setup, [elsewhere])[0].size is None
+    assert needed_downloads(setup, [elsewhere])[0].size is None
 
 
 def test_only_what_a_library_loads_is_weighed() -> None:
@@ -216,8 +216,8 @@ def test_a_short_run_begins_with_a_line_and_a_long_one_with_a_dozen() -> None:
 
 
 def test_a_headline_tells_what_is_not_known() -> None:
-    fetches = [Fetch("a", ("x",), "model", size=10**9), Fetch("b", ("y",), "model")]
-    made = Forecast([], [step(60, unknown=1, fetched=1e9)], fetches)
+    downloads = [Download("a", ("x",), "model", size=10**9), Download("b", ("y",), "model")]
+    made = Forecast([], [step(60, unknown=1, fetched=1e9)], downloads)
     assert "and 1 job whose time is not known" in headline(made)
     assert headline(made).endswith("fetches 2 GB and 1 of a size not known")
     assert headline(Forecast([], [step(0, jobs=0)])) == "nothing to do: all 2 jobs are current"

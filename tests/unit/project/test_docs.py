@@ -113,8 +113,8 @@ def check_snakemake(words: list[str]) -> None:
 
 
 def check_susx(words: list[str]) -> None:
-    if words[:1] == ["run"]:
-        return check_snakemake(words[1:])
+    if words[:1] in (["run"], ["plan"]):
+        return check_snakemake([word for word in words[1:] if word != "--json"])
     command: Any = typer.main.get_command(app)
     for word in words:
         if word.startswith("-") or not hasattr(command, "commands"):
