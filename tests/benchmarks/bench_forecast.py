@@ -2,8 +2,8 @@
 
 The demo's data are made first, so that its images can be counted. Then a plan is made, the rest
 runs, and the seconds of every step are compared with the processor time in Snakemake's benchmark
-files. All of it keeps to one core, where jobs run one after the other, as a plan supposes, and where
-processor time is what an idle machine would take.
+files. All of it keeps to one core, where jobs run one after the other, as a plan supposes, and
+where processor time is what an idle machine would take.
 """
 
 import argparse
