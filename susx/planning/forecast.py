@@ -136,11 +136,12 @@ def _remedy(setup: Setup, step: str, jobs: Sequence[PlannedJob]) -> str:
     if step.startswith("support"):
         named = sorted({job.names["support"] for job in jobs if "support" in job.names})
         slow = {setup.seeds[name][0] if name in setup.seeds else name for name in named}
-        rest = [name for name in wanted_supports(setup) if name not in slow]
-        without = (
-            f"leave out {listing(sorted(slow))} by `evaluation: {{supports: [{', '.join(rest)}]}}`"
-        )
-        return f"; {without}, or run on a machine with a GPU"
+        dataset = jobs[0].names["dataset"]
+        rest = ", ".join(n for n in wanted_supports(setup, dataset) if n not in slow)
+        own = setup.entries[dataset].supports is not None
+        key = f"datasets: {{{dataset}: {{supports: [{rest}]}}}}" if own else ""
+        key = key or f"evaluation: {{supports: [{rest}]}}"
+        return f"; leave out {listing(sorted(slow))} by `{key}`, or run on a machine with a GPU"
     if step == "descriptions":
         return (
             "; let a server or a smaller model write them (`language_models`), ask for fewer "

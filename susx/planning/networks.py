@@ -30,6 +30,7 @@ class Passes:
 PROFILES = {
     "b-?32|patch32": Passes(8.8e9, 6e9, 512),
     "l-?14|large-patch14": Passes(162e9, 13e9, 768),
+    "so400m.*384": Passes(670e9, 13e9, 1152),
     "so400m": Passes(220e9, 13e9, 1152),
     "h-?14": Passes(335e9, 47e9, 1024),
     "rn-?50|resnet-?50": Passes(12.2e9, 6e9, 1024),
