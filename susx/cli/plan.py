@@ -83,7 +83,9 @@ def _print(made: Forecast, console: Console) -> None:
         console.print("", _steps(made), sep="\n")
     if made.downloads:
         console.print("", _downloads(made), sep="\n")
-    remarks = [f"{one.name}: {one.note}" for one in made.downloads if one.note and not one.lacking]
+    notes = dict.fromkeys(one.note for one in made.downloads if one.note and not one.lacking)
+    named = {note: [one.name for one in made.downloads if one.note == note] for note in notes}
+    remarks = [f"{', '.join(names)}: {note}" for note, names in named.items()]
     lists = {"to know": remarks, "missing": made.missing, "warnings": made.warnings}
     for title, lines in lists.items():
         if lines:
@@ -96,7 +98,7 @@ def _steps(made: Forecast) -> Table:
     from susx.planning.words import amounts, rough_size, step_time
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("step")
+    table.add_column("step", no_wrap=True)
     for name in ("jobs", "current"):
         table.add_column(name, justify="right")
     for name in ("work", "keeps", "time", "from"):

@@ -26,6 +26,8 @@ PREPROCESSED = 6e-3
 """The same with resizing to an encoder's input (docs/encoders.md, measured)."""
 TUNED = 0.22 * 3600 / 50_000 / 100_000
 """Processor seconds of TIP-X's grid per image and support image (docs/cluster.md, measured)."""
+EVALUATED = 1.0
+"""Processor seconds of a row of a result besides, with its bootstrap: as in the demo."""
 FOUND = 0.05
 """Seconds of a download per address that is tried, 20 in a second: assumed."""
 ANSWERED = 0.5
@@ -220,14 +222,21 @@ def _joined(setup: Setup, job: PlannedJob) -> Load:
 def _evaluated(setup: Setup, job: PlannedJob) -> Load:
     dataset = job.names["dataset"]
     count = image_count(setup, dataset, "test") if dataset in setup.images else None
-    voting = sum(METHODS[name].needs_support for name in setup.config.evaluation.methods)
+    methods = [METHODS[name] for name in setup.config.evaluation.methods]
+    voting = sum(method.needs_support for method in methods)
     supports = [
         support_size(setup, name)
         for name in evaluated_supports(setup, dataset)
         if dataset in setup.images
     ]
     images = sum(supports) * (class_count(setup, dataset) or 0)
-    return Load(count, "images", cpu=TUNED * voting * images, start=START)
+    protocols = len(setup.config.evaluation.protocols)
+    rows = sum(
+        (len(supports) if method.needs_support else 1) * (protocols if method.grid else 1)
+        for method in methods
+    )
+    start = START + rows * EVALUATED
+    return Load(count, "images", cpu=TUNED * voting * images, start=start)
 
 
 def _searched(setup: Setup, job: PlannedJob) -> Load:

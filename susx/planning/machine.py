@@ -9,13 +9,15 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 TIMED = 0.25
 """Seconds that a product of matrices is repeated: dozens of times on a core, and soon over."""
-SIDE = {"cpu": 768, "cuda": 4096}
-"""Rows of the matrices: large enough that a product takes its time for computing."""
+SIDE = {"cpu": 512, "cuda": 4096}
+"""Rows of the matrices: large enough that a product takes its time for computing, and on a core
+small enough that some are not interrupted."""
 GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """Files of the drivers of NVIDIA, of Windows below Linux, and of AMD. Without one PyTorch, whose
 import takes seconds, is not asked."""
@@ -31,7 +33,7 @@ class Machine:
 
     Attributes:
         cores: that this process may use.
-        cpu: of all cores together, in float32.
+        cpu: of all cores together, in float32: that of one, times their number.
         gpu: name of the GPU, if there is one.
         gpu_rates: its operations per second, by the width of numbers.
     """
@@ -50,21 +52,23 @@ def usable_cores() -> int:
 def timed_machine() -> Machine:
     """Time products of matrices on the processor, and on a GPU in a process of its own."""
     import numpy as np
+    from threadpoolctl import threadpool_limits
 
-    side = SIDE["cpu"]
+    side, cores = SIDE["cpu"], usable_cores()
     matrix = np.ones((side, side), np.float32)
-    cpu = _rate(lambda: matrix @ matrix, lambda: None, side)
+    with threadpool_limits(1):  # threads that wait for each other measure what else runs here
+        core = _rate(lambda: matrix @ matrix, side, time.thread_time)
     name, rates = _asked_gpu() if any(Path(file).exists() for file in GPU_FILES) else (None, {})
-    return Machine(usable_cores(), cpu, name, rates)
+    return Machine(cores, cores * core, name, rates)
 
 
-def _rate(product: Callable[[], Any], wait: Callable[[], None], side: int) -> float:
+def _rate(product: Callable[[], Any], side: int, clock: Callable[[], float]) -> float:
     """Operations per second of the fastest product: others may be using the machine just now."""
     fastest, end = float("inf"), time.perf_counter() + TIMED
-    while (began := time.perf_counter()) < end:
+    while time.perf_counter() < end:
+        began = clock()
         product()
-        wait()
-        fastest = min(fastest, time.perf_counter() - began)
+        fastest = min(fastest, clock() - began)
     return 2 * side**3 / fastest
 
 
@@ -90,8 +94,15 @@ def _timed_gpu() -> dict[str, Any] | None:
     rates, side = {}, SIDE["cuda"]
     for width in ("float32", "float16"):
         matrix = torch.ones((side, side), dtype=getattr(torch, width), device="cuda")
-        rates[width] = _rate(lambda m=matrix: m @ m, torch.cuda.synchronize, side)  # type: ignore[misc]
+        rates[width] = _rate(partial(_waited, matrix), side, time.perf_counter)
     return {"name": torch.cuda.get_device_name(), "rates": rates}
+
+
+def _waited(matrix: Any) -> None:
+    import torch
+
+    matrix @ matrix
+    torch.cuda.synchronize()
 
 
 if __name__ == "__main__":

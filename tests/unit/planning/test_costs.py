@@ -12,7 +12,7 @@ from susx.artifacts.ground import Job, Storage
 from susx.artifacts.recipe import Output, Receipt, Recipe
 from susx.artifacts.store import Store
 from susx.manifests.tables import ImageRecord, Table, write_table
-from susx.planning.costs import OTHER, REACHED, STEPS, Cost, job_cost, step_costs, step_of
+from susx.planning.costs import OTHER, REACHED, SLOW, STEPS, Cost, job_cost, step_costs, step_of
 from susx.planning.encoders import encoder_settings
 from susx.planning.loads import LOADS, START, Load, load_of
 from susx.planning.machine import Machine, timed_machine, usable_cores
@@ -79,7 +79,7 @@ def test_images_are_prepared_while_a_gpu_computes() -> None:
 
 def test_a_small_model_is_not_worth_timing_the_machine() -> None:
     load = Load(100, "images", 1e9, "encoder", cpu=0.0)
-    assert job_cost(load, None, never).seconds == load.start + 1e11 / 2e10
+    assert job_cost(load, None, never).seconds == load.start + 1e11 / SLOW
 
 
 def test_what_is_not_known_has_no_time() -> None:
