@@ -59,7 +59,7 @@ def headline(made: Forecast) -> str:
     """The whole forecast in a line."""
     current = sum(step.current for step in made.steps)
     if not made.jobs:
-        return f"nothing to do: all {current} jobs are current"
+        return f"nothing to do: {_jobs(current)} current"
     unknown = sum(step.unknown for step in made.steps)
     more = f", and {_jobs(unknown)} whose time is not known" if unknown else ""
     kept = rough_size(sum(step.size for step in made.steps))

@@ -71,3 +71,13 @@ def test_what_is_no_run_is_refused(fresh_project: Project) -> None:
     assert done.stderr.splitlines()[-1] == (
         "error: --unlock does something else than run jobs; leave it out"
     )
+
+
+def test_a_run_begins_with_its_plan(fresh_project: Project) -> None:
+    classes = "work/tiny/classes.json"
+    assert (
+        "plan: 1 job to do, 0 current; < 1 min on this machine" in fresh_project.run(classes).output
+    )
+    assert "plan:" not in fresh_project.run(classes).output
+    done = plan(fresh_project, classes)
+    assert done.stdout == "nothing to do: 1 job current\n"

@@ -220,4 +220,4 @@ def test_a_headline_tells_what_is_not_known() -> None:
     made = Forecast([], [step(60, unknown=1, fetched=1e9)], downloads)
     assert "and 1 job whose time is not known" in headline(made)
     assert headline(made).endswith("fetches 2 GB and 1 of a size not known")
-    assert headline(Forecast([], [step(0, jobs=0)])) == "nothing to do: all 2 jobs are current"
+    assert headline(Forecast([], [step(0, jobs=0)])) == "nothing to do: 2 jobs current"
