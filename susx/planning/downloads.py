@@ -130,6 +130,8 @@ def _images(jobs: Iterable[PlannedJob], hub: _Hub) -> Iterator[Download]:
         if job.rule != "download_dataset":
             continue
         settings = job.job.params["download"]
+        if settings["address"] is None:  # which source is meant is among what is missing
+            continue
         key = f"{settings['key']} ({job.names['split']})"
         patterns = [settings["pattern"], *settings["names"]]
         yield _published(settings["address"], [p for p in patterns if p], key, "images", hub)

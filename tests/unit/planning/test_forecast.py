@@ -177,6 +177,8 @@ def test_data_sets_of_the_hub_are_weighed(setup: Setup, monkeypatch: pytest.Monk
         job=replace(images.job, params={"download": download | {"address": "https://x.org/y"}}),
     )
     assert needed_downloads(setup, [elsewhere])[0].size is None
+    unclear = replace(images, job=replace(images.job, params={"download": {"address": None}}))
+    assert needed_downloads(setup, [unclear]) == []
 
 
 def test_only_what_a_library_loads_is_weighed() -> None:
