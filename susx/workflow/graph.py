@@ -21,6 +21,7 @@ from snakemake.exceptions import (
     MissingRuleException,
 )
 from snakemake.io import flag, get_wildcard_constraints, is_flagged, strip_wildcard_constraints
+from snakemake.settings.enums import Quietness
 from snakemake.settings.types import DeploymentMethod, ExecMode, RerunTrigger
 
 from susx.artifacts.ground import Job
@@ -30,6 +31,8 @@ from susx.workflow.functions import RefusedRun, refusals
 
 UNPLANNABLE = (AmbiguousRuleException, CyclicGraphException, IOException, MissingRuleException)
 """What Snakemake says of jobs that do not fit together, on a page that lists all their files."""
+LESS_SAID = {Quietness.ALL, Quietness.PROGRESS, Quietness.RULES}
+"""What `--quiet` stands for; the default profile leaves out Snakemake's words on the host alone."""
 LONGEST = 1000
 """Characters of that which are shown: rule, wildcards and the first files."""
 LOCKED = (
@@ -185,7 +188,7 @@ def run_of(workflow: Any, jobs: Sequence[Any], reports: bool) -> RunJobs:
         deploys=workflow.deployment_settings is not None
         and DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method,
         is_remote=not workflow.local_exec,
-        is_quiet=bool(workflow.output_settings.quiet),
+        is_quiet=not LESS_SAID.isdisjoint(workflow.output_settings.quiet or ()),
     )
 
 
