@@ -3,7 +3,7 @@
 import pytest
 
 from susx.manifests.tables import ImageRecord, read_table
-from tests.hub import ADDRESS, SHA, mirror, serving
+from tests.hub import ADDRESS, MIRROR, SHA, mirror, serving
 from tests.workflow.project import Project
 
 CARD = f"""
@@ -37,7 +37,7 @@ def test_a_dataset_of_the_hub_is_fetched_checked_and_listed(fresh_project: Proje
         "check_dataset",
         "image_manifest",
     }
-    with serving(mirror()) as hub:
+    with serving({MIRROR: mirror()}) as hub:
         env = {"HF_ENDPOINT": hub.endpoint}
         fresh_project.run("check/pets.json", MANIFEST, env=env)
 
@@ -63,12 +63,13 @@ def test_a_download_that_fails_says_why_and_goes_on_later(fresh_project: Project
     offline = fresh_project.attempt(MANIFEST)
     key = "config.yaml: datasets.pets.images.download"
     assert f"{key}: {ADDRESS}: HF_HUB_OFFLINE is set; unset it, or put the files" in offline.output
-    with serving(mirror()) as hub:
-        set_up(fresh_project, hub.folder)
-        hub.cut["test/1.tar"] = 1
+    with serving({MIRROR: mirror()}) as hub:
+        pets = hub.repositories[MIRROR]
+        set_up(fresh_project, pets.folder)
+        pets.cut["test/1.tar"] = 1
         broken = fresh_project.attempt(MANIFEST)
-        assert f"{key}: {hub.folder}: cannot be fetched" in broken.output
-        before = hub.sent["test/0.tar"]
+        assert f"{key}: {pets.folder}: cannot be fetched" in broken.output
+        before = pets.sent["test/0.tar"]
         fresh_project.run(MANIFEST)
-        assert hub.sent["test/0.tar"] == before > 0
-    assert read_table(fresh_project.path(MANIFEST), ImageRecord).meta["address"] == hub.folder
+        assert pets.sent["test/0.tar"] == before > 0
+    assert read_table(fresh_project.path(MANIFEST), ImageRecord).meta["address"] == pets.folder

@@ -22,21 +22,21 @@ from susx.evaluation import results
 from susx.manifests.classes import class_manifest
 from susx.manifests.tables import ImageRecord, Table, read_table, write_table
 from tests.helpers import image_bytes
-from tests.hub import ADDRESS, OLD, SHA, Hub, mirror, serving
+from tests.hub import ADDRESS, MIRROR, OLD, SHA, Repository, mirror, serving
 
 PETS = class_manifest(["cat", "dog"])
 RED = image_bytes((200, 30, 60), size=(8, 6))
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    with serving(mirror()) as hub:
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Repository]:
+    with serving({MIRROR: mirror()}) as hub:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
         template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        yield hub
+        yield hub.repositories[MIRROR]
 
 
 def card_of(**source: Any) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def labels(table: Table) -> dict[str, int]:
 
 @pytest.mark.parametrize("kind", ["hub", "folder"])
 def test_a_split_is_fetched_and_listed_with_the_classes_of_the_card(
-    hub: Hub, tmp_path: Path, kind: str
+    hub: Repository, tmp_path: Path, kind: str
 ) -> None:
     root = tmp_path / "data"
     found = fetched(root, True if kind == "hub" else f"{hub.folder}/")
@@ -86,7 +86,7 @@ def test_a_split_is_fetched_and_listed_with_the_classes_of_the_card(
 
 
 @pytest.mark.parametrize("kind", ["hub", "folder"])
-def test_what_is_there_is_not_fetched_again(hub: Hub, tmp_path: Path, kind: str) -> None:
+def test_what_is_there_is_not_fetched_again(hub: Repository, tmp_path: Path, kind: str) -> None:
     download = True if kind == "hub" else hub.folder
     first = fetched(tmp_path / "data", download)
     sent = dict(hub.sent)
@@ -98,7 +98,7 @@ def test_what_is_there_is_not_fetched_again(hub: Hub, tmp_path: Path, kind: str)
 
 
 def test_an_interrupted_file_of_the_hub_is_resumed(
-    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hub: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1024)
     hub.cut["test/0.tar"] = 1
@@ -107,7 +107,7 @@ def test_an_interrupted_file_of_the_hub_is_resumed(
     assert hub.sent["test/0.tar"] == found.files["test/0.tar"]
 
 
-def test_a_file_of_a_folder_that_breaks_off_is_not_kept(hub: Hub, tmp_path: Path) -> None:
+def test_a_file_of_a_folder_that_breaks_off_is_not_kept(hub: Repository, tmp_path: Path) -> None:
     hub.cut["test/0.tar"] = 99
     with pytest.raises(InputError, match=r"images\.download: .*cannot be fetched .* run again"):
         fetched(tmp_path / "data", hub.folder)
@@ -116,7 +116,7 @@ def test_a_file_of_a_folder_that_breaks_off_is_not_kept(hub: Hub, tmp_path: Path
     assert "test/0.tar" in fetched(tmp_path / "data", hub.folder).files
 
 
-def test_a_pinned_revision_is_fetched_whatever_is_newest(hub: Hub, tmp_path: Path) -> None:
+def test_a_pinned_revision_is_fetched_whatever_is_newest(hub: Repository, tmp_path: Path) -> None:
     hub.files[OLD] = {**mirror(), "classnames.txt": b"cat\ndog\n"}
     fetched(tmp_path / "data")
     found = fetched(tmp_path / "data", f"{ADDRESS}@{OLD}")
@@ -125,7 +125,7 @@ def test_a_pinned_revision_is_fetched_whatever_is_newest(hub: Hub, tmp_path: Pat
 
 
 def test_files_of_another_revision_are_not_read_with_those_of_this_one(
-    hub: Hub, tmp_path: Path
+    hub: Repository, tmp_path: Path
 ) -> None:
     fetched(tmp_path / "data")
     hub.files[OLD] = {name: data for name, data in mirror().items() if name != "test/1.tar"}
@@ -141,7 +141,7 @@ def test_files_of_other_file_systems_are_found_by_their_pattern(tmp_path: Path) 
     assert (tmp_path / "test/1.tar").read_bytes() == mirror()["test/1.tar"]
 
 
-def test_parquet_of_a_branch_is_fetched_by_its_pattern(hub: Hub, tmp_path: Path) -> None:
+def test_parquet_of_a_branch_is_fetched_by_its_pattern(hub: Repository, tmp_path: Path) -> None:
     features = {"label": {"names": ["Dog", "cat"], "_type": "ClassLabel"}}
     rows = {"image": [{"bytes": RED, "path": None}], "label": [0]}
     table = pa.table(rows).replace_schema_metadata(
@@ -157,7 +157,9 @@ def test_parquet_of_a_branch_is_fetched_by_its_pattern(hub: Hub, tmp_path: Path)
     assert labels(listed(tmp_path, found, **source)) == {"default/test/0000/0000000": 1}
 
 
-def test_failures_say_what_to_do(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_say_what_to_do(
+    hub: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails(download: str, **source: Any) -> str:
         with pytest.raises(InputError) as caught:
             fetched(tmp_path / "data", download, **source)
@@ -182,7 +184,9 @@ def test_failures_say_what_to_do(hub: Hub, tmp_path: Path, monkeypatch: pytest.M
     assert "HF_HUB_OFFLINE is set" in fails(ADDRESS)
 
 
-def test_files_that_were_changed_after_the_download_are_named(hub: Hub, tmp_path: Path) -> None:
+def test_files_that_were_changed_after_the_download_are_named(
+    hub: Repository, tmp_path: Path
+) -> None:
     found = fetched(tmp_path / "data")
     found.write(tmp_path / "test.json")
     (tmp_path / "data/test/0.tar").unlink()
@@ -191,7 +195,7 @@ def test_files_that_were_changed_after_the_download_are_named(hub: Hub, tmp_path
         DatasetDownload.read(tmp_path / "test.json")
 
 
-def test_a_check_tells_which_downloaded_files_are_gone(hub: Hub, tmp_path: Path) -> None:
+def test_a_check_tells_which_downloaded_files_are_gone(hub: Repository, tmp_path: Path) -> None:
     card = tmp_path / "card.yaml"
     card.write_text(json.dumps(card_of()), "utf-8")
     found, record = fetched(tmp_path / "data"), str(tmp_path / "test.json")
