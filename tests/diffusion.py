@@ -48,7 +48,7 @@ def save_tiny_pipeline(folder: Path, seed: int = 0, checker: bool = False) -> No
         num_encoder_blocks=(1, 1),
         num_decoder_blocks=(1, 1),
     )
-    safety = _checker(clip) if checker else None
+    safety = flagging_nothing(CLIPConfig.from_pretrained(clip)) if checker else None
     torch.set_rng_state(random_state)
     pipeline = StableDiffusionPipeline(
         vae=vae,
@@ -63,8 +63,9 @@ def save_tiny_pipeline(folder: Path, seed: int = 0, checker: bool = False) -> No
     pipeline.save_pretrained(folder, safe_serialization=True)
 
 
-def _checker(clip: Path) -> StableDiffusionSafetyChecker:
-    model = StableDiffusionSafetyChecker(CLIPConfig.from_pretrained(clip))
+def flagging_nothing(config: CLIPConfig) -> StableDiffusionSafetyChecker:
+    """A safety checker whose thresholds no image reaches."""
+    model = StableDiffusionSafetyChecker(config)
     with torch.no_grad():
         model.concept_embeds_weights.fill_(2.0)  # thresholds on cosines that none reaches
         model.special_care_embeds_weights.fill_(2.0)
