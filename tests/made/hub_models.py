@@ -208,6 +208,13 @@ SIZES = [" small", " large", " round", " long"]
 COLOURS = [" red", " brown", " white", " striped"]
 LOOKS = [" dark", " soft", " bright"]
 PARTS = [" edges", " spots", " lines", " sides"]
+LIST = ".\n\n-"
+SHAPES = [" curved", " straight", " pointed"]
+ENDS = [" top\n-", " tip\n-", " rim\n-"]
+SHADES = [" pale", " shiny", " mottled"]
+SURFACES = [" surface\n-", " cover\n-", " skin\n-"]
+NUMBERS = [" few", " several", " two"]
+MARKS = [" stripes", " dots", " rings"]
 FOLLOWING: list[tuple[list[str], list[str]]] = [
     (["\n\n"], ["It"]),
     (["\n"], ["<think>"]),  # what a model does whose thoughts are not switched off
@@ -218,9 +225,15 @@ FOLLOWING: list[tuple[list[str], list[str]]] = [
     (COLOURS, [" with"]),
     ([" with"], LOOKS),
     (LOOKS, PARTS),
-    (PARTS, ["."]),
+    (PARTS, [LIST]),
+    ([LIST], SHAPES),
+    (SHAPES, ENDS),
+    (ENDS, SHADES),
+    (SHADES, SURFACES),
+    (SURFACES, NUMBERS),
+    (NUMBERS, MARKS),
 ]
-"""Words by the word before: 192 sentences."""
+"""Words by the word before: one of 192 sentences about a class, and a list of what tells it."""
 
 
 def save_qwen3(folder: Path) -> None:
@@ -260,7 +273,7 @@ def save_qwen3(folder: Path) -> None:
             layer.mlp.gate_proj.weight.copy_(torch.eye(size))
             layer.mlp.up_proj.weight.copy_(torch.eye(size))
             layer.mlp.down_proj.weight.copy_(follows if number == 0 else torch.zeros_like(follows))
-    model.to(torch.bfloat16).save_pretrained(folder, max_shard_size="1MB")
+    model.to(torch.bfloat16).save_pretrained(folder, max_shard_size="1500KB")
     _write(
         folder / "config.json",
         {

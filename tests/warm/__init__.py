@@ -13,8 +13,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from filelock import FileLock
@@ -29,10 +30,17 @@ OWNER = os.environ.setdefault("WARM_OWNER", str(os.getpid()))
 """The process that the servers end with: the first of the session, which starts the others."""
 
 
-def environment(env: Mapping[str, str]) -> dict[str, str]:
-    """The same environment, for processes that may start warm."""
+def environment(
+    env: Mapping[str, str], settings: Sequence[str] = ("HF_HUB_OFFLINE",)
+) -> dict[str, str]:
+    """The same environment, for processes that may start warm.
+
+    Args:
+        env: environment of the processes.
+        settings: variables of the hub that imports read, for whose values there is a server.
+    """
     paths = [str(HOOK), *filter(None, [env.get("PYTHONPATH")])]
-    socket = _server(env.get("HF_HUB_OFFLINE"))
+    socket = _server(tuple((name, env[name]) for name in settings if name in env))
     return {**env, "PYTHONPATH": os.pathsep.join(paths), "WARM_SERVER": str(socket)}
 
 
@@ -44,14 +52,14 @@ def clean_environment() -> dict[str, str]:
 
 
 @cache
-def _server(offline: str | None) -> Path:
-    """Socket of the session's server for a setting of the hub, which imports read."""
+def _server(hub: tuple[tuple[str, str], ...]) -> Path:
+    """Socket of the session's server for settings of the hub, which imports read."""
     folder = Path(tempfile.gettempdir()) / f"warm-{OWNER}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    place = folder / f"offline-{offline}"
+    place = folder / sha256(repr(hub).encode()).hexdigest()[:16]
     with FileLock(folder / "lock"):
         if not _listens(place):
-            _start(place, {} if offline is None else {"HF_HUB_OFFLINE": offline})
+            _start(place, dict(hub))
     return place
 
 

@@ -80,6 +80,9 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
     sys.orig_argv[:] = [request["python"], *argv]
     sys.path[:] = [*paths, *BASE]
     os.environ["PYTHONPATH"] = request["env"]["PYTHONPATH"]
+    if any(Path(path, "susx").is_dir() and not Path(path).samefile(REPO) for path in paths):
+        for name in [name for name in sys.modules if name.partition(".")[0] == "susx"]:
+            del sys.modules[name]  # of this checkout, not of the one whose process it is
     with contextlib.suppress(ModuleNotFoundError):
         import_module("sitecustomize")
     if argv[0] == "-m":

@@ -146,12 +146,13 @@ while True:
 def test_processes_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
     program = f"""\
 import subprocess, sys
+from pathlib import Path
 from tests import warm
 env = {{**warm.clean_environment(), "HF_HUB_OFFLINE": "1", **warm.ONE_THREAD}}
 command = [sys.executable, {str(script(tmp_path, WAITING))!r}]
 for _ in range(2):
     subprocess.Popen(command, env=warm.environment(env))
-print(warm._server("1").parent, flush=True)
+print(Path(warm.environment(env)["WARM_SERVER"]).parent, flush=True)
 sys.stdin.read()
 """
     process = subprocess.Popen(
@@ -191,3 +192,11 @@ def test_libraries_that_change_the_environment_do_not_keep_processes_cold(
 ) -> None:
     monkeypatch.setenv("LD_LIBRARY_PATH", "/elsewhere")  # as cv2 does
     assert warm.clean_environment().get("LD_LIBRARY_PATH") == warm.BEGAN.get("LD_LIBRARY_PATH")
+
+
+def test_the_library_of_another_checkout_is_the_one_that_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "susx").mkdir()
+    (tmp_path / "susx/__init__.py").write_text("")
+    code = "import sys, susx; print('torch' in sys.modules, susx.__file__)"
+    env = warm.environment({**ENV, "PYTHONPATH": str(tmp_path)})
+    assert call(script(tmp_path / "job", code), env).stdout == f"True {tmp_path}/susx/__init__.py\n"

@@ -1,0 +1,109 @@
+"""A fresh clone with small cards, and around it a hub and an internet of one host on loopback."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from tests import hub, warm, web
+from tests.made.cards import small_cards
+from tests.made.checkout import copy_with_small_cards
+from tests.made.coyo import COYO, FORBIDDEN, coyo
+from tests.workflow.project import Outcome, Project
+
+INTERNET = Path(__file__).parent / "small_internet"
+SITE = "http://images.example"
+SEARCHED = 30
+"""Live images of each class in the pool; a support set takes 16 of those that nothing refuses."""
+OF_HUB = ("HF_ENDPOINT", "HF_HOME")
+TIMEOUT = 1200
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A checkout of its own, in which commands are called as a person types them."""
+
+    root: Path
+    hub: hub.Hub
+    web: web.Web
+
+    @property
+    def project(self) -> Project:
+        """Its files."""
+        return Project(self.root)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Environment of commands: the programs of this Python, the hub and the internet."""
+        home = self.root.parent / "home"
+        env = {
+            **warm.clean_environment(),
+            "HF_ENDPOINT": self.hub.endpoint,
+            "HF_HOME": str(home / "huggingface"),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PYTHONPATH": os.pathsep.join([str(INTERNET), str(self.root)]),
+            "SMALL_INTERNET": str(urlsplit(self.web.url).port),
+            "SNAKEMAKE_PROFILE": str(home / "profile"),
+        }
+        return warm.environment(env, OF_HUB)
+
+    def attempt(self, command: str, **env: str) -> Outcome:
+        """Call a command, whatever becomes of it."""
+        done = subprocess.run(
+            shlex.split(command),
+            cwd=self.root,
+            env={**self.env, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT,
+        )
+        return Outcome(done.returncode, done.stdout)
+
+    def run(self, command: str, **env: str) -> Outcome:
+        """Call a command and expect success."""
+        outcome = self.attempt(command, **env)
+        assert outcome.returncode == 0, outcome.output
+        return outcome
+
+
+@contextmanager
+def cloned(root: Path, models: Mapping[str, Mapping[str, bytes]]) -> Iterator[Clone]:
+    """Clone the checkout into `root`/susx, without data.
+
+    Args:
+        root: an empty folder, for the clone and the home of who runs it.
+        models: files of models by name, for the hub.
+    """
+    copy_with_small_cards(root / "susx")
+    _write_profile(root / "home/profile")
+    with web.serving() as pages:
+        pages.robots = f"User-agent: *\nDisallow: /{FORBIDDEN}/\n"
+        with hub.serving({**models, COYO: coyo(SITE, _names(), SEARCHED)}) as served:
+            yield Clone(root / "susx", served, pages)
+
+
+def _names() -> list[str]:
+    """Names of all classes of all small cards, each once."""
+    entries: list[Any] = []
+    for card in small_cards().values():
+        entries += card["classes"] if isinstance(card["classes"], list) else []
+    return list(dict.fromkeys(e if isinstance(e, str) else e["name"] for e in entries))
+
+
+def _write_profile(folder: Path) -> None:
+    """Jobs of one thread, which start warm: tiny models gain nothing from more."""
+    folder.mkdir(parents=True)
+    rules = (Path(__file__).parents[2] / "rules").glob("*.smk")
+    names = [name for path in rules for name in re.findall(r"^rule (\w+):", path.read_text(), re.M)]
+    threads = {"set-threads": dict.fromkeys(names, 1)}
+    (folder / "config.yaml").write_text(yaml.safe_dump(threads), "utf-8")
