@@ -9,21 +9,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
 from tests import hub, warm, web
-from tests.made.cards import small_cards
-from tests.made.checkout import copy_with_small_cards
+from tests.made.cards import class_names, shipped_cards, small_cards, write_cards
+from tests.made.checkout import copy_checkout
 from tests.made.coyo import COYO, FORBIDDEN, coyo
 from tests.workflow.project import Outcome, Project
 
 INTERNET = Path(__file__).parent / "small_internet"
 SITE = "http://images.example"
 SEARCHED = 30
-"""Live images of each class in the pool; a support set takes 16 of those that nothing refuses."""
+"""Live images of each class in the pool, and dead ones: 18 that nothing refuses, of which a support
+set takes 16."""
 OF_HUB = ("HF_ENDPOINT", "HF_HOME")
 TIMEOUT = 1200
 
@@ -45,8 +45,9 @@ class Clone:
     def env(self) -> dict[str, str]:
         """Environment of commands: the programs of this Python, the hub and the internet."""
         home = self.root.parent / "home"
+        usual = {k: v for k, v in warm.clean_environment().items() if not k.startswith("SUSX_")}
         env = {
-            **warm.clean_environment(),
+            **usual,
             "HF_ENDPOINT": self.hub.endpoint,
             "HF_HOME": str(home / "huggingface"),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -77,27 +78,25 @@ class Clone:
 
 
 @contextmanager
-def cloned(root: Path, models: Mapping[str, Mapping[str, bytes]]) -> Iterator[Clone]:
+def cloned(
+    root: Path, models: Mapping[str, Mapping[str, bytes]], small: bool = True
+) -> Iterator[Clone]:
     """Clone the checkout into `root`/susx, without data.
 
     Args:
         root: an empty folder, for the clone and the home of who runs it.
         models: files of models by name, for the hub.
+        small: whether cards have few classes, which is then all that differs.
     """
-    copy_with_small_cards(root / "susx")
+    copy_checkout(root / "susx")
+    if small:
+        write_cards(root / "susx")
     _write_profile(root / "home/profile")
+    names = class_names(small_cards() if small else shipped_cards())
     with web.serving() as pages:
         pages.robots = f"User-agent: *\nDisallow: /{FORBIDDEN}/\n"
-        with hub.serving({**models, COYO: coyo(SITE, _names(), SEARCHED)}) as served:
+        with hub.serving({**models, COYO: coyo(SITE, names, SEARCHED)}) as served:
             yield Clone(root / "susx", served, pages)
-
-
-def _names() -> list[str]:
-    """Names of all classes of all small cards, each once."""
-    entries: list[Any] = []
-    for card in small_cards().values():
-        entries += card["classes"] if isinstance(card["classes"], list) else []
-    return list(dict.fromkeys(e if isinstance(e, str) else e["name"] for e in entries))
 
 
 def _write_profile(folder: Path) -> None:

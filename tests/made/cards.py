@@ -83,6 +83,12 @@ def _expected(name: str, card: Data, n_classes: int) -> dict[str, int]:
     return {split: n_classes * numbers[split] for split in card["expected"]}
 
 
+def class_names(cards: Mapping[str, Data]) -> list[str]:
+    """Names of the classes of all cards, each once."""
+    listed = [card["classes"] for card in cards.values() if isinstance(card["classes"], list)]
+    return list(dict.fromkeys(_name(entry) for classes in listed for entry in classes))
+
+
 def write_cards(root: Path) -> None:
     """Write cards with few classes into a checkout."""
     for name, card in small_cards().items():

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.made.cards import REPO, write_cards
+from tests.made.cards import REPO
 
 
 def copy_checkout(root: Path) -> None:
@@ -15,9 +15,3 @@ def copy_checkout(root: Path) -> None:
         if (REPO / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPO / name, root / name)
-
-
-def copy_with_small_cards(root: Path) -> None:
-    """The same, but of every card few classes: the only files that differ."""
-    copy_checkout(root)
-    write_cards(root)

@@ -232,6 +232,7 @@ FOLLOWING: list[tuple[list[str], list[str]]] = [
     (SHADES, SURFACES),
     (SURFACES, NUMBERS),
     (NUMBERS, MARKS),
+    ([*MARKS, "<think>"], ["<|im_end|>"]),
 ]
 """Words by the word before: one of 192 sentences about a class, and a list of what tells it."""
 
@@ -245,10 +246,15 @@ def save_qwen3(folder: Path) -> None:
     vocabulary, merges = _byte_level(words := _words())
     ids = {token: number for number, token in enumerate([*vocabulary, *QWEN_TOKENS])}
     size = len(ids)
+    follows = [
+        (ids[words[token]], [ids[words[word]] for word in after])
+        for before, after in FOLLOWING
+        for token in before
+    ]
     plain = {
         "vocab_size": size,
         "hidden_size": size,
-        "intermediate_size": size,
+        "intermediate_size": len(follows),
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
         "num_key_value_heads": 1,
@@ -259,21 +265,19 @@ def save_qwen3(folder: Path) -> None:
         "eos_token_id": ids["<|im_end|>"],
     }
     model = Qwen3ForCausalLM(Qwen3Config(**plain)).eval()
-    follows = torch.zeros(size, size)
-    follows[ids["<|im_end|>"]] = 1
-    for before, after in FOLLOWING:
-        for token in before:
-            follows[:, ids[words[token]]] = 0
-            follows[[ids[words[word]] for word in after], ids[words[token]]] = 1
+    sees, says = torch.zeros(len(follows), size), torch.zeros(size, len(follows))
+    for row, (before, after) in enumerate(follows):
+        sees[row, before] = says[after, row] = 1
     with torch.no_grad():
         model.model.embed_tokens.weight.copy_(torch.eye(size))
         model.model.norm.weight.fill_(4)  # so sure of its words that it writes no others
-        for number, layer in enumerate(model.model.layers):
+        for layer in model.model.layers:
             layer.self_attn.o_proj.weight.zero_()
-            layer.mlp.gate_proj.weight.copy_(torch.eye(size))
-            layer.mlp.up_proj.weight.copy_(torch.eye(size))
-            layer.mlp.down_proj.weight.copy_(follows if number == 0 else torch.zeros_like(follows))
-    model.to(torch.bfloat16).save_pretrained(folder, max_shard_size="1500KB")
+            layer.mlp.gate_proj.weight.copy_(sees)
+            layer.mlp.up_proj.weight.copy_(sees)
+            layer.mlp.down_proj.weight.zero_()
+        model.model.layers[0].mlp.down_proj.weight.copy_(says)
+    model.to(torch.bfloat16).save_pretrained(folder, max_shard_size="500KB")
     _write(
         folder / "config.json",
         {

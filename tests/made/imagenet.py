@@ -6,6 +6,7 @@ and images are not in the order of classes, as in the original.
 """
 
 import csv
+import hashlib
 import io
 import json
 import tarfile
@@ -71,6 +72,11 @@ class Picture:
     number: int
     synset: Synset
     data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Of the file."""
+        return hashlib.sha256(self.data).hexdigest()
 
     @property
     def validation_name(self) -> str:
