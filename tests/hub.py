@@ -14,6 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import pytest
+from huggingface_hub import constants
+
 from tests.helpers import add_member, image_bytes
 
 MIRROR = "datasets/owner/wds_pets"
@@ -222,6 +225,15 @@ def _etag(name: str, data: bytes) -> str:
 def _git(data: bytes, kind: str = "blob") -> str:
     """Git's name of an object."""
     return hashlib.sha1(f"{kind} {len(data)}\0".encode() + data, usedforsecurity=False).hexdigest()
+
+
+def point_to(hub: Hub, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """Let the libraries of this process take it for the hub, with a cache of its own."""
+    template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
 
 
 @contextmanager

@@ -26,6 +26,7 @@ SEARCHED = 30
 set takes 16."""
 OF_HUB = ("HF_ENDPOINT", "HF_HOME")
 TIMEOUT = 1200
+"""Seconds after which a command of a test hangs."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Clone:
         }
         return warm.environment(env, OF_HUB)
 
-    def attempt(self, command: str, **env: str) -> Outcome:
+    def attempt(self, command: str, timeout: float | None = TIMEOUT, **env: str) -> Outcome:
         """Call a command, whatever becomes of it."""
         done = subprocess.run(
             shlex.split(command),
@@ -66,13 +67,13 @@ class Clone:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=TIMEOUT,
+            timeout=timeout,
         )
         return Outcome(done.returncode, done.stdout)
 
-    def run(self, command: str, **env: str) -> Outcome:
+    def run(self, command: str, timeout: float | None = TIMEOUT, **env: str) -> Outcome:
         """Call a command and expect success."""
-        outcome = self.attempt(command, **env)
+        outcome = self.attempt(command, timeout, **env)
         assert outcome.returncode == 0, outcome.output
         return outcome
 

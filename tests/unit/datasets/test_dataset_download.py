@@ -22,7 +22,7 @@ from susx.evaluation import results
 from susx.manifests.classes import class_manifest
 from susx.manifests.tables import ImageRecord, Table, read_table, write_table
 from tests.helpers import image_bytes
-from tests.hub import ADDRESS, MIRROR, OLD, SHA, Repository, mirror, serving
+from tests.hub import ADDRESS, MIRROR, OLD, SHA, Repository, mirror, point_to, serving
 
 PETS = class_manifest(["cat", "dog"])
 RED = image_bytes((200, 30, 60), size=(8, 6))
@@ -31,11 +31,7 @@ RED = image_bytes((200, 30, 60), size=(8, 6))
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Repository]:
     with serving({MIRROR: mirror()}) as hub:
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
-        template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        point_to(hub, monkeypatch, tmp_path / "cache")
         yield hub.repositories[MIRROR]
 
 
