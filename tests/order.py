@@ -8,10 +8,10 @@ TESTS = Path(__file__).parent
 # Where tests start Snakemake, a browser or a cluster, they wait more than they compute. The longest
 # come first, so that no worker is left alone with one at the end.
 FIRST = (
-    *("e2e/test_demo", "slurm/", "e2e/test_tutorial", "e2e/", "browser/"),
+    *("e2e/test_demo", "slurm/", "e2e/test_imagenet", "e2e/test_tutorial", "e2e/", "browser/"),
     *("workflow/test_workflow_attacks", "workflow/"),
 )
-TOGETHER = ("slurm/", "browser/", "workflow/test_workflow_packages")
+TOGETHER = ("slurm/", "browser/", "e2e/test_imagenet", "workflow/test_workflow_packages")
 """Share what a worker makes once: a cluster, a browser, a run."""
 
 
