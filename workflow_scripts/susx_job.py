@@ -28,6 +28,10 @@ from susx.core.plain import plain
 from susx.progress.failures import UNEXPECTED
 
 
+ASK_THE_HUB = ("httpx", "httpx2")
+"""They log every address that they ask for, and what the hub redirects to holds a signature."""
+
+
 class Files:
     """Inputs or outputs of a job: by name as attributes, and all of them in order."""
 
@@ -145,6 +149,8 @@ def run_job(main: Callable[[Job], None], script: Mapping[str, Any]) -> None:
         logging.basicConfig(
             level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
         )
+        for library in ASK_THE_HUB:
+            logging.getLogger(library).setLevel(logging.WARNING)
         try:
             make(ground.Job.of(given.rule, given.input, given.output, given.params), work)
         except InputError as error:

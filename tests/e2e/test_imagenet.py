@@ -130,6 +130,13 @@ def test_only_what_is_needed_comes_from_the_hub_and_the_web(clone: Clone, first:
     assert max(clone.web.asked.values()) == 1
 
 
+def test_logs_hold_no_addresses_of_the_hub(clone: Clone, first: Outcome) -> None:
+    """Large files lie behind signed ones."""
+    logs = list((clone.root / "logs").rglob("*.log"))
+    assert len(logs) == len(first.jobs)
+    assert not [path for path in logs if clone.hub.endpoint in path.read_text("utf-8")]
+
+
 EDITS: list[tuple[str, str, set[str]]] = [
     ("    - gda\n", "", {"evaluate", "collate"}),
     ("{model: qwen3, samples: 4}", "{model: qwen3, samples: 3}", STAGES - {
