@@ -27,7 +27,6 @@ from susx.core.errors import InputError
 from susx.core.plain import plain
 from susx.progress.failures import UNEXPECTED
 
-
 ASK_THE_HUB = ("httpx", "httpx2")
 """They log every address that they ask for, and what the hub redirects to holds a signature."""
 
