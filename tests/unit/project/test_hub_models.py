@@ -14,7 +14,9 @@ from susx.prompts.language_models import Request, Sampling
 from susx.prompts.language_models.transformers_causal import load
 from susx.prompts.sentences import descriptions, descriptors
 from susx.support.sampler import DiffusionSampler, Shot, pipeline_folder
-from tests.made.hub_models import SIGLIP_CONTEXT, save_qwen3, save_sd_1_4, save_siglip2
+from tests.made.hub_models import SIGLIP_CONTEXT, save_siglip2
+from tests.made.qwen3 import save_qwen3
+from tests.made.stable_diffusion import save_sd_1_4
 
 SENTENCE = re.compile(r"It is [a-z]+ and [a-z]+ with [a-z]+ [a-z]+\.\n\n- ")
 
