@@ -25,6 +25,8 @@ SEARCHED = 30
 """Live images of each class in the pool, and dead ones: 18 that nothing refuses, of which a support
 set takes 16."""
 OF_HUB = ("HF_ENDPOINT", "HF_HOME")
+LIBRARIES = "tests.e2e.libraries"
+"""What the shipped configuration imports besides."""
 TIMEOUT = 1200
 """Seconds after which a command of a test hangs."""
 
@@ -56,7 +58,7 @@ class Clone:
             "SMALL_INTERNET": str(urlsplit(self.web.url).port),
             "SNAKEMAKE_PROFILE": str(home / "profile"),
         }
-        return warm.environment(env, OF_HUB)
+        return warm.environment(env, OF_HUB, self.root, [LIBRARIES])
 
     def attempt(self, command: str, timeout: float | None = TIMEOUT, **env: str) -> Outcome:
         """Call a command, whatever becomes of it."""

@@ -186,7 +186,7 @@ def assert_true_labels(clone: Clone, layout: str) -> None:
 
 
 LIGHT = """\
-evaluation: {encoders: [rn50], supports: [], methods: [zero-shot]}
+evaluation: {encoders: [siglip2-b16], supports: [], methods: [zero-shot]}
 """
 """What takes no language model and draws nothing, so that all datasets together take a minute."""
 

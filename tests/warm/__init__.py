@@ -25,23 +25,33 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 BEGAN = dict(os.environ)
 """Environment that this process began with: libraries and tests change it (cv2 where libraries are
 looked for), which would keep all that is started afterwards from starting warm."""
-HOOK = Path(__file__).parent / "hook"
+REPO = Path(__file__).resolve().parents[2]
 OWNER = os.environ.setdefault("WARM_OWNER", str(os.getpid()))
 """The process that the servers end with: the first of the session, which starts the others."""
 
 
 def environment(
-    env: Mapping[str, str], settings: Sequence[str] = ("HF_HUB_OFFLINE",)
+    env: Mapping[str, str],
+    settings: Sequence[str] = ("HF_HUB_OFFLINE",),
+    checkout: Path = REPO,
+    also: Sequence[str] = (),
 ) -> dict[str, str]:
     """The same environment, for processes that may start warm.
 
     Args:
         env: environment of the processes.
         settings: variables of the hub that imports read, for whose values there is a server.
+        checkout: of the code that they run; it holds these tests, too.
+        also: modules that they import besides.
     """
-    paths = [str(HOOK), *filter(None, [env.get("PYTHONPATH")])]
-    socket = _server(tuple((name, env[name]) for name in settings if name in env))
+    hub = tuple((name, env[name]) for name in settings if name in env)
+    socket = _server(hub, checkout, tuple(also))
+    paths = [str(_here(checkout) / "hook"), *filter(None, [env.get("PYTHONPATH")])]
     return {**env, "PYTHONPATH": os.pathsep.join(paths), "WARM_SERVER": str(socket)}
+
+
+def _here(checkout: Path) -> Path:
+    return checkout / Path(__file__).parent.relative_to(REPO)
 
 
 def clean_environment() -> dict[str, str]:
@@ -52,14 +62,14 @@ def clean_environment() -> dict[str, str]:
 
 
 @cache
-def _server(hub: tuple[tuple[str, str], ...]) -> Path:
+def _server(hub: tuple[tuple[str, str], ...], checkout: Path, also: tuple[str, ...]) -> Path:
     """Socket of the session's server for settings of the hub, which imports read."""
     folder = Path(tempfile.gettempdir()) / f"warm-{OWNER}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    place = folder / sha256(repr(hub).encode()).hexdigest()[:16]
+    place = folder / sha256(repr((hub, checkout, also)).encode()).hexdigest()[:16]
     with FileLock(folder / "lock"):
         if not _listens(place):
-            _start(place, dict(hub))
+            _start(place, {**dict(hub), "WARM_ALSO": " ".join(also)}, checkout)
     return place
 
 
@@ -68,15 +78,15 @@ def _listens(place: Path) -> bool:
         return link.connect_ex(str(place)) == 0
 
 
-def _start(place: Path, hub: Mapping[str, str]) -> None:
+def _start(place: Path, settings: Mapping[str, str], checkout: Path) -> None:
     place.unlink(missing_ok=True)
     env = clean_environment()
     env.pop("PYTHONPATH", None)
     log = place.with_name(f"{place.name}.log")
     with log.open("wb") as stderr:
         server = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent / "server.py"), str(place)],
-            env={**env, **hub, "WARM_OWNER": OWNER, **ONE_THREAD},
+            [sys.executable, str(_here(checkout) / "server.py"), str(place)],
+            env={**env, **settings, "WARM_OWNER": OWNER, **ONE_THREAD},
             stdout=subprocess.PIPE,
             stderr=stderr,
             start_new_session=True,  # what interrupts the tests ends it through its owner

@@ -80,9 +80,6 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
     sys.orig_argv[:] = [request["python"], *argv]
     sys.path[:] = [*paths, *BASE]
     os.environ["PYTHONPATH"] = request["env"]["PYTHONPATH"]
-    if any(Path(path, "susx").is_dir() and not Path(path).samefile(REPO) for path in paths):
-        for name in [name for name in sys.modules if name.partition(".")[0] == "susx"]:
-            del sys.modules[name]  # of this checkout, not of the one whose process it is
     with contextlib.suppress(ModuleNotFoundError):
         import_module("sitecustomize")
     if argv[0] == "-m":
@@ -202,6 +199,8 @@ if __name__ == "__main__":
         import_module(module.name)
     import_module("PIL.Image").init()  # imports a module per format
     import_module("snakemake.cli").get_argument_parser()  # looks for plugins, once per process
+    for module in os.environ.pop("WARM_ALSO").split():
+        import_module(module)
     OWN = early(dict(os.environ))
     import_module("threadpoolctl").ThreadpoolController()  # remembers where all libraries lie
     gc.freeze()  # collections in forks would copy every page
