@@ -127,12 +127,14 @@ def _write(path: Path, data: bytes) -> None:
 def _write_split_file(root: Path, card: Data, source: Data) -> None:
     """One JSON file with all splits, of paths, labels and names; images in folders of classes."""
     names = [_name(entry) for entry in card["classes"]]
+    folders = source["images"]
+    images = folders if isinstance(folders, str) else folders[-1]  # that of the archive
     rows: dict[str, list[Any]] = {"train": [], "val": [], "test": []}
     for split, label, number in _images(list(PER_SPLIT), len(names)):
         published = _published_name(names[label], label, source)
         path = f"{published.replace('/', '')}/{split}_{number:04d}.jpg"
         rows["val" if split == "validation" else split].append([path, label, published])
-        _write(root / source["images"] / path, _jpeg(label, number, split))
+        _write(root / images / path, _jpeg(label, number, split))
     _write(root / source["file"], json.dumps(rows, indent=4).encode())
 
 
