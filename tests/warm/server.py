@@ -199,9 +199,10 @@ if __name__ == "__main__":
         import_module(module.name)
     import_module("PIL.Image").init()  # imports a module per format
     import_module("snakemake.cli").get_argument_parser()  # looks for plugins, once per process
-    for module in os.environ.pop("WARM_ALSO").split():
+    also = os.environ.pop("WARM_ALSO").split()
+    OWN = early(dict(os.environ))  # which cv2 changes
+    for module in also:
         import_module(module)
-    OWN = early(dict(os.environ))
     import_module("threadpoolctl").ThreadpoolController()  # remembers where all libraries lie
     gc.freeze()  # collections in forks would copy every page
     asked = serve(sys.argv[1])
