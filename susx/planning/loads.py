@@ -216,7 +216,7 @@ def _drawn(setup: Setup, job: PlannedJob) -> Load:
 
 def _joined(setup: Setup, job: PlannedJob) -> Load:
     side = drawing_of(setup.synthesised[job.names["support"]]).side
-    return Load(_support(setup, job), "images", size=DRAWN * side**2)
+    return Load(_support(setup, job), "", size=DRAWN * side**2)  # already counted as drawn
 
 
 def _evaluated(setup: Setup, job: PlannedJob) -> Load:
