@@ -3,7 +3,7 @@ CORES ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: install new demo test lint audit stages demo-models docs site lock clean
+.PHONY: install new demo test test-long lint audit stages demo-models docs site lock clean
 
 install: .venv/.base
 
@@ -15,7 +15,10 @@ demo: .venv/.demo
 
 # One worker more than cores: tests of a cluster and of kills wait more than they compute.
 test: .venv/.dev
-	$(BIN)/python -m pytest --numprocesses $$(($(CORES) + 1)) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $$(($(CORES) + 1)) --dist loadscope --no-loadscope-reorder
+
+test-long: .venv/.dev
+	$(BIN)/python -m pytest -m long
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import warm  # noqa: F401  (notes the environment before libraries change it)
-from tests.order import pytest_collection_modifyitems  # noqa: F401  (a hook)
+from tests.order import (  # noqa: F401  (hooks)
+    pytest_collection_modifyitems,
+    pytest_xdist_make_scheduler,
+)
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"

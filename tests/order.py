@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).parent
 # Where tests start Snakemake, a browser or a cluster, they wait more than they compute. The longest
@@ -15,17 +17,34 @@ TOGETHER = ("slurm/", "browser/", "e2e/test_imagenet", "workflow/test_workflow_p
 """Share what a worker makes once: a cluster, a browser, a run."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def rank(file: str) -> int:
+    """Place of a test file, by its path below `tests`, in the order of `FIRST`."""
+    found = (place for place, start in enumerate(FIRST) if file.startswith(start))
+    return next(found, len(FIRST))
+
+
+def scope(nodeid: str) -> str:
+    """Tests of one scope are run by one worker: files, folders, or single tests of `FIRST`."""
+    file = nodeid.split("::")[0].removeprefix("tests/")
+    shared = next((start for start in TOGETHER if file.startswith(start)), None)
+    return shared or (file if rank(file) == len(FIRST) else nodeid)
+
+
+class Scheduling(LoadScopeScheduling):
+    """Hands out tests by `scope`.
+
+    The marks that xdist has for this do nothing under the pinned pytest, without a word.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return scope(nodeid)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order tests, and keep together what shares fixtures: files, but for tests of FIRST."""
-    names = {item: item.path.relative_to(TESTS).as_posix() for item in items}
+    """Order tests; those of a file stay together."""
+    items.sort(key=lambda item: rank(item.nodeid.split("::")[0].removeprefix("tests/")))
 
-    def rank(item: pytest.Item) -> int:
-        found = (n for n, start in enumerate(FIRST) if names[item].startswith(start))
-        return next(found, len(FIRST))
 
-    items.sort(key=rank)
-    for item in items:
-        folder = next((start for start in TOGETHER if names[item].startswith(start)), None)
-        if folder or rank(item) == len(FIRST):
-            item.add_marker(pytest.mark.xdist_group(folder or names[item]))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Take the scheduler of `--dist loadscope`."""
+    return Scheduling(config, log) if config.getvalue("dist") == "loadscope" else None

@@ -161,6 +161,7 @@ def test_after_an_edit_only_what_hangs_on_it_is_made_again(
         config.write_text(shipped, "utf-8")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", [name for name in imagenet.LAYOUTS if name != LAYOUT])
 def test_imagenet_in_another_layout_is_the_same(
     clone: Clone, first: Outcome, tmp_path: Path, layout: str
@@ -191,6 +192,7 @@ evaluation: {encoders: [siglip2-b16], supports: [], methods: [zero-shot]}
 """What takes no language model and draws nothing, so that all datasets together take a minute."""
 
 
+@pytest.mark.long
 def test_the_other_datasets_are_planned_as_imagenet_is_and_classified(
     clone: Clone, first: Outcome
 ) -> None:
