@@ -1,5 +1,6 @@
 """The shipped command through the Slurm profile; a local call then has nothing to do."""
 
+import os
 import shlex
 from pathlib import Path
 
@@ -20,7 +21,8 @@ pytestmark = [pytest.mark.slurm, pytest.mark.pipeline, pytest.mark.long]
 def test_imagenet_in_one_line_through_slurm(cluster: Cluster, tmp_path: Path) -> None:
     with cloned(tmp_path, published_models(tmp_path / "models")) as clone:
         imagenet.write_flat_with_packed_kit(clone.root / "data/imagenet")
-        env = {**cluster.env, "WARM_STEPS": "1"}
+        programs = os.pathsep.join([cluster.env["PATH"], clone.env["PATH"]])
+        env = {**cluster.env, "WARM_STEPS": "1", "PATH": programs}
         clone.run(shlex.join(["snakemake", *OVERRIDES, RESULT]), **env)
         jobs = cluster.jobs()
         assert {job.state for job in jobs} == {"COMPLETED"}

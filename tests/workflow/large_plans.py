@@ -9,6 +9,7 @@ from typing import Any
 from susx.config.cards import built_in_cards, load_card
 from susx.datasets.layouts.cifar import CifarBatches
 from susx.datasets.layouts.class_folders import ClassFolders
+from susx.datasets.layouts.ilsvrc import IlsvrcPlaces
 from susx.datasets.sources import Place
 from susx.manifests.names import named_classes
 from tests.workflow.project import Project
@@ -88,8 +89,10 @@ def write_dataset(card: str, root: Path) -> None:
     place = Place(source, root / source.below[0])
     classes = [entry.slug for entry in named_classes(None, card, card)]
     for split in place.splits:
-        if isinstance(source, ClassFolders):
-            write_folders(place.base / source.splits[split], classes)
+        if isinstance(source, ClassFolders | IlsvrcPlaces):
+            places = source.splits[split]
+            folder = places if isinstance(places, str) else places[0]
+            write_folders(place.base / folder, classes)
             continue
         listed, *others = place.files(split)
         for path in [listed, *others] if isinstance(source, CifarBatches) else [listed]:

@@ -82,13 +82,13 @@ def test_the_card_of_the_demo_is_valid() -> None:
 def test_all_sections_are_walked() -> None:
     assert {model.__name__ for model in ALL_MODELS} == {
         "Config", "Roots", "Dataset", "DatasetDefaults", "ClassEntry", "ImageSettings", "Prompts",
-        "EncoderSettings",
-        "Pool", "Retrieval", "FewShot", "EvaluationSettings", "AxisSettings", "Card",
+        "EncoderSettings", "Pool", "Retrieval", "FewShot", "EvaluationSettings", "AxisSettings",
+        "Card",
         "FeatureSettings", "EmbeddingPool", "ClassifierSettings", "ReportSettings",
         "CaptionPool", "ServicePool", "DownloadSettings", "Descriptions", "Synthesis",
         "Descriptors", "OpenAIServer", "TransformersModel", "SourceBase", "ClassFolders",
         "CoopSplit", "FgvcLists", "CifarBatches", "CsvLists", "WebdatasetShards",
-        "ParquetShards",
+        "ParquetShards", "IlsvrcPlaces", "CubLists",
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 from susx.core.extras import EXTRAS, extra_problem
 
 ROOT = Path(__file__).parents[3]
-NOT_FOR_JOBS = {"slurm", "docs", "dev"}
+NOT_FOR_JOBS = {"hub", "slurm", "docs", "dev"}
 MODULES = {"faiss_cpu": "faiss", "open_clip_torch": "open_clip", "vl_convert_python": "vl_convert"}
 
 
