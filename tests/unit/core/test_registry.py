@@ -289,6 +289,6 @@ def test_a_card_takes_a_layout_of_a_package(small: Path) -> None:
         Card.model_validate(card | {"sources": [source | {"splitz": {}}, {"layout": "zop"}]})
     assert problem_lines(told.value, Card) == [
         'sources.0.splitz: unknown key; did you mean "splits"?',
-        "sources.1.layout: expected one of 'class-folders', 'coop-json', 'fgvc-lists', 'cifar', "
-        "'csv', 'webdataset', 'parquet', 'zip' (got 'zop')",
+        "sources.1.layout: expected one of 'class-folders', 'coop-json', 'fgvc-lists', "
+        "'cub-lists', 'cifar', 'csv', 'webdataset', 'parquet', 'ilsvrc', 'zip' (got 'zop')",
     ]
