@@ -45,6 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank(item.nodeid.split("::")[0].removeprefix("tests/")))
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
     """Take the scheduler of `--dist loadscope`."""
     return Scheduling(config, log) if config.getvalue("dist") == "loadscope" else None

@@ -26,7 +26,8 @@ ACTIONS = (
     *("rulegraph", "summary", "touch", "unlock"),
 )
 """Options of Snakemake that do something else than run jobs."""
-WIDTH = 80
+WIDTH, LEAST_WIDTH = 80, 60
+"""Columns: as a terminal has them, but no fewer than the table of steps needs to be read."""
 
 
 def plan(
@@ -37,28 +38,27 @@ def plan(
 
     Takes what `susx run` takes. Ends with 1 if something is missing.
     """
-    made = _previewed(snakemake_call(context.args, _looking_ahead))
+    arguments = [*context.args, "--dry-run", "--quiet", "all"]
+    made = _previewed(snakemake_call(arguments, _require_run))
     if as_json:
         print(json.dumps(made.plain(), ensure_ascii=False, indent=1))
     else:
-        _print(made, Console(width=min(WIDTH, Console().width), highlight=False))
+        width = min(WIDTH, max(LEAST_WIDTH, Console().width))
+        _print(made, Console(width=width, highlight=False))
     if made.missing:
         raise typer.Exit(1)
 
 
-def _looking_ahead(options: Any) -> None:
-    """Let Snakemake make its graph and say nothing.
+def _require_run(options: Any) -> None:
+    """Look whether a run is asked for.
 
     Raises:
-        ValueError: if something else than a run is asked for.
+        ValueError: if something else is.
     """
-    from snakemake.settings.enums import Quietness
-
     for name in ACTIONS:
         if getattr(options, name, None):
             shown = name.replace("_", "-")
             raise ValueError(f"--{shown} does something else than run jobs; leave it out")
-    options.dryrun, options.quiet = True, {Quietness.ALL}
 
 
 def _previewed(call: Callable[[], bool]) -> Forecast:

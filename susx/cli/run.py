@@ -18,6 +18,7 @@ from susx.core.errors import InputError
 from susx.core.yaml_files import load_config
 
 CHECKOUT = Path(susx.__file__).resolve().parents[1]
+CONFIG = "config.yaml"
 SNAKEFILES = ("Snakefile", "snakefile", "workflow/Snakefile", "workflow/snakefile")
 """Where Snakemake looks for the workflow, in this order."""
 
@@ -27,7 +28,7 @@ def run(context: typer.Context) -> None:
 
     Configuration files and options are looked at first; of a missing file Snakemake prints a
     traceback, of an unknown option all others. Where no Snakefile lies in this folder, the one of
-    this installation is used.
+    this installation is used, and so is its `config.yaml` where there is none.
     """
     sys.exit(0 if snakemake_call(context.args)() else 1)
 
@@ -60,6 +61,8 @@ def snakemake_call(
             reason = re.split("error: ", said.getvalue(), flags=re.IGNORECASE)[-1]
             raise InputError(" ".join(reason.split())) from None
         sys.stderr.write(said.getvalue())
+        if not options.configfile and _lacks_config(options):
+            options.configfile = [CHECKOUT / CONFIG]
         require_readable(options.configfile)
         parse_config(options.config)
         change(options)
@@ -90,6 +93,13 @@ def require_readable(files: Iterable[str | Path]) -> None:
         )
     for file in files:
         load_config(file)
+
+
+def _lacks_config(options: Any) -> bool:
+    """Whether the workflow of this installation is used where no configuration lies."""
+    folder = Path(options.directory or ".")
+    is_ours = Path(options.snakefile or "").resolve() == CHECKOUT / "Snakefile"
+    return is_ours and not (folder / CONFIG).is_file()
 
 
 def _arguments(given: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from susx.config.cards import DEFAULT_ENSEMBLE, CardClass, load_card
+from susx.config.cards import DEFAULT_ENSEMBLE, CardClass, card_path, load_card
 from susx.config.features import FeatureSettings
 from susx.config.sources import Address
 from susx.config.texts import Descriptions, DescriptionSource, Descriptors, DescriptorSource
@@ -147,6 +147,11 @@ class Dataset(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> Dataset:
+        if self.images is None and self.features is None and self.card is not None:
+            try:
+                card_path(self.card)
+            except InputError as error:
+                raise ValueError(f"card: {error}") from None
         if (self.images is None) == (self.features is None):
             raise ValueError("give `images` or `features`, one of the two")
         if not self.named and (self.features is None or self.features.encoder):

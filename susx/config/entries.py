@@ -45,7 +45,7 @@ def dataset_section(config: Config, name: str) -> Dataset:
     if filled.card not in built_in_cards() or images is None or images.root is None:
         return filled
     usual = folder / filled.card
-    if Path(images.root) != usual or usual.is_dir():
+    if Path(images.root) != usual or (usual.is_dir() and any(usual.iterdir())):
         return filled
     others = (folder / other for other in load_card(filled.card).folders)
     found = next((str(other) for other in others if other.is_dir()), images.root)

@@ -54,6 +54,10 @@ class Place:
         """Splits that it has, in the order of their use."""
         return self.source.has
 
+    def holds(self, split: Split) -> bool:
+        """Whether images of a split, or the list that names them, lie there."""
+        return self.source.holds(self.base, split)
+
     def files(self, split: Split) -> list[Path]:
         """Lists, shards and folders that the images of a split come from; some may be missing."""
         return self.source.files(self.base, split)
@@ -129,7 +133,9 @@ def _located(images: ImageSettings, card: Card | None, key: str) -> Place:
         return _published(images.root, images.download, sources, key)
     root, wanted = Path(images.root), []
     if not root.is_dir():
-        hint = "; `download: true` fetches it" if any(s.address for s in sources) else ""
+        fetched = [source.name for source in sources if source.address]
+        which = f" with `source`, one of {listing(fetched)}," if len(fetched) > 1 else ""
+        hint = f"; `download: true`{which} fetches it" if fetched else ""
         raise InputError(f"{key}.root: folder not found: {root}{hint}")
     for source in sources:
         for below in source.below:

@@ -174,6 +174,8 @@ def hub_files(name: str, revision: str | None, kind: str) -> HubFiles:
     except Exception as error:  # of the network's many failures others tell nothing of the files
         if _is_unreached(error):
             return HubFiles(note=UNREACHABLE, lacking=True, silent=True)
-        return HubFiles(note="the hub does not answer", silent=True)
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        kept = f"answers with status {status}" if status else "does not answer as a hub does"
+        return HubFiles(note=f"the hub {kept}; its address is that of HF_ENDPOINT", silent=True)
     sizes = {file.rfilename: file.size or 0 for file in getattr(info, "siblings", None) or []}
     return HubFiles(sizes, GATED if getattr(info, "gated", False) else "")

@@ -122,6 +122,21 @@ def lacking_split(setup: Setup, dataset: str, split: str) -> str | None:
     return f"source {place.source.name} of {key} has no {split} images"
 
 
+def absent_split(setup: Setup, dataset: str, split: Split) -> str | None:
+    """Why a dataset has none of a split that its card knows, or None if some of it is there.
+
+    Raises:
+        InputError: as `image_place` does.
+    """
+    images = setup.images[dataset]
+    if images.root is None or images.download:
+        return None
+    place = image_place(setup, dataset)
+    if place.holds(split):
+        return None
+    return f"no {split} images of source {place.source.name} lie in {place.base}"
+
+
 def image_files(setup: Setup, dataset: str, split: Split) -> list[str]:
     """Lists, shards and folders that the images of a split come from.
 

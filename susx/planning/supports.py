@@ -7,7 +7,7 @@ from typing import Any
 from susx.config.shown import chosen_supports
 from susx.config.supports import FewShot
 from susx.methods import METHODS
-from susx.planning.datasets import lacking_split
+from susx.planning.datasets import absent_split, lacking_split
 from susx.planning.setup import Setup
 from susx.planning.texts import lacking_texts
 
@@ -34,7 +34,7 @@ def _lacking(setup: Setup, dataset: str, entry: str) -> str | None:
     """What a dataset lacks for a support set: training images, or the texts of its queries."""
     support = setup.config.supports[entry]
     if isinstance(support, FewShot):
-        return lacking_split(setup, dataset, "train")
+        return lacking_split(setup, dataset, "train") or absent_split(setup, dataset, "train")
     key = lacking_texts(setup, dataset, support.query)
     return f"{key} is not set, and prompt strategy {support.query} reads it" if key else None
 

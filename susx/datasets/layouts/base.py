@@ -100,6 +100,10 @@ class Layout(SourceBase):
         """Whether it lies in a folder."""
         return any((base / mark).exists() for mark in self.marks())
 
+    def holds(self, base: Path, split: Split) -> bool:
+        """Whether images of a split, or the list that names them, lie in a folder."""
+        return any(path.exists() for path in self.files(base, split)[:1])
+
     def files(self, base: Path, split: Split) -> list[Path]:
         """Lists, shards and folders that the images of a split come from; some may be missing.
 

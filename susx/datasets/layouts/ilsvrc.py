@@ -81,8 +81,9 @@ class IlsvrcPlaces(Layout):
         Images within tars are read as those of `webdataset` are.
 
         Raises:
-            InputError: if there is none, a tar is compressed or broken, a folder or tar names no
-                class, or the truth is missing, broken, or tells no class of an image.
+            InputError: if there is none, some lie in folders of classes and others beside them, a
+                tar is compressed or broken, a folder or tar names no class, or the truth is
+                missing, broken, or tells no class of an image.
         """
         found = self._found(base, split)
         if found is None:
@@ -92,6 +93,7 @@ class IlsvrcPlaces(Layout):
                 f"{listing(places[1:], len(places))} hold its images"
             )
         if found.form == "class folders":
+            _require_sorted(found.path)
             names = visible_folders(found.path)
             return labelled_folders(
                 found.path, self._labels(names, found, classes, origin), classes
@@ -114,6 +116,10 @@ class IlsvrcPlaces(Layout):
     def is_there(self, base: Path) -> bool:
         """Whether there are test images."""
         return self._found(base, self.has[-1]) is not None
+
+    def holds(self, base: Path, split: Split) -> bool:
+        """Whether any of its places holds images of a split."""
+        return self._found(base, split) is not None
 
     def files(self, base: Path, split: Split) -> list[Path]:
         """The folder or tars that a split lies in, and the truth if its images need it.
@@ -221,6 +227,18 @@ def _form(path: Path, is_told: bool) -> Form | None:
     if _tars_of_classes(path):
         return "class tars"
     return "images" if is_told and any(map(is_image, _names(path))) else None
+
+
+def _require_sorted(folder: Path) -> None:
+    """Refuse images, and tars of other classes, beside folders of classes: work was interrupted."""
+    names = {name for name in _names(folder) if not name.startswith(".")}
+    packed = {name for name in names if CLASS_TAR.fullmatch(name)}
+    unpacked = {name for name in packed if name.removesuffix(".tar") in names}
+    if beside := sorted({*filter(is_image, names)} | (packed - unpacked)):
+        raise InputError(
+            f"{folder}: {len(beside)} images or tars of classes lie beside folders of classes: "
+            f"{listing(beside)}; sort or unpack all of them, or none"
+        )
 
 
 def _is_pattern(path: Path) -> bool:

@@ -47,9 +47,17 @@ class Shards(Layout):
         """Whether names or numbers are those of the card."""
         return super().counts or self.order == "card"
 
+    def marks(self) -> list[str]:
+        """Those of the test images, if it has any: training images alone are no dataset."""
+        return [self.by_split["test"]] if "test" in self.by_split else super().marks()
+
     def is_there(self, base: Path) -> bool:
         """Whether there is any shard."""
         return any(any(base.glob(mark)) for mark in self.marks())
+
+    def holds(self, base: Path, split: Split) -> bool:
+        """Whether there is any shard of a split."""
+        return any(base.glob(self.by_split[split]))
 
     def files(self, base: Path, split: Split) -> list[Path]:
         """The shards of a split, and what lies beside them."""

@@ -219,6 +219,15 @@ def test_the_kit_goes_before_the_list_of_kaggle(tmp_path: Path) -> None:
     assert labels_of(manifest_of("imagenet", tmp_path)) == dict(enumerate(LABELS, start=1))
 
 
+def test_images_that_were_sorted_in_part_are_refused(tmp_path: Path) -> None:
+    sorted_folders(tmp_path)
+    write_kit(tmp_path, BY_ID, TOLD)
+    name, data = next(iter(IMAGES.items()))
+    (tmp_path / "val" / name).write_bytes(data)
+    with pytest.raises(InputError, match="1 images or tars of classes lie beside folders of cla"):
+        manifest_of("imagenet", tmp_path)
+
+
 def test_folders_of_classes_go_before_tars_that_were_left_there(tmp_path: Path) -> None:
     train_folders(tmp_path)
     train_tars(tmp_path)

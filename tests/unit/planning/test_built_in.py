@@ -52,6 +52,8 @@ def test_folders_may_have_the_names_that_others_give_them(setup: Setup) -> None:
     Path("data/oxford_pets").mkdir(parents=True)
     assert setup_of().images["oxfordpets"].root == "data/oxford_pets"
     Path("data/oxfordpets").mkdir()
+    assert setup_of().images["oxfordpets"].root == "data/oxford_pets"
+    Path("data/oxfordpets/annotations").mkdir()
     assert setup_of().images["oxfordpets"].root == "data/oxfordpets"
     own = setup_of(lambda c: c["datasets"].update(oxfordpets={"images": {"root": "elsewhere"}}))
     assert own.images["oxfordpets"].root == "elsewhere"
@@ -70,6 +72,29 @@ def test_an_entry_says_what_is_different() -> None:
     assert own.datasets["dtd"].card is None
     published = {"layout": "susx", "root": "features", "backbone": "RN50", "name": "shared"}
     assert choosing(features=published).datasets["dtd"].card is None
+
+
+def test_an_entry_may_word_the_classes_of_its_card_otherwise() -> None:
+    assert choosing(classes=["cat", "dog"]).datasets["dtd"].card == "dtd"
+
+
+def test_an_entry_that_says_too_little_is_told_what_it_may_mean() -> None:
+    for name in ("imagnet", "ImageNet"):
+        with pytest.raises(InputError, match=r'datasets\.\w+: give .*did you mean "imagenet"'):
+            setup_of(lambda config, name=name: config["datasets"].update({name: {"supports": []}}))
+    with pytest.raises(InputError, match=r'"dtdd" is neither .*did you mean "dtd"'):
+        setup_of(lambda config: config["datasets"].update(textures={"card": "dtdd"}))
+
+
+def test_few_shot_sets_need_training_images_that_are_there(setup: Setup) -> None:
+    card = Path("data/country211")
+    for split in ("test", "valid"):
+        (card / split / "AD").mkdir(parents=True)
+    reason = f"no train images of source countries lie in {card}"
+    assert supports.unavailable_supports(setup_of(), "country211")["few"] == reason
+    (card / "train").mkdir()
+    assert "few" not in supports.unavailable_supports(setup_of(), "country211")
+    shutil.rmtree("data")
 
 
 def test_an_entry_of_another_name_is_not_filled() -> None:

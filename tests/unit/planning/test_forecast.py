@@ -81,7 +81,7 @@ def test_a_card_tells_where_its_images_are_published() -> None:
     setup = with_gaps({**CONFIG, "datasets": {"imagenet": {"card": "imagenet", "images": images}}})
     image_files(setup, "imagenet", "test")
     (line,) = forecast(setup, [], set()).missing
-    assert "folder not found: gone; `download: true` fetches it" in line
+    assert "folder not found: gone; `download: true` with `source`, one of" in line
     assert line.endswith(
         "ImageNet (ILSVRC 2012) is published at https://www.image-net.org/, licence: For "
         "non-commercial research and education, on registration."
