@@ -52,8 +52,8 @@ TRIFLE, SLOW = 1e12, 1e10
 """Operations of a job that are not worth timing a machine for, and those that a core does in a
 second for a model so small: the demo's text-to-image model reached 8 G."""
 SPREAD = 2.0
-"""Factor up and down that an assumed time may be wrong by: that of the two longest steps of the demo,
-1.0 and 2.0; a shorter one was off by 3 (`python -m tests.benchmarks.bench_forecast`)."""
+"""Factor up and down that an assumed time may be wrong by. The two longest steps of the demo came
+within it, a shorter one was off by 3 (`python -m tests.benchmarks.bench_forecast`)."""
 SURE = 1.2
 """The same of a rate that was measured: jobs that run side by side share cores and disks."""
 
