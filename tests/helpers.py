@@ -4,6 +4,7 @@ import colorsys
 import io
 import json
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,6 +127,15 @@ def write_class_folders(
         for i in range(per_class):
             data = image_bytes(colour, seed=seed + index * per_class + i)
             (folder / f"{i:03d}.png").write_bytes(data)
+
+
+def tar_bytes(members: Mapping[str, bytes]) -> bytes:
+    """An uncompressed tar."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for name, data in members.items():
+            add_member(tar, name, data)
+    return stream.getvalue()
 
 
 def add_member(tar: tarfile.TarFile, name: str, data: bytes) -> None:

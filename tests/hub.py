@@ -1,10 +1,8 @@
 """A Hugging Face hub on loopback: models and datasets by name, as its libraries ask for them."""
 
 import hashlib
-import io
 import json
 import re
-import tarfile
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from huggingface_hub import constants
 
-from tests.helpers import add_member, image_bytes
+from tests.helpers import image_bytes, tar_bytes
 
 MIRROR = "datasets/owner/wds_pets"
 ADDRESS = f"hf://{MIRROR}"
@@ -32,14 +30,6 @@ NO_ENTRY = 404, {"X-Error-Code": "EntryNotFound"}, b""
 GATED = 403, {"X-Error-Code": "GatedRepo"}, b""
 
 
-def tar_of(members: Mapping[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as tar:
-        for name, data in members.items():
-            add_member(tar, name, data)
-    return stream.getvalue()
-
-
 def mirror() -> dict[str, bytes]:
     """Cats and dogs as CLIP benchmark exports datasets; the first number is that of dogs."""
     red, blue = (image_bytes(colour, size=(8, 6)) for colour in ((200, 30, 60), (30, 30, 200)))
@@ -47,9 +37,9 @@ def mirror() -> dict[str, bytes]:
         "README.md": b"# Pets",
         "classnames.txt": b"dog\ncat\n",
         "test/nshards.txt": b"2\n",
-        "test/0.tar": tar_of({"s0.png": red, "s0.cls": b"0", "s1.png": blue, "s1.cls": b"1"}),
-        "test/1.tar": tar_of({"s2.png": blue, "s2.cls": b"0"}),
-        "train/0.tar": tar_of({"s0.png": red, "s0.cls": b"1"}),
+        "test/0.tar": tar_bytes({"s0.png": red, "s0.cls": b"0", "s1.png": blue, "s1.cls": b"1"}),
+        "test/1.tar": tar_bytes({"s2.png": blue, "s2.cls": b"0"}),
+        "train/0.tar": tar_bytes({"s0.png": red, "s0.cls": b"1"}),
     }
 
 

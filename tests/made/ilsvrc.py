@@ -80,11 +80,3 @@ def write_tar(path: Path, members: Mapping[str, bytes], mode: str = "w") -> None
     with tarfile.open(path, mode) as tar:
         for name, data in members.items():
             add_member(tar, name, data)
-
-
-def tar_bytes(members: Mapping[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as tar:
-        for name, data in members.items():
-            add_member(tar, name, data)
-    return stream.getvalue()

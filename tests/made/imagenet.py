@@ -19,8 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.io import savemat
 
-from tests.helpers import add_member, colour_of, image_bytes
-from tests.hub import tar_of
+from tests.helpers import add_member, colour_of, image_bytes, tar_bytes
 
 
 @dataclass(frozen=True)
@@ -242,8 +241,8 @@ def _csv(rows: list[tuple[str, str]]) -> bytes:
 def write_tars(root: Path) -> None:
     """The archives as they are published: a flat one, one of archives, and the kit."""
     flat = {picture.validation_name: picture.data for picture in validation_pictures()}
-    _write(root / "ILSVRC2012_img_val.tar", tar_of(flat))
-    _write(root / "ILSVRC2012_img_train.tar", tar_of(_training_tars()))
+    _write(root / "ILSVRC2012_img_val.tar", tar_bytes(flat))
+    _write(root / "ILSVRC2012_img_train.tar", tar_bytes(_training_tars()))
     write_packed_kit(root)
 
 
@@ -252,7 +251,7 @@ def write_tars_of_classes(root: Path) -> None:
     for name, data in _training_tars().items():
         _write(root / "train" / name, data)
     flat = {picture.validation_name: picture.data for picture in validation_pictures()}
-    _write(root / "ILSVRC2012_img_val.tar", tar_of(flat))
+    _write(root / "ILSVRC2012_img_val.tar", tar_bytes(flat))
     write_kit(root)
 
 
@@ -260,7 +259,7 @@ def _training_tars() -> dict[str, bytes]:
     members: dict[str, dict[str, bytes]] = {}
     for picture in training_pictures():
         members.setdefault(picture.synset.wnid, {})[picture.training_name] = picture.data
-    return {f"{wnid}.tar": tar_of(images) for wnid, images in members.items()}
+    return {f"{wnid}.tar": tar_bytes(images) for wnid, images in members.items()}
 
 
 PARQUET_SHARDS = {"train": 294, "validation": 14, "test": 28}

@@ -19,14 +19,13 @@ from susx.datasets.manifest import describe
 from susx.datasets.sources import split_manifest
 from susx.datasets.stored import read_listed
 from susx.manifests.tables import ImageRecord, Table
-from tests.helpers import image_bytes
+from tests.helpers import image_bytes, tar_bytes
 from tests.made.datasets import classes_of, manifest_of, place_of, reasons, write_image
 from tests.made.ilsvrc import (
     KIT,
     TRUTH,
     kit_files,
     meta_mat,
-    tar_bytes,
     val_name,
     write_kit,
     write_solution,

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from susx.config import cards
 from susx.config.cards import load_card
 from susx.config.datasets import ImageSettings
 from susx.datasets.check import check_dataset
@@ -15,16 +14,11 @@ from susx.datasets.sources import locate, split_manifest
 from susx.datasets.stored import read_listed
 from susx.manifests.classes import ClassManifest
 from susx.manifests.names import named_classes
-from tests.made.cards import write_cards
 from tests.made.imagenet import LAYOUTS, PER_CLASS, SYNSETS, truth, validation_pictures
 
 
 @pytest.fixture
-def classes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ClassManifest:
-    folder = tmp_path / "susx/datasets/cards"
-    folder.mkdir(parents=True)
-    write_cards(tmp_path)
-    monkeypatch.setattr(cards, "CARDS", folder)
+def classes(small: Path) -> ClassManifest:
     return named_classes(None, "imagenet", "card")
 
 

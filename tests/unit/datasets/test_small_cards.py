@@ -4,23 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from susx.config import cards
 from susx.config.cards import load_card
 from susx.datasets.check import check_dataset
 from susx.manifests.names import named_classes
-from tests.made.cards import CLASSES, shipped_cards, small_cards, write_cards, write_images
+from tests.made.cards import CLASSES, shipped_cards, small_cards, write_images
 from tests.made.imagenet import LABELS
 
 OTHERS = sorted(shipped_cards().keys() - {"imagenet"})
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    folder = tmp_path / "susx/datasets/cards"
-    folder.mkdir(parents=True)
-    write_cards(tmp_path)
-    monkeypatch.setattr(cards, "CARDS", folder)
-    return tmp_path
 
 
 @pytest.mark.parametrize("name", OTHERS)
