@@ -62,7 +62,7 @@ def print_results():
         return path.exists() and path.stat().st_mtime >= STARTED
 
     for dataset in SETUP.entries:
-        for path in [*filter(new, map(Path, shown_files(SETUP, dataset)))][:1]:
+        if path := next(filter(new, map(Path, shown_files(SETUP, dataset))), None):
             show(path)
     pages = [f"{RESULTS}/{dataset}/report.html" for dataset in SETUP.entries]
     for page in filter(new, map(Path, [*pages, f"{RESULTS}/report.html"])):

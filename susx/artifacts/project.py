@@ -13,9 +13,7 @@ from susx.artifacts.store import Store, object_of, receipt_of
 from susx.config import parse_config
 from susx.config.schema import Config, Roots
 from susx.core.errors import InputError
-from susx.core.yaml_files import load_config, merged
-
-CONFIG = "config.yaml"
+from susx.core.yaml_files import CONFIG, load_config, merged
 
 Named = set[tuple[str, str]]
 """Objects by stage and key."""

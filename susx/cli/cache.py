@@ -14,6 +14,7 @@ import typer
 from susx.cli.errors import reported_errors
 from susx.core.errors import InputError
 from susx.core.plain import plain
+from susx.core.yaml_files import CONFIG
 
 if TYPE_CHECKING:
     from susx.artifacts.contents import Contents, Leftover
@@ -208,7 +209,7 @@ def _looked_at(
     stores: list[Path] | None, work: str | None, cache: str | None
 ) -> tuple[Project | None, list[Store]]:
     """The project here, if there is one, and the stores that are meant."""
-    from susx.artifacts.project import CONFIG, Project
+    from susx.artifacts.project import Project
     from susx.artifacts.store import Store
 
     if stores and not (work or cache or Path(CONFIG).exists()):

@@ -15,10 +15,9 @@ import typer
 import susx
 from susx.cli.errors import reported_errors
 from susx.core.errors import InputError
-from susx.core.yaml_files import load_config
+from susx.core.yaml_files import CONFIG, load_config
 
 CHECKOUT = Path(susx.__file__).resolve().parents[1]
-CONFIG = "config.yaml"
 SNAKEFILES = ("Snakefile", "snakefile", "workflow/Snakefile", "workflow/snakefile")
 """Where Snakemake looks for the workflow, in this order."""
 
@@ -34,13 +33,13 @@ def run(context: typer.Context) -> None:
 
 
 def snakemake_call(
-    arguments: list[str], change: Callable[[Any], None] = lambda options: None
+    arguments: list[str], require: Callable[[Any], None] = lambda options: None
 ) -> Callable[[], bool]:
     """A call of Snakemake in this process, which tells whether it succeeded.
 
     Args:
         arguments: of its command line.
-        change: of its options; raises ValueError if they cannot be taken.
+        require: looks at its options; raises ValueError if they cannot be taken.
 
     Raises:
         typer.Exit: after a line on what is wrong with the arguments.
@@ -65,7 +64,7 @@ def snakemake_call(
             options.configfile = [CHECKOUT / CONFIG]
         require_readable(options.configfile)
         parse_config(options.config)
-        change(options)
+        require(options)
     if options.cores is None and options.jobs is None:
         options.cores = available_cpu_count()
 

@@ -85,7 +85,7 @@ class ImageSettings(Section):
 
 
 WRITTEN = ("descriptions", "descriptors")
-"""Keys of a dataset that `defaults` fills."""
+"""Texts of a dataset that are files or written by a language model; `defaults` names that."""
 
 
 class DatasetDefaults(Section):

@@ -26,8 +26,12 @@ class InputError(ValueError):
 
 def suggestion(name: str, valid: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the valid name nearest to `name`, else an empty string."""
-    nearest = closest(name, valid)
-    return f'; did you mean "{nearest}"?' if nearest else ""
+    return hint(closest(name, valid))
+
+
+def hint(name: str) -> str:
+    """Return `; did you mean "x"?` for a name, and an empty string for none."""
+    return f'; did you mean "{name}"?' if name else ""
 
 
 def closest(name: str, valid: Iterable[str]) -> str:

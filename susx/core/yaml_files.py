@@ -14,6 +14,8 @@ import yaml
 
 from susx.core.errors import InputError
 
+CONFIG = "config.yaml"
+"""The configuration of a project, in the folder that Snakemake runs in."""
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where built
 TEXT = "tag:yaml.org,2002:str"
 MERGE = "tag:yaml.org,2002:merge"

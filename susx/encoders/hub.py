@@ -102,15 +102,10 @@ def hub_problem(model: str, revision: str | None) -> str | None:
         if is_offline_mode():
             raise errors.OfflineModeIsEnabled()
         HfApi().model_info(model, revision=revision, timeout=PATIENCE)
-    except FINAL as error:
-        return load_failure(error, model)
-    except Exception as error:  # of the network's many failures others tell nothing of the model
-        return UNREACHABLE if _is_unreached(error) else None
+    except Exception as error:  # the library raises many kinds for the network's many failures
+        found = _unanswered(error, model)
+        return found.note if found.lacking else None
     return None
-
-
-def _is_unreached(error: BaseException) -> bool:
-    return any(type(cause).__name__ in UNREACHED for cause in _causes(error))
 
 
 def hub_problems(models: Collection[HubModel]) -> dict[HubModel, str]:
@@ -167,15 +162,19 @@ def hub_files(name: str, revision: str | None, kind: str) -> HubFiles:
         info = HfApi().repo_info(
             name, revision=revision, repo_type=kind, timeout=PATIENCE, files_metadata=True
         )
-    except errors.OfflineModeIsEnabled as error:
-        return HubFiles(note=load_failure(error, name), lacking=True, silent=True)
-    except FINAL as error:
-        return HubFiles(note=load_failure(error, name), lacking=True)
-    except Exception as error:  # of the network's many failures others tell nothing of the files
-        if _is_unreached(error):
-            return HubFiles(note=UNREACHABLE, lacking=True, silent=True)
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        kept = f"answers with status {status}" if status else "does not answer as a hub does"
-        return HubFiles(note=f"the hub {kept}; its address is that of HF_ENDPOINT", silent=True)
+    except Exception as error:  # the library raises many kinds for the network's many failures
+        return _unanswered(error, name)
     sizes = {file.rfilename: file.size or 0 for file in getattr(info, "siblings", None) or []}
     return HubFiles(sizes, GATED if getattr(info, "gated", False) else "")
+
+
+def _unanswered(error: Exception, name: str) -> HubFiles:
+    """What the failure of a question to the hub tells of a model or data set."""
+    if isinstance(error, FINAL):
+        silent = isinstance(error, errors.OfflineModeIsEnabled)
+        return HubFiles(note=load_failure(error, name), lacking=True, silent=silent)
+    if any(type(cause).__name__ in UNREACHED for cause in _causes(error)):
+        return HubFiles(note=UNREACHABLE, lacking=True, silent=True)
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    kept = f"answers with status {status}" if status else "does not answer as a hub does"
+    return HubFiles(note=f"the hub {kept}; its address is that of HF_ENDPOINT", silent=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from susx.config.datasets import WRITTEN
 from susx.config.encoders import files_of_model
 from susx.config.texts import BACKENDS, HOW_IT_RUNS, Backend, Descriptions, LanguageModelSettings
 from susx.core.errors import InputError
 from susx.planning.datasets import dataset_classes
 from susx.planning.resources import Inputs, gpus, memory_mb
 from susx.planning.setup import Setup
-from susx.planning.texts import TEXT_FILES
 from susx.prompts.descriptions import ASKED
 
 ASKING_MB, MODEL_MB = 1000, 4000
@@ -25,7 +25,7 @@ def described_datasets(setup: Setup) -> set[str]:
     return {
         name
         for name, entry in setup.entries.items()
-        if any(isinstance(getattr(entry, kind), Descriptions) for kind in TEXT_FILES)
+        if any(isinstance(getattr(entry, kind), Descriptions) for kind in WRITTEN)
     }
 
 

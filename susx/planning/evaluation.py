@@ -170,9 +170,8 @@ def result_file(setup: Setup, dataset: str) -> str:
     Raises:
         InputError: if the images are not where the configuration says.
     """
-    if is_tested(setup, dataset):
-        return f"{setup.results}/{dataset}.json"
-    return f"{setup.results}/{dataset}/predictions.parquet"
+    result, predictions = shown_files(setup, dataset)
+    return result if is_tested(setup, dataset) else predictions
 
 
 def result_files(setup: Setup) -> list[str]:
@@ -191,5 +190,5 @@ def result_files(setup: Setup) -> list[str]:
 
 
 def shown_files(setup: Setup, dataset: str) -> list[str]:
-    """What the end of a run may show of a dataset, the best first."""
+    """What a run may make and show of a dataset: a result, and predictions."""
     return [f"{setup.results}/{dataset}.json", f"{setup.results}/{dataset}/predictions.parquet"]

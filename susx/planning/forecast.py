@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
@@ -40,7 +40,7 @@ class Forecast:
     downloads: Sequence[Download] = ()
     missing: Sequence[str] = ()
     warnings: Sequence[str] = ()
-    machine: Machine | None = field(default=None)
+    machine: Machine | None = None
 
     @property
     def range(self) -> tuple[float, float]:
@@ -55,10 +55,7 @@ class Forecast:
 
     def plain(self) -> dict[str, Any]:
         """The same as plain values, for JSON."""
-        steps = [
-            asdict(step) | {"seconds": step.seconds, "seconds_range": [*step.range]}
-            for step in self.steps
-        ]
+        steps = [asdict(step) | {"seconds_range": [*step.range]} for step in self.steps]
         named = ("targets", "missing", "warnings")
         return {
             "format": FORMAT,
@@ -86,13 +83,7 @@ def forecast(
         has_own_packages: whether jobs run with packages that are deployed for them.
     """
     due = [job for job in jobs if not stale.isdisjoint(job.outputs)]
-    timed: list[Machine] = []
-
-    @cache
-    def machine() -> Machine:
-        timed.append(timed_machine())
-        return timed[0]
-
+    machine = cache(timed_machine)
     steps = step_costs(setup, jobs, stale, machine)
     downloads = needed_downloads(setup, due)
     missing = [*_missing_images(setup), *(setup.gaps.others if setup.gaps else ())]
@@ -100,7 +91,7 @@ def forecast(
     missing += (f"{one.keys[0]}: {one.name}: {one.note}" for one in downloads if one.lacking)
     if not has_own_packages:
         missing += lacking_packages(setup, due)
-    here = timed[0] if timed else None
+    here = machine() if machine.cache_info().currsize else None
     warnings = [*_warnings(setup, due, steps, here)]
     return Forecast([*targets], steps, downloads, [*dict.fromkeys(missing)], warnings, here)
 

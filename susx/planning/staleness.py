@@ -37,7 +37,13 @@ def decide(setup: Setup, run: RunJobs) -> Decision:
     jobs, made = _compared(run, kept)
     if not run.reports:
         stale = [job for job in jobs if not made.stale.keys().isdisjoint(job.outputs)]
-        require_ready(setup, stale, not run.is_dry, run.deploys, run.is_remote)
+        require_ready(
+            setup,
+            stale,
+            asks_hub=not run.is_dry,
+            has_own_packages=run.deploys,
+            run_elsewhere=run.is_remote,
+        )
     if not (run.is_dry or run.is_locked):
         made.prepare(kept)
     if run.reports:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from susx.config.schema import Roots
-from susx.core.errors import LONGEST_NAME, InputError, closest, listing
+from susx.core.errors import LONGEST_NAME, InputError, closest, hint, listing
 from susx.core.plain import visible
 from susx.planning.setup import Setup
 
@@ -188,8 +188,8 @@ def problem_of(setup: Setup, rules: Rules, wish: Wish) -> str:
         wish: the name.
     """
     if wish.option == RULES_ONLY:
-        near = nearest(wish.name, list(rules.forms))
-        problem = "is no rule" + (_hint(near) if near else "; snakemake --list-rules shows them")
+        near = hint(nearest(wish.name, list(rules.forms)))
+        problem = f"is no rule{near or '; snakemake --list-rules shows them'}"
     else:
         problem = _problem(setup, rules, wish.name, bool(wish.option))
     shown = _cut(wish.name) if wish.name.strip() else f'"{wish.name}"'
@@ -204,13 +204,13 @@ def _problem(setup: Setup, rules: Rules, name: str, takes_rules: bool = False) -
     if moved := _moved(setup, name):
         reason, path = moved
         if any(form.unknown(path) == {} for form in rules.all_forms):
-            return f"{reason}{_hint(path)}"
+            return f"{reason}{hint(path)}"
         return f"{reason}; {path}: {_problem(setup, rules, path)}"
     near = _nearest_target(setup, rules, name, takes_rules)
     if words := _unknown_names(rules, name, near):
         return words
     there = "lies there, but no rule makes it" if Path(name).exists() else "no rule makes it"
-    return there + (_hint(near) if near else _offer(setup, rules))
+    return there + (hint(near) or _offer(setup, rules))
 
 
 def _moved(setup: Setup, path: str) -> tuple[str, str] | None:
@@ -239,7 +239,7 @@ def _unknown_names(rules: Rules, path: str, near: str) -> str:
     ]
     best = max(told, key=lambda names: sum(bool(name.hint) for name in names), default=[])
     if near and best and _differ_once(path, near) and all(name.is_strange for name in best):
-        return "; ".join(name.problem for name in best) + _hint(near)
+        return "; ".join(name.problem for name in best) + hint(near)
     return "; ".join(name.problem + (name.hint or name.known) for name in best)
 
 
@@ -266,10 +266,9 @@ def _unknown_name(
         return _UnknownName(f'"{_cut(value)}" is no {term}')
     if any(value in form.names.get(wildcard, ()) for form in rules.all_forms):
         return _UnknownName(f'no {pattern} for {term} "{value}", only for {listing(names)}')
-    near = nearest(value, names)
     return _UnknownName(
         f'unknown {term} "{_cut(value)}"',
-        _hint(near) if near else "",
+        hint(nearest(value, names)),
         f"; known: {listing(names)}",
     )
 
@@ -295,10 +294,6 @@ def _offer(setup: Setup, rules: Rules) -> str:
 def _differ_once(path: str, other: str) -> bool:
     pairs = zip_longest(Path(path).parts, Path(other).parts)
     return [part == counterpart for part, counterpart in pairs].count(False) == 1
-
-
-def _hint(name: str) -> str:
-    return f'; did you mean "{name}"?'
 
 
 def _cut(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from susx.config.datasets import WRITTEN
 from susx.config.texts import Descriptions
 from susx.core.errors import InputError
 from susx.manifests.names import description_keys
@@ -11,9 +12,6 @@ from susx.methods import METHODS
 from susx.planning.datasets import name_source
 from susx.planning.paths import OptionalFile, existing
 from susx.planning.setup import Setup
-
-TEXT_FILES = ("descriptions", "descriptors")
-"""Prompt sources that are files of a dataset, given or written by a language model."""
 
 
 def strategy_sources(setup: Setup, strategy: str) -> dict[str, str]:
@@ -33,7 +31,7 @@ def lacking_texts(setup: Setup, dataset: str, strategy: str) -> str | None:
         there = strategy in setup.feature_files[dataset].texts
         return None if there else f"text {strategy} of datasets.{dataset}.features"
     for source in strategy_sources(setup, strategy).values():
-        if source in TEXT_FILES and getattr(setup.datasets[dataset], source) is None:
+        if source in WRITTEN and getattr(setup.datasets[dataset], source) is None:
             return f"datasets.{dataset}.{source}"
     return None
 
@@ -60,7 +58,7 @@ def text_file(setup: Setup, dataset: str, strategy: str, source: str) -> Optiona
 
 def text_files(setup: Setup, dataset: str, strategy: str) -> dict[str, OptionalFile | None]:
     """The files of all prompt sources, None where the strategy does not read one."""
-    return {source: text_file(setup, dataset, strategy, source) or None for source in TEXT_FILES}
+    return {source: text_file(setup, dataset, strategy, source) or None for source in WRITTEN}
 
 
 def prompt_settings(setup: Setup, dataset: str) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from typing import Any
 
 from susx.artifacts.ground import Storage
 from susx.artifacts.memory import Memory
-from susx.artifacts.project import CONFIG, Project, read_config
+from susx.artifacts.project import Project, read_config
 from susx.artifacts.recipe import Receipt
 from susx.config.entries import dataset_names
 from susx.config.schema import Roots
 from susx.core.errors import InputError
 from susx.core.files import read_json, sha256_file, verified
+from susx.core.yaml_files import CONFIG
 from susx.verify.configuration import config_changes
 from susx.verify.derivation import Derivation
 from susx.verify.sources import Sources

@@ -14,10 +14,9 @@ from susx.config import parse_config
 from susx.config.schema import Config
 from susx.core.errors import InputError, listing
 from susx.core.files import atomic
-from susx.core.yaml_files import load_yaml, merged
+from susx.core.yaml_files import CONFIG, load_yaml, merged
 from susx.manifests.classes import class_manifest, read_class_list
 
-BASE = "config.yaml"
 SHOWN = 20
 HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
@@ -39,14 +38,14 @@ def write(wishes: Wishes, found: ImageFinding, target: Path, force: bool = False
             nothing is written.
     """
     base = _base()
-    sections = compose(wishes, parse_config(base, BASE))
+    sections = compose(wishes, parse_config(base, CONFIG))
     config = parse_config(merged(base, sections), str(target))
     images = config.datasets[wishes.name].images
     assert images is not None  # noqa: S101
     counts = counted(images, found.classes)
     named = Path(wishes.classes) if found.named else None
     files = [target, *([named] if named else [])]
-    if target.resolve() == Path(BASE).resolve():
+    if target.resolve() == Path(CONFIG).resolve():
         raise InputError(f"{target}: is what the new file is merged over; name another --output")
     if not force and (there := [str(path) for path in files if path.exists()]):
         raise InputError(f"{', '.join(there)}: exists; name another --output, or give --force")
@@ -66,11 +65,11 @@ def write(wishes: Wishes, found: ImageFinding, target: Path, force: bool = False
 
 def _base() -> Mapping[str, object]:
     try:
-        data = load_yaml(BASE)
+        data = load_yaml(CONFIG)
     except InputError as error:
         raise InputError(f"{error}; call this in the folder of the Snakefile") from None
     if not isinstance(data, dict):
-        raise InputError(f"{BASE}: not a mapping; see docs/config.md")
+        raise InputError(f"{CONFIG}: not a mapping; see docs/config.md")
     return data
 
 

@@ -115,7 +115,7 @@ class IlsvrcPlaces(Layout):
 
     def is_there(self, base: Path) -> bool:
         """Whether there are test images."""
-        return self._found(base, self.has[-1]) is not None
+        return self.holds(base, self.has[-1])
 
     def holds(self, base: Path, split: Split) -> bool:
         """Whether any of its places holds images of a split."""
