@@ -19,7 +19,6 @@ def parse_config(data: Mapping[str, Any], file: str = "config.yaml") -> Config:
     """
     from pydantic import ValidationError
 
-    from susx.config.built_in import with_near_card
     from susx.config.problems import problem_lines  # with all sections, of which a job needs one
     from susx.config.references import dangling_references
     from susx.config.schema import Config
@@ -27,7 +26,7 @@ def parse_config(data: Mapping[str, Any], file: str = "config.yaml") -> Config:
     try:
         config = Config.model_validate(dict(data))
     except ValidationError as error:
-        problems = [*map(with_near_card, problem_lines(error, Config))]
+        problems = problem_lines(error, Config)
     else:
         problems = list(dangling_references(config))
         if not problems:

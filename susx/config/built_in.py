@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from susx.config.cards import built_in_cards
-from susx.core.errors import suggestion
+from susx.config.types import expanded_path
+from susx.core.errors import InputError
 
 VARIABLE = "SUSX_DATA"
 """Variable of the environment that tells where datasets lie, where `roots.data` does not."""
@@ -17,14 +17,20 @@ OF_IMAGES = {"test", "validation", "train", "unlabelled", "root"}
 
 
 def data_folder(given: str | None) -> str:
-    """Folder whose subfolders hold the datasets of built-in cards."""
-    return given or os.environ.get(VARIABLE) or "data"
+    """Folder whose subfolders hold the datasets of built-in cards.
 
+    Args:
+        given: what the configuration says.
 
-def with_near_card(problem: str) -> str:
-    """What is wrong with an entry that says too little, with the built-in card that it may mean."""
-    found = re.fullmatch(r"datasets\.([^.:]+): give `.*", problem)
-    return problem + suggestion(found[1], built_in_cards()) if found else problem
+    Raises:
+        InputError: if the variable of the environment names no folder.
+    """
+    if given or not (said := os.environ.get(VARIABLE)):
+        return given or "data"
+    try:
+        return expanded_path(said)
+    except ValueError as error:
+        raise InputError(f"{VARIABLE}: {error}") from None
 
 
 def completed_entry(name: str, entry: Any, folder: str) -> Any:
@@ -35,7 +41,7 @@ def completed_entry(name: str, entry: Any, folder: str) -> Any:
     no place. Entries of published features stay as they are.
     """
     known = built_in_cards()
-    if entry is None and name in known:
+    if entry is None:
         entry = {}
     if not isinstance(entry, Mapping) or "features" in entry:
         return entry

@@ -10,8 +10,9 @@ from pydantic import (
     model_validator,
 )
 
-from susx.config.cards import DEFAULT_ENSEMBLE, CardClass, card_path, load_card
+from susx.config.cards import DEFAULT_ENSEMBLE, CardClass, built_in_cards, card_path, load_card
 from susx.config.features import FeatureSettings
+from susx.config.problems import SparseEntry
 from susx.config.sources import Address
 from susx.config.texts import Descriptions, DescriptionSource, Descriptors, DescriptorSource
 from susx.config.types import DistinctNames, FilePath, Section, Template
@@ -152,10 +153,12 @@ class Dataset(Section):
                 card_path(self.card)
             except InputError as error:
                 raise ValueError(f"card: {error}") from None
-        if (self.images is None) == (self.features is None):
+        if self.images is None and self.features is None:
+            raise SparseEntry("give `images` or `features`, one of the two", built_in_cards())
+        if self.images is not None and self.features is not None:
             raise ValueError("give `images` or `features`, one of the two")
         if not self.named and (self.features is None or self.features.encoder):
-            raise ValueError("give `classes` (a list or a text file) or `card`")
+            raise SparseEntry("give `classes` (a list or a text file) or `card`", built_in_cards())
         if self.images is not None and self.images.root is not None and self.card is None:
             raise ValueError("`images.root` needs a `card` that says what lies there")
         return self

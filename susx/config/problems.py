@@ -15,11 +15,25 @@ NOT_MEANT = {True: "list_type", False: "string_type"}
 TAGGED = (["supports"], ["pools"], ["language_models"], ["sources"])
 
 
+class SparseEntry(ValueError):
+    """An entry that says too little for its name, which may be misspelled.
+
+    Attributes:
+        known: names whose entries may say as little.
+    """
+
+    def __init__(self, message: str, known: Iterable[str]) -> None:
+        super().__init__(message)
+        self.known = list(known)
+
+
 def problem_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line per error, naming its key; of alternatives, only the one that was meant."""
     items = error.errors()
 
     def meant(item: Mapping[str, Any]) -> bool:
+        if not item["loc"]:  # of the whole
+            return True
         *place, tag = item["loc"]
         text = isinstance(item["input"], str)
         if not (tag == "str" or "[" in str(tag)) or item["type"] != NOT_MEANT[text]:
@@ -46,7 +60,9 @@ def _problem(error: Mapping[str, Any], model: type[BaseModel]) -> str:
         tag = _discriminator(error)
         return f"{key}.{tag}: expected one of {valid} (got {error['input'].get(tag)!r})"
     if error["type"] == "value_error":
-        return f"{key}: {error['ctx']['error']}"
+        cause = error["ctx"]["error"]
+        near = suggestion(location[-1], cause.known) if isinstance(cause, SparseEntry) else ""
+        return f"{key}: {cause}{near}" if key else str(cause)
     return f"{key}: {error['msg']} (got {error['input']!r})"
 
 

@@ -44,8 +44,12 @@ def _without_repeats(names: list[T]) -> list[T]:
     return names
 
 
-def _expanded(path: str) -> str:
-    """A path with the home folder and variables of the environment in it; addresses stay."""
+def expanded_path(path: str) -> str:
+    """A path with the home folder and variables of the environment in it; addresses stay.
+
+    Raises:
+        ValueError: if it is empty, or there is no such home folder or variable.
+    """
     if not path.strip():
         raise ValueError("is empty; name a file or folder, or leave the key out")
     if "://" in path:
@@ -65,7 +69,7 @@ def _expanded(path: str) -> str:
 
 WithoutRepeats = AfterValidator(_without_repeats)
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_.-]*$")]
-FilePath = Annotated[str, AfterValidator(_expanded)]
+FilePath = Annotated[str, AfterValidator(expanded_path)]
 """A path; `~` and `$NAME` in it are expanded."""
 Template = Annotated[str, AfterValidator(_with_placeholder)]
 Positive = Annotated[int, Field(gt=0)]

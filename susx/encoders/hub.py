@@ -12,17 +12,16 @@ from textwrap import shorten
 from huggingface_hub import HfApi, errors, is_offline_mode, snapshot_download
 
 from susx.core.errors import InputError
-from susx.core.hub import snapshot_commit
 
-HubModel = tuple[str, str | None]
-"""Identifier and revision."""
+HubRepository = tuple[str, str | None, str]
+"""Identifier; branch, tag or commit, None for the main branch; and kind, `model` or `dataset`."""
 NOT_DATA = (
     "its weights cannot be read as data only: they are broken, or a pickle that could run code; "
     "take safetensors"
 )
 """Why a file of torch is refused."""
 PATIENCE = 2.0
-"""Seconds that the hub has to take a call, and to say whether it has a model: a call that cannot be
+"""Seconds that the hub has to take a call, and to say what a model has: a call that cannot be
 planned ends within five, of which Snakemake's start takes two. Jobs wait longer."""
 UNREACHABLE = "it is not in the local cache of the hub, and the hub cannot be reached"
 UNREACHED = {"ConnectError", "ConnectTimeout", "ProxyError"}
@@ -86,51 +85,6 @@ def folder_of(model: str, revision: str | None, patterns: Sequence[str]) -> Path
         ) from None
 
 
-def hub_problem(model: str, revision: str | None) -> str | None:
-    """Say why a model cannot come from the hub, or None if it may.
-
-    What lies in the local cache is not asked for. A hub that takes the call and does not answer
-    says nothing.
-
-    Args:
-        model: hub identifier.
-        revision: branch, tag or commit; None for the main branch.
-    """
-    if snapshot_commit(model, revision):
-        return None
-    try:
-        if is_offline_mode():
-            raise errors.OfflineModeIsEnabled()
-        HfApi().model_info(model, revision=revision, timeout=PATIENCE)
-    except Exception as error:  # the library raises many kinds for the network's many failures
-        found = _unanswered(error, model)
-        return found.note if found.lacking else None
-    return None
-
-
-def hub_problems(models: Collection[HubModel]) -> dict[HubModel, str]:
-    """Say which of some models cannot come from the hub, and why; all are asked for at once.
-
-    Who has not answered after twice `PATIENCE`, as a name server that hangs, says nothing.
-
-    Args:
-        models: hub identifier and revision of each.
-    """
-    found: dict[HubModel, str | None] = {}
-
-    def ask(model: HubModel) -> None:
-        found[model] = hub_problem(*model)
-
-    # Of a pool of threads Python would wait for the last one before it ends.
-    threads = [threading.Thread(target=ask, args=(model,), daemon=True) for model in models]
-    end = time.monotonic() + 2 * PATIENCE
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-    return {model: problem for model, problem in found.copy().items() if problem}
-
-
 @dataclass(frozen=True)
 class HubFiles:
     """What the hub says of the files of a model or data set.
@@ -140,22 +94,38 @@ class HubFiles:
         note: what one has to know or do, or nothing.
         lacking: whether a job could not get them.
         silent: whether the hub did not answer.
+        is_unreached: whether this machine cannot reach it, which others may.
     """
 
     sizes: Mapping[str, int] | None = None
     note: str = ""
     lacking: bool = False
     silent: bool = False
+    is_unreached: bool = False
 
 
-def hub_files(name: str, revision: str | None, kind: str) -> HubFiles:
-    """Ask the hub how large the files of a model or data set are.
+def hub_files(repositories: Collection[HubRepository]) -> dict[HubRepository, HubFiles]:
+    """Ask the hub how large the files of models and data sets are, all at once.
 
-    Args:
-        name: hub identifier.
-        revision: branch, tag or commit; None for the main branch.
-        kind: `model` or `dataset`.
+    Who has not answered after twice `PATIENCE`, as a name server that hangs, is silent.
     """
+    found: dict[HubRepository, HubFiles] = {}
+
+    def ask(repository: HubRepository) -> None:
+        found[repository] = _told(*repository)
+
+    # Of a pool of threads Python would wait for the last one before it ends.
+    threads = [threading.Thread(target=ask, args=(one,), daemon=True) for one in repositories]
+    end = time.monotonic() + 2 * PATIENCE
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    answered = found.copy()
+    return {one: answered.get(one, SILENT) for one in repositories}
+
+
+def _told(name: str, revision: str | None, kind: str) -> HubFiles:
     try:
         if is_offline_mode():
             raise errors.OfflineModeIsEnabled()
@@ -174,7 +144,13 @@ def _unanswered(error: Exception, name: str) -> HubFiles:
         silent = isinstance(error, errors.OfflineModeIsEnabled)
         return HubFiles(note=load_failure(error, name), lacking=True, silent=silent)
     if any(type(cause).__name__ in UNREACHED for cause in _causes(error)):
-        return HubFiles(note=UNREACHABLE, lacking=True, silent=True)
+        return HubFiles(note=UNREACHABLE, lacking=True, silent=True, is_unreached=True)
     status = getattr(getattr(error, "response", None), "status_code", None)
-    kept = f"answers with status {status}" if status else "does not answer as a hub does"
-    return HubFiles(note=f"the hub {kept}; its address is that of HF_ENDPOINT", silent=True)
+    return _silent(f"answers with status {status}") if status else SILENT
+
+
+def _silent(does: str) -> HubFiles:
+    return HubFiles(note=f"the hub {does}; its address is that of HF_ENDPOINT", silent=True)
+
+
+SILENT = _silent("does not answer as a hub does")

@@ -5,18 +5,20 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from susx.core.hub import snapshot_folder
+from susx.planning.hub import HubAnswers
 from susx.planning.readiness import model_key
 from susx.planning.run import PlannedJob
 from susx.planning.setup import Setup
 
 if TYPE_CHECKING:
-    from susx.encoders.hub import HubFiles
+    from susx.encoders.hub import HubFiles, HubRepository
 
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 """Suffixes of weights, those that libraries prefer first."""
@@ -53,48 +55,56 @@ class Download:
     lacking: bool = False
 
 
-def needed_downloads(setup: Setup, jobs: Sequence[PlannedJob]) -> list[Download]:
+@dataclass(frozen=True)
+class _Wanted:
+    """What comes from elsewhere, before the hub is asked for it.
+
+    Attributes:
+        name: identifier of the hub, or address.
+        keys: of the configuration, that name it.
+        kind: `model`, `images` or `pool`.
+        repository: what the hub is asked for; None if it is here already, or not of the hub.
+        size: bytes to fetch, by the sizes of all files.
+        here: whether it lies in the cache of the hub.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    kind: str
+    repository: HubRepository | None
+    size: Callable[[Mapping[str, int]], int | None]
+    here: bool = False
+
+    def download(self, told: Mapping[HubRepository, HubFiles]) -> Download:
+        if self.repository is None:
+            return Download(self.name, self.keys, self.kind, self.here)
+        found = told[self.repository]
+        size = self.size(found.sizes) if found.sizes else None
+        return Download(self.name, self.keys, self.kind, False, size, found.note, found.lacking)
+
+
+def needed_downloads(setup: Setup, jobs: Sequence[PlannedJob], hub: HubAnswers) -> list[Download]:
     """Everything that jobs get from elsewhere, images by their addresses besides.
 
     Args:
         setup: of the run.
         jobs: that run.
+        hub: is asked how large it is.
     """
-    hub = _Hub()
-    return [*_models(setup, jobs, hub), *_images(jobs, hub), *_pools(setup, jobs, hub)]
+    wanted = [*_models(setup, jobs), *_images(jobs), *_pools(setup, jobs)]
+    told = hub.of(one.repository for one in wanted if one.repository)
+    return [one.download(told) for one in wanted]
 
 
-class _Hub:
-    """The hub, which is not asked again after it did not answer."""
-
-    def __init__(self) -> None:
-        self._silent: HubFiles | None = None
-        self._known: dict[tuple[str, str | None, str], HubFiles] = {}
-
-    def files(self, name: str, revision: str | None, kind: str) -> HubFiles:
-        from susx.encoders.hub import hub_files  # which imports the hub's client
-
-        key = name, revision, kind
-        if key not in self._known:
-            found = self._silent or hub_files(*key)
-            if found.silent:
-                self._silent = found
-            self._known[key] = found
-        return self._known[key]
-
-
-def _models(setup: Setup, jobs: Iterable[PlannedJob], hub: _Hub) -> Iterator[Download]:
+def _models(setup: Setup, jobs: Iterable[PlannedJob]) -> Iterator[_Wanted]:
     keys: dict[tuple[str, str | None], dict[str, None]] = defaultdict(dict)
     for job in jobs:
         for model in job.hub:
             keys[model][f"config.yaml: {model_key(setup, job)}"] = None
     for (name, revision), named in keys.items():
-        if snapshot_folder(name, revision):
-            yield Download(name, tuple(named), "model", here=True)
-            continue
-        found = hub.files(name, revision, "model")
-        size = loaded_size(found.sizes) if found.sizes else None
-        yield Download(name, tuple(named), "model", False, size, found.note, found.lacking)
+        here = snapshot_folder(name, revision) is not None
+        asked = None if here else (name, revision, "model")
+        yield _Wanted(name, tuple(named), "model", asked, loaded_size, here)
 
 
 def loaded_size(files: Mapping[str, int]) -> int:
@@ -125,7 +135,7 @@ def _loaded(files: Mapping[str, int]) -> int:
     return beside
 
 
-def _images(jobs: Iterable[PlannedJob], hub: _Hub) -> Iterator[Download]:
+def _images(jobs: Iterable[PlannedJob]) -> Iterator[_Wanted]:
     for job in jobs:
         if job.rule != "download_dataset":
             continue
@@ -134,10 +144,10 @@ def _images(jobs: Iterable[PlannedJob], hub: _Hub) -> Iterator[Download]:
             continue
         key = f"{settings['key']} ({job.names['split']})"
         patterns = [settings["pattern"], *settings["names"]]
-        yield _published(settings["address"], [p for p in patterns if p], key, "images", hub)
+        yield _published(settings["address"], [p for p in patterns if p], key, "images")
 
 
-def _pools(setup: Setup, jobs: Iterable[PlannedJob], hub: _Hub) -> Iterator[Download]:
+def _pools(setup: Setup, jobs: Iterable[PlannedJob]) -> Iterator[_Wanted]:
     paths: dict[tuple[str, str], list[str]] = defaultdict(list)
     for job in jobs:
         shard = job.job.params.get("shard")
@@ -150,20 +160,22 @@ def _pools(setup: Setup, jobs: Iterable[PlannedJob], hub: _Hub) -> Iterator[Down
                 address = path[: found.start("path")] if found else path.rpartition("/")[0]
                 paths[pool, address].append(found["path"] if found else path)
     for (pool, address), names in paths.items():
-        yield _published(address, names, f"config.yaml: pools.{pool}", "pool", hub)
+        yield _published(address, names, f"config.yaml: pools.{pool}", "pool")
 
 
-def _published(address: str, patterns: Sequence[str], key: str, kind: str, hub: _Hub) -> Download:
+def _published(address: str, patterns: Sequence[str], key: str, kind: str) -> _Wanted:
     """What is fetched from an address, whose size the hub tells of its own data sets alone."""
     named = DATASETS.fullmatch(address)
-    if named is None:
-        return Download(address, (key,), kind)
-    found = hub.files(named["name"], named["revision"], "dataset")
-    below = f"{named['path'].rstrip('/')}/" if named["path"] else ""
-    sizes = [
-        size
-        for path, size in (found.sizes or {}).items()
-        if any(fnmatch.fnmatchcase(path, below + pattern) for pattern in patterns)
-    ]
-    size = sum(sizes) if sizes else None
-    return Download(address.rstrip("/"), (key,), kind, False, size, found.note, found.lacking)
+    below = f"{named['path'].rstrip('/')}/" if named and named["path"] else ""
+    size = partial(_matching_size, [below + pattern for pattern in patterns])
+    asked = (named["name"], named["revision"], "dataset") if named else None
+    return _Wanted(address.rstrip("/") if named else address, (key,), kind, asked, size)
+
+
+def _matching_size(patterns: Sequence[str], files: Mapping[str, int]) -> int | None:
+    """Bytes of the files that match any of some patterns; None if there are none."""
+    matching = (
+        path for path in files if any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+    )
+    sizes = [files[path] for path in matching]
+    return sum(sizes) if sizes else None

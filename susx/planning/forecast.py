@@ -11,6 +11,7 @@ from susx.config.cards import Card, load_card
 from susx.core.errors import listing
 from susx.planning.costs import StepCost, step_costs, step_of
 from susx.planning.downloads import Download, needed_downloads
+from susx.planning.hub import HubAnswers
 from susx.planning.machine import Machine, timed_machine
 from susx.planning.readiness import lacking_packages, misplaced_models
 from susx.planning.run import PlannedJob
@@ -70,22 +71,24 @@ def forecast(
     setup: Setup,
     jobs: Sequence[PlannedJob],
     stale: Set[str],
+    hub: HubAnswers,
     targets: Sequence[str] = (),
     has_own_packages: bool = False,
 ) -> Forecast:
-    """Look ahead at a run; the hub is asked what it does not have here.
+    """Look ahead at a run.
 
     Args:
         setup: of the run; what its `gaps` hold is missing.
         jobs: all that could be needed.
         stale: outputs that have to be made.
+        hub: is asked for what is not here.
         targets: files that were asked for.
         has_own_packages: whether jobs run with packages that are deployed for them.
     """
     due = [job for job in jobs if not stale.isdisjoint(job.outputs)]
     machine = cache(timed_machine)
     steps = step_costs(setup, jobs, stale, machine)
-    downloads = needed_downloads(setup, due)
+    downloads = needed_downloads(setup, due, hub)
     missing = [*_missing_images(setup), *(setup.gaps.others if setup.gaps else ())]
     missing += misplaced_models(setup, due)
     missing += (f"{one.keys[0]}: {one.name}: {one.note}" for one in downloads if one.lacking)

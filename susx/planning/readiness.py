@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from susx.core.errors import InputError
 from susx.core.extras import extra_problem
+from susx.core.hub import snapshot_folder
 from susx.encoders.model_files import encoder_extra, model_problem
 from susx.planning.descriptions import backend, written
+from susx.planning.hub import HubAnswers
 from susx.planning.run import PlannedJob
 from susx.planning.setup import Setup
 from susx.planning.web import judging_encoder, local_images
@@ -26,7 +28,7 @@ EXTRAS_OF_RULES = {
 def require_ready(
     setup: Setup,
     jobs: Sequence[PlannedJob],
-    asks_hub: bool,
+    hub: HubAnswers | None,
     has_own_packages: bool,
     run_elsewhere: bool = False,
 ) -> None:
@@ -35,7 +37,7 @@ def require_ready(
     Args:
         setup: of the run.
         jobs: that will run.
-        asks_hub: whether the hub is asked for models that are not in its cache.
+        hub: is asked for models that are not in its cache; nothing is asked without it.
         has_own_packages: whether jobs run with packages that are deployed for them, not with those
             that are installed here.
         run_elsewhere: whether jobs run on other machines.
@@ -44,8 +46,8 @@ def require_ready(
         InputError: one line per problem.
     """
     problems = [*misplaced_models(setup, jobs)]
-    if asks_hub and not problems:
-        problems = [*unpublished_models(setup, jobs, run_elsewhere)]
+    if hub and not problems:
+        problems = [*unpublished_models(setup, jobs, hub, run_elsewhere)]
     if not has_own_packages:
         problems += lacking_packages(setup, jobs)
     if problems:
@@ -98,21 +100,24 @@ def misplaced_models(setup: Setup, jobs: Iterable[PlannedJob]) -> Iterator[str]:
 
 
 def unpublished_models(
-    setup: Setup, jobs: Iterable[PlannedJob], run_elsewhere: bool = False
+    setup: Setup, jobs: Iterable[PlannedJob], hub: HubAnswers, run_elsewhere: bool = False
 ) -> Iterator[str]:
     """Models that are neither in the cache of the hub nor on the hub.
 
     Args:
         setup: of the run.
         jobs: that load them.
+        hub: is asked for them.
         run_elsewhere: whether other machines may reach the hub where this one does not.
     """
-    published = {(model_key(setup, job), model) for job in jobs for model in job.hub}
-    if published:
-        from susx.encoders.hub import UNREACHABLE, hub_problems  # imports the hub's client
-
-        problems = hub_problems({model for _, model in published})
-        for key, model in sorted(published, key=str):
-            problem = problems.get(model)
-            if problem and not (run_elsewhere and problem == UNREACHABLE):
-                yield f"config.yaml: {key}: {model[0]}: {problem}"
+    loaded = {(model_key(setup, job), model) for job in jobs for model in job.hub}
+    wanted = [
+        (key, (name, revision, "model"))
+        for key, (name, revision) in sorted(loaded, key=str)
+        if not snapshot_folder(name, revision)
+    ]
+    told = hub.of(model for _, model in wanted)
+    for key, model in wanted:
+        found = told[model]
+        if found.lacking and not (run_elsewhere and found.is_unreached):
+            yield f"config.yaml: {key}: {model[0]}: {found.note}"

@@ -11,6 +11,7 @@ from susx.artifacts.plan import WorkPlan, plan_work
 from susx.core.errors import InputError
 from susx.planning.forecast import Forecast, forecast
 from susx.planning.gaps import Gaps
+from susx.planning.hub import HubAnswers
 from susx.planning.readiness import require_ready
 from susx.planning.run import Decision, PlannedJob, RunJobs
 from susx.planning.setup import Setup
@@ -35,12 +36,13 @@ def decide(setup: Setup, run: RunJobs) -> Decision:
     kept = Storage(setup.work, setup.stores)
     require_makers(run, kept)
     jobs, made = _compared(run, kept)
+    hub = HubAnswers()
     if not run.reports:
         stale = [job for job in jobs if not made.stale.keys().isdisjoint(job.outputs)]
         require_ready(
             setup,
             stale,
-            asks_hub=not run.is_dry,
+            None if run.is_dry else hub,
             has_own_packages=run.deploys,
             run_elsewhere=run.is_remote,
         )
@@ -50,7 +52,7 @@ def decide(setup: Setup, run: RunJobs) -> Decision:
         require_current(jobs, made.stale)
     told = [*stale_lines(made.stale)]
     if not (run.is_dry or run.is_locked or run.is_quiet or run.reports):
-        told += _outlook(setup, run, jobs, made.stale)
+        told += _outlook(setup, run, made.stale, hub)
     return Decision(made.stale, drop_dangling_links(jobs, kept), told)
 
 
@@ -62,15 +64,14 @@ def preview(setup: Setup, run: RunJobs) -> Forecast:
         run: its jobs, without those whose inputs are missing.
     """
     kept = Storage(setup.work, setup.stores)
-    jobs, gaps = list(run.jobs), setup.gaps or Gaps()
-    stale: Set[str] = {path for job in jobs for path in job.outputs}
+    gaps = setup.gaps or Gaps()
+    stale: Set[str] = {path for job in run.jobs if not is_source(job) for path in job.outputs}
     try:
         require_makers(run, kept)
-        jobs, made = _compared(run, kept)
-        stale = made.stale.keys()
+        stale = _compared(run, kept)[1].stale.keys()
     except InputError as error:
         gaps.note(str(error))
-    return forecast(setup, jobs, stale, sorted(run.wanted), run.deploys)
+    return forecast(setup, run.jobs, stale, HubAnswers(), sorted(run.wanted), run.deploys)
 
 
 def _compared(run: RunJobs, kept: Storage) -> tuple[list[PlannedJob], WorkPlan]:
@@ -79,12 +80,10 @@ def _compared(run: RunJobs, kept: Storage) -> tuple[list[PlannedJob], WorkPlan]:
     return jobs, plan_work([job.job for job in jobs], run.wanted, budget)
 
 
-def _outlook(
-    setup: Setup, run: RunJobs, jobs: Sequence[PlannedJob], stale: Mapping[str, str]
-) -> list[str]:
+def _outlook(setup: Setup, run: RunJobs, stale: Mapping[str, str], hub: HubAnswers) -> list[str]:
     """What a run begins with; an error in estimating is shown, and stops no run."""
     try:
-        return [*first_screen(forecast(setup, jobs, stale.keys(), (), run.deploys))]
+        return [*first_screen(forecast(setup, run.jobs, stale.keys(), hub, (), run.deploys))]
     except Exception as error:
         return [f"plan: no estimate ({type(error).__name__}: {error})"]
 

@@ -32,7 +32,7 @@ def rough_time(low: float, high: float, is_measured: bool = False) -> str:
 def step_time(cost: StepCost) -> str:
     """How long a step takes, in words."""
     if not cost.jobs:
-        return ""
+        return "done"
     if cost.unknown == cost.jobs:
         return "not known"
     known = rough_time(*cost.range, cost.basis == "measured here")

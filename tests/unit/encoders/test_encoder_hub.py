@@ -133,34 +133,11 @@ ASKED = [
     (errors.HFValidationError("a//b"), "it is no hub identifier"),
     (http_error(errors.HfHubHTTPError), None),
     (TimeoutError(), None),
-    (None, None),
 ]
 
 
-@pytest.mark.parametrize(("cause", "says"), ASKED, ids=lambda p: type(p).__name__)
-def test_hub_is_asked_once_and_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch, cause: Exception | None, says: str | None
-) -> None:
-    asked = []
-
-    def answers(self: object, model: str, revision: str | None, timeout: float) -> None:
-        asked.append((model, revision, timeout <= 10))
-        if cause:
-            raise cause
-
-    monkeypatch.setattr(hub, "is_offline_mode", lambda: False)
-    monkeypatch.setattr(hub.HfApi, "model_info", answers)
-    said = hub.hub_problem("owner/name", "abc")
-    assert asked == [("owner/name", "abc", True)]
-    assert said is None if says is None else says in str(said)
-
-
-def test_model_in_the_cache_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "snapshot_commit", lambda model, revision: "0" * 40)
-    monkeypatch.setattr(hub, "is_offline_mode", lambda: True)
-    assert hub.hub_problem("owner/name", None) is None
-    monkeypatch.setattr(hub, "snapshot_commit", lambda model, revision: None)
-    assert "HF_HUB_OFFLINE is set" in str(hub.hub_problem("owner/name", None))
+MODEL = ("owner/name", "abc", "model")
+DATASET = ("owner/pool", None, "dataset")
 
 
 def at(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
@@ -169,37 +146,34 @@ def at(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     monkeypatch.setattr(hub, "HfApi", partial(HfApi, f"http://127.0.0.1:{port}"))
 
 
-def test_a_hub_that_nobody_answers_for_is_told_of_all_models(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_hub_that_nobody_answers_for_is_told_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     at(monkeypatch, port)
-    models = [("owner/name", None), ("owner/other", "abc")]
-    assert hub.hub_problems(models) == dict.fromkeys(models, hub.UNREACHABLE)
+    unreached = hub.HubFiles(note=hub.UNREACHABLE, lacking=True, silent=True, is_unreached=True)
+    assert hub.hub_files([MODEL, DATASET]) == dict.fromkeys([MODEL, DATASET], unreached)
 
 
 def test_a_hub_that_is_slow_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "PATIENCE", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         at(monkeypatch, server.getsockname()[1])
-        assert hub.hub_problem("owner/name", None) is None
-        assert hub.hub_problems([("owner/name", None)]) == {}
+        assert hub.hub_files([MODEL]) == {MODEL: hub.SILENT}
 
 
-def test_a_model_that_is_asked_for_too_long_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_asked_for_too_long_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = Event()
     monkeypatch.setattr(hub, "PATIENCE", 0.05)
 
-    def answer(model: str, revision: str | None) -> str:
-        if model == "owner/slow":
+    def answers(self: object, name: str, **how: Any) -> SimpleNamespace:
+        if name == "owner/pool":
             ended.wait()
-        return "it is gated"
+        return SimpleNamespace(siblings=[], gated=False)
 
-    monkeypatch.setattr(hub, "hub_problem", answer)
+    monkeypatch.setattr(hub, "is_offline_mode", lambda: False)
+    monkeypatch.setattr(hub.HfApi, "repo_info", answers)
     try:
-        said = hub.hub_problems([("owner/slow", None), ("owner/name", None)])
-        assert said == {("owner/name", None): "it is gated"}
+        assert hub.hub_files([DATASET, MODEL]) == {DATASET: hub.SILENT, MODEL: hub.HubFiles({})}
     finally:
         ended.set()
 
@@ -208,7 +182,8 @@ def test_the_hub_tells_how_large_files_are(monkeypatch: pytest.MonkeyPatch) -> N
     asked = []
 
     def answers(self: object, name: str, **how: Any) -> SimpleNamespace:
-        asked.append((name, how["repo_type"], how["timeout"] <= 10, how["files_metadata"]))
+        asked.append((name, how["revision"], how["repo_type"]))
+        assert how["timeout"] <= 10 and how["files_metadata"]
         files = [
             SimpleNamespace(rfilename="a.bin", size=3),
             SimpleNamespace(rfilename="b", size=None),
@@ -217,28 +192,28 @@ def test_the_hub_tells_how_large_files_are(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(hub, "is_offline_mode", lambda: False)
     monkeypatch.setattr(hub.HfApi, "repo_info", answers)
-    found = hub.hub_files("owner/name", None, "dataset")
-    assert asked == [("owner/name", "dataset", True, True)]
-    assert found == hub.HubFiles({"a.bin": 3, "b": 0}, hub.GATED)
+    told = hub.HubFiles({"a.bin": 3, "b": 0}, hub.GATED)
+    assert hub.hub_files([MODEL, DATASET]) == {MODEL: told, DATASET: told}
+    assert sorted(asked, key=str) == [MODEL, DATASET]
 
 
 @pytest.mark.parametrize(("cause", "says"), ASKED, ids=lambda p: type(p).__name__)
 def test_a_hub_without_an_answer_tells_no_size(
-    monkeypatch: pytest.MonkeyPatch, cause: Exception | None, says: str | None
+    monkeypatch: pytest.MonkeyPatch, cause: Exception, says: str | None
 ) -> None:
     def answers(self: object, name: str, **how: Any) -> SimpleNamespace:
-        raise cause or TimeoutError
+        raise cause
 
     monkeypatch.setattr(hub, "is_offline_mode", lambda: False)
     monkeypatch.setattr(hub.HfApi, "repo_info", answers)
-    found = hub.hub_files("owner/name", None, "model")
+    found = hub.hub_files([MODEL])[MODEL]
     assert found.sizes is None
     assert (found.lacking, found.silent) == ((False, True) if says is None else (True, False))
-    assert (says or "does not answer") in found.note
+    assert (says or "its address is that of HF_ENDPOINT") in found.note
 
 
 def test_the_hub_is_not_asked_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "is_offline_mode", lambda: True)
-    found = hub.hub_files("owner/name", None, "model")
-    assert found.lacking and found.silent
+    found = hub.hub_files([MODEL])[MODEL]
+    assert found.lacking and found.silent and not found.is_unreached
     assert "HF_HUB_OFFLINE is set" in found.note

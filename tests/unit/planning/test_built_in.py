@@ -1,5 +1,6 @@
 """Datasets without an entry: built-in cards, what they take, and what a dataset chooses."""
 
+import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from susx.config.shown import evaluated_config
 from susx.core.errors import InputError
 from susx.planning import datasets, descriptions, encoders, evaluation, supports, texts
 from susx.planning.setup import Setup
-from tests.planned_world import retrieval, setup_of
+from tests.planned_world import CONFIG, retrieval, setup_of
 
 
 def choosing(**entry: Any) -> Setup:
@@ -48,6 +49,39 @@ def test_the_data_lie_where_roots_or_the_environment_say(monkeypatch: pytest.Mon
     assert named.images["dtd"].root == "/from/environment/more/dtd"
 
 
+def test_the_data_may_lie_below_the_home_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DISK", str(tmp_path / "home"))
+    own, others = tmp_path / "home/sets/dtd", tmp_path / "home/sets/oxford_pets"
+    for folder in (own, others):
+        folder.mkdir(parents=True)
+    for said in ("~/sets", "$DISK/sets"):
+        monkeypatch.setenv("SUSX_DATA", said)
+        setup = setup_of()
+        assert setup.images["dtd"].root == str(own)
+        assert setup.images["oxfordpets"].root == str(others)
+        entry = {"oxfordpets": {"supports": []}}
+        named = setup_of(lambda config, entry=entry: config["datasets"].update(entry))
+        assert named.images["oxfordpets"].root == str(others)
+    monkeypatch.delenv("SUSX_DATA")
+    setup = setup_of(lambda config: config.update(roots={"data": "~/sets"}))
+    assert setup.images["oxfordpets"].root == str(others)
+
+
+@pytest.mark.parametrize("datasets", [{}, {"dtd": {}}])
+def test_a_variable_that_names_no_folder_is_told(
+    monkeypatch: pytest.MonkeyPatch, datasets: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("SUSX_DATA", "$NOWHERE/sets")
+    with pytest.raises(InputError) as caught:
+        setup_of(lambda config: config.update(datasets=datasets))
+    assert 'SUSX_DATA: "$NOWHERE/sets": the environment has no variable NOWHERE' in str(
+        caught.value
+    )
+
+
 def test_folders_may_have_the_names_that_others_give_them(setup: Setup) -> None:
     Path("data/oxford_pets").mkdir(parents=True)
     assert setup_of().images["oxfordpets"].root == "data/oxford_pets"
@@ -79,9 +113,14 @@ def test_an_entry_may_word_the_classes_of_its_card_otherwise() -> None:
 
 
 def test_an_entry_that_says_too_little_is_told_what_it_may_mean() -> None:
-    for name in ("imagnet", "ImageNet"):
+    entries: list[Any] = [{"supports": []}, {"images": {"test": "images/test"}}, {}, None]
+    for name, entry in itertools.product(("imagnet", "ImageNet"), entries):
+        new = {name: entry}
         with pytest.raises(InputError, match=r'datasets\.\w+: give .*did you mean "imagenet"'):
-            setup_of(lambda config, name=name: config["datasets"].update({name: {"supports": []}}))
+            setup_of(lambda config, new=new: config["datasets"].update(new))
+    both = {"images": {"test": "x"}, "features": {**CONFIG["datasets"]["shared"]["features"]}}
+    with pytest.raises(InputError, match=r"give `images` or `features`, one of the two$"):
+        setup_of(lambda config: config["datasets"].update(imagnet=both))
     with pytest.raises(InputError, match=r'"dtdd" is neither .*did you mean "dtd"'):
         setup_of(lambda config: config["datasets"].update(textures={"card": "dtdd"}))
 

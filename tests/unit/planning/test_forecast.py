@@ -1,6 +1,7 @@
 """Looking ahead at a run: what it takes and lacks, and how that is said."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,18 @@ import pytest
 
 from susx.artifacts.ground import Job, Storage
 from susx.encoders import hub
-from susx.encoders.hub import HubFiles
+from susx.encoders.hub import HubFiles, HubRepository
 from susx.planning.costs import StepCost
 from susx.planning.datasets import image_files, image_settings, lacks_images, listed_files
 from susx.planning.downloads import Download, loaded_size, needed_downloads
 from susx.planning.forecast import DAY, Forecast, forecast, rough_number
 from susx.planning.gaps import Gaps
+from susx.planning.hub import HubAnswers
 from susx.planning.machine import Machine
 from susx.planning.run import PlannedJob, RunJobs
 from susx.planning.setup import Setup
-from susx.planning.staleness import decide, preview
-from susx.planning.words import first_screen, headline, rough_size, rough_time
+from susx.planning.staleness import ONCE, decide, preview
+from susx.planning.words import first_screen, headline, rough_size, rough_time, step_time
 from tests.planned_world import CONFIG, setup_of
 
 MODEL = ("owner/name", None)
@@ -51,12 +53,11 @@ def silent_hub(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """A hub that is not reached; what it was asked."""
     asked: list[Any] = []
 
-    def answers(*key: Any) -> HubFiles:
-        asked.append(key)
-        return HubFiles(note="the hub cannot be reached", silent=True)
+    def answers(repositories: Iterable[HubRepository]) -> dict[HubRepository, HubFiles]:
+        asked.append([*repositories])
+        return dict.fromkeys(asked[-1], HubFiles(note="the hub cannot be reached", silent=True))
 
     monkeypatch.setattr(hub, "hub_files", answers)
-    monkeypatch.setattr(hub, "hub_problem", lambda model, revision: None)
     return asked
 
 
@@ -72,7 +73,7 @@ def test_missing_images_are_noted_and_planning_goes_on() -> None:
     assert listed_files(setup, "card", "test") == {}
     assert image_settings(setup, "card", "test")["source"]["name"] == "list"
     assert lacks_images(setup, "card")
-    made = forecast(setup, [], set())
+    made = forecast(setup, [], set(), HubAnswers())
     assert made.missing == ["config.yaml: datasets.card.images.root: folder not found: gone"]
 
 
@@ -80,12 +81,33 @@ def test_a_card_tells_where_its_images_are_published() -> None:
     images = {"root": "gone"}
     setup = with_gaps({**CONFIG, "datasets": {"imagenet": {"card": "imagenet", "images": images}}})
     image_files(setup, "imagenet", "test")
-    (line,) = forecast(setup, [], set()).missing
+    (line,) = forecast(setup, [], set(), HubAnswers()).missing
     assert "folder not found: gone; `download: true` with `source`, one of" in line
     assert line.endswith(
         "ImageNet (ILSVRC 2012) is published at https://www.image-net.org/, licence: For "
         "non-commercial research and education, on registration."
     )
+
+
+def test_a_source_that_an_earlier_run_made_is_told_as_done(setup: Setup) -> None:
+    made, due = (
+        PlannedJob(Job("demo_pool", {}, {"output": f"pool/{tar}.tar"}, {"kept": ONCE, "size": 9}))
+        for tar in ("000", "002")
+    )
+    Path("pool").mkdir(exist_ok=True)
+    Path(*made.outputs).touch()
+    (cost,) = preview(setup, run_of(made, due)).steps
+    assert (cost.step, cost.jobs, cost.current) == ("demo data", 1, 1)
+    done = preview(setup, run_of(made))
+    assert headline(done) == "nothing to do: 1 job current"
+    assert [step_time(cost) for cost in done.steps] == ["done"]
+    told = decide(setup, run_of(made, due, deploys=True)).told
+    assert told[0].startswith("plan: 1 job to do, 1 current; ")
+
+
+def test_a_run_asks_the_hub_once_for_what_it_needs(silent_hub: list[Any], setup: Setup) -> None:
+    decide(setup, run_of(drawing(setup), deploys=True))
+    assert silent_hub == [[(*MODEL, "model")]]
 
 
 def test_a_preview_notes_what_would_end_a_run(silent_hub: list[Any]) -> None:
@@ -126,7 +148,7 @@ def test_what_takes_days_is_warned_of_with_its_switch(
     monkeypatch.setattr("susx.planning.forecast.timed_machine", lambda: Machine(2, 1e9))
     setup = setup_of(lambda c: c["supports"]["drawn"].update(size=10_000))
     job = drawing(setup)
-    made = forecast(setup, [job], {*job.outputs})
+    made = forecast(setup, [job], {*job.outputs}, HubAnswers())
     (warning,) = made.warnings
     assert warning.startswith("support: drawing may take ")
     assert "days here, without a GPU; leave out " in warning
@@ -143,8 +165,12 @@ def test_the_hub_is_asked_once_after_it_kept_silent(silent_hub: list[Any], setup
         {"encoder": "hub", "dataset": "tiny", "strategy": "photo"},
         hub=[("owner/other", None)],
     )
-    found = needed_downloads(setup, [fast, fast, other])
-    assert len(silent_hub) == 1
+    answers = HubAnswers()
+    found = needed_downloads(setup, [fast, fast, other], answers)
+    captions = {"dataset": "tiny", "support": "captions", "shard": "0"}
+    shard = {"path": "hf://datasets/owner/pool/0.parquet"}
+    needed_downloads(setup, [planned(setup, "match_captions", captions, shard=shard)], answers)
+    assert silent_hub == [[(*MODEL, "model"), ("owner/other", None, "model")]]
     assert [(one.name, one.keys) for one in found] == [
         ("owner/name", ("config.yaml: supports.drawn",)),
         ("owner/other", ("config.yaml: encoders.hub",)),
@@ -154,7 +180,8 @@ def test_the_hub_is_asked_once_after_it_kept_silent(silent_hub: list[Any], setup
 
 def test_data_sets_of_the_hub_are_weighed(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = {"data/0.parquet": 3, "data/1.parquet": 4, "test/0.tar": 5, "README.md": 1}
-    monkeypatch.setattr(hub, "hub_files", lambda *key: HubFiles(sizes, "it is gated"))
+    told = HubFiles(sizes, "it is gated")
+    monkeypatch.setattr(hub, "hub_files", lambda wanted: dict.fromkeys(wanted, told))
     address = "hf://datasets/owner/pool"
     shards = [
         planned(
@@ -169,16 +196,16 @@ def test_data_sets_of_the_hub_are_weighed(setup: Setup, monkeypatch: pytest.Monk
     images = planned(
         setup, "download_dataset", {"dataset": "fetched", "split": "test"}, download=download
     )
-    found = {one.kind: one for one in needed_downloads(setup, [*shards, images])}
+    found = {one.kind: one for one in needed_downloads(setup, [*shards, images], HubAnswers())}
     assert (found["pool"].size, found["images"].size) == (7, 5)
     assert found["pool"].note == "it is gated"
     elsewhere = replace(
         images,
         job=replace(images.job, params={"download": download | {"address": "https://x.org/y"}}),
     )
-    assert needed_downloads(setup, [elsewhere])[0].size is None
+    assert needed_downloads(setup, [elsewhere], HubAnswers())[0].size is None
     unclear = replace(images, job=replace(images.job, params={"download": {"address": None}}))
-    assert needed_downloads(setup, [unclear]) == []
+    assert needed_downloads(setup, [unclear], HubAnswers()) == []
 
 
 def test_only_what_a_library_loads_is_weighed() -> None:
