@@ -67,20 +67,23 @@ def rule_costs(root: Path) -> dict[str, list[dict[str, str]]]:
     return costs
 
 
-def rule_table(root: Path) -> Table:
-    """Jobs, seconds and peak memory of every rule."""
+def rule_table(root: Path, are_cold: bool = True) -> Table:
+    """Jobs, seconds and peak memory of every rule.
+
+    Args:
+        root: folder of the run.
+        are_cold: whether every job was a process of its own. Of a job that another process does,
+            Snakemake does not see processor time and memory, and they are left out.
+    """
     table = Table(title="Jobs, by rule")
-    for name in ("rule", "jobs", "seconds", "longest", "CPU seconds", "peak MiB"):
+    seen = ("CPU seconds", "peak MiB") if are_cold else ()
+    for name in ("rule", "jobs", "seconds", "longest", *seen):
         table.add_column(name, justify="left" if name == "rule" else "right", no_wrap=True)
     for rule, rows in rule_costs(root).items():
         seconds, cpu, memory = ([number(row[key]) for row in rows] for key in COLUMNS)
+        cells = [str(len(rows)), f"{sum(seconds):.1f}", f"{max(seconds):.1f}"]
         table.add_row(
-            rule,
-            str(len(rows)),
-            f"{sum(seconds):.1f}",
-            f"{max(seconds):.1f}",
-            f"{sum(cpu):.1f}",
-            f"{max(memory):.0f}",
+            rule, *cells, *([f"{sum(cpu):.1f}", f"{max(memory):.0f}"] if are_cold else [])
         )
     return table
 

@@ -8,7 +8,6 @@ alone, and of `collate`: of the run with the least. With `--than` also those of 
 turn with those of this one, and the share of them that is left.
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -19,9 +18,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.checkouts import comparison
 from tests.helpers import save_tiny_clip
 from tests.warm import clean_environment
-from tests.workflow.project import ONE_THREAD, PACKAGES, REPO, RESULT, Project, write_world
+from tests.workflow.project import ONE_THREAD, PACKAGES, RESULT, Project, write_world
 
 HOOK = Path(__file__).parent / "start_hook"
 NOW, EARLIER = "now", "earlier"
@@ -82,17 +82,12 @@ def line(name: str, told: dict[str, Any], share: str) -> str:
 
 def main() -> None:
     """Run both checkouts some times in turn, and once before, so that only few jobs are left."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--than", type=Path, help="another checkout")
-    arguments = parser.parse_args()
-    repos = {NOW: REPO} | ({EARLIER: arguments.than.resolve()} if arguments.than else {})
+    asked = comparison(__doc__, runs=3)
+    repos = dict(zip((NOW, EARLIER), asked.checkouts, strict=False))
     taken = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         projects = {code: write_project(Path(folder, code, "world")) for code in repos}
-        for turn in range(arguments.runs + 1):
+        for turn in range(asked.runs + 1):
             for code, repo in repos.items():
                 project = projects[code]
                 shutil.rmtree(project.path(EMBEDDED), ignore_errors=True)

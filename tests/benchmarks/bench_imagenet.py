@@ -56,7 +56,7 @@ def main() -> None:
                 result = read_result(clone.root / path)
                 print(path, f"{result.n_classes} classes, {result.n_test} images,", end=" ")
                 print(f"{len(result.runs)} rows, {len(result.skipped)} skipped")
-            Console().print(f"{seconds:.0f} s", rule_table(clone.root))
+            Console().print(f"{seconds:.0f} s", rule_table(clone.root, are_cold=False))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Prints CPU seconds of whole processes, the least of some runs; with `--than` als
 code of another checkout, in turn with those of this one, and the share of them that is left.
 """
 
-import argparse
 import ast
 import resource
 import subprocess
@@ -15,10 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.benchmarks.checkouts import comparison
 from tests.helpers import save_tiny_clip
 from tests.warm import clean_environment
 
-REPO = Path(__file__).resolve().parents[2]
 JOBS = (
     *("class_manifest", "prompts", "image_manifest", "draw_support", "join_chunks"),
     *("select_support", "match_captions", "import_text", "embed_images"),
@@ -69,23 +68,20 @@ def cpu_seconds(program: str, repo: Path) -> float:
 
 def main() -> None:
     """Run every program some times in turn."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--than", type=Path, help="another checkout")
-    arguments = parser.parse_args()
-    repos = [REPO, *([arguments.than.resolve()] if arguments.than else [])]
+    asked = comparison(__doc__, runs=5)
     with tempfile.TemporaryDirectory() as folder:
         save_tiny_clip(Path(folder) / "model")
-        wanted = [programs(Path(folder) / "model", repo) for repo in repos]
+        wanted = [programs(Path(folder) / "model", repo) for repo in asked.checkouts]
         for name in wanted[0]:
             taken = [
-                [cpu_seconds(one[name], repo) for one, repo in zip(wanted, repos, strict=True)]
-                for _ in range(arguments.runs)
+                [
+                    cpu_seconds(one[name], repo)
+                    for one, repo in zip(wanted, asked.checkouts, strict=True)
+                ]
+                for _ in range(asked.runs)
             ]
             least = [min(runs) for runs in zip(*taken, strict=True)]
-            share = [f"{least[0] / least[-1]:5.0%}"] if arguments.than else []
+            share = [f"{least[0] / least[-1]:5.0%}"] if asked.earlier else []
             print(*(f"{seconds:5.2f} s" for seconds in least), *share, "", name)
 
 
