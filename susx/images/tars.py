@@ -31,6 +31,8 @@ MOST_ZEROS = 2**30
 """Bytes of zeros behind the last file; `tar -b` pads to at most 2 GB, and by default to 10 KiB."""
 STRETCH = 2**20
 """Bytes of them read at a time, to hold few in memory."""
+BROKEN = (tarfile.TarError, OSError, ValueError, OverflowError)
+"""What a tar raises that is none, or is damaged."""
 MOST_STEPS = 40
 """Links that lead to one another, as Linux follows them."""
 
@@ -60,14 +62,36 @@ def uncompressed_tar(path: Path) -> Iterator[tarfile.TarFile]:
         InputError: if it is missing, compressed or broken, also where it is read.
     """
     try:
-        with tarfile.open(path, "r:") as tar:
-            yield tar
-    except InputError:
-        raise
-    except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
+        tar = tarfile.open(path, "r:")  # noqa: SIM115 - what it raises is told otherwise
+    except BROKEN as error:
         raise InputError(
             f"{path}: not a readable tar ({error}); compressed ones must be unpacked first"
         ) from None
+    with tar:
+        try:
+            yield tar
+        except InputError:
+            raise
+        except BROKEN as error:
+            raise InputError(
+                f"{path}: not a readable tar ({error}); fetch or write it again"
+            ) from None
+
+
+def require_whole(path: Path) -> None:
+    """Look whether a tar ends as tars do, without reading all of it.
+
+    Raises:
+        InputError: if it is missing, compressed, or cut short, as by a download that broke off.
+    """
+    with uncompressed_tar(path) as tar:
+        stream: Any = tar.fileobj
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - tarfile.BLOCKSIZE))
+        if any(stream.read(tarfile.BLOCKSIZE)):
+            raise tarfile.ReadError(
+                f"it ends at byte {size} without the mark of the end: cut short"
+            )
 
 
 def tars_within(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:

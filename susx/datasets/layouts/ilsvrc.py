@@ -24,10 +24,11 @@ from susx.datasets.layouts.ilsvrc_truth import truth_files, wnids_by_image
 from susx.datasets.layouts.shards import listing_of_members
 from susx.datasets.naming import class_indices
 from susx.images.kinds import is_image, visible_folders
-from susx.images.listing import ListedImage, Listing, labelled_folders
+from susx.images.listing import ListedImage, Listing, labelled_folders, list_images
 from susx.images.tars import (
     TarImage,
     images_within,
+    require_whole,
     tar_images,
     tars_within,
     uncompressed_tar,
@@ -51,7 +52,7 @@ class _Found:
 
 
 class IlsvrcPlaces(Layout):
-    """ILSVRC 2012: every split lies in the first of its places that holds any of it.
+    """ILSVRC 2012: every split lies in the first of its places that holds any of its images.
 
     A place is a folder, a tar, or a pattern of images. A folder holds a folder or a tar per class,
     or images whose classes a truth tells. A tar holds such images, or a tar per class if the split
@@ -70,7 +71,7 @@ class IlsvrcPlaces(Layout):
         {},
         description="What may tell the classes of a split's images that lie in no folder per "
         "class: the development kit, unpacked or as `tar.gz`, or Kaggle's "
-        "`LOC_val_solution.csv`; beside them, or above them within the root.",
+        "`LOC_val_solution.csv`; among them, beside them, or above them within the root.",
     )
 
     def labelled_images(
@@ -94,7 +95,7 @@ class IlsvrcPlaces(Layout):
             )
         if found.form == "class folders":
             _require_sorted(found.path)
-            names = visible_folders(found.path)
+            names = self._class_folders(found.path, split)
             return labelled_folders(
                 found.path, self._labels(names, found, classes, origin), classes
             )
@@ -125,13 +126,15 @@ class IlsvrcPlaces(Layout):
         """The folder or tars that a split lies in, and the truth if its images need it.
 
         Raises:
-            InputError: if they do, and there is none.
+            InputError: if they do, and there is none, or the one tar of a split was cut short.
         """
         found = self._found(base, split)
         if found is None:
             return [base / self.splits[split][0]]
         if found.form == "class tars":
             return _tars_of_classes(found.path)
+        if found.path.is_file():
+            require_whole(found.path)
         truth = [] if "class" in found.form else self._truth(base, split, found.path)
         return truth if _is_pattern(found.path) else [found.path, *truth]
 
@@ -148,16 +151,43 @@ class IlsvrcPlaces(Layout):
         return super().settings(split) | {"truth": truth}
 
     def _found(self, base: Path, split: Split) -> _Found | None:
-        is_told = split in self.truth
+        empty = None
         for place in self.splits[split]:
-            if form := _form(base / place, is_told):
-                return _Found(base / place, form)
-        return None
+            form = self._form(base / place, split)
+            found = form and _Found(base / place, form)
+            if found and (form != "class folders" or self._has_sorted(found.path, split)):
+                return found
+            empty = empty or found
+        return empty
+
+    def _form(self, path: Path, split: Split) -> Form | None:
+        """What lies at a place; None if it holds no images of the split."""
+        is_told = split in self.truth
+        if _is_pattern(path):
+            return "images" if is_told and any(path.parent.glob(path.name)) else None
+        if path.is_file():
+            return "tar of images" if is_told else "tar of class tars"
+        if not path.is_dir():
+            return None
+        if self._class_folders(path, split):
+            return "class folders"
+        if _tars_of_classes(path):
+            return "class tars"
+        return "images" if is_told and any(map(is_image, _names(path))) else None
+
+    def _class_folders(self, path: Path, split: Split) -> list[str]:
+        """Names of the folders in a folder, but for a truth that lies there."""
+        return [name for name in visible_folders(path) if name not in self.truth.get(split, ())]
+
+    def _has_sorted(self, path: Path, split: Split) -> bool:
+        """Whether any folder of a class has an image; they may have been made and not filled."""
+        names = self._class_folders(path, split)
+        return any(True for name in names for _ in list_images(path / name))
 
     def _truth(self, base: Path, split: Split, path: Path) -> list[Path]:
-        for folder in path.relative_to(base).parents:
+        for folder in (path, *(base / above for above in path.relative_to(base).parents)):
             for name in self.truth[split]:
-                if files := truth_files(base / folder / name):
+                if files := truth_files(folder / name):
                     return files
         raise InputError(
             f"{path}: images without a folder per class, and nothing tells their classes; put one "
@@ -196,6 +226,8 @@ class IlsvrcPlaces(Layout):
         labels = class_indices(classes, dict.fromkeys(wnids.values()), self, f"{origin}: {truth}")
         in_tar = found.form == "tar of images"
         there, n_others = (_images_of_tar if in_tar else _images_of_folder)(found.path)
+        among = [path.relative_to(found.path) for path in files if found.path in path.parents]
+        n_others -= len({path.parts[0] for path in among})  # a kit is one of them, with all in it
         if untold := [name for name in there if name not in wnids]:
             raise InputError(
                 f"{truth}: tells no class of {len(untold)} of {len(there)} images in {found.path}: "
@@ -212,21 +244,6 @@ class IlsvrcPlaces(Layout):
         images = [ListedImage(*there[name], labels[wnid]) for name, wnid in wnids.items()]
         in_order = sorted(images, key=lambda image: (image.label, image.key))
         return listing_of_members(in_order, found.path, classes, n_others)
-
-
-def _form(path: Path, is_told: bool) -> Form | None:
-    """What lies at a place; None if it holds no images of the split."""
-    if _is_pattern(path):
-        return "images" if is_told and any(path.parent.glob(path.name)) else None
-    if path.is_file():
-        return "tar of images" if is_told else "tar of class tars"
-    if not path.is_dir():
-        return None
-    if visible_folders(path):
-        return "class folders"
-    if _tars_of_classes(path):
-        return "class tars"
-    return "images" if is_told and any(map(is_image, _names(path))) else None
 
 
 def _require_sorted(folder: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from susx.config.cards import Card
 from susx.config.datasets import ImageSettings
 from susx.core.errors import InputError
-from susx.datasets.check import check_dataset
+from susx.datasets.check import SPARED, check_dataset
 from susx.datasets.layouts import parquet
 from susx.datasets.sources import Place, locate, split_manifest
 from susx.datasets.stored import read_listed
@@ -214,7 +214,8 @@ def test_a_mirror_is_checked_against_its_own_counts(tmp_path: Path) -> None:
     found = check_dataset(images, "dtd", classes, "images")
     assert found.splits["test"].expected is None
     assert found.splits["test"].misnamed == {}
-    assert any("train: no files" in problem for problem in found.problems)
+    assert all(problem.startswith("test: ") for problem in found.problems)
+    assert (found.remarks, "train" in found.splits) == ([SPARED], False)
 
 
 def test_cifar_of_the_hub_is_found_by_its_columns(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from susx.datasets import check as checks
-from susx.datasets.check import Check, check_dataset, check_lines
+from susx.datasets.check import SPARED, Check, check_dataset, check_lines
 from susx.datasets.stored import stored_bytes
 from susx.images.listing import ListedImage
 from susx.manifests.classes import class_manifest
@@ -74,6 +74,32 @@ def test_missing_images_are_told_from_unreadable_ones(pets: Path) -> None:
     assert 'test: 1 of 3 images missing: "d.jpg"' in found.problems
     unreadable = 'test: 1 of 2 decoded images unreadable: "e.jpg (empty file)"'
     assert unreadable in found.problems
+
+
+def test_training_images_may_be_missing_all_together(pets: Path) -> None:
+    (pets / "jpg/a.jpg").unlink()
+    found = check(pets)
+    assert found.remarks == [SPARED]
+    assert not any(problem.startswith("train") for problem in found.problems)
+    assert found.splits["train"].missing == ["a.jpg"]
+    rewrite(pets, train=[["a.jpg", 0, "cat"], ["f.jpg", 1, "dog"]])
+    write_image(pets / "jpg/f.jpg")
+    found = check(pets)
+    assert 'train: 1 of 2 images missing: "a.jpg"' in found.problems
+    assert found.remarks == []
+
+
+def test_images_of_the_other_splits_may_not(pets: Path) -> None:
+    (pets / "jpg/b.jpg").unlink()
+    assert 'validation: 1 of 1 images missing: "b.jpg"' in check(pets).problems
+
+
+def test_training_images_that_the_configuration_names_are_not_spared(tmp_path: Path) -> None:
+    write_image(tmp_path / "test/cat/0.jpg")
+    named = {split: str(tmp_path / split) for split in ("test", "train")}
+    found = check_dataset(named, None, PETS, "images")
+    assert any("images: train: folder not found" in problem for problem in found.problems)
+    assert SPARED not in found.remarks
 
 
 def test_a_file_that_may_not_be_looked_at_is_not_missing(

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.io import savemat
 
+from susx.config.sources import Split
 from susx.core.errors import InputError
 from susx.datasets.check import check_dataset
 from susx.datasets.layouts import ilsvrc_truth
@@ -190,6 +191,101 @@ def test_training_images_lie_as_they_like_beside_them(
     } == expected
     assert [record.label for record in table.records] == [0, 0, 4, 4, 517, 517]
     assert len(manifest_of("imagenet", tmp_path).records) == 5
+
+
+def among(truth: str) -> Callable[[Path], None]:
+    """What tells the classes lies among the images."""
+
+    def write(root: Path) -> None:
+        write_images(root / "val")
+        if truth == "list":
+            write_solution(root / "val/LOC_val_solution.csv", TOLD)
+        else:
+            write_kit(root / "val", BY_ID, TOLD, packed=truth == "packed kit")
+
+    return write
+
+
+@pytest.mark.parametrize("truth", ["kit", "packed kit", "list"])
+def test_what_tells_the_classes_may_lie_among_the_images(truth: str, tmp_path: Path) -> None:
+    among(truth)(tmp_path)
+    table = manifest_of("imagenet", tmp_path)
+    assert labels_of(table) == dict(enumerate(LABELS, start=1))
+    assert table.meta["n_other_files"] == 0
+    folder, *files = place_of("imagenet", tmp_path).files("test")
+    assert folder == tmp_path / "val"
+    assert files and all(file.is_file() and folder in file.parents for file in files)
+
+
+def test_a_kit_may_lie_among_folders_of_classes(tmp_path: Path) -> None:
+    sorted_folders(tmp_path)
+    write_kit(tmp_path / "val", BY_ID, TOLD)
+    assert labels_of(manifest_of("imagenet", tmp_path)) == dict(enumerate(LABELS, start=1))
+
+
+def empty(root: Path) -> None:
+    (root / "val").mkdir()
+
+
+def without_images(root: Path) -> None:
+    empty(root)
+    (root / "val/README.txt").write_text("x", "utf-8")
+    (root / "val/.DS_Store").write_bytes(b"x")
+
+
+def unfilled_folders(root: Path) -> None:
+    for wnid in WNIDS[:3]:
+        (root / "val" / wnid).mkdir(parents=True)
+
+
+def only_a_kit(root: Path) -> None:
+    empty(root)
+    write_kit(root / "val", BY_ID, TOLD)
+
+
+@pytest.mark.parametrize("beside", [empty, without_images, unfilled_folders, only_a_kit])
+@pytest.mark.parametrize("form", ["name of the archive", "CoOp's folder", "tar", "root", "Kaggle"])
+def test_a_folder_without_images_hides_none(
+    form: str, beside: Callable[[Path], None], tmp_path: Path
+) -> None:
+    FORMS[form](tmp_path)
+    beside(tmp_path)
+    assert labels_of(manifest_of("imagenet", tmp_path)) == dict(enumerate(LABELS, start=1))
+
+
+def test_folders_that_nobody_filled_are_named(tmp_path: Path) -> None:
+    unfilled_folders(tmp_path)
+    with pytest.raises(InputError, match=rf"{tmp_path}/val"):
+        manifest_of("imagenet", tmp_path)
+
+
+@pytest.mark.parametrize("cut", [100, 700, -100])
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_a_tar_that_was_cut_short_is_told_while_planning(
+    split: Split, cut: int, tmp_path: Path
+) -> None:
+    archive(packed=True)(tmp_path)
+    train_archive(tmp_path)
+    name = {"test": "val", "train": "train"}[split]
+    path = tmp_path / f"ILSVRC2012_img_{name}.tar"
+    whole = path.read_bytes().rstrip(b"\0")
+    path.write_bytes(whole[:cut])
+    place = place_of("imagenet", tmp_path)
+    with pytest.raises(InputError) as caught:
+        place.files(split)
+    assert str(caught.value).startswith(f"{path}: not a readable tar (")
+    if cut != 100:
+        assert "cut short); fetch or write it again" in str(caught.value)
+    with pytest.raises(InputError, match=r"fetch or write it again|unpacked first"):
+        manifest_of("imagenet", tmp_path, split)
+
+
+def test_a_compressed_tar_is_told_while_planning(tmp_path: Path) -> None:
+    archive(packed=True)(tmp_path)
+    path = tmp_path / "ILSVRC2012_img_val.tar"
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(InputError, match=r"img_val\.tar: .*compressed ones must be unpacked first"):
+        place_of("imagenet", tmp_path).files("test")
 
 
 def test_what_is_read_is_what_tells_of_changes(tmp_path: Path) -> None:
