@@ -11,12 +11,18 @@ from susx.methods import METHODS
 from susx.planning.amounts import class_count, image_count, support_size, texts_per_class
 from susx.planning.datasets import UNLABELLED
 from susx.planning.descriptions import language_model
+from susx.planning.image_sizes import (
+    DEMO_PHOTO,
+    DEMO_WEB_IMAGE,
+    pool_image_size,
+    training_image_size,
+)
 from susx.planning.machine import Width
 from susx.planning.networks import Passes, drawing_of, encoder_passes, token_operations
 from susx.planning.run import PlannedJob
 from susx.planning.setup import Setup
 from susx.planning.supports import evaluated_supports, support_views
-from susx.planning.web import judging_encoder, wanted_images
+from susx.planning.web import judging_encoder, local_images, wanted_images
 
 ModelKind = Literal["encoder", "drawer", "writer"]
 
@@ -35,7 +41,11 @@ ANSWERED = 0.5
 PROMPT = 40
 """Tokens of a question with its instruction and the chat template around them."""
 PHOTO = 100_000
-"""Bytes of an image of the web: LAION's and ImageNet's have about so many on average."""
+"""Bytes of an image that is not here: LAION's and ImageNet's have about so many on average."""
+MEMBER = 768
+"""Bytes of a tar besides per image: its head, and half a block behind it."""
+RENDERED = 6e-3
+"""Processor seconds of an image of the demo (tests/benchmarks/bench_demo.py, measured)."""
 DRAWN = 0.5e6 / 512**2
 """Bytes of a PNG per pixel (docs/synthesis.md, measured)."""
 ROW = 100
@@ -174,8 +184,16 @@ def _support(setup: Setup, job: PlannedJob) -> int | None:
     return _times(class_count(setup, job.names["dataset"]), size)
 
 
-def _chosen(setup: Setup, job: PlannedJob) -> Load:
-    return Load(_support(setup, job), "images", cpu=LISTED, size=PHOTO)
+def _selected(setup: Setup, job: PlannedJob) -> Load:
+    return _chosen(setup, job, pool_image_size(setup, job.names["support"]))
+
+
+def _drawn_from_training(setup: Setup, job: PlannedJob) -> Load:
+    return _chosen(setup, job, training_image_size(setup, job.names["dataset"]))
+
+
+def _chosen(setup: Setup, job: PlannedJob, size: float | None) -> Load:
+    return Load(_support(setup, job), "images", cpu=LISTED, size=(size or PHOTO) + MEMBER)
 
 
 def _answered(setup: Setup, job: PlannedJob) -> Load:
@@ -188,7 +206,12 @@ def _downloaded(setup: Setup, job: PlannedJob) -> Load:
     support = job.names["support"]
     judge, wanted = judging_encoder(setup, support), wanted_images(setup, support)
     kept = wanted["quota"] / wanted["size"]
-    web = {"waits": kept * wanted["wave_factor"] * FOUND, "fetched": kept * PHOTO, "size": PHOTO}
+    web: dict[str, Any]
+    if local_images(setup, support):
+        web = {"size": (pool_image_size(setup, support) or PHOTO) + MEMBER}
+    else:
+        waits = kept * wanted["wave_factor"] * FOUND
+        web = {"waits": waits, "fetched": kept * PHOTO, "size": PHOTO + MEMBER}
     count = _support(setup, job)
     if judge is None:
         return Load(count, "images", **web)
@@ -247,7 +270,26 @@ def _analysed(setup: Setup, job: PlannedJob) -> Load:
     return Load(0, "", start=START)
 
 
+def _demo_photos(setup: Setup, job: PlannedJob) -> Load:
+    """Images of a split; their classes are those of the dataset that names their folder."""
+    split, (folder,) = job.names["split"], job.outputs
+    entries = setup.entries.items()
+    named = (
+        name for name, entry in entries if entry.images and vars(entry.images)[split] == folder
+    )
+    classes = next((class_count(setup, name) for name in named), None)
+    count = _times(classes, job.job.params["per_class"])
+    return Load(count, "images", cpu=RENDERED, size=DEMO_PHOTO)
+
+
+def _demo_shard(setup: Setup, job: PlannedJob) -> Load:
+    size = DEMO_WEB_IMAGE + 2 * MEMBER  # an image and its caption
+    return Load(job.job.params["size"], "images", cpu=RENDERED, size=size)
+
+
 LOADS: dict[str, Callable[[Setup, PlannedJob], Load]] = {
+    "demo_images": _demo_photos,
+    "demo_pool": _demo_shard,
     "prompts": _prompts,
     "image_manifest": _listed,
     "list_unlabelled": _listed,
@@ -262,8 +304,8 @@ LOADS: dict[str, Callable[[Setup, PlannedJob], Load]] = {
     "search_embeddings": _searched,
     "search_index": _searched,
     "match_captions": _searched,
-    "draw_support": _chosen,
-    "select_support": _chosen,
+    "draw_support": _drawn_from_training,
+    "select_support": _selected,
     "query_service": _answered,
     "download_support": _downloaded,
     "synthesise": _drawn,

@@ -2,23 +2,33 @@
 
 import re
 import socket
-from collections.abc import Mapping
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from demo.world import write_images, write_pool_shard
 from susx.artifacts.ground import Job, Storage
 from susx.artifacts.recipe import Output, Receipt, Recipe
 from susx.artifacts.store import Store
 from susx.manifests.tables import ImageRecord, Table, write_table
 from susx.planning.costs import OTHER, REACHED, SLOW, STEPS, Cost, job_cost, step_costs, step_of
 from susx.planning.encoders import encoder_settings
-from susx.planning.loads import LOADS, START, Load, load_of
+from susx.planning.image_sizes import DEMO_PHOTO, DEMO_WEB_IMAGE
+from susx.planning.loads import LOADS, MEMBER, PHOTO, START, Load, load_of
 from susx.planning.machine import Machine, timed_machine, usable_cores
 from susx.planning.rates import TRUSTED, EarlierJobs, Rate
 from susx.planning.run import PlannedJob
 from susx.planning.setup import Setup
+from tests.helpers import tar_bytes
+from tests.planned_world import NAMES
+from tests.planned_world import setup_of as planned_setup
 
 ROOT = Path(__file__).parents[3]
 RULES = {
@@ -43,6 +53,11 @@ def planned(rule: str, names: Mapping[str, str], setup: Setup, **params: Any) ->
 def drawing(setup: Setup, chunk: int) -> PlannedJob:
     names = {"dataset": "tiny", "support": "drawn", "chunk": f"{chunk:05d}"}
     return planned("synthesise", names, setup, settings={"model": "m", "steps": 4, "size": 16})
+
+
+def setup_of(pool: Mapping[str, Any]) -> Setup:
+    """A setup with another pool of images."""
+    return planned_setup(lambda config: config["pools"].update(web=pool))
 
 
 def keep(setup: Setup, job: PlannedJob, seconds: float, rows: int, host: str = "") -> None:
@@ -131,6 +146,92 @@ def test_loads_follow_from_counts(setup: Setup) -> None:
     assert (written.n, written.unit, written.gpu) == (50, "replies", True)
     web = {"dataset": "tiny", "support": "captions"}
     assert load_of(setup, planned("download_support", web, setup)).n == 12
+
+
+def select(setup: Setup) -> float:
+    """Bytes that a retrieved image is taken to have."""
+    names = {"dataset": "tiny", "support": "lc"}
+    return load_of(setup, planned("select_support", names, setup)).size - MEMBER
+
+
+def write_parquet(path: Path, sizes: Sequence[int]) -> None:
+    random = np.random.default_rng(0)
+    rows = [{"bytes": random.bytes(size), "path": f"{n}.jpg"} for n, size in enumerate(sizes)]
+    pq.write_table(pa.table({"text": ["x"] * len(rows), "image": rows}), path)
+
+
+def test_images_of_a_local_pool_have_the_bytes_that_they_have(setup: Setup) -> None:
+    assert select(setup) == PHOTO  # the shards cannot be read
+    for number, size in enumerate((1000, 3000)):
+        members = {f"{n}.{end}": b"x" * size for n in range(20) for end in ("json", "jpg", "txt")}
+        Path(f"pool/{number:03d}.tar").write_bytes(tar_bytes(members))
+    assert select(setup) == 2000
+    Path("pool/000.tar").write_bytes(Path("pool/000.tar").read_bytes()[:700])
+    assert select(setup) == 3000
+    for size, name in ((500, "a/1.png"), (700, "b/2.jpg"), (9000, "b/2.txt"), (9000, ".c.png")):
+        Path("loose-pool", name).parent.mkdir(parents=True, exist_ok=True)
+        Path("loose-pool", name).write_bytes(b"x" * size)
+    assert select(setup_of(pool={"layout": "folder", "path": "loose-pool"})) == 600
+    write_parquet(Path("pool/0.parquet"), [2560, 5120] * 50)
+    found = select(setup_of(pool={"layout": "parquet", "path": "pool/*.parquet"}))
+    assert found == pytest.approx(3840, rel=0.02)  # lengths and heads of pages are counted, too
+    write_parquet(Path("pool/1.parquet"), [])
+    Path("pool/2.parquet").write_bytes(b"PAR1")
+    assert select(setup_of(pool={"layout": "parquet", "path": "pool/*.parquet"})) == found
+
+
+def test_images_that_lie_here_are_not_fetched(setup: Setup) -> None:
+    Path("loose/photo.png").write_bytes(b"x" * 1234)
+    names = {"dataset": "tiny", "support": "files"}
+    load = load_of(setup, planned("download_support", names, setup))
+    assert (load.size - MEMBER, load.fetched, load.waits) == (1234, 0, 0)
+    of_the_web = load_of(setup, planned("download_support", {**names, "support": "vectors"}, setup))
+    assert of_the_web.size - MEMBER == PHOTO and of_the_web.fetched >= PHOTO
+
+
+def test_training_images_have_the_bytes_that_they_have(setup: Setup) -> None:
+    def size(dataset: str, setup: Setup) -> float:
+        names = {"dataset": dataset, "support": "few-seed0"}
+        return load_of(setup, planned("draw_support", names, setup)).size - MEMBER
+
+    Path("images/train/zebra/0.png").write_bytes(b"x" * 4321)
+    assert size("tiny", setup) == 4321
+    assert size("cifar10", setup) == PHOTO
+    batches = Path("data/cifar10/cifar-10-batches-py")
+    batches.mkdir(parents=True)
+    for number in range(1, 6):
+        (batches / f"data_batch_{number}").write_bytes(b"x" * 10_000)
+    (batches / "batches.meta").touch()
+    assert size("cifar10", planned_setup()) == pytest.approx(1, rel=0.1)  # of 50,000
+
+
+def test_the_demos_own_data_are_counted() -> None:
+    demo = {"classes": NAMES, "images": {"test": "demo/data/test"}}
+    pool = {"layout": "webdataset", "path": "demo/data/pool/{00000..00003}.tar"}
+    setup = planned_setup(lambda c: c["datasets"].update(own=demo) or c["pools"].update(web=pool))
+    kept = {"kept": "once"}
+    photos = PlannedJob(
+        Job("demo_images", {}, {"output": "demo/data/test"}, {**kept, "per_class": 40}),
+        {"split": "test"},
+    )
+    shard = PlannedJob(Job("demo_pool", {}, {"output": "x.tar"}, {**kept, "size": 3000}))
+    found = [load_of(setup, job) for job in (photos, shard)]
+    assert [(load.n, load.unit) for load in found] == [(160, "images"), (3000, "images")]
+    assert select(setup) == DEMO_WEB_IMAGE
+    unused = PlannedJob(replace(photos.job, outputs={"output": "x"}), photos.names)
+    assert load_of(setup, unused).n is None
+
+
+def test_the_demos_images_have_about_as_many_bytes(tmp_path: Path) -> None:
+    write_images(tmp_path / "test", "test", 2, 0)
+    write_pool_shard(tmp_path / "pool.tar", 0, 100, 0)
+    photos = [path.stat().st_size for path in (tmp_path / "test").rglob("*.png")]
+    assert sum(photos) / len(photos) == pytest.approx(DEMO_PHOTO, rel=0.25)
+    with tarfile.open(tmp_path / "pool.tar") as tar:
+        web = [member.size for member in tar if member.name.endswith(".png")]
+    assert sum(web) / len(web) == pytest.approx(DEMO_WEB_IMAGE, rel=0.25)
+    size = (tmp_path / "pool.tar").stat().st_size
+    assert size / len(web) == pytest.approx(DEMO_WEB_IMAGE + 2 * MEMBER, rel=0.25)
 
 
 def test_a_step_sums_up_its_jobs(setup: Setup) -> None:
