@@ -12,14 +12,10 @@ from typing import Any
 
 import typer
 
-import susx
 from susx.cli.errors import reported_errors
+from susx.cli.look import CHECKOUT, SNAKEFILES, plain_call, require_plannable
 from susx.core.errors import InputError
 from susx.core.yaml_files import CONFIG, load_config
-
-CHECKOUT = Path(susx.__file__).resolve().parents[1]
-SNAKEFILES = ("Snakefile", "snakefile", "workflow/Snakefile", "workflow/snakefile")
-"""Where Snakemake looks for the workflow, in this order."""
 
 
 def run(context: typer.Context) -> None:
@@ -29,6 +25,10 @@ def run(context: typer.Context) -> None:
     traceback, of an unknown option all others. Where no Snakefile lies in this folder, the one of
     this installation is used, and so is its `config.yaml` where there is none.
     """
+    with reported_errors():
+        if call := plain_call(context.args):
+            require_readable(call.configs)
+            require_plannable(call)
     sys.exit(0 if snakemake_call(context.args)() else 1)
 
 

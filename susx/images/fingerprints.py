@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
 HASH_SIZE = 16
@@ -64,6 +63,8 @@ def nearest_duplicates(first: Sequence[str], second: Sequence[str]) -> list[Pair
 
 def _bits(values: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(N, 256) zeros and ones, and (N,) numbers of ones."""
+    import numpy as np  # which planning does without
+
     packed = np.frombuffer(bytes.fromhex("".join(values)), np.uint8).reshape(len(values), -1)
     bits = np.unpackbits(packed, axis=1).astype(np.float32)
     return bits, bits.sum(axis=1)

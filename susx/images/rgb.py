@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -127,6 +125,7 @@ def _colours(image: Image, on_white: bool) -> Image:
 
 
 def _grey(image: Image, levels: _Range, on_white: bool) -> Image:
+    import numpy as np  # which planning does without
     from PIL import Image as Pillow
 
     stored = np.asarray(image)

@@ -5,6 +5,7 @@ The hub, the web and the data are miniatures; configuration, command and formats
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -151,14 +152,52 @@ EDITS: list[tuple[str, str, set[str]]] = [
 def test_after_an_edit_only_what_hangs_on_it_is_made_again(
     clone: Clone, first: Outcome, line: str, edited: str, rules: set[str]
 ) -> None:
+    with edited_config(clone, line, edited):
+        assert clone.run(f"{COMMAND} --dry-run").rules == rules
+
+
+def test_an_edit_makes_what_hangs_on_it_and_nothing_else(clone: Clone, first: Outcome) -> None:
+    line, edited, rules = EDITS[0]
+    before, stored = accuracies(clone), objects(clone)
+    with edited_config(clone, line, edited):
+        outcome = clone.run(COMMAND)
+        assert outcome.rules == rules
+        assert Counter(job.rule for job in outcome.jobs) == {"evaluate": 2, "collate": 1}
+        made = {path.parent.name for path in objects(clone) - stored}
+        assert made <= rules
+        left = {row: top1 for row, top1 in before.items() if "gda" not in row}
+        assert accuracies(clone) == left and len(left) < len(before)
+        assert clone.run(COMMAND).jobs == []
+    back = clone.run(COMMAND)
+    assert back.rules <= {"collate"}, "what was evaluated before is found again"
+    assert accuracies(clone) == before
+
+
+@contextmanager
+def edited_config(clone: Clone, line: str, edited: str) -> Iterator[None]:
+    """Change a line of the configuration for a while."""
     config = clone.root / "config.yaml"
     shipped = config.read_text("utf-8")
     assert shipped.count(line) == 1
     config.write_text(shipped.replace(line, edited), "utf-8")
     try:
-        assert clone.run(f"{COMMAND} --dry-run").rules == rules
+        yield
     finally:
         config.write_text(shipped, "utf-8")
+
+
+def accuracies(clone: Clone) -> dict[tuple[str | None, ...], float]:
+    """Accuracy of every row of the result."""
+    runs = read_result(clone.root / RESULT).runs
+    rows = {(run.encoder, run.method, run.text, run.support, run.protocol): run for run in runs}
+    assert len(rows) == len(runs)
+    return {row: run.top1 for row, run in rows.items()}
+
+
+def objects(clone: Clone) -> set[Path]:
+    """What stages made so far, each in a folder of its stage."""
+    stores = [clone.root / root / "store" for root in ("work", "cache")]
+    return {path for store in stores for stage in STAGES for path in (store / stage).glob("*")}
 
 
 @pytest.mark.long
