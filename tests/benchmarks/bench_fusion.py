@@ -9,6 +9,7 @@ them. Accuracies are per cent of test images; drawn subsets are averaged over `-
 """
 
 import argparse
+import math
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ from torch import Tensor
 from susx.embeddings.cache import read_cache
 from susx.embeddings.text_classifier import text_classifier
 from susx.methods import METHODS, Context, Images, fusion
+from susx.methods.fusion import gaussians, labelled
 from susx.search.grid import search
 
 SHOTS = (1, 2, 4, 8, 16, 32, 64)
@@ -189,41 +191,50 @@ def in_batches(problem: Problem, size: int, seed: int) -> float:
     return 100 * float(torch.cat(hits).double().mean())
 
 
-log_densities = fusion.log_densities
+def in_sample(features: Tensor, shares: Tensor, model: gaussians.Gaussians) -> gaussians.Scores:
+    """Scores from means and a covariance that contain the image itself, their noise ignored."""
+    nothing = replace(model, noise=0 * model.noise, freedom=math.inf)
+    scores = gaussians.left_out_scores(features, 0 * shares, nothing)
+    return replace(scores, noise=0.0, borrowed=0.0)
 
 
-def plain_densities(features: Tensor, shares: Tensor, model: fusion.Model) -> Tensor:
-    """Log-densities from means that contain the image itself, their noise ignored."""
-    return log_densities(features, 0 * shares, replace(model, noise=0 * model.noise))
+def equal_shares(shares: Tensor, _: object) -> Tensor:
+    """No frequencies."""
+    return 0 * shares
 
 
 def variants() -> Iterator[tuple[str, AbstractContextManager[object]]]:
     """Fusion with one part replaced."""
 
-    def without(name: str, value: object) -> AbstractContextManager[object]:
-        return patch.object(fusion, name, value)
+    def without(name: str, value: object, module: object = gaussians) -> AbstractContextManager:
+        return patch.object(module, name, value)
 
     yield "fusion", nullcontext()
-    yield "no support set", without("support_worth", lambda _, __, s, *rest: 0 * s.counts)
-    yield "support counted in full", without("support_worth", lambda _, __, s, *rest: s.counts)
-    yield "support not moved", without("support_shift", lambda t, s, *_: 0 * s.sums[0])
-    yield "target counted in full", without("target_trust", lambda t, _: 0 * t.counts + 1)
-    yield "images not left out", without("log_densities", plain_densities)
-    yield "one update", without("UPDATES", 1)
+    yield "support counted in full", without("support_worth", lambda _, __, counts, *rest: counts)
+    yield "support not moved", without("support_shift", lambda t, *_: 0 * t.sums[0])
+    yield "target counted in full", without("target_trust", lambda counts, *_: 0 * counts + 1)
+    yield "images not left out", without("left_out_scores", in_sample, fusion)
+    yield "no frequencies", without("log_frequencies", equal_shares, fusion)
+    yield "no bound", without("bounded", lambda _, logits: logits, fusion)
+    yield "support weighed in one round", without("ROUNDS", 1, labelled)
+    for count in (1, 3, 12):
+        yield f"updates: {count}", without("UPDATES", count, fusion)
 
 
 def ablation(problem: Problem, _: Sequence[int]) -> Table:
-    """Every view alone, every part left out, and the references."""
-    table = Table("", "accuracy", title=problem.name)
-    posterior = (problem.context.logit_scale * problem.test @ problem.context.text.T).softmax(1)
-    table.add_row("(mean confidence of the text)", shown(100 * float(posterior.amax(1).mean())))
-    views = fusion.experts(problem.context, problem.test)
-    for name, view in views.items():
-        table.add_row(f"{name} alone", shown(accuracy(view, problem.labels)))
+    """Every source added, every part left out, and the references."""
+    table = Table("", "accuracy", "expected", title=problem.name)
+    whole = fusion.fuse(problem.context, problem.test)
+    expected = whole.expected_accuracies()
+    rows = (("text", whole.text), ("support", whole.pooled), ("images", whole.logits))
+    for name, logits in rows:
+        found = shown(accuracy(logits, problem.labels)), shown(100 * expected[name])
+        table.add_row(f"with {name}", *found)
     for name, changed in variants():
         with changed:
             table.add_row(name, shown(fused(problem)))
-    table.add_row("TransCLIP (text only)", shown(fused(problem, "transclip")))
+    for name in ("fusion-text", "transclip"):
+        table.add_row(f"{name} (no support set)", shown(fused(problem, name)))
     for name in ("tip-x", "gda"):
         table.add_row(f"{name}, tuned on validation", shown(tuned(problem, name)))
     return table

@@ -1,10 +1,10 @@
 """Bayesian fusion of a text classifier, a support set and unlabelled target images.
 
-1. **The support set by itself** (`support_view`): class Gaussians; each image, left out, tells how
+1. **The support set by itself** (`labelled`): class Gaussians; each image, left out, tells how
    far its label can be trusted, and all together what the support set knows of its own labels.
-2. **One classifier from both views** (`pool`): temperatures of text and support set from the labels
-   of the support set and from both views' agreement on the target images, and weights that sum to
-   1. It classifies single images: `fusion-inductive`.
+2. **One classifier from both views** (`pooling`): temperatures of text and support set from the
+   support set's labels and from both views' agreement on the target images, and weights that sum
+   to 1. It classifies single images: `fusion-inductive`.
 3. **The images themselves** (`gaussians`, `frequencies`): an EM algorithm that starts from the
    pooled posteriors. Class means come from target images, shared by their posteriors, and from
    support images at what they are worth; class frequencies may be zero. An image is scored without
@@ -32,8 +32,8 @@ from typing import TYPE_CHECKING
 from susx.methods.base import Context, Images, Method, Terms, row_blocks, zero_shot_logits
 from susx.methods.fusion.frequencies import concentrations, log_frequencies
 from susx.methods.fusion.gaussians import estimate, left_out_scores, soft_moments
-from susx.methods.fusion.pool import Pool, pool
-from susx.methods.fusion.support_view import SupportView, support_view
+from susx.methods.fusion.labelled import SupportView, support_view
+from susx.methods.fusion.pooling import Pool, pool
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -29,7 +29,7 @@ def concentrations(counts: Tensor) -> list[tuple[float, float]]:
     log = (counts + grid[:, None]).lgamma() - grid[:, None].lgamma()
     evidence = log.sum(dim=1) + (classes * grid).lgamma() - (images + classes * grid).lgamma()
     pairs = zip(CONCENTRATIONS, evidence.softmax(dim=0).tolist(), strict=True)
-    return [(value, weight) for value, weight in pairs if weight > NEGLIGIBLE]
+    return [(value, weight) for value, weight in pairs if not weight < NEGLIGIBLE]
 
 
 def log_frequencies(shares: Tensor, prior: list[tuple[float, float]]) -> Tensor:
@@ -43,8 +43,7 @@ def log_frequencies(shares: Tensor, prior: list[tuple[float, float]]) -> Tensor:
     made = shares.new_empty(shares.shape)
     for rows in row_blocks(images, classes):
         others = (counts - shares[rows]).clamp(min=0)
-        mean = sum(
-            weight * (others + value) / (images - 1 + classes * value) for value, weight in prior
-        )
-        made[rows] = mean.log()  # type: ignore[union-attr]  # the evidence is never all negligible
-    return made
+        made[rows] = 0
+        for value, weight in prior:
+            made[rows] += weight * (others + value) / (images - 1 + classes * value)
+    return made.log_()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from susx.methods.base import row_blocks
-from susx.methods.fusion.support_view import (
+from susx.methods.fusion.labelled import (
     LEVERAGE,
     TINY,
     SupportView,

@@ -70,6 +70,14 @@ class SupportView:
         """Whether the support set could be measured by itself."""
         return self.gaussian_likelihood is not None
 
+    @property
+    def likelihoods(self) -> Tensor:
+        """(A, B) mean log-likelihoods of the labels by both views; zero where nothing is known."""
+        if self.text_likelihood is None or self.gaussian_likelihood is None:
+            shape = len(TEXT_TEMPERATURES), len(GAUSSIAN_TEMPERATURES)
+            return self.means.new_zeros(shape)
+        return self.text_likelihood[:, None] + self.gaussian_likelihood
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -163,23 +171,22 @@ def support_view(context: Context) -> SupportView:
     if context.support is None:
         return no_support(context)
     features, labels = context.required_support, context.required_labels
-    weights = features.new_ones(len(features))
-    found, information = None, 0.0
-    for turn in range(ROUNDS):
-        parts = _left_out(context, features, labels, weights)
-        able = parts.others > COMPANY
-        if parts.spread == 0 or parts.freedom < 1 or able.sum() < 2:
-            break
-        found = _Labels.of(context, parts, able)
-        if turn == 0:
-            # Weights found from the labels would flatter them in later rounds.
-            information = max(0.0, 1 + found.likelihood / math.log(max(2, context.n_classes)))
-        weights = found.weights
-    if found is None:
+    most = math.log(max(2, context.n_classes))
+    parts = _left_out(context, features, labels, features.new_ones(len(features)))
+    able = parts.others > COMPANY
+    if parts.spread == 0 or parts.freedom < 1 or able.sum() < 2:
         return SupportView(parts.counts, parts.means, 0 * parts.scatter)
-    number = int(able.sum())
-    if information * number * math.log(max(2, context.n_classes)) < math.log(number):
+    found = _Labels.of(context, parts, able)
+    # Weights found from the labels flatter them in later rounds: the first one tells.
+    information, number = max(0.0, 1 + found.likelihood / most), int(able.sum())
+    if information * number * most < math.log(number):
         return no_support(context)
+    for _ in range(ROUNDS - 1):
+        again = _left_out(context, features, labels, found.weights)
+        able = again.others > COMPANY
+        if again.freedom < 1 or able.sum() < 2:
+            break
+        parts, found = again, _Labels.of(context, again, able)
     return SupportView(
         counts=parts.counts,
         means=parts.means,

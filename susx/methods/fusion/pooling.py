@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from susx.methods.base import Context, row_blocks, zero_shot_logits
-from susx.methods.fusion.support_view import (
+from susx.methods.fusion.labelled import (
     COMPANY,
     GAUSSIAN_TEMPERATURES,
     TEXT_TEMPERATURES,
@@ -89,10 +89,9 @@ def temperatures(
     A text temperature is a priori near 1, within a factor of 2: contrastive training leaves the
     text about calibrated.
     """
-    assert support.text_likelihood is not None and support.gaussian_likelihood is not None
     grid_a = features.new_tensor(TEXT_TEMPERATURES)
     grid_b = features.new_tensor(GAUSSIAN_TEMPERATURES)
-    log = support.labels * (support.text_likelihood[:, None] + support.gaussian_likelihood)
+    log = support.labels * support.likelihoods
     log = log - grid_a.log2().square()[:, None] / 2
     classes = context.n_classes
     for rows in row_blocks(len(features), classes * (len(grid_a) + len(grid_b))):
