@@ -7,7 +7,7 @@ different. A test compares the code behind every stage with what it was when its
 from __future__ import annotations
 
 STAGES = {
-    "analyse": 2,
+    "analyse": 3,
     "class_manifest": 1,
     "collate": 3,
     "describe_classes": 3,
@@ -19,7 +19,7 @@ STAGES = {
     "embed_shard": 6,
     "embed_support": 4,
     "embed_text": 2,
-    "evaluate": 3,
+    "evaluate": 4,
     "export_classifier": 2,
     "image_manifest": 6,
     "import_classes": 1,

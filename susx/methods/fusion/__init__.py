@@ -33,7 +33,7 @@ from susx.methods.base import Context, Images, Method, Terms, row_blocks, zero_s
 from susx.methods.fusion.frequencies import concentrations, log_frequencies
 from susx.methods.fusion.gaussians import estimate, left_out_scores, soft_moments
 from susx.methods.fusion.labelled import SupportView, support_view
-from susx.methods.fusion.pooling import Pool, pool
+from susx.methods.fusion.pooling import PooledViews, pool
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -115,7 +115,7 @@ def fuse(context: Context, features: Tensor, support: SupportView | None = None)
     return Fused(parts.temperature * text, pooled, logits, calibrated)
 
 
-def _start(pooled: Tensor, parts: Pool) -> Tensor:
+def _start(pooled: Tensor, parts: PooledViews) -> Tensor:
     """(N, C) posteriors to start from; frequencies join where a support set backs them."""
     shares = pooled.softmax(dim=1)
     if parts.sharpness == 0:
@@ -134,7 +134,9 @@ def _overlap(shares: Tensor, others: Tensor) -> Tensor:
     return sums
 
 
-def _sharpness(parts: Pool, noise: float, borrowed: float, images: int, classes: int) -> float:
+def _sharpness(
+    parts: PooledViews, noise: float, borrowed: float, images: int, classes: int
+) -> float:
     """Factor on log-densities: means made by the support set are as sharp as it was found."""
     excess = max(1 / parts.sharpness - 1, 0.0) if parts.sharpness > 0 else 0.0
     own = 1 / (1 + noise + borrowed * excess)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Pool:
+class PooledViews:
     """Weights of the views.
 
     Attributes:
@@ -53,11 +53,11 @@ class Pool:
         return features @ self.weights.T + self.offsets
 
 
-def pool(context: Context, support: SupportView, features: Tensor) -> Pool:
-    """Pool text and support set by their agreement on (N, d) unlabelled images; N may be 0."""
+def pool(context: Context, support: SupportView, features: Tensor) -> PooledViews:
+    """PooledViews text and support set by their agreement on (N, d) unlabelled images; N may be 0."""
     text = context.logit_scale * context.text
     if not support.known:
-        return Pool(1.0, 1.0, 1.0, 0.0, text, text.new_zeros(len(text)))
+        return PooledViews(1.0, 1.0, 1.0, 0.0, text, text.new_zeros(len(text)))
     inverse, spread = ridge_inverse(support.scatter, support.freedom)
     centres = support.means @ inverse
     noise = spread / support.counts.clamp(min=COMPANY)
@@ -68,10 +68,11 @@ def pool(context: Context, support: SupportView, features: Tensor) -> Pool:
     number = min(support.labels, len(features)) if len(features) else support.labels
     of_text = entropies[0] + number * support.text_entropy
     of_gaussians = entropies[1] + number * support.gaussian_entropy
-    share = _share(*(h / (len(features) + number) for h in (of_text, of_gaussians)), len(text))
+    total = len(features) + number
+    share = _share(of_text / total, of_gaussians / total, len(text))
     rest = 1 - share
     weights = share * a * text + rest * b * centres
-    return Pool(a, share, rest, b, weights, rest * b * offsets)
+    return PooledViews(a, share, rest, b, weights, rest * b * offsets)
 
 
 def _share(text_entropy: float, gaussian_entropy: float, classes: int) -> float:
