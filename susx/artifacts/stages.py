@@ -9,7 +9,7 @@ from __future__ import annotations
 STAGES = {
     "analyse": 3,
     "class_manifest": 1,
-    "collate": 3,
+    "collate": 4,
     "describe_classes": 3,
     "download_dataset": 1,
     "download_support": 6,
@@ -20,7 +20,7 @@ STAGES = {
     "embed_support": 4,
     "embed_text": 2,
     "evaluate": 4,
-    "export_classifier": 2,
+    "export_classifier": 3,
     "image_manifest": 6,
     "import_classes": 1,
     "import_images": 1,
@@ -33,12 +33,12 @@ STAGES = {
     "predict": 2,
     "prompts": 1,
     "query_service": 3,
-    "report": 3,
+    "report": 4,
     "search_embeddings": 3,
     "search_index": 2,
     "search_shard": 3,
     "select_support": 5,
-    "summary": 2,
+    "summary": 3,
     "synthesise": 1,
 }
 """Version of every stage, by the name of its rule."""

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from susx.classifier.calibration import probabilities
 from susx.classifier.meta import ClassifierMeta, class_manifest_of
 from susx.classifier.pictures import plain_array, sources_of
 from susx.core.compute import pick_device
@@ -22,6 +21,7 @@ from susx.embeddings.cache import NORM_TOLERANCE, concatenate, disagreement, nor
 from susx.embeddings.prepare import ImageSource, Item, prepared
 from susx.encoders import load_encoder
 from susx.encoders.protocol import Encoder
+from susx.evaluation.calibration import probabilities
 from susx.manifests.classes import ClassManifest
 from susx.methods import METHODS, Context, Images, Method
 from susx.methods.voters import voters

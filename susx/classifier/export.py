@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
-from susx.classifier.calibration import fit_temperature, held_out_logits
 from susx.classifier.classifier import Classifier
 from susx.classifier.meta import FORMAT, Calibration, ClassifierMeta, TestScore, entries_of
 from susx.config.encoders import EncoderSettings
 from susx.core.errors import InputError
 from susx.evaluation.arrays import LabelledImages
+from susx.evaluation.calibration import choose_temperature
 from susx.evaluation.case import Case, row_of
 from susx.evaluation.files import CacheFiles
 from susx.evaluation.inputs import check_evaluation, read_caches
@@ -36,8 +35,8 @@ def export_classifier(
     """Make a classifier of one row of the result, evaluated or not.
 
     Constants are the evaluation's own: taken from the test images where there are any, so that
-    their logits are those of the evaluation; else from the support set. The temperature is fitted
-    on validation images where they are labelled, else on held-out support images.
+    their logits are those of the evaluation; else from the support set. The temperature is that of
+    the evaluation, too, where it saw the same images.
 
     Args:
         dataset: its name.
@@ -71,7 +70,13 @@ def export_classifier(
     tuned = _evaluated(evaluation, case) or tune(method, context, case.protocol, tuning, validation)
     context, constants_on = _with_constants(method, context, test)
     unseen = data.images.get("validation") if tuning.validation_split == "validation" else None
-    temperature, calibration = _temperature(method, context, tuned, unseen, constants_on)
+    values, few_shot = tuned.hyperparameters, case.seed is not None
+    temperature = choose_temperature(method, context, values, unseen, few_shot)
+    calibration = Calibration(
+        temperature_on=temperature.on,
+        temperature_images=temperature.n_images,
+        constants_on=constants_on,
+    )
     meta = ClassifierMeta(
         format=FORMAT,
         dataset=dataset,
@@ -82,7 +87,7 @@ def export_classifier(
         tuned_on=tuned.split,
         hyperparameters=tuned.hyperparameters,
         logit_scale=caches.logit_scale,
-        temperature=temperature,
+        temperature=temperature.value,
         calibration=calibration,
         tested=None if test is None else _tested(method, context, tuned, test),
         classes=entries_of(caches.classes),
@@ -120,7 +125,7 @@ def _evaluated(evaluation: Mapping[str, Any] | None, case: Case) -> TuningResult
 
 def _with_constants(
     method: Method, context: Context, test: LabelledImages | None
-) -> tuple[Context, str]:
+) -> tuple[Context, Literal["test", "support", "nothing"]]:
     """A context with the constants of a method, and what they were taken from."""
     if method.calibrate is None:
         return context, "nothing"
@@ -132,30 +137,6 @@ def _with_constants(
             "name labelled test images to take it from, or choose another method under classifier"
         )
     return replace(context, constants=method.calibrate(context, Images(context.support))), "support"
-
-
-def _temperature(
-    method: Method,
-    context: Context,
-    tuned: TuningResult,
-    validation: LabelledImages | None,
-    constants_on: str,
-) -> tuple[float, Calibration]:
-    """The temperature, and what it was fitted on."""
-    on, logits, labels = "nothing", None, None
-    if validation is not None:
-        on, labels = "validation", validation.labels
-        logits = method.fit(context, tuned.hyperparameters).logits(validation.images)
-    elif context.support is not None:
-        try:
-            logits, labels = held_out_logits(method, context, tuned.hyperparameters)
-            on = "support"
-        except InputError as error:
-            logging.warning("temperature 1, as none can be fitted on the support set: %s", error)
-    count = 0 if labels is None else len(labels)
-    temperature = 1.0 if logits is None or labels is None else fit_temperature(logits, labels)
-    given = {"temperature_on": on, "temperature_images": count, "constants_on": constants_on}
-    return temperature, Calibration.model_validate(given)
 
 
 def _tested(

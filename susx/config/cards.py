@@ -14,6 +14,7 @@ from pydantic import (
     field_validator,
 )
 
+from susx.config.grids import MethodGrids
 from susx.config.problems import problem_lines
 from susx.config.sources import AnySource, Split
 from susx.config.texts import DESCRIPTION_QUESTIONS, Questions
@@ -94,6 +95,11 @@ class Card(Section):
     )
     sources: list[AnySource] = Field(
         [], description="Layouts that the dataset comes in; the first that is found is read."
+    )
+    grid: MethodGrids = Field(
+        {},
+        description="Grids of methods whose authors publish one per dataset, in units of CLIP's "
+        "logit scale of 100.",
     )
     trouble: list[str] = Field([], description="What is known to be wrong with the data.")
 

@@ -12,6 +12,7 @@ from pydantic import (
 
 from susx.config.cards import DEFAULT_ENSEMBLE, CardClass, built_in_cards, card_path, load_card
 from susx.config.features import FeatureSettings
+from susx.config.grids import MethodGrids
 from susx.config.problems import SparseEntry
 from susx.config.sources import Address
 from susx.config.texts import Descriptions, DescriptionSource, Descriptors, DescriptorSource
@@ -85,6 +86,8 @@ class ImageSettings(Section):
         return self
 
 
+FROM_CARD = ("template", "ensemble", "grid")
+"""Keys of an entry that its card has, too."""
 WRITTEN = ("descriptions", "descriptors")
 """Texts of a dataset that are files or written by a language model; `defaults` names that."""
 
@@ -128,6 +131,11 @@ class Dataset(Section):
     images: ImageSettings | None = Field(None, description="Where the images are.")
     features: FeatureSettings | None = Field(
         None, description="Published features, in place of images."
+    )
+    grid: MethodGrids = Field(
+        {},
+        description="Per method, grids in place of the published ones, those of the card if left "
+        "out; `grid` of `evaluation` wins.",
     )
     encoders: Annotated[DistinctNames, Field(min_length=1)] | None = Field(
         None, description="Encoders that are compared on it; those of `evaluation` if left out."
@@ -184,7 +192,7 @@ def tuning_split(dataset: Dataset) -> str:
 def _with_card(dataset: Dataset) -> Dataset:
     card = load_card(str(dataset.card))
     given = dataset.model_fields_set
-    taken = {key: getattr(card, key) for key in ("template", "ensemble") if key not in given}
+    taken = {key: getattr(card, key) for key in FROM_CARD if key not in given}
     written = dataset.descriptions
     if isinstance(written, Descriptions) and "questions" not in written.model_fields_set:
         taken["descriptions"] = written.model_copy(update={"questions": card.questions})

@@ -39,7 +39,8 @@ class EvaluationSettings(Section):
     )
     grid: dict[str, dict[str, AxisSettings]] = Field(
         {},
-        description="Per method, grids in place of the published ones. Alpha and gamma are in "
+        description="Per method, grids in place of the published ones and of those of a dataset. "
+        "Alpha and gamma are in "
         "units of CLIP's logit scale of 100 and are rescaled to the encoder's.",
     )
     fixed: dict[str, dict[str, Finite]] = Field(
@@ -52,7 +53,4 @@ class EvaluationSettings(Section):
     )
     memory_mib: Positive | None = Field(
         None, description="Working memory of the search, in MiB; chosen by device if left out."
-    )
-    bootstrap: Positive = Field(
-        10000, description="Bootstrap samples per interval of a difference."
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from susx.config.datasets import WRITTEN
-from susx.config.problems import choices
+from susx.config.grids import unknown_hyperparameters
 from susx.config.supports import draws_of
 from susx.config.texts import Descriptions
 from susx.core.errors import listing, suggestion
@@ -146,15 +146,8 @@ def _method_settings(config: Config) -> Iterable[str]:
             if text not in config.prompts:
                 yield f'evaluation.methods: {name} needs a prompt strategy named "{text}"'
     for section in ("grid", "fixed"):
-        for name, values in getattr(evaluation, section).items():
-            if name not in METHODS:
-                yield f"evaluation.{section}.{name}: unknown method{suggestion(name, METHODS)}"
-                continue
-            valid = METHODS[name].grid
-            for key in values:
-                if key not in valid:
-                    hint = suggestion(key, valid) or choices(valid)
-                    yield f"evaluation.{section}.{name}.{key}: unknown key{hint}"
+        for problem in unknown_hyperparameters(getattr(evaluation, section)):
+            yield f"evaluation.{section}.{problem}"
 
 
 def classifier_problems(config: Config) -> Iterable[str]:

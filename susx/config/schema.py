@@ -88,7 +88,11 @@ class Prompts(Section):
 class Config(Section):
     """The whole of config.yaml."""
 
-    seed: int = Field(0, description="Seed of everything random.")
+    seed: int = Field(
+        0,
+        description="Seed of what a report draws: examples, and pairs of "
+        "images where there are too many.",
+    )
     roots: Roots = Field(Roots(), description="Output folders.")
     datasets: dict[Slug, Dataset] = Field(
         {},

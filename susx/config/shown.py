@@ -10,7 +10,7 @@ from susx.config.schema import Config
 from susx.config.supports import Retrieval
 from susx.config.texts import Descriptions
 
-WHOLE = {"seed", "prompts", "download", "evaluation"}
+WHOLE = {"prompts", "download", "evaluation"}
 """Sections that are shown as they are."""
 HIDDEN: dict[str, Any] = {
     "download": {"user_agent"},

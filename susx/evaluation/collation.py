@@ -8,9 +8,13 @@ from typing import Any
 from susx.core.errors import InputError
 from susx.core.provenance import PACKAGES
 from susx.evaluation.schema import SCHEMA, Result
+from susx.evaluation.statistics import holm
 from susx.manifests.classes import ClassManifest
 from susx.methods import METHODS, Method
 from susx.prompts.strategies import PromptSet
+
+DIFFERENCES = ("delta_vs_zero_shot", "delta_vs_best_text", "delta_vs_tip_adapter")
+"""What runs have by reference; each is a family of tests."""
 
 
 def collate(
@@ -65,8 +69,24 @@ def collate(
         },
         **rows,
     }
+    adjust(result["runs"])
     Result.model_validate(result)
     return result
+
+
+def adjust(runs: Sequence[dict[str, Any]]) -> None:
+    """Add to all differences the p-values that hold for them together, one kind at a time.
+
+    Rows that were tuned on the test images have none: no test holds for them.
+    """
+    for kind in DIFFERENCES:
+        differences = [run[kind] for run in runs if run.get(kind)]
+        tested = [run[kind] for run in runs if run.get(kind) and run["tuned_on"] != "test"]
+        for difference in differences:
+            difference["holm_p"] = None
+        adjusted = holm([difference["mcnemar_p"] for difference in tested])
+        for difference, p in zip(tested, adjusted, strict=True):
+            difference["holm_p"] = p
 
 
 def _units(method: Method) -> dict[str, str]:

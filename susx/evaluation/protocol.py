@@ -18,14 +18,19 @@ from susx.core.compute import peak_mib
 from susx.core.errors import InputError
 from susx.core.rounding import decimal
 from susx.evaluation.arrays import EncoderData
+from susx.evaluation.calibration import (
+    brier_score,
+    calibration_error,
+    choose_temperature,
+    probabilities,
+)
 from susx.evaluation.case import Case, Protocol
+from susx.evaluation.intervals import accuracy_interval, percent
 from susx.evaluation.statistics import (
-    accuracy_interval,
     changed_pairs,
     mean_per_class,
     paired_difference,
     per_class_accuracy,
-    percent,
     seed_spread,
 )
 from susx.evaluation.tuning import TuningSettings, tune
@@ -52,8 +57,6 @@ class EvaluationPlan:
         unavailable_supports: support sets that it cannot have, and why.
         seeds: few-shot support set -> its name without the seed, and the seed.
         leaks: whether to `keep` or `drop` support images that nearly equal a test image.
-        bootstrap: samples per interval of a difference.
-        seed: of the bootstrap.
     """
 
     methods: Sequence[str]
@@ -64,8 +67,6 @@ class EvaluationPlan:
     unavailable_supports: Mapping[str, str] = field(default_factory=dict)
     seeds: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     leaks: str = "keep"
-    bootstrap: int = 10000
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -183,14 +184,21 @@ def run_case(data: EncoderData, plan: EvaluationPlan, case: Case) -> tuple[dict[
     context, test = data.context(case), data.test
     validation = data.images.get(plan.tuning.validation_split)
     tuned = tune(method, context, case.protocol, plan.tuning, validation)
-    logits = method.fit(context, tuned.hyperparameters).logits(test.images)
+    values = tuned.hyperparameters
+    seen = context
+    if method.calibrate is not None:  # of the test images; validation images are classified alike
+        seen = replace(context, constants=method.calibrate(context, test.images))
+    logits = method.fit(seen, values).logits(test.images)
+    unseen = None if plan.tuning.validation_split == "test" else validation
+    temperature = choose_temperature(method, seen, values, unseen, case.seed is not None)
+    shares = probabilities(logits, temperature.value)
     ranks = logits.argsort(dim=1, descending=True, stable=True)[:, :TOP].cpu().numpy()
     labels = test.labels.cpu().numpy()
     hits = ranks == labels[:, None]
     correct = hits[:, 0]
     clean = _without_leaks(data, case, context)
     if clean is not None:
-        predicted = method.fit(clean, tuned.hyperparameters).logits(test.images).argmax(dim=1)
+        predicted = method.fit(clean, values).logits(test.images).argmax(dim=1)
         clean_top1 = percent(int((predicted == test.labels).sum()), len(predicted))
     per_class = per_class_accuracy(correct, labels, len(data.classes))
     row = {
@@ -200,8 +208,14 @@ def run_case(data: EncoderData, plan: EvaluationPlan, case: Case) -> tuple[dict[
         "correct": int(correct.sum()),
         "top5": percent(hits.any(axis=1).sum(), len(hits)),
         "mean_per_class": mean_per_class(per_class),
-        "ci95": accuracy_interval(correct),
-        "hyperparameters": tuned.hyperparameters,
+        "ci95": accuracy_interval(int(correct.sum()), len(correct)),
+        "calibration": {
+            "temperature": temperature.value,
+            "on": temperature.on,
+            "ece": calibration_error(shares, test.labels.cpu()),
+            "brier": brier_score(shares, test.labels.cpu()),
+        },
+        "hyperparameters": values,
         "tuning_correct": tuned.correct,
         "support_size": 0 if context.support is None else len(context.support),
         "top1_without_leaks": None if clean is None else clean_top1,
@@ -269,7 +283,7 @@ def _compare(
         for name, reference in peers.items():
             if reference is not None and reference != case:
                 correct, other = predicted == labels, predictions[reference] == labels
-                difference = paired_difference(correct, other, plan.bootstrap, plan.seed)
+                difference = paired_difference(correct, other)
                 named = {"reference": reference.method, "protocol": reference.protocol}
                 row[f"delta_vs_{name}"] = named | difference
         if "zero_shot" in shared:

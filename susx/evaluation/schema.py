@@ -13,7 +13,7 @@ from susx.core.files import read_json, verified
 from susx.evaluation.case import Case
 from susx.evaluation.facts import EncoderFacts, ImageCounts, MethodFacts, SupportCounts, TextCounts
 
-SCHEMA = "susx-result-5"
+SCHEMA = "susx-result-6"
 
 VERSIONED = re.compile(r"susx-result-\d+")
 
@@ -32,12 +32,17 @@ class Difference(_Strict):
     protocol: str = Field(description="Its tuning protocol.")
     mean: float = Field(description="Difference of top-1 accuracy.")
     ci95: Interval = Field(
-        description="Its 95 % paired-bootstrap interval, with one corrected and one broken image "
-        "more than were met."
+        description="Its 95 % interval, from the exact ones of the shares of corrected and broken "
+        "images (square-and-add: Newcombe, Stat. Med. 1998; Zou and Donner, Stat. Med. 2008)."
     )
     corrected: int = Field(description="Images that only the run gets right.")
     broken: int = Field(description="Images that only the reference gets right.")
     mcnemar_p: float = Field(description="Two-sided p-value of McNemar's exact test.")
+    holm_p: float | None = Field(
+        description="The same for all such differences of the result together (Holm, Scand. J. "
+        "Stat. 1979): to one kind of reference, of all runs that are not tuned on the test "
+        "images; null of those that are."
+    )
 
 
 class ChangedPair(_Strict):
@@ -47,6 +52,26 @@ class ChangedPair(_Strict):
     predicted: str = Field(description="Class that they are taken for.")
     zero_shot: int = Field(description="How many, by zero-shot.")
     now: int = Field(description="How many, by the run.")
+
+
+class Probabilities(_Strict):
+    """How well the probabilities `softmax(logits / T)` of a run fit the test images."""
+
+    temperature: float = Field(gt=0, description="T.")
+    on: Literal["validation", "support", "nothing"] = Field(
+        description="Images that T was fitted on: labelled validation images, a few-shot support "
+        "set, or none; then it is 1."
+    )
+    ece: Percent = Field(
+        description="Expected calibration error in points: mean gap of confidence and accuracy in "
+        "15 bins of equal width (Guo et al., ICML 2017)."
+    )
+    brier: float = Field(
+        ge=0,
+        le=2,
+        description="Mean squared distance of probabilities and truth (Brier, Mon. Weather Rev. "
+        "1950).",
+    )
 
 
 TunedOn = Literal["nothing", "validation", "support", "test"]
@@ -72,6 +97,7 @@ class Run(Case):
     ci95: Interval = Field(
         description="95 % interval of top-1 accuracy (Clopper and Pearson, Biometrika 1934)."
     )
+    calibration: Probabilities = Field(description="How well its probabilities fit.")
     delta_vs_zero_shot: Difference | None = Field(None, description="Against zero-shot.")
     delta_vs_best_text: Difference | None = Field(
         None, description="Against the best text-only classifier, chosen by its test accuracy."
@@ -123,7 +149,7 @@ class SeedSpread(Case):
 class Result(_Strict):
     """results/{dataset}.json."""
 
-    schema_: Literal["susx-result-5"] = Field(alias="schema", description="Version.")
+    schema_: Literal["susx-result-6"] = Field(alias="schema", description="Version.")
     dataset: str = Field(description="Name in config.yaml.")
     classes: list[str] = Field(
         min_length=1,

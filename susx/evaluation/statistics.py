@@ -1,4 +1,4 @@
-"""Accuracies and their uncertainty."""
+"""Accuracies of classes, of few-shot seeds, and of two classifiers on the same images."""
 
 from __future__ import annotations
 
@@ -11,61 +11,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from susx.evaluation.intervals import difference_interval, percent
+
 Correct = NDArray[np.bool_]
-CONFIDENCE = 0.95
-LEVEL = (2.5, 97.5)
-"""Confidence of all intervals, as is usual, and the percentiles that it lies between."""
 
 
-def percent(count: int, n: int) -> float:
-    """A count of n in percent; integers are divided, so that 1707 of 2000 is 85.35."""
-    return 100 * int(count) / int(n)
-
-
-def accuracy_interval(correct: Correct) -> list[float]:
-    """95 % interval of accuracy in percent (Clopper and Pearson, Biometrika 1934).
-
-    It holds for any number of images and for any accuracy: where all images are right, a
-    bootstrap would be certain that all others are too.
-    """
-    from scipy.stats import binomtest
-
-    found = binomtest(int(correct.sum()), len(correct)).proportion_ci(CONFIDENCE, "exact")
-    return [100 * float(found.low), 100 * float(found.high)]
-
-
-def paired_difference(
-    correct: Correct, reference: Correct, samples: int, seed: int
-) -> dict[str, Any]:
+def paired_difference(correct: Correct, reference: Correct) -> dict[str, Any]:
     """Difference of two classifiers' accuracies on the same images, in points.
 
-    Per image the difference is -1, 0 or 1, so a bootstrap sample is a multinomial draw of how
-    many images were broken, unchanged and corrected. One image is added to the broken and one to
-    the corrected ones before (Bonett and Price, J. Educ. Behav. Stat. 2012): of few images, some
-    that change may not have been met yet.
-
     Returns:
-        Mean, 95 % paired-bootstrap interval, numbers of corrected and broken images, and the
-        two-sided p-value of McNemar's exact test (McNemar, Psychometrika 1947): given their sum,
-        are the two numbers those of a fair coin?
+        Mean, 95 % interval, numbers of corrected and broken images, and the two-sided p-value of
+        McNemar's exact test (McNemar, Psychometrika 1947): given their sum, are the two numbers
+        those of a fair coin?
     """
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
     n = len(correct)
-    difference = correct.astype(int) - reference.astype(int)
-    broken, same, corrected = (int(k) for k in np.bincount(difference + 1, minlength=3))
-    shares = np.array([broken + 1, same, corrected + 1]) / (n + 2)
-    draws = np.random.default_rng(seed).multinomial(n + 2, shares, samples)
-    values = 100 * (draws[:, 2] - draws[:, 0]) / (n + 2)
-    changed = corrected + broken
+    corrected = int((correct & ~reference).sum())
+    broken = int((reference & ~correct).sum())
+    tail = float(bdtr(min(corrected, broken), corrected + broken, 0.5))
     return {
         "mean": percent(corrected - broken, n),
-        "ci95": [float(value) for value in np.percentile(values, LEVEL)],
+        "ci95": difference_interval(corrected, broken, n),
         "corrected": corrected,
         "broken": broken,
-        # Without a change there is nothing that a fair coin could not do.
-        "mcnemar_p": float(binomtest(corrected, changed).pvalue) if changed else 1.0,
+        # Two tails of an even split share the middle, and without a change all is in it.
+        "mcnemar_p": min(1.0, 2 * tail),
     }
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values that hold for all of several tests together (Holm, Scand. J. Stat. 1979).
+
+    If all hypotheses are true, the least of them is below 0.05 with a probability of 0.05 at most,
+    however the tests depend on one another: the least p-value counts as often as there are tests,
+    the next one time less, and none counts less than one that is smaller.
+    """
+    n = len(p_values)
+    adjusted, least = [0.0] * n, 0.0
+    for place, test in enumerate(sorted(range(n), key=p_values.__getitem__)):
+        least = max(least, min(1.0, (n - place) * p_values[test]))
+        adjusted[test] = least
+    return adjusted
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from susx.evaluation.reported import ReportedAccuracy, reported_for
 from susx.evaluation.schema import Difference, Result, Run, SeedSpread, read_result
 
 TEST_SPLIT = "TEST SPLIT"
+LEAST_P = 0.001
+"""Below it a p-value is only said to be so, as is usual."""
 
 
 def escape(text: str) -> str:
@@ -41,7 +43,7 @@ def result_table(result: Result) -> Table:
     )
     for column in ("encoder", "method", "text", "support", "tuned on"):
         table.add_column(column, no_wrap=True)
-    for column in ("top-1", "95 % interval", "vs zero-shot", "vs best text"):
+    for column in ("top-1", "95 % interval", "vs zero-shot", "vs best text", "Holm p"):
         table.add_column(column, justify="right", no_wrap=True)
     for column in ("reported", "difference") if known else ():
         table.add_column(column, justify="right", no_wrap=True)
@@ -95,7 +97,7 @@ def deviation(spread: SeedSpread) -> str:
 
 
 def _spread_cells(spread: SeedSpread) -> list[str]:
-    return [*_names(spread), decimal(spread.top1_mean, 2), deviation(spread), "-", "-"]
+    return [*_names(spread), decimal(spread.top1_mean, 2), deviation(spread), "-", "-", "-"]
 
 
 def _cells(run: Run) -> list[str]:
@@ -105,6 +107,7 @@ def _cells(run: Run) -> list[str]:
         f"{decimal(run.ci95[0])} to {decimal(run.ci95[1])}",
         difference_text(run.delta_vs_zero_shot),
         difference_text(run.delta_vs_best_text),
+        p_text(run.delta_vs_best_text),
     ]
 
 
@@ -121,6 +124,23 @@ def difference_text(difference: Difference | None) -> str:
         return "-"
     mean, low, high = (decimal(v, sign=True) for v in (difference.mean, *difference.ci95))
     return f"{mean} ({low} to {high})"
+
+
+def tested(difference: Difference | None) -> bool:
+    """Whether a difference has a p-value among those of its table."""
+    return difference is not None and difference.holm_p is not None
+
+
+def p_text(difference: Difference | None) -> str:
+    """The p-value of a difference among all of its table."""
+    if difference is None or difference.holm_p is None:
+        return "-"
+    return p_value(difference.holm_p)
+
+
+def p_value(p: float) -> str:
+    """A p-value as it is commonly written."""
+    return f"{p:.3f}" if p >= LEAST_P else f"< {LEAST_P}"
 
 
 def _caption(result: Result, sources: Iterable[str]) -> str:
@@ -148,6 +168,11 @@ def notes(result: Result, sources: Iterable[str]) -> Iterator[str]:
         if counts.leaks:
             fate = "left out" if counts.leaks_dropped else "kept"
             yield f"{name}: {len(counts.leaks)} images nearly equal a test image, {fate}"
+    if compared := sum(tested(run.delta_vs_best_text) for run in result.runs):
+        yield (
+            "Holm p: McNemar's test against the best text-only row, adjusted for "
+            f"{compared} comparison{'s' * (compared > 1)} with it"
+        )
     if together := dict.fromkeys(run.method for run in result.runs if run.transductive):
         yield f"{', '.join(together)}: learns from all test images at once, without labels"
     if named := "; ".join(sources):

@@ -108,21 +108,25 @@ def cache_names(setup: Setup, dataset: str, encoder: str) -> dict[str, list[str]
 
 def evaluation_plan(setup: Setup, dataset: str) -> dict[str, Any]:
     """What is compared on a dataset."""
-    keys = {"methods", "protocols", "leaks", "bootstrap"}
+    keys = {"methods", "protocols", "leaks"}
     supports = evaluated_supports(setup, dataset)
     return setup.config.evaluation.model_dump(include=keys) | {
         "texts": configured_texts(setup, dataset),
         "unavailable_texts": unavailable_texts(setup, dataset),
         "unavailable_supports": unavailable_supports(setup, dataset),
         "seeds": {name: setup.seeds[name] for name in supports if name in setup.seeds},
-        "seed": setup.config.seed,
     }
 
 
 def tuning_settings(setup: Setup, dataset: str) -> dict[str, Any]:
     """How hyper-parameters are chosen, in published units."""
     evaluation = setup.config.evaluation
-    return evaluation.model_dump(include={"grid", "fixed"}) | {
+    own = setup.datasets[dataset].model_dump(include={"grid"})["grid"]
+    said = evaluation.model_dump(include={"grid", "fixed"})
+    both = {name: own.get(name, {}) | axes for name, axes in said["grid"].items()}
+    return {
+        "grid": own | both,
+        "fixed": said["fixed"],
         "continuous": evaluation.search == "continuous",
         "validation_split": setup.tuned_on[dataset],
     }

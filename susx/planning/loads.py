@@ -33,7 +33,7 @@ PREPROCESSED = 6e-3
 TUNED = 0.22 * 3600 / 50_000 / 100_000
 """Processor seconds of TIP-X's grid per image and support image (docs/cluster.md, measured)."""
 EVALUATED = 1.0
-"""Processor seconds of a row of a result besides, with its bootstrap: as in the demo."""
+"""Processor seconds of a row of a result besides, with its comparisons: as in the demo."""
 FOUND = 0.05
 """Seconds of a download per address that is tried, 20 in a second: assumed."""
 ANSWERED = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from susx.core.errors import InputError
 from susx.core.plain import SECRET_VARIABLE, visible, without_secrets
 from susx.core.rounding import decimal
-from susx.evaluation.table import tuned_on
+from susx.evaluation.schema import Difference
+from susx.evaluation.table import p_value, tuned_on
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -22,6 +23,8 @@ TEMPLATES = Path(__file__).with_name("templates")
 MINUS = "−"
 MINUTE, HOUR = 60, 3600
 GIBI = 1024
+SIGNIFICANT = 0.05
+"""P-values below it are coloured, as is usual."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -107,15 +110,11 @@ def thousands(n: int) -> Any:
     return trusted(f"{n:,}".replace(",", "&nbsp;"))
 
 
-def verdict(interval: Sequence[float]) -> str:
-    """Class of a difference by its interval: nothing is said of one that contains zero."""
-    low, high = interval
-    return "good" if low > 0 else "bad" if high < 0 else ""
-
-
-def p_value(p: float) -> str:
-    """A p-value as it is commonly written."""
-    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+def verdict(difference: Difference) -> str:
+    """Class of a difference: nothing is said of one that chance explains, among all of its kind."""
+    if difference.holm_p is None or difference.holm_p >= SIGNIFICANT:
+        return ""
+    return "good" if difference.mean > 0 else "bad"
 
 
 def duration(seconds: float) -> str:

@@ -28,6 +28,7 @@ class TableRow:
         top5: top-5 accuracy.
         mean_per_class: mean of the per-class accuracies.
         delta: difference to zero-shot.
+        best_text: difference to the best text-only row.
         reported: what others report for this setting.
     """
 
@@ -45,6 +46,7 @@ class TableRow:
     top5: float | None = None
     mean_per_class: float | None = None
     delta: Difference | None = None
+    best_text: Difference | None = None
     reported: ReportedAccuracy | None = None
 
 
@@ -100,5 +102,6 @@ def _row(case: Run | SeedSpread, result: Result, transductive: bool) -> TableRow
         top5=case.top5,
         mean_per_class=case.mean_per_class,
         delta=case.delta_vs_zero_shot,
+        best_text=case.delta_vs_best_text,
         reported=reported,
     )

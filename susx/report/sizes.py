@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from susx.evaluation.arrays import LabelledImages
-from susx.evaluation.statistics import accuracy_interval, percent
+from susx.evaluation.intervals import accuracy_interval, percent
 from susx.evaluation.tuning import place_in_class
 from susx.methods import Context
 from susx.report.rows import PredictedLabels, Row
@@ -38,13 +38,13 @@ def accuracy_by_size(
             predicted = row.predict(context, test) if whole is None else whole
         else:
             predicted = replace(row, correct=None).predict(some, test)
-        correct = predicted == labels
-        low, high = accuracy_interval(correct)
+        correct = int((predicted == labels).sum())
+        low, high = accuracy_interval(correct, len(labels))
         yield SizePoint(
             case=row.case,
             per_class=per_class,
             n_images=len(some.required_labels),
-            top1=percent(correct.sum(), len(correct)),
+            top1=percent(correct, len(labels)),
             ci95=(low, high),
         )
 

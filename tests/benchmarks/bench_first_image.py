@@ -41,7 +41,7 @@ def write_project(root: Path) -> Project:
         "clip": {"library": "transformers", "model": "tiny-clip"},
         "small": {"library": "small", "model": "model"},
     }
-    config["evaluation"] = {"methods": ["zero-shot"], "bootstrap": 10}
+    config["evaluation"] = {"methods": ["zero-shot"]}
     project.write_config({k: v for k, v in config.items() if k not in ("pools", "supports")})
     return project
 

@@ -100,7 +100,7 @@ def test_all_paths_of_the_tutorial_lead_to_a_classifier(newcomer: Project) -> No
     assert "Nothing to be done" in again
     assert (meta(newcomer)["method"], meta(newcomer)["support"]) == ("tip-x", "lc")
     loaded = susx.load_classifier(newcomer.path(CLASSIFIER), str(newcomer.path("model")))
-    assert loaded.meta.calibration.temperature_on == "support"
+    assert loaded.meta.calibration.temperature_on == "nothing"
     assert newcomer.path("work/pets/support/lc/images.tar").exists()
 
 

@@ -21,9 +21,7 @@ TUNING = TuningSettings(
 )
 EXPORTABLE = [method for method in METHODS.values() if method.exportable]
 STRATEGIES = ("ensemble", "cupl", "cupl+e", "photo", "visdesc")
-PLAN = EvaluationPlan(
-    list(METHODS), ["cupl+e"], ["validation", "support", "fixed"], TUNING, bootstrap=20
-)
+PLAN = EvaluationPlan(list(METHODS), ["cupl+e"], ["validation", "support", "fixed"], TUNING)
 
 
 def choice_of(method: str, protocol: str = "fixed") -> Case:

@@ -57,7 +57,6 @@ FULL = {
         "search": "continuous",
         "grid": {"tip-x": {"alpha": {"start": 1, "stop": 2.5, "steps": 3}}},
         "fixed": {"tip-x": {"gamma": 1}},
-        "bootstrap": 10,
     },
 }
 

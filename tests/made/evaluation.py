@@ -74,7 +74,6 @@ def plan(**changes: Any) -> EvaluationPlan:
         "methods": ["zero-shot", "cupl", "tip-adapter", "tip-x"],
         "texts": ["cupl+e"],
         "protocols": ["validation", "fixed"],
-        "bootstrap": 200,
     }
     tuning = replace(TUNING, **changes.pop("tuning", {}))
     return EvaluationPlan(**{**settings, "tuning": tuning, **changes})

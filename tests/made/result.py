@@ -9,7 +9,9 @@ from susx.evaluation.schema import SCHEMA
 BREEDS = ["Pug", "Boxer", *(f"breed {i}" for i in range(35))]
 
 
-def difference(mean: float = 0.5, low: float = -1.0, high: float = 2.0) -> dict[str, Any]:
+def difference(
+    mean: float = 0.5, low: float = -1.0, high: float = 2.0, holm_p: float | None = 0.9062
+) -> dict[str, Any]:
     return {
         "reference": "zero-shot",
         "protocol": "none",
@@ -18,6 +20,7 @@ def difference(mean: float = 0.5, low: float = -1.0, high: float = 2.0) -> dict[
         "corrected": 5,
         "broken": 2,
         "mcnemar_p": 0.4531,
+        "holm_p": holm_p,
     }
 
 
@@ -36,6 +39,7 @@ def run(**changes: Any) -> dict[str, Any]:
         "top5": 90.0,
         "mean_per_class": 60.0,
         "ci95": [55.04, 67.46],
+        "calibration": {"temperature": 0.8, "on": "validation", "ece": 4.25, "brier": 0.4321},
         "hyperparameters": {},
         "tuning_correct": None,
         "support_size": 0,

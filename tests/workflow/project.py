@@ -67,7 +67,6 @@ def tiny_config() -> dict[str, Any]:
         },
         "evaluation": {
             "methods": METHODS,
-            "bootstrap": 100,
             "grid": {
                 "tip-adapter": {"alpha": AXIS, "beta": AXIS},
                 "tip-x": {"alpha": AXIS, "beta": AXIS, "gamma": AXIS},

@@ -33,6 +33,8 @@ from tests.workflow.project import (
 pytestmark = pytest.mark.pipeline
 
 IMAGES = "cache/clip/tiny/images-test.h5"
+OF_OTHERS = {"ape": {"gamma": 0.2}}
+"""Settings of a method that is not evaluated: evaluations are made again, and come out alike."""
 MANIFEST = "work/tiny/images/test.parquet"
 
 
@@ -268,7 +270,7 @@ def test_a_cache_overwritten_by_another_one_is_made_again(project: Project) -> N
     name = project.path(IMAGES)
     name.resolve().chmod(0o644)
     shutil.copyfile(project.path("cache/clip/tiny/images-validation.h5"), name)  # through the link
-    project.change_config(lambda config: config["evaluation"].update(bootstrap=101))
+    project.change_config(lambda config: config["evaluation"].update(fixed=OF_OTHERS))
 
     outcome = project.run(RESULT)
 
@@ -379,7 +381,7 @@ def test_a_lock_that_was_left_is_no_reason_to_keep_an_old_number(project: Projec
 
 def test_a_run_that_another_one_overtakes_stops(project: Project) -> None:
     """Without a lock two runs may mean different things by the same names."""
-    project.change_config(lambda config: config["evaluation"].update(bootstrap=101))
+    project.change_config(lambda config: config["evaluation"].update(fixed=OF_OTHERS))
 
     outcome = project.attempt(RESULT, "--nolock", env=overtaking(project, "collate"))
 

@@ -48,9 +48,9 @@ IN_CONFIG = [
     ),
     Case(
         "keys",
-        lambda p: p.change_config(lambda c: c["evaluation"].update(boostrap=10)),
+        lambda p: p.change_config(lambda c: c["evaluation"].update(protocls=10)),
         CLASSES,
-        ("config.yaml: evaluation.boostrap: unknown key", 'did you mean "bootstrap"?'),
+        ("config.yaml: evaluation.protocls: unknown key", 'did you mean "protocols"?'),
     ),
     Case(
         "setup",

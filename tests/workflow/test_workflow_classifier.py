@@ -52,7 +52,8 @@ def test_a_folder_without_labels_is_classified_by_default(
     assert (meta.method, meta.support, meta.protocol, meta.tuned_on) == (
         "tip-x", "lc", "fixed", "nothing"
     )  # fmt: skip
-    assert (meta.calibration.temperature_on, meta.calibration.constants_on) == ("support",) * 2
+    assert (meta.calibration.temperature_on, meta.temperature) == ("nothing", 1)
+    assert meta.calibration.constants_on == "support"
     good = [r for r in table.records if not r.reason]
     images = [fresh_project.path(record.path) for record in good]
     assert loaded.predict(images).names == [record.names[0] for record in good]

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.pipeline
 
 def evaluation(methods: list[str], text: str) -> dict[str, Any]:
     grid = {"tip-adapter": {"alpha": AXIS, "beta": AXIS}}
-    return {"methods": methods, "texts": [text], "bootstrap": 50, "grid": grid}
+    return {"methods": methods, "texts": [text], "grid": grid}
 
 
 def config(name: str, features: dict[str, Any], methods: list[str], text: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def config() -> dict[str, Any]:
         "encoders": {"small": {"library": "small", "model": "model", "contrast": 1.5}},
         "pools": {"web": {"layout": "zip", "path": "pool.zip"}},
         "supports": {"lc": {"source": "retrieval", "pool": "web", "encoder": "small", "size": 2}},
-        "evaluation": {"methods": ["zero-shot", "cupl", "centres"], "bootstrap": 20},
+        "evaluation": {"methods": ["zero-shot", "cupl", "centres"]},
     }
 
 

@@ -32,9 +32,7 @@ def evaluate_support_named_like_texts(project: Project) -> dict[str, object]:
         supports={"cupl": paths["supports"]},
         support_manifests={"cupl": str(project.path("work/tiny/support/lc/manifest.parquet"))},
     )
-    plan = EvaluationPlan(
-        methods=["cupl", "tip-x"], texts=["cupl"], protocols=["fixed"], bootstrap=10
-    )
+    plan = EvaluationPlan(methods=["cupl", "tip-x"], texts=["cupl"], protocols=["fixed"])
     return evaluate_caches("clip", files, plan, lambda _: None)
 
 

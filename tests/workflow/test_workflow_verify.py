@@ -67,9 +67,9 @@ def test_a_copied_result_is_checked_with_its_project(
     monkeypatch.syspath_prepend(project.path(PACKAGES))
     shutil.copy(project.path(RESULT), "copy.json")
     assert susx("verify", "copy.json", "--project", "project", code=0) == [FOLLOWS]
-    project.change_config(lambda config: config["evaluation"].update(bootstrap=50))
+    project.change_config(lambda config: config["evaluation"].update(search="continuous"))
     assert susx("verify", "copy.json", "--project", "project", code=1)[0] == (
-        "config.yaml: evaluation.bootstrap is 50, was 100"
+        'config.yaml: evaluation.search is "continuous", was "grid"'
     )
 
 

@@ -86,6 +86,8 @@ def test_a_loaded_classifier_predicts_what_the_evaluation_predicts(
     (row,) = [r for r in evaluation["runs"] if wanted.items() <= r.items()]
     assert loaded.meta.hyperparameters == row["hyperparameters"]
     assert loaded.meta.tuned_on == row["tuned_on"]
+    assert loaded.meta.temperature == row["calibration"]["temperature"]
+    assert loaded.meta.calibration.temperature_on == row["calibration"]["on"] == "validation"
     logits = own_logits(files, method, row["hyperparameters"])
     assert torch.equal(loaded.logits(images_of(files)), logits)
     cache = read_cache(files.images["test"])
@@ -152,8 +154,8 @@ def test_without_test_images_constants_are_those_of_the_support_set(files: Cache
     ("method", "splits", "on", "n"),
     [
         ("tip-x", None, "validation", 10),
-        ("tip-x", ("test",), "support", 9),
-        ("tip-x", (), "support", 9),
+        ("tip-x", ("test",), "nothing", 0),
+        ("tip-x", (), "nothing", 0),
         ("zero-shot", ("validation",), "validation", 10),
         ("zero-shot", (), "nothing", 0),
     ],
@@ -171,7 +173,26 @@ def test_validation_images_that_are_the_test_images_fit_no_temperature(files: Ca
         choice_of("tip-x", "validation"), replace(TUNING, validation_split="test"),
     )  # fmt: skip
     assert made.meta.tuned_on == "test"
-    assert made.meta.calibration.temperature_on == "support"
+    assert made.meta.calibration.temperature_on == "nothing"
+    assert made.meta.temperature == 1
+
+
+def few_shot_of(files: CacheFiles, support: str) -> Classifier:
+    """GDA on a draw of labelled images, without validation images."""
+    return export_classifier(
+        "pets",
+        ("clip", ENCODER),
+        replace(files_for(files, "gda", ("test",)), supports={"few-seed7": support}),
+        choice_of("gda").model_copy(update={"support": "few", "seed": 7}),
+        TUNING,
+    )
+
+
+def test_labelled_support_images_fit_a_temperature(files: CacheFiles) -> None:
+    made = few_shot_of(files, files.supports["lc"])
+    found = made.meta.calibration
+    assert (found.temperature_on, found.temperature_images) == ("support", 9)
+    assert made.meta.temperature != 1
 
 
 @pytest.mark.parametrize("method", ["transclip", "fusion"])
@@ -203,7 +224,7 @@ def test_a_class_with_one_support_image_gets_temperature_one(
         norms=None,
     )
     write_cache(tmp_path / "one.h5", single)
-    made = exported(replace(files, supports={"lc": str(tmp_path / "one.h5")}), "tip-x", splits=())
+    made = few_shot_of(files, str(tmp_path / "one.h5"))
     assert made.meta.temperature == 1
     assert made.meta.calibration.temperature_on == "nothing"
 

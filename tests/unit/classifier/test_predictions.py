@@ -256,7 +256,7 @@ def test_predictions_say_what_they_were_made_by(
     assert (meta["n_images"], meta["n_unreadable"]) == (9, 1)
     assert (meta["method"], meta["tuned_on"]) == ("tip-x", "nothing")
     assert meta["calibration"] == {
-        "temperature_on": "support", "temperature_images": 12, "constants_on": "support"
+        "temperature_on": "nothing", "temperature_images": 0, "constants_on": "support"
     }  # fmt: skip
     assert meta["temperature"] == classifier.meta.temperature
 

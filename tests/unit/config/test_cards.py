@@ -13,6 +13,7 @@ from susx.core.errors import InputError
 from susx.datasets.layouts.coop_json import CoopSplit
 from susx.manifests.classes import ClassManifest, class_manifest
 from susx.manifests.names import named_classes
+from susx.methods import METHODS, Axis
 from tests.made.config import MINIMAL
 
 ROOT = Path(__file__).parents[3]
@@ -117,6 +118,40 @@ def test_published_descriptions_match_every_class(name: str) -> None:
     texts = json.loads((CUPL / f"CuPL_prompts_{name}.json").read_text("utf-8"))
     classes = classes_of(name)
     assert {classes.find(key) for key in texts} == set(range(len(classes)))
+
+
+PUBLISHED = {
+    "imagenet": ((7, 3), (7, 7, 0.5)),
+    "caltech101": ((12, 5), (7, 7, 1)),
+    "dtd": ((13, 13), (7, 7, 1)),
+    "eurosat": ((12, 10), (30, 5, 1.5)),
+    "fgvcaircraft": ((30, 30), (20, 10, 1)),
+    "food101": ((10, 10), (7, 7, 1)),
+    "flowers102": ((50, 50), (7, 7, 1)),
+    "oxfordpets": ((7, 3), (7, 7, 1)),
+    "stanfordcars": ((20, 10), (10, 7, 1)),
+    "sun397": ((12, 10), (10, 7, 1)),
+    "ucf101": ((7, 3), (10, 7, 1.5)),
+}
+"""Ends of the published grids: Tip-Adapter's beta and alpha, APE's beta, alpha and gamma."""
+
+
+@pytest.mark.parametrize("name", built_in_cards())
+def test_grids_of_cards_are_the_published_ones(name: str) -> None:
+    grid = load_card(name).grid
+    order = {"tip-adapter": ("beta", "alpha"), "ape": ("beta", "alpha", "gamma")}
+    found = tuple(
+        tuple(grid[method][key].stop for key in keys)
+        for method, keys in order.items()
+        if method in grid
+    )
+    assert found == PUBLISHED.get(name, ())
+    for method, axes in grid.items():
+        for key, axis in axes.items():
+            published = METHODS[method].grid[key]
+            assert isinstance(published, Axis)
+            few = name == "imagenet" and key == "gamma"
+            assert (axis.start, axis.steps) == (published.start, 5 if few else published.steps)
 
 
 def test_codes_that_yaml_and_tables_misread_stay_names() -> None:

@@ -146,7 +146,7 @@ def test_unknown_key_unlike_any_other_lists_the_valid_ones(place: str, valid: st
         ("encoders.clip.batch_size", "4"),
         ("pools.web.layout", "zip"),
         ("pools.web.shards", 2.5),
-        ("evaluation.bootstrap", -1),
+        ("evaluation.memory_mib", -1),
         ("evaluation.methods", "tip-x"),
         ("evaluation.methods", []),
         ("evaluation.texts", []),

@@ -112,6 +112,20 @@ def test_configuration_wins_over_the_card(tmp_path: Path) -> None:
     assert (filled.template, filled.ensemble) == ("mine {}.", ["card a {}."])
 
 
+def test_a_card_brings_grids_of_methods_that_there_are(tmp_path: Path) -> None:
+    axis = "{start: 0.1, stop: 9.0, steps: 3}"
+    card = write_card(tmp_path, f"{CARD}grid: {{ape: {{gamma: {axis}}}}}\n")
+    assert with_card(dataset(card)).grid["ape"]["gamma"].stop == 9.0
+    assert with_card(dataset(card, grid={})).grid == {}
+    for grid, told in (
+        (f"{{apes: {{gamma: {axis}}}}}", 'apes: unknown method; did you mean "ape"?'),
+        (f"{{ape: {{gama: {axis}}}}}", 'ape.gama: unknown key; did you mean "gamma"?'),
+    ):
+        with pytest.raises(InputError) as caught:
+            with_card(dataset(write_card(tmp_path, f"{CARD}grid: {grid}\n")))
+        assert told in str(caught.value)
+
+
 def test_a_value_equal_to_the_default_still_wins_over_the_card(tmp_path: Path) -> None:
     card = write_card(tmp_path, CARD)
     assert with_card(dataset(card, template="a photo of a {}.")).template == "a photo of a {}."

@@ -104,7 +104,7 @@ def test_results_show_the_listed_sections_and_not_who_runs_them() -> None:
     )
     shown = evaluated_config(made, "pets")
     assert list(shown) == [
-        *("seed", "prompts", "language_models", "encoders", "pools", "download", "supports"),
+        *("prompts", "language_models", "encoders", "pools", "download", "supports"),
         *("evaluation", "dataset"),
     ]
     assert "MY_KEY" not in str(shown)

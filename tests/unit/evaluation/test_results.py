@@ -16,7 +16,7 @@ from susx.embeddings.cache import read_cache, write_cache
 from susx.embeddings.text_classifier import text_classifier
 from susx.evaluation import results
 from susx.evaluation.arrays import EncoderData
-from susx.evaluation.collation import collate
+from susx.evaluation.collation import adjust, collate
 from susx.evaluation.files import CacheFiles
 from susx.evaluation.protocol import Evaluation, EvaluationPlan
 from susx.evaluation.results import evaluate_caches
@@ -35,7 +35,7 @@ from tests.made.caches import (
     write_files,
 )
 
-PLAN = EvaluationPlan(["zero-shot", "cupl", "tip-x"], ["cupl+e"], ["fixed"], bootstrap=50)
+PLAN = EvaluationPlan(["zero-shot", "cupl", "tip-x"], ["cupl+e"], ["fixed"])
 KINDS = ["texts", "images", "patches", "supports"]
 
 
@@ -242,7 +242,7 @@ def test_manifests_of_another_class_list_are_refused(files: CacheFiles, kind: st
 
 
 def test_collated_result_describes_the_dataset(result: dict[str, Any]) -> None:
-    assert result["schema"] == SCHEMA == "susx-result-5"
+    assert result["schema"] == SCHEMA == "susx-result-6"
     assert (result["dataset"], result["n_classes"]) == ("pets", 3)
     assert (result["n_test"], result["n_validation"]) == (20, 10)
     provenance = result["provenance"]
@@ -251,6 +251,29 @@ def test_collated_result_describes_the_dataset(result: dict[str, Any]) -> None:
     assert set(PACKAGES) == set(provenance["versions"])
     assert provenance["versions"]["torch"].startswith("2.13.0")
     assert set(result["encoders"]) == {"clip"}
+
+
+def row_with(p: float, kind: str = "delta_vs_best_text", on: str = "nothing") -> dict[str, Any]:
+    return {"tuned_on": on, kind: {"mcnemar_p": p}}
+
+
+def test_p_values_hold_for_all_rows_of_one_kind_of_reference() -> None:
+    first, second = row_with(0.01), row_with(0.04)
+    other = row_with(0.03, "delta_vs_zero_shot")
+    tuned, reference = row_with(1e-9, on="test"), {"tuned_on": "nothing"}
+    adjust([first, tuned, second, other, reference])
+    assert first["delta_vs_best_text"] == {"mcnemar_p": 0.01, "holm_p": 0.02}
+    assert second["delta_vs_best_text"] == {"mcnemar_p": 0.04, "holm_p": 0.04}
+    assert other["delta_vs_zero_shot"] == {"mcnemar_p": 0.03, "holm_p": 0.03}
+    assert tuned["delta_vs_best_text"] == {"mcnemar_p": 1e-9, "holm_p": None}
+    assert reference == {"tuned_on": "nothing"}
+
+
+def test_rows_of_a_result_are_adjusted(result: dict[str, Any]) -> None:
+    found = [run["delta_vs_best_text"] for run in result["runs"] if "delta_vs_best_text" in run]
+    assert found
+    for difference in found:
+        assert difference["mcnemar_p"] <= difference["holm_p"] <= 1
 
 
 def test_a_result_tells_its_reader_what_the_numbers_are_of(files: CacheFiles) -> None:

@@ -1,4 +1,4 @@
-"""Accuracies and their uncertainty."""
+"""Accuracies of classes and seeds, and tests of differences."""
 
 import json
 from math import comb, sqrt
@@ -8,110 +8,28 @@ import numpy as np
 import pytest
 
 from susx.core.rounding import decimal
+from susx.evaluation.intervals import percent
 from susx.evaluation.statistics import (
     PairCounts,
-    accuracy_interval,
     changed_pairs,
+    holm,
     mean_per_class,
     paired_difference,
     per_class_accuracy,
-    percent,
     seed_spread,
 )
 from tests.closeness import stored
-
-SAMPLES = 4000
 
 
 def outcomes(seed: int, share: float, n: int = 800) -> np.ndarray:
     return np.random.default_rng(seed).random(n) < share
 
 
-def correct_of(k: int, n: int) -> np.ndarray:
-    return np.arange(n) < k
-
-
-def resampled(values: np.ndarray, seed: int = 1) -> list[float]:
-    """95 % interval of the mean in percent, by drawing images with replacement."""
-    random = np.random.default_rng(seed)
-    means = [100 * values[random.integers(0, len(values), len(values))].mean() for _ in range(2000)]
-    return [float(np.percentile(means, q)) for q in (2.5, 97.5)]
-
-
-@pytest.mark.parametrize("share", [0.05, 0.5, 0.93])
-def test_accuracy_interval_is_that_of_resampled_images(share: float) -> None:
-    correct = outcomes(0, share)
-    assert accuracy_interval(correct) == pytest.approx(resampled(correct), abs=0.5)
-
-
-@pytest.mark.parametrize("n", [1, 2, 5, 18, 60])
-def test_accuracy_interval_covers_the_true_accuracy_at_any_size(n: int) -> None:
-    intervals = np.array([accuracy_interval(correct_of(k, n)) for k in range(n + 1)]) / 100
-    for share in np.linspace(0, 1, 101):
-        covered = (intervals[:, 0] <= share) & (share <= intervals[:, 1])
-        weights = np.array([comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(n + 1)])
-        assert weights[covered].sum() >= 0.95
-
-
-@pytest.mark.parametrize("n", [1, 5, 18, 60])
-@pytest.mark.parametrize("gains", [(0.0, 0.0), (0.03, 0.0), (0.1, 0.1), (0.5, 0.1), (0.9, 0.0)])
-def test_paired_interval_covers_the_true_difference_at_any_size(
-    n: int, gains: tuple[float, float]
-) -> None:
-    random = np.random.default_rng(n)
-    corrected, broken = gains
-    draws = random.multinomial(n, [corrected, broken, 1 - corrected - broken], 200)
-    found = {
-        (c, b): paired_difference(*pair(c, b, n), 1000, 0)["ci95"]
-        for c, b in {(int(c), int(b)) for c, b, _ in draws}
-    }
-    hits = [found[c, b] for c, b, _ in draws.tolist()]
-    covered = [low <= 100 * (corrected - broken) <= high for low, high in hits]
-    # 0.95 less three standard errors of 200 draws.
-    assert np.mean(covered) >= 0.95 - 3 * sqrt(0.95 * 0.05 / 200)
-
-
-@pytest.mark.parametrize(("first", "second"), [(0.7, 0.6), (0.6, 0.6), (0.1, 0.9)])
-def test_paired_interval_is_that_of_resampled_pairs(first: float, second: float) -> None:
-    a, b = outcomes(1, first), outcomes(2, second)
-    b[::2] = a[::2]
-    made = paired_difference(a, b, SAMPLES, 0)
-    assert made["mean"] == pytest.approx(100 * (a.mean() - b.mean()), abs=stored(3))
-    expected = resampled(a.astype(float) - b.astype(float))
-    assert made["ci95"] == pytest.approx(expected, abs=0.5)
-
-
-def test_pairing_makes_the_interval_of_similar_classifiers_narrow() -> None:
-    a = outcomes(3, 0.6)
-    b = a.copy()
-    b[:8] = ~b[:8]
-    low, high = paired_difference(a, b, SAMPLES, 0)["ci95"]
-    alone = accuracy_interval(a)
-    assert high - low < (alone[1] - alone[0]) / 2
-
-
-def test_interval_contains_the_accuracy_and_shrinks_with_more_images() -> None:
-    few, many = outcomes(4, 0.7, 50), outcomes(4, 0.7, 5000)
-    widths = []
-    for correct in (few, many):
-        low, high = accuracy_interval(correct)
-        assert low < 100 * correct.mean() < high
-        widths.append(high - low)
-    assert widths[0] > 5 * widths[1]
-
-
-@pytest.mark.parametrize("n", [1, 18, 2000])
-def test_interval_of_unanimous_outcomes_leaves_room_for_others(n: int) -> None:
-    share = 0.025 ** (1 / n)  # of which n right images are as rare as the interval allows
-    assert accuracy_interval(correct_of(n, n)) == pytest.approx([100 * share, 100], rel=1e-9)
-    assert accuracy_interval(correct_of(0, n)) == pytest.approx([0, 100 * (1 - share)], rel=1e-9)
-
-
 def test_difference_of_equal_classifiers_is_zero_within_what_few_images_show() -> None:
     widths = []
     for n in (18, 1800):
         correct = outcomes(5, 0.5, n)
-        made = paired_difference(correct, correct, SAMPLES, 0)
+        made = paired_difference(correct, correct)
         low, high = made.pop("ci95")
         assert made == {"mean": 0.0, "corrected": 0, "broken": 0, "mcnemar_p": 1.0}
         assert low < 0 < high
@@ -121,10 +39,17 @@ def test_difference_of_equal_classifiers_is_zero_within_what_few_images_show() -
 
 def test_difference_changes_sign_with_its_order() -> None:
     a, b = outcomes(6, 0.8), outcomes(7, 0.5)
-    one, other = paired_difference(a, b, 9, 0), paired_difference(b, a, 9, 0)
+    one, other = paired_difference(a, b), paired_difference(b, a)
     assert one["mean"] == -other["mean"]
+    assert one["ci95"] == [-end for end in reversed(other["ci95"])]
     assert (one["corrected"], one["broken"]) == (other["broken"], other["corrected"])
     assert one["mcnemar_p"] == other["mcnemar_p"]
+
+
+def test_the_order_of_images_changes_nothing() -> None:
+    a, b = outcomes(8, 0.7), outcomes(9, 0.6)
+    order = np.random.default_rng(0).permutation(len(a))
+    assert paired_difference(a, b) == paired_difference(a[order], b[order])
 
 
 def pair(corrected: int, broken: int, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -142,7 +67,7 @@ def pair(corrected: int, broken: int, n: int = 60) -> tuple[np.ndarray, np.ndarr
 def test_mcnemar_is_the_two_sided_binomial_test_of_the_changed_images(
     corrected: int, broken: int
 ) -> None:
-    made = paired_difference(*pair(corrected, broken), 10, 0)
+    made = paired_difference(*pair(corrected, broken))
     assert (made["corrected"], made["broken"]) == (corrected, broken)
     n, least = corrected + broken, min(corrected, broken)
     tail = sum(comb(n, k) for k in range(least + 1)) / 2**n
@@ -150,17 +75,58 @@ def test_mcnemar_is_the_two_sided_binomial_test_of_the_changed_images(
 
 
 def test_differences_can_be_written_as_json() -> None:
-    made = paired_difference(*pair(9, 2), 10, 0)
+    made = paired_difference(*pair(9, 2))
     assert json.loads(json.dumps(made)) == made
 
 
-def test_intervals_are_the_same_for_a_seed_and_for_any_order_of_images() -> None:
-    a, b = outcomes(8, 0.7), outcomes(9, 0.6)
-    order = np.random.default_rng(0).permutation(len(a))
-    assert accuracy_interval(a) == accuracy_interval(a[order])
-    assert paired_difference(a, b, SAMPLES, 3) == paired_difference(a[order], b[order], SAMPLES, 3)
-    one, other = (paired_difference(a, b, 100, seed) for seed in (3, 4))
-    assert one["ci95"] != other["ci95"]
+# Several tests at once
+
+
+@pytest.mark.parametrize(
+    ("p_values", "adjusted"),
+    [
+        ([], []),
+        ([0.03], [0.03]),
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),
+        ([0.04, 0.01, 0.02], [0.04, 0.03, 0.04]),
+        ([0.5, 0.5], [1.0, 1.0]),
+        ([0.001, 0.001, 0.9], [0.003, 0.003, 0.9]),
+    ],
+)
+def test_holm_counts_the_least_p_value_most(p_values: list[float], adjusted: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(adjusted, rel=1e-12)
+
+
+def test_holm_rejects_what_its_steps_reject() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        p_values = (random.random(random.integers(1, 30)) ** 6).tolist()
+        rejected, left = set(), sorted(range(len(p_values)), key=lambda i: p_values[i])
+        while left and p_values[left[0]] <= 0.05 / len(left):
+            rejected.add(left.pop(0))
+        assert {i for i, p in enumerate(holm(p_values)) if p <= 0.05} == rejected
+
+
+def test_false_alarms_of_a_whole_table_are_as_rare_as_of_one_row() -> None:
+    """Of 60 rows that differ from the reference by chance alone, none may be found to differ."""
+    random, n_tables, n_rows, n = np.random.default_rng(1), 100, 60, 100
+    alarms = 0
+    for _ in range(n_tables):
+        reference = random.random(n) < 0.7
+        p_values = []
+        for _ in range(n_rows):
+            flipped = reference ^ (random.random(n) < 0.1) & (random.random(n) < 0.5)
+            one, other = (flipped, reference) if random.random() < 0.5 else (reference, flipped)
+            swap = random.random(n) < 0.5  # corrected and broken images are equally many
+            first, second = np.where(swap, one, other), np.where(swap, other, one)
+            p_values.append(paired_difference(first, second)["mcnemar_p"])
+        alarms += min(holm(p_values)) < 0.05
+        assert min(p_values) <= min(holm(p_values))
+    # 0.05, and three standard errors of as many tables.
+    assert alarms / n_tables <= 0.05 + 3 * sqrt(0.05 * 0.95 / n_tables)
+
+
+# Classes
 
 
 def test_per_class_accuracy_counts_every_class_and_skips_absent_ones() -> None:

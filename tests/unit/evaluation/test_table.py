@@ -41,15 +41,15 @@ def test_table_names_dataset_columns_and_runs(tmp_path: Path) -> None:
     head = next(line for line in lines if "top-1" in line)
     assert [cell.strip() for cell in cells(head)] == [
         "encoder", "method", "text", "support", "tuned on", "top-1", "95 % interval",
-        "vs zero-shot", "vs best text",
+        "vs zero-shot", "vs best text", "Holm p",
     ]  # fmt: skip
     first, second = (line for line in lines if line.startswith("clip"))
     assert [cell.strip() for cell in cells(first)] == [
-        "clip", "zero-shot", "ensemble", "-", "-", "61.24", "55.0 to 67.5", "-", "-",
+        "clip", "zero-shot", "ensemble", "-", "-", "61.24", "55.0 to 67.5", "-", "-", "-",
     ]  # fmt: skip
     assert [cell.strip() for cell in cells(second)] == [
         "clip", "tip-x", "cupl+e", "lc-photo", "validation", "61.24", "55.0 to 67.5",
-        "+3.2 (+1.0 to -5.1)", "-0.5 (-2.0 to +1.0)",
+        "+3.2 (+1.0 to -5.1)", "-0.5 (-2.0 to +1.0)", "0.906",
     ]  # fmt: skip
 
 
@@ -88,6 +88,17 @@ def test_runs_that_learn_from_the_test_images_are_named_once(tmp_path: Path) -> 
     runs = [run(method="dn", transductive=True, encoder=name) for name in ("a", "b")]
     assert printed(tmp_path, result(*runs)).count("dn: learns from all test images at once") == 1
     assert "learns from" not in printed(tmp_path, result())
+
+
+@pytest.mark.parametrize(("p", "said"), [(0.0004, "< 0.001"), (0.0354, "0.035"), (None, "-")])
+def test_the_p_value_of_a_row_is_that_among_all_rows(
+    tmp_path: Path, p: float | None, said: str
+) -> None:
+    text = printed(tmp_path, result(run(delta_vs_best_text=difference(holm_p=p)), run()))
+    (line, _) = (line for line in text.splitlines() if line.startswith("clip"))
+    assert line.endswith(f"  {said}")
+    told = "Holm p: McNemar's test against the best text-only row, adjusted for 1 comparison with"
+    assert (told in text) == (p is not None)
 
 
 def test_no_difference_is_a_dash_and_an_even_one_is_not(tmp_path: Path) -> None:
@@ -158,12 +169,12 @@ def test_rows_are_never_cut_or_wrapped(tmp_path: Path, width: int) -> None:
     )
     (line,) = [x for x in printed(tmp_path, made, width).splitlines() if x.startswith("clip")]
     assert "a-support-set-with-a-long-name" in line
-    assert line.endswith("-11.0 (-21.0 to -31.0)")
+    assert line.endswith("-11.0 (-21.0 to -31.0)    0.906")
 
 
 def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
     (tmp_path / "pets.json").write_text("{}")
-    with pytest.raises(InputError, match=r"pets\.json: not a susx-result-5 file"):
+    with pytest.raises(InputError, match=r"pets\.json: not a susx-result-6 file"):
         print_table(tmp_path / "pets.json")
 
 

@@ -98,6 +98,18 @@ def test_the_plan_says_what_is_left_out_and_how_sets_were_drawn() -> None:
     assert (tuning["continuous"], tuning["validation_split"]) == (True, "validation")
 
 
+def test_grids_are_those_of_the_evaluation_then_of_the_dataset() -> None:
+    short, long = ({"start": 0.1, "stop": stop, "steps": 4} for stop in (1.0, 9.0))
+    own = {"tip-adapter": {"alpha": short, "beta": short}, "ape": {"gamma": short}}
+    said = {"tip-adapter": {"alpha": long}, "tip-x": {"beta": long}}
+    setup = evaluating(lambda c: c["datasets"]["tiny"].update(grid=own), grid=said)
+    assert evaluation.tuning_settings(setup, "tiny")["grid"] == {
+        "tip-adapter": {"alpha": long, "beta": short},
+        "ape": {"gamma": short},
+        "tip-x": {"beta": long},
+    }
+
+
 def test_an_evaluation_runs_where_its_encoder_does() -> None:
     setup = evaluating(memory_mib=100)
     runs = {"device": "cuda", "memory_mib": 100}

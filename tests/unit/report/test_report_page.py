@@ -128,9 +128,16 @@ def test_rows_are_those_of_the_result_and_few_shot_seeds_share_one(page: Page) -
     ]
     assert rows[1][1:] == [
         *("ensemble", "lc", "TEST SPLIT", "80.00", "55.0 to 67.5", "90.0", "60.0"),
-        *("+4.0 +2.0 to +6.0", "0.453"),
+        *("+4.0 +2.0 to +6.0", "–", "–"),
     ]
     assert rows[2][4:6] == ["71.50", "std 0.61, 2 seeds"]
+
+
+def test_every_run_tells_how_well_its_probabilities_fit(page: Page) -> None:
+    rows = page.table("How well the probabilities").rows()
+    assert len(rows) == 5  # every few-shot seed has its own
+    assert rows[0][5:] == ["0.80", "validation", "4.3", "0.432"]
+    assert rows[2][3] == "few, seed 0"
 
 
 def test_what_is_tuned_on_the_test_images_is_not_the_highest(page: Page) -> None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from susx.artifacts.recipe import Receipt, Recipe
 from susx.artifacts.store import Store
 from susx.core.errors import InputError
-from susx.evaluation.schema import Result
+from susx.evaluation.schema import Difference, Result
 from susx.report import drawn
 from susx.report.costs import StageCost, method_costs, stage_costs
 from susx.report.losses import MOST_DETAILS, losses
@@ -178,6 +178,10 @@ def test_a_configuration_of_another_version_is_shown_as_it_is() -> None:
     assert "no_such_key: 1" in configuration(Result.model_validate(result(provenance=stored)))
 
 
+def told(mean: float, holm_p: float | None) -> Difference:
+    return Difference.model_validate(difference(mean, holm_p=holm_p))
+
+
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
@@ -191,9 +195,10 @@ def test_a_configuration_of_another_version_is_shown_as_it_is() -> None:
         (p_value(0.45), "0.450"),
         (signed(-1.25, 2), "−1.25"),
         (signed(0, 0), "+0"),
-        (verdict((0.1, 2)), "good"),
-        (verdict((-2, -0.1)), "bad"),
-        (verdict((-1, 1)), ""),
+        (verdict(told(2.0, 0.04)), "good"),
+        (verdict(told(-2.0, 0.04)), "bad"),
+        (verdict(told(2.0, 0.05)), ""),
+        (verdict(told(2.0, None)), ""),
     ],
 )
 def test_numbers_are_written_for_people(shown: str, expected: str) -> None:
@@ -216,10 +221,20 @@ def test_the_summary_joins_the_same_classifier_of_all_datasets(tmp_path: Path) -
 
     page = Page(path.read_text("utf-8"))
     assert page.table("Top-1 accuracy").rows() == [
-        ["zero-shot", "clip", "ensemble", "–", "none", "61.2", "61.2", "61.2"],
-        ["tip-x", "clip", "ensemble", "lc", "fixed", "70.0 +8.8", "80.0 +18.8", "75.0 +13.8"],
-        ["dn transductive", "clip", "ensemble", "–", "none", "50.0", "–", "–"],
-        ["ape", "clip", "ensemble", "lc", "validation", "–", "90.0 tuned on test", "–"],
+        ["zero-shot", "clip", "ensemble", "–", "none", "61.2", "61.2", "61.2 56.9 to 65.6", "–"],
+        [
+            "tip-x",
+            "clip",
+            "ensemble",
+            "lc",
+            "fixed",
+            "70.0 +8.8",
+            "80.0 +18.8",
+            "75.0 60.5 to 81.4",
+            "+13.8 +2.7 to +22.8",
+        ],
+        ["dn transductive", "clip", "ensemble", "–", "none", "50.0", "–", "–", "–"],
+        ["ape", "clip", "ensemble", "lc", "validation", "–", "90.0 tuned on test", "–", "–"],
     ]
     datasets = page.table("Accuracies in percent")
     assert [row[3:] for row in datasets.rows()] == [
@@ -240,7 +255,8 @@ def test_a_mean_over_test_tuned_accuracies_says_so(tmp_path: Path) -> None:
 
     page = Page((tmp_path / "report.html").read_text("utf-8"))
     row = page.table("Top-1 accuracy").rows()[-1]
-    assert row[5:] == ["80.0", "80.0 tuned on test", "80.0 some tuned on test"]
+    assert row[5:7] == ["80.0", "80.0 tuned on test"]
+    assert row[7].startswith("80.0 ") and row[7].endswith(" some tuned on test")
 
 
 def test_a_summary_of_one_dataset_has_no_mean(tmp_path: Path) -> None:

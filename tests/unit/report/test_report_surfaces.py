@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from susx.evaluation.arrays import LabelledImages
 from susx.evaluation.case import Case
-from susx.evaluation.statistics import accuracy_interval
+from susx.evaluation.intervals import accuracy_interval
 from susx.evaluation.tuning import TuningSettings, fold_of, tune
 from susx.methods import METHODS, Axis, Context, Images, Method
 from susx.report import surfaces as module
@@ -161,7 +161,7 @@ def test_smaller_supports_are_the_first_images_of_every_class(method: Method) ->
         logits = case.method.fit(some, case.hyperparameters).logits(TEST.images)
         correct = (logits.argmax(dim=1) == TEST.labels).numpy()
         assert point.top1 == pytest.approx(100 * correct.mean(), abs=stored(3))
-        assert list(point.ci95) == accuracy_interval(correct)
+        assert list(point.ci95) == accuracy_interval(int(correct.sum()), len(correct))
 
 
 def test_the_whole_support_set_is_not_classified_twice() -> None:

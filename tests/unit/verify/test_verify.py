@@ -139,10 +139,9 @@ CHANGES: dict[str, tuple[Callable[[], object], list[str]]] = {
         [f"{RESULT} is not the file that was made: edited or replaced"],
     ),
     "setting": (
-        lambda: with_config(lambda c: c.update(evaluation={"bootstrap": 50}, seed=1)),
+        lambda: with_config(lambda c: c.update(evaluation={"search": "continuous"})),
         [
-            "config.yaml: seed is 1, was 0",
-            "config.yaml: evaluation.bootstrap is 50, was 10000",
+            'config.yaml: evaluation.search is "continuous", was "grid"',
         ],
     ),
     "dataset": (
@@ -252,8 +251,10 @@ def test_a_configuration_in_several_files(project: MadeProject) -> None:
     (note,) = verify(code=0)
     assert "config.yaml has no dataset pets; --configfile" in note
     assert verify(RESULT, "--configfile", "pets.yaml", code=0) == []
-    write_json("pets.yaml", CONFIG | {"seed": 2})
-    assert verify(RESULT, "--configfile", "pets.yaml") == ["config.yaml: seed is 2, was 0"]
+    write_json("pets.yaml", CONFIG | {"evaluation": {"leaks": "drop"}})
+    assert verify(RESULT, "--configfile", "pets.yaml") == [
+        'config.yaml: evaluation.leaks is "drop", was "keep"'
+    ]
 
 
 def test_a_result_of_another_run_is_told(project: MadeProject) -> None:

@@ -1,5 +1,7 @@
 """Temperatures, against brute force, and held-out support images, against a plain loop."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from susx.classifier.calibration import fit_temperature, held_out_logits, probabilities
+from susx.evaluation.arrays import LabelledImages
+from susx.evaluation.calibration import (
+    Temperature,
+    brier_score,
+    calibration_error,
+    choose_temperature,
+    fit_temperature,
+    held_out_logits,
+    probabilities,
+)
 from susx.methods import METHODS, Context, Images
 from tests.closeness import assert_close, random_walk
 from tests.helpers import context_of, make_problem
@@ -85,3 +96,79 @@ def test_held_out_images_are_classified_by_those_of_other_folds(method: str) -> 
         rest = Context(where.text, 100.0, support[others], labels[others])
         alone = METHODS[method].fit(rest, values).logits(Images(support[i : i + 1]))
         assert_close(logits[i], alone[0], random_walk(8 + 17))
+
+
+# Which images a temperature is fitted on
+
+
+def fitted_on(validation: bool, few_shot: bool, support: tuple[int, ...] | None) -> Temperature:
+    problem = make_problem(3, support=support or (4, 2, 3, 2, 6))
+    where = context_of(problem)
+    name = "zero-shot" if support is None else "tip-adapter"
+    if support is None:
+        where = replace(where, support=None, support_labels=None)
+    method = METHODS[name]
+    images = LabelledImages(Images(where.text), torch.arange(5)) if validation else None
+    values = method.scaled(method.fixed, 100.0)
+    return choose_temperature(method, where, values, images, few_shot)
+
+
+@pytest.mark.parametrize(
+    ("validation", "few_shot", "support", "on", "n"),
+    [
+        (True, True, (4, 2, 3, 2, 6), "validation", 5),
+        (True, False, None, "validation", 5),
+        (False, True, (4, 2, 3, 2, 6), "support", 17),
+        (False, True, (4, 1, 3, 2, 6), "nothing", 0),
+        (False, False, (4, 2, 3, 2, 6), "nothing", 0),
+        (False, True, None, "nothing", 0),
+    ],
+)
+def test_only_images_that_stand_for_the_target_fit_a_temperature(
+    validation: bool, few_shot: bool, support: tuple[int, ...] | None, on: str, n: int
+) -> None:
+    found = fitted_on(validation, few_shot, support)
+    assert (found.on, found.n_images) == (on, n)
+    assert (found.value == 1) == (on == "nothing")
+
+
+# How well probabilities fit
+
+
+def plain_error(shares: np.ndarray, labels: np.ndarray) -> float:
+    """The calibration error, image by image."""
+    bins: dict[int, list[float]] = {}
+    for row, label in zip(shares, labels, strict=True):
+        number = next(k for k in range(15) if row.max() <= (k + 1) / 15 or k == 14)
+        bins.setdefault(number, []).append(row.max() - (row.argmax() == label))
+    gaps = [abs(sum(own)) for own in bins.values()]
+    return float(100 * sum(gaps) / len(labels))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_scores_are_those_of_a_plain_count(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    shares = random.dirichlet(np.full(4, 0.3), 200)
+    labels = random.integers(0, 4, 200)
+    made = torch.from_numpy(shares), torch.from_numpy(labels)
+    assert calibration_error(*made) == pytest.approx(plain_error(shares, labels), rel=1e-9)
+    squares = ((shares - np.eye(4)[labels]) ** 2).sum(axis=1)
+    assert brier_score(*made) == pytest.approx(squares.mean(), rel=1e-9)
+
+
+def test_scores_of_the_certain_are_their_errors() -> None:
+    certain = torch.eye(4, dtype=torch.float64)[[0, 1, 2, 3]]
+    for labels, wrong in ([0, 1, 2, 3], 0), ([1, 1, 2, 3], 1), ([1, 2, 3, 0], 4):
+        assert calibration_error(certain, torch.tensor(labels)) == 25 * wrong
+        assert brier_score(certain, torch.tensor(labels)) == 2 * wrong / 4
+
+
+def test_probabilities_that_mean_what_they_say_have_no_error() -> None:
+    random = np.random.default_rng(0)
+    shares = random.dirichlet(np.ones(3), 40000)
+    labels = (random.random(40000)[:, None] > shares.cumsum(axis=1)).sum(axis=1).clip(max=2)
+    # A bin of n images is off by 0.5 / sqrt(n) at most, in the root mean square.
+    allowed = 100 * 3 * 0.5 * np.sqrt(15 / 40000)
+    assert calibration_error(torch.from_numpy(shares), torch.from_numpy(labels)) < allowed
+    sharper = torch.from_numpy(shares**2 / (shares**2).sum(axis=1, keepdims=True))
+    assert calibration_error(sharper, torch.from_numpy(labels)) > 3 * allowed
