@@ -9,6 +9,7 @@ import pytest
 
 from susx.evaluation.intervals import accuracy_interval, difference_interval, mean_interval
 from tests.benchmarks import bench_coverage
+from tests.measured import prose
 from tests.pages import text_of
 
 PAGE = "docs/statistics.md"
@@ -93,6 +94,11 @@ def test_without_a_change_the_interval_is_that_of_what_may_have_been_missed(n: i
     """Up to 3.7 of n images may differ either way, by either end's 2.5 %: 1 - 0.025 ** (1 / n)."""
     missed = 100 * (1 - 0.025 ** (1 / n))
     assert difference_interval(0, 0, n) == pytest.approx([-missed, missed], rel=1e-9)
+
+
+def test_classifiers_that_agree_differ_by_as_little_as_the_page_says() -> None:
+    low, high = difference_interval(0, 0, 2000)
+    assert f"of 2,000 images differ by {low:.1f} to {high:+.1f} points" in prose(PAGE)
 
 
 def test_a_classifier_that_corrects_all_images_is_sure_of_its_sign_only() -> None:
