@@ -4,11 +4,11 @@ Guo et al., On Calibration of Modern Neural Networks, ICML 2017: `p = softmax(lo
 T of the largest likelihood of labelled images. Their labels are smoothed as Platt (1999) does: one
 error is counted among N + 2 images, so that T stays finite where none is wrong.
 
-These images must be drawn as those are that will be classified, and their labels must not have
-come from the classifier. Validation images are, and so are few-shot support images. Retrieved ones
-were chosen by the texts, and generated ones resemble one another more than photographs do: held
-out, they are classified too well, and T comes out too small. Then T is 1, the scale that the
-encoder was trained with.
+These images must be drawn as those are that will be classified, and neither the classifier nor its
+texts may have chosen them or their labels. Validation images are, and so are few-shot support
+images. Retrieved ones were chosen by the texts and generated ones drawn from them: T would fit
+whatever their labels are worth (docs/statistics.md has by how much it misses). Then T is 1, the
+scale that the encoder was trained with.
 """
 
 from __future__ import annotations
