@@ -210,9 +210,12 @@ class Events:
     def change_setting(self) -> None:
         """To and fro."""
         template = self.chance.choice(["a photo of a {}.", "a sketch of a {}.", "{}"])
-        seed, own = self.chance.randrange(2), {"template": template}
+        leaks, own = self.chance.choice(["keep", "drop"]), {"template": template}
         self.project.change_config(
-            lambda c: (c["datasets"][self.dataset].update(own), c.update(seed=seed))
+            lambda c: (
+                c["datasets"][self.dataset].update(own),
+                c["evaluation"].update(leaks=leaks),
+            )
         )
 
     def touch(self) -> None:

@@ -34,6 +34,8 @@ METHODS = [
     *("zero-shot", "cupl", "cupl+e", "dn", "transclip"),
     *("tip-adapter", "tip-x", "ape", "gda", "fusion"),
 ]
+OF_OTHERS = {"calip": {"alpha": 0.2}}
+"""Settings of a method that is not evaluated: evaluations are made again, and come out alike."""
 
 # The tiny world gains nothing from threads; jobs of one thread run side by side, and start warm.
 ONE_THREAD = [f"embed_{thing}=1" for thing in ("text", "images", "patches", "support", "shard")] + [

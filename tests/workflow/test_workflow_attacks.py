@@ -25,6 +25,7 @@ from tests.workflow.attacks import (
 from tests.workflow.project import (
     FOLDERS,
     NAMES,
+    OF_OTHERS,
     RESULT,
     Project,
     assert_same_outputs,
@@ -33,8 +34,6 @@ from tests.workflow.project import (
 pytestmark = pytest.mark.pipeline
 
 IMAGES = "cache/clip/tiny/images-test.h5"
-OF_OTHERS = {"ape": {"gamma": 0.2}}
-"""Settings of a method that is not evaluated: evaluations are made again, and come out alike."""
 MANIFEST = "work/tiny/images/test.parquet"
 
 
@@ -250,7 +249,7 @@ def test_unchanged_content_costs_a_look(project: Project, tmp_path: Path) -> Non
 def test_purged_caches_cost_nothing_until_they_are_read(project: Project, tmp_path: Path) -> None:
     shutil.rmtree(project.path("cache"))
     assert project.run(RESULT).jobs == []
-    project.change_config(lambda config: config.update(seed=1))
+    project.change_config(lambda config: config["evaluation"].update(fixed=OF_OTHERS))
     outcome = project.run(RESULT)
     assert {"embed_images", "embed_text", "embed_support", "evaluate"} <= outcome.rules
     assert "embed_shard" not in outcome.rules

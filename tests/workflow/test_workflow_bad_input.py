@@ -8,7 +8,7 @@ import h5py
 import pytest
 
 from susx.embeddings.cache import read_cache, seal, write_cache
-from tests.workflow.project import NAMES, RESULT, Outcome, Project, cache_contents
+from tests.workflow.project import NAMES, OF_OTHERS, RESULT, Outcome, Project, cache_contents
 
 CLASSES = "work/tiny/classes.json"
 CUPL = "work/tiny/prompts/cupl.json"
@@ -162,7 +162,7 @@ def test_bad_caches_are_never_used(project: Project) -> None:
     before = {cache: cache_contents(project.path(cache)) for cache in bad}
     for cache, breaks in bad.items():
         breaks(project.path(cache))
-    project.change_config(lambda config: config.update(seed=1))
+    project.change_config(lambda config: config["evaluation"].update(fixed=OF_OTHERS))
 
     outcome = project.run(RESULT)
 

@@ -149,17 +149,17 @@ def test_a_cache_whose_contents_are_gone_is_made_again_when_it_is_asked_for(
     assert project.run(RESULT).jobs == []
 
 
-def test_changing_the_grid_or_the_seed_reruns_the_evaluation(project: Project) -> None:
+def test_changing_the_grid_or_what_becomes_of_leaks_reruns_the_evaluation(project: Project) -> None:
     def change(config: dict[str, Any]) -> None:
         config["evaluation"]["grid"]["tip-x"]["alpha"].update(steps=4)
-        config["seed"] = 1
+        config["evaluation"]["leaks"] = "drop"
 
     project.change_config(change)
 
     planned = project.plan(RESULT)
 
     assert planned.made == EVALUATION
-    reasons = "setting plan changed; setting tuning changed"  # the seed, the grid
+    reasons = "setting plan changed; setting tuning changed"  # leaks, the grid
     assert f"stale: work/tiny/evaluation/clip.json: {reasons}" in planned.output
 
 
