@@ -150,13 +150,20 @@ def bounded(anchor: Tensor, logits: Tensor) -> Tensor:
     The mean cross entropy of the result's posteriors with the anchor's must not exceed the mean
     entropy of the anchor's: of true classes it would be just that, were the anchor calibrated.
     """
-    log_anchor = anchor.log_softmax(dim=1)
-    allowed = -(log_anchor.exp() * log_anchor).sum()
+    allowed = _cross_entropy(anchor, anchor)
     for step in STEPS:
         made = anchor + step * (logits - anchor)
-        if -(made.softmax(dim=1) * log_anchor).sum() <= allowed:
+        if _cross_entropy(made, anchor) <= allowed:
             return made
     return anchor
+
+
+def _cross_entropy(logits: Tensor, anchor: Tensor) -> float:
+    """Sum over images of the cross entropy of posteriors with those of an anchor, in nats."""
+    total = 0.0
+    for rows in row_blocks(*logits.shape):
+        total -= float((logits[rows].softmax(dim=1) * anchor[rows].log_softmax(dim=1)).sum())
+    return total
 
 
 def mean_confidence(logits: Tensor) -> float:
