@@ -58,7 +58,7 @@ class Clone:
             "SMALL_INTERNET": str(urlsplit(self.web.url).port),
             "SNAKEMAKE_PROFILE": str(home / "profile"),
         }
-        return warm.environment(env, OF_HUB, self.root, [LIBRARIES])
+        return warm.environment(env, OF_HUB, self.root, [warm.LIBRARIES, LIBRARIES])
 
     def attempt(self, command: str, timeout: float | None = TIMEOUT, **env: str) -> Outcome:
         """Call a command, whatever becomes of it."""

@@ -1,4 +1,4 @@
-"""A Python that has imported the large libraries, and forks: `python server.py SOCKET`."""
+"""A Python that has imported large libraries, and forks: `python server.py SOCKET`."""
 
 import atexit
 import contextlib
@@ -14,27 +14,12 @@ import sys
 import tempfile
 import threading
 import traceback
+import weakref
 from importlib import import_module
 from pathlib import Path
-from pkgutil import walk_packages
 from typing import Any
 
-LIBRARIES = [
-    *("snakemake.cli", "snakemake.workflow", "snakemake.script", "snakemake.benchmark", "yaml"),
-    *("numpy", "h5py", "scipy.optimize", "scipy.special", "scipy.stats", "scipy.fftpack"),
-    *("pyarrow.parquet", "pyarrow.dataset", "pyarrow.pandas_compat", "git", "threadpoolctl"),
-    *("torch", "tokenizers", "safetensors.torch", "transformers.models.auto"),
-    *(f"transformers.models.{kind}.modeling_{kind}" for kind in ("clip", "siglip", "siglip2")),
-    *(f"transformers.models.{kind}.image_processing_pil_{kind}" for kind in ("clip", "siglip")),
-    *("transformers.models.siglip2.image_processing_pil_siglip2", "ftfy", "braceexpand"),
-    *("transformers.models.metaclip_2.modeling_metaclip_2", "altair", "vl_convert", "jinja2"),
-    *("snakemake.report.html_reporter", "snakemake.storage", "smart_open", "nbformat", "yte"),
-    *("diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion", "imagehash"),
-    *("text_unidecode", "encodings.utf_8_sig", "graphlib"),
-]
 REPO = Path(__file__).resolve().parents[2]
-PACKAGE, OURS = "susx", "susx_job"
-"""All that jobs import of ours, and what they import before they do anything."""
 PLUGINS = "snakemake_*_plugin_*"
 """Packages that Snakemake looks for on the path: those of a server are there for all its forks."""
 # The libraries read these as they are imported. Snakemake sets the numbers of threads for its jobs;
@@ -189,21 +174,16 @@ def _end(select: selectors.BaseSelector, pid: int, link: socket.socket, handle: 
 
 if __name__ == "__main__":
     OWNER = int(os.environ.pop("WARM_OWNER"))
-    BASE = sys.path[1:]
-    for library in LIBRARIES:
-        import_module(library)
-    sys.path[:0] = [str(REPO), str(REPO / "workflow_scripts")]
-    import_module(OURS)
-    del sys.modules[OURS]  # which changes the path
-    for module in walk_packages(import_module(PACKAGE).__path__, f"{PACKAGE}."):
-        import_module(module.name)
-    import_module("PIL.Image").init()  # imports a module per format
-    import_module("snakemake.cli").get_argument_parser()  # looks for plugins, once per process
-    also = os.environ.pop("WARM_ALSO").split()
+    modules = os.environ.pop("WARM_MODULES").split()
     OWN = early(dict(os.environ))  # which cv2 changes
-    for module in also:
+    BASE = sys.path[1:]
+    sys.path[:0] = [str(REPO), str(REPO / "workflow_scripts")]
+    for module in modules:
         import_module(module)
-    import_module("threadpoolctl").ThreadpoolController()  # remembers where all libraries lie
+    # Torch would take its operators apart, one by one, at the end of every fork (0.1 s).
+    for found in gc.get_objects():
+        if type(found) is weakref.finalize:
+            found.atexit = False
     gc.freeze()  # collections in forks would copy every page
     asked = serve(sys.argv[1])
     if asked is not None:

@@ -150,9 +150,10 @@ from pathlib import Path
 from tests import warm
 env = {{**warm.clean_environment(), "HF_HUB_OFFLINE": "1", **warm.ONE_THREAD}}
 command = [sys.executable, {str(script(tmp_path, WAITING))!r}]
+warm_env = warm.environment(env, modules=[])
 for _ in range(2):
-    subprocess.Popen(command, env=warm.environment(env))
-print(Path(warm.environment(env)["WARM_SERVER"]).parent, flush=True)
+    subprocess.Popen(command, env=warm_env)
+print(Path(warm_env["WARM_SERVER"]).parent, flush=True)
 sys.stdin.read()
 """
     process = subprocess.Popen(
@@ -194,8 +195,8 @@ def test_libraries_that_change_the_environment_do_not_keep_processes_cold(
     assert warm.clean_environment().get("LD_LIBRARY_PATH") == warm.BEGAN.get("LD_LIBRARY_PATH")
 
 
-def test_what_processes_import_besides_is_there_at_once(tmp_path: Path) -> None:
+def test_what_a_server_imported_is_there_at_once(tmp_path: Path) -> None:
     code = "import sys; print('wsgiref.util' in sys.modules)"
-    env = warm.environment(ENV, also=["wsgiref.util"])
+    env = warm.environment(ENV, modules=["wsgiref.util"])
     assert call(script(tmp_path, code), env).stdout == "True\n"
     assert call(script(tmp_path / "other", code), warm.environment(ENV)).stdout == "False\n"
