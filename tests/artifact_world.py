@@ -196,12 +196,19 @@ class World:
         return read(str(self.root / RESULT))
 
     def from_scratch(self, place: Path) -> Any:
-        """Result of the same sources and settings in a folder where nothing was made."""
+        """Result of the same sources and settings in a folder where nothing was made.
+
+        Stages are called one after the other, without a plan, a store or a memory.
+        """
         shutil.rmtree(place, ignore_errors=True)
         outputs = shutil.ignore_patterns("work", "cache", "results")
         shutil.copytree(self.root, place, ignore=outputs, symlinks=False)
         fresh = World(place, settings=dict(self.settings))
-        fresh.run()
+        with chdir(place):
+            for job in fresh.jobs:
+                for path in job.outputs.values():
+                    Path(path).parent.mkdir(parents=True, exist_ok=True)
+                STAGES[job.stage](Paths(job.inputs, job.outputs), job.settings)
         return fresh.result
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from susx.evaluation.schema import read_result
+from tests import warm
 from tests.e2e.test_demo import run_of
 from tests.workflow.project import REPO, clean_environment
 
@@ -50,7 +51,7 @@ def test_published_features_beside_the_demo(tmp_path: Path) -> None:
             *("--configfile", "demo/config.yaml", "my.yaml"),
         ],
         cwd=tmp_path,
-        env=clean_environment(),
+        env=warm.environment(clean_environment()),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

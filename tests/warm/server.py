@@ -22,8 +22,8 @@ from typing import Any
 REPO = Path(__file__).resolve().parents[2]
 PLUGINS = "snakemake_*_plugin_*"
 """Packages that Snakemake looks for on the path: those of a server are there for all its forks."""
-# The libraries read these as they are imported. Snakemake sets the numbers of threads for its jobs;
-# a server has those of jobs of one thread.
+# The libraries read these as they are imported. Numbers of threads are those of one thread in a
+# server, and whatever a job says in its script, which sets them in what is imported, too.
 READ_EARLY = ("HF_", "TRANSFORMERS_", "OMP_", "MKL_", "OPENBLAS_", "TORCH_", "CUDA_", "LD_", "LC_")
 READ_EARLY_TOO = ("HOME", "LANG", "XDG_CACHE_HOME", "PYTHONHASHSEED", "PYTHONUTF8")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -40,7 +40,10 @@ def fits(request: dict[str, Any]) -> bool:
     """Whether a fork would be the process that was asked for."""
     paths = [Path(request["cwd"], path) for path in _paths(request)]
     plugins = any(True for path in paths for _ in path.glob(PLUGINS))
-    return early(request["env"]) == OWN and request["python"] == sys.executable and not plugins
+    asked = early(request["env"])
+    if "/.snakemake/scripts/" in request["argv"][0]:
+        asked |= dict.fromkeys(THREADS, "1")
+    return asked == OWN and request["python"] == sys.executable and not plugins
 
 
 def _paths(request: dict[str, Any]) -> list[str]:

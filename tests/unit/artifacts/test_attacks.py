@@ -10,10 +10,18 @@ from susx.core.errors import InputError
 from tests.artifact_world import Attacks, Killed, World
 
 ROUNDS = 20
+FEW, MORE = range(3), range(3, 12)
+"""Seeds; the rounds of the few hold every kind of event."""
 TRIES = 4  # a run after an attack may end in an error that says to run again
 
 
-@pytest.mark.parametrize("seed", range(8))
+def seeds(few: range, more: range) -> pytest.MarkDecorator:
+    """Some seeds always, and others where tests may take long."""
+    long = (pytest.param(seed, marks=pytest.mark.long) for seed in more)
+    return pytest.mark.parametrize("seed", [*few, *long])
+
+
+@seeds(FEW, MORE)
 def test_every_round_ends_as_a_run_from_scratch(seed: int, tmp_path: Path) -> None:
     world = World(tmp_path / "world").write_sources()
     world.run()
@@ -35,7 +43,7 @@ def test_every_round_ends_as_a_run_from_scratch(seed: int, tmp_path: Path) -> No
         assert world.planned().stale == {}, attacks.said
 
 
-@pytest.mark.parametrize("seed", range(2))
+@seeds(range(1), range(1, 4))
 def test_two_projects_with_one_store_never_meet(seed: int, tmp_path: Path) -> None:
     store = str(tmp_path / "store")
     worlds = [World(tmp_path / name, store).write_sources() for name in ("a", "b")]

@@ -1,5 +1,6 @@
 """Caches beside manifests and prompt files: they must have been made from what lies there."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -108,14 +109,33 @@ def test_texts_of_another_prompt_file_are_refused(files: CacheFiles, tmp_path: P
     assert refused(given, r"text-cupl\.h5", r"cupl\.json")
 
 
-@pytest.mark.parametrize("kind", ["texts", "images", "patches", "supports"])
-@pytest.mark.parametrize("key", ENCODER)
-def test_caches_of_different_encoders_are_refused(files: CacheFiles, kind: str, key: str) -> None:
+@pytest.fixture(scope="module")
+def of_one_encoder(tmp_path_factory: pytest.TempPathFactory) -> CacheFiles:
+    """Caches that can be read together; who changes one puts it back."""
+    files = write_files(tmp_path_factory.mktemp("caches"))
     made = [*files.texts.values(), *files.images.values(), *files.patches.values()]
     for path in (*made, *files.supports.values()):
         changed(path, encoder=ENCODER)
     assert read_caches("clip", files).logit_scale == 50
-    changed([*getattr(files, kind).values()][-1], encoder={**ENCODER, key: "other"})
+    return files
+
+
+@pytest.fixture
+def with_another(of_one_encoder: CacheFiles, kind: str, key: str) -> Iterator[CacheFiles]:
+    """The same, where the last cache of a kind is of another encoder."""
+    path = Path([*getattr(of_one_encoder, kind).values()][-1])
+    before = path.read_bytes()
+    changed(str(path), encoder={**ENCODER, key: "other"})
+    yield of_one_encoder
+    path.write_bytes(before)
+
+
+@pytest.mark.parametrize("kind", ["texts", "images", "patches", "supports"])
+@pytest.mark.parametrize("key", ENCODER)
+def test_caches_of_different_encoders_are_refused(
+    with_another: CacheFiles, kind: str, key: str
+) -> None:
+    files = with_another
     if (kind, key) == ("patches", "store"):
         assert read_caches("clip", files).patches
         return

@@ -66,10 +66,26 @@ def test_what_libraries_read_early_is_as_it_is_given(tmp_path: Path) -> None:
     for name, env, torch, offline in (
         ("offline", ENV, True, True),
         ("online", online, True, False),
-        ("threads", ENV | {"OMP_NUM_THREADS": "2"}, False, True),
+        ("locale", ENV | {"LC_ALL": "C"}, False, True),
     ):
         done = call(script(tmp_path / name, code), warm.environment(env))
         assert done.stdout == f"{torch}\n{offline}\n", name
+
+
+def test_a_job_has_the_threads_that_it_is_given(tmp_path: Path) -> None:
+    code = """\
+from susx.core.compute import THREAD_VARIABLES, limit_threads
+limit_threads(2)
+import os, numpy, scipy.linalg, torch
+from threadpoolctl import threadpool_info
+pools = {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}
+print([os.environ[name] for name in THREAD_VARIABLES], torch.get_num_threads(), {*pools.values()})
+"""
+    env = {**ENV, **dict.fromkeys(warm.ONE_THREAD, "2"), "PYTHONPATH": str(warm.REPO)}
+    program = script(tmp_path, "import sys; print('torch' in sys.modules)\n" + code)
+    cold, started = call(program, env), call(program, warm.environment(env))
+    assert cold.stdout == f"False\n{['2'] * 6} 2 {{2}}\n"
+    assert started.stdout == cold.stdout.replace("False", "True")
 
 
 @pytest.mark.parametrize(
