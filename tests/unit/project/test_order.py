@@ -38,8 +38,10 @@ def test_{name}(number):
         print(os.environ["PYTEST_XDIST_WORKER"], file=file)
 """
         (tmp_path / f"test_{name}.py").write_text(text)
-    command = [sys.executable, "-m", "pytest", "-p", "tests.order", "-n", "2", *DISTRIBUTED]
-    env = {**os.environ, "PYTHONPATH": str(TESTS.parent)}
+    plugins = ["-p", "xdist", "-p", "tests.order"]
+    command = [sys.executable, "-m", "pytest", *plugins, "-n", "2", *DISTRIBUTED]
+    alone = {"PYTHONPATH": str(TESTS.parent), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    env = {**os.environ, **alone}
     done = subprocess.run([*command, str(tmp_path)], cwd=tmp_path, env=env, capture_output=True)
     assert done.returncode == 0, done.stdout
     workers = [(tmp_path / name).read_text().split() for name in "abc"]
