@@ -205,6 +205,10 @@ def context_of(
     """What a method may know, with several texts per class behind its classifier."""
     text = torch.from_numpy(problem.text).to(dtype)
     lengths = torch.linspace(0.5, 0.9, len(text), dtype=dtype)[:, None]
+    random = np.random.default_rng(len(text))
+    text_labels = random.permutation(np.repeat(np.arange(len(text)), 3))
+    texts = problem.text[text_labels] + 0.5 * unit_rows(random, len(text_labels), text.shape[1])
+    texts /= np.linalg.norm(texts, axis=1, keepdims=True)
     return Context(
         text,
         scale,
@@ -212,6 +216,8 @@ def context_of(
         torch.from_numpy(problem.support_labels),
         text_means=text * lengths,
         text_raw=text * lengths.flip(0) * 11,
+        texts=torch.from_numpy(texts).to(dtype),
+        text_labels=torch.from_numpy(text_labels),
     )
 
 

@@ -17,7 +17,7 @@ from susx.evaluation.case import Case, row_of
 from susx.evaluation.files import CacheFiles
 from susx.evaluation.inputs import check_evaluation, read_caches
 from susx.evaluation.tuning import TuningResult, TuningSettings, tune
-from susx.methods import METHODS, Context, Images, Method
+from susx.methods import METHODS, TEXT_FORMS, Context, Images, Method
 
 PACKAGES = ("susx", "torch", "transformers", "numpy", "pillow", "safetensors")
 
@@ -99,9 +99,8 @@ def export_classifier(
         inputs=caches.input_hashes,
         versions={name: version(name) for name in PACKAGES},
     )
-    forms: dict[str, Any] = {"text_means": None, "text_raw": None}
-    forms.pop(method.reads, None)
-    return Classifier(meta, replace(context, **forms))
+    unread: dict[str, Any] = dict.fromkeys(set(TEXT_FORMS).difference(method.text_forms))
+    return Classifier(meta, replace(context, **unread))
 
 
 def classifier_line(meta: ClassifierMeta) -> str:
@@ -133,7 +132,7 @@ def _with_constants(
         return replace(context, constants=method.calibrate(context, test.images)), "test"
     if context.support is None:
         raise InputError(
-            f"{method.name} takes the mean of the images that it classifies together; for a file, "
+            f"{method.name} learns from the images that it classifies together; for a file, "
             "name labelled test images to take it from, or choose another method under classifier"
         )
     return replace(context, constants=method.calibrate(context, Images(context.support))), "support"

@@ -15,11 +15,12 @@ from susx.classifier.classifier import Classifier, on_device
 from susx.classifier.meta import ClassifierMeta
 from susx.core.errors import InputError
 from susx.core.files import atomic
-from susx.methods import METHODS, Context, Images, Method
+from susx.methods import METHODS, TEXT_FORMS, Context, Images, Method
 
 KEY = "susx"
 CONSTANT = "constant."
-FIELDS = ("text", "text_means", "text_raw", "support", "support_labels")
+FIELDS = ("text", *TEXT_FORMS, "support", "support_labels")
+INTEGERS = ("support_labels", "text_labels")
 TOLERANCE = 2e-3
 AGAIN = "export it again"
 
@@ -118,7 +119,7 @@ def _check(path: str, meta: ClassifierMeta, tensors: dict[str, Tensor]) -> None:
     if set(meta.hyperparameters) != set(method.grid):
         raise refuse(f"{method.name} takes {sorted(method.grid)}")
     n_classes = len(meta.manifest(path))
-    reads: set[str] = {"text", method.reads}
+    reads: set[str] = {"text", *method.text_forms}
     expected = reads | ({"support", "support_labels"} if method.needs_support else set())
     given = {name for name in tensors if not name.startswith(CONSTANT)}
     constants = [name for name in tensors if name.startswith(CONSTANT)]
@@ -130,22 +131,27 @@ def _check(path: str, meta: ClassifierMeta, tensors: dict[str, Tensor]) -> None:
     n_support = len(meta.support_keys)
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(reads, shape)
     shapes |= {"support": (n_support, shape[1]), "support_labels": (n_support,)}
+    if "text_labels" in expected:
+        n_texts = tensors["text_labels"].numel()
+        shapes |= {"texts": (n_texts, shape[1]), "text_labels": (n_texts,)}
     for name in sorted(expected):
         if tuple(tensors[name].shape) != shapes[name]:
             raise refuse(f"{name} is {tuple(tensors[name].shape)}, expected {shapes[name]}")
-        kind = torch.int64 if name == "support_labels" else torch.float32
+        kind = torch.int64 if name in INTEGERS else torch.float32
         if tensors[name].dtype != kind:
             raise refuse(f"{name} is {tensors[name].dtype}, expected {kind}")
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise refuse(f"{name} is not finite")
-    for name in sorted({"text", "support"} & expected):
+    for name in sorted({"text", "texts", "support"} & expected):
         if ((tensors[name].norm(dim=1) - 1).abs() > TOLERANCE).any():
             raise refuse(f"rows of {name} are not of unit length")
-    if method.needs_support:
-        labels = tensors["support_labels"]
-        if not n_support or labels.min() < 0 or labels.max() >= n_classes:
-            raise refuse(f"has support labels outside 0..{n_classes - 1}, or none")
+    for name in sorted(expected.intersection(INTEGERS)):
+        labels, of = tensors[name], name.removesuffix("_labels")
+        if not len(labels) or labels.min() < 0 or labels.max() >= n_classes:
+            raise refuse(f"has {of} labels outside 0..{n_classes - 1}, or none")
+    if "text_labels" in expected and not tensors["text_labels"].bincount(minlength=n_classes).all():
+        raise refuse("has a class without a text")
     if problem := _wrong_constants(method, _context(meta, tensors)):
         raise refuse(problem)
 
@@ -162,15 +168,30 @@ def _context(meta: ClassifierMeta, tensors: dict[str, Tensor]) -> Context:
 
 
 def _wrong_constants(method: Method, context: Context) -> str:
-    """What is wrong with the constants, by those that the texts would give as images."""
+    """What is wrong with the constants, by those that the texts would give as images.
+
+    Where twice as many give a longer constant, its length follows from the number of images that
+    it was taken from, which all such constants share.
+    """
     if method.calibrate is None:
         return ""
-    shown = Images(context.text, norms=torch.ones(context.n_classes))
+    n = context.n_classes
+    shown = Images(context.text, norms=torch.ones(n))
     needed, given = method.calibrate(context, shown), context.constants
+    twice = Images(torch.cat([context.text] * 2), norms=torch.ones(2 * n))
+    longer = method.calibrate(context, twice)
     if set(given) != set(needed):
         return f"has constants {sorted(given)}, {method.name} needs {sorted(needed)}"
+    sizes = {name for name, tensor in needed.items() if tensor.shape != longer[name].shape}
+    more = {len(given[name]) - len(needed[name]) for name in sizes if given[name].ndim}
+    if len(more) > 1:
+        return f"has constants {sorted(sizes)} of different numbers of images"
     for name, tensor in needed.items():
-        if (given[name].shape, given[name].dtype) != (tensor.shape, tensor.dtype):
+        cut = 1 if name in sizes and given[name].ndim else 0
+        made = given[name]
+        if made.dtype == torch.int64 and not ((made >= 0) & (made < n)).all():
+            return f"{CONSTANT}{name} has classes outside 0..{n - 1}"
+        if (made.shape[cut:], made.dtype) != (tensor.shape[cut:], tensor.dtype):
             return (
                 f"{CONSTANT}{name} is {tuple(given[name].shape)}, expected {tuple(tensor.shape)} "
                 f"of {tensor.dtype}"

@@ -21,8 +21,8 @@ class ClassifierSettings(Section):
     method: str | None = Field(
         None,
         description="Method; if left out `tip-x`, or without a support set the first of `cupl+e`, "
-        "`cupl` and `zero-shot` that has its texts. Methods that learn from all "
-        "images that they classify together, such as `transclip` and `fusion`, make no file.",
+        "`cupl` and `zero-shot` that has its texts. Methods that learn from all images that "
+        "they classify together make no file, but for `dn` and `zlap-sparse`.",
     )
     text: str | None = Field(
         None,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from susx.config.types import AxisSettings, DistinctNames, Finite, Positive, Section, WithoutRepeats
-from susx.methods import METHODS
+from susx.methods import STANDARD
 
 TuningProtocol = Literal["validation", "support", "fixed"]
 
@@ -15,9 +15,7 @@ TuningProtocol = Literal["validation", "support", "fixed"]
 class EvaluationSettings(Section):
     """What is compared, and how hyper-parameters are chosen."""
 
-    methods: DistinctNames = Field(
-        METHODS.built_in, min_length=1, description="Methods, in table order."
-    )
+    methods: DistinctNames = Field(STANDARD, min_length=1, description="Methods, in table order.")
     encoders: DistinctNames | None = Field(None, description="Encoders; all of them if left out.")
     supports: DistinctNames | None = Field(None, description="Support sets; all if left out.")
     texts: Annotated[DistinctNames, Field(min_length=1)] | None = Field(

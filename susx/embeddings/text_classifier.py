@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,15 @@ class TextClassifier:
         weights: (C, d) float32 unit rows W, the normalised means of unit rows.
         means: (C, d) float32 means of unit rows.
         raw: (C, d) float32 means of the embeddings before normalisation, where they are known.
+        rows: (S, d) unit rows, the embeddings of all texts, as they are cached.
+        labels: (S,) their classes.
     """
 
     weights: NDArray[np.float32]
     means: NDArray[np.float32]
     raw: NDArray[np.float32] | None = None
+    rows: NDArray[np.floating[Any]] | None = None
+    labels: NDArray[np.int32] | None = None
 
 
 def text_classifier(embeddings: Embeddings, classes: Sequence[str]) -> TextClassifier:
@@ -56,7 +61,13 @@ def text_classifier(embeddings: Embeddings, classes: Sequence[str]) -> TextClass
     if embeddings.norms is not None:
         scaled = rows * embeddings.norms[:, None]
         raw = _class_means(scaled, embeddings.labels, n_classes).astype(np.float32)
-    return TextClassifier(weights.astype(np.float32), means.astype(np.float32), raw)
+    return TextClassifier(
+        weights.astype(np.float32),
+        means.astype(np.float32),
+        raw,
+        embeddings.features,
+        embeddings.labels,
+    )
 
 
 def read_classifier(path: str | Path, classes: ClassManifest) -> TextClassifier:

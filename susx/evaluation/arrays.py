@@ -10,7 +10,7 @@ from torch import Tensor
 
 from susx.embeddings.text_classifier import TextClassifier
 from susx.evaluation.case import Case
-from susx.methods import Context, Images
+from susx.methods import METHODS, Context, Images
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,10 @@ class EncoderData:
         weights, means = (torch.from_numpy(p).to(self.device) for p in (text.weights, text.means))
         raw = None if text.raw is None else torch.from_numpy(text.raw).to(self.device)
         context = Context(weights, self.logit_scale, text_means=means, text_raw=raw)
+        if METHODS[case.method].reads == "texts" and text.rows is not None:
+            rows = torch.from_numpy(text.rows).float().to(self.device)
+            labels = torch.from_numpy(text.labels).long().to(self.device)
+            context = replace(context, texts=rows, text_labels=labels)
         if support is None:
             return context
         return replace(context, support=support.images.features, support_labels=support.labels)

@@ -134,10 +134,12 @@ def lacking(data: EncoderData, plan: EvaluationPlan, case: Case) -> str:
     for need in method.needs:
         if not present[need]:
             return f"needs {NEEDS[need]}"
+    support, most = data.support(case), method.most_support
+    if support is not None and most is not None and len(support) > most:
+        return f"takes at most {most} support images, and {case.drawn} has {len(support)}"
     if case.protocol == "validation" and plan.tuning.validation_split not in data.images:
         return "under protocol validation needs validation images; name them under the dataset"
     if case.protocol == "support":
-        support = data.support(case)
         if support is None:
             return "under protocol support needs a support set, which it does not use"
         if support.labels.bincount(minlength=len(data.classes)).min() < 2:
@@ -204,6 +206,7 @@ def run_case(data: EncoderData, plan: EvaluationPlan, case: Case) -> tuple[dict[
     row = {
         "tuned_on": tuned.split,
         "transductive": method.transductive,
+        "assumes": list(method.assumes),
         "top1": percent(correct.sum(), len(correct)),
         "correct": int(correct.sum()),
         "top5": percent(hits.any(axis=1).sum(), len(hits)),

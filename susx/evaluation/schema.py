@@ -88,6 +88,9 @@ class Run(Case):
     transductive: bool = Field(
         description="Whether it learns from the unlabelled test images, all at once."
     )
+    assumes: list[str] = Field(
+        [], description="What the method takes for granted of the test images."
+    )
     top1: Percent = Field(description="Top-1 accuracy on the test images.")
     correct: int = Field(description="Number of images that are right.")
     top5: Percent = Field(description="Top-5 accuracy.")

@@ -175,6 +175,8 @@ def notes(result: Result, sources: Iterable[str]) -> Iterator[str]:
         )
     if together := dict.fromkeys(run.method for run in result.runs if run.transductive):
         yield f"{', '.join(together)}: learns from all test images at once, without labels"
+    for method, what in dict.fromkeys((r.method, what) for r in result.runs for what in r.assumes):
+        yield f"{method}: assumes {what}"
     if named := "; ".join(sources):
         yield f"reported: {named}; prompts may differ"
     if any(run.tuned_on == "test" for run in result.runs):

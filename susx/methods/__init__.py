@@ -4,19 +4,43 @@ from typing import Any
 
 from susx.core.registry import Registry
 from susx.methods.ape import APE
-from susx.methods.base import NEEDS, Axis, Context, Images, Method, Need, Points, Terms
+from susx.methods.base import (
+    NEEDS,
+    TEXT_FORMS,
+    Axis,
+    Context,
+    Images,
+    Method,
+    Need,
+    Points,
+    Terms,
+)
 from susx.methods.calip import CALIP
 from susx.methods.dn import DN
+from susx.methods.frolic import FROLIC
 from susx.methods.fusion import FUSION, FUSION_INDUCTIVE, FUSION_TEXT
 from susx.methods.gda import GDA
+from susx.methods.inmap import INMAP
+from susx.methods.neural_priming import NEURAL_PRIMING
+from susx.methods.oga import OGA
+from susx.methods.proker import PROKER
+from susx.methods.stata import STATA
+from susx.methods.tda import TDA
 from susx.methods.text import CUPL, CUPL_E, ZERO_SHOT
+from susx.methods.timo import TIMO
 from susx.methods.tip_adapter import TIP_ADAPTER
 from susx.methods.tip_x import TIP_X
-from susx.methods.transclip import TRANSCLIP
+from susx.methods.transclip import TRANSCLIP, TRANSCLIP_FS
 from susx.methods.visdesc import VISDESC
+from susx.methods.zlap import ZLAP, ZLAP_SPARSE
 
 TEXT_METHODS = (ZERO_SHOT, CUPL, CUPL_E, VISDESC, DN, CALIP, TRANSCLIP, FUSION_TEXT)
 SUPPORT_METHODS = (TIP_ADAPTER, TIP_X, APE, GDA, FUSION_INDUCTIVE, FUSION)
+RIVALS = (
+    *(NEURAL_PRIMING, PROKER, TIMO, TRANSCLIP_FS),
+    *(STATA, ZLAP, ZLAP_SPARSE, INMAP, FROLIC, TDA, OGA),
+)
+"""Methods that are compared only if the configuration names them."""
 
 
 def _problem(name: str, found: Any) -> str | None:
@@ -26,12 +50,20 @@ def _problem(name: str, found: Any) -> str | None:
 
 
 METHODS: Registry[Method] = Registry(
-    "method", "susx.methods", {m.name: m for m in (*TEXT_METHODS, *SUPPORT_METHODS)}, _problem
+    "method",
+    "susx.methods",
+    {m.name: m for m in (*TEXT_METHODS, *SUPPORT_METHODS, *RIVALS)},
+    _problem,
 )
+
+STANDARD = [method.name for method in (*TEXT_METHODS, *SUPPORT_METHODS)]
+"""Methods that are compared if the configuration names none."""
 
 __all__ = [
     "METHODS",
     "NEEDS",
+    "STANDARD",
+    "TEXT_FORMS",
     "ZERO_SHOT",
     "Axis",
     "Context",

@@ -28,6 +28,9 @@ NEEDS: Mapping[Need, str] = {
 }
 """What methods may need beside text and image features, in words."""
 
+TEXT_FORMS = ("text_means", "text_raw", "texts", "text_labels")
+"""Fields of `Context` that hold the texts in another form than its classifier."""
+
 BLOCK_ELEMENTS = 2**22
 """Entries of a matrix with one row per image that are held at once."""
 
@@ -123,6 +126,8 @@ class Context:
         support_labels: (M,) int64 class indices, or None.
         text_means: (C, d) means of the unit embeddings of a class's texts, where known.
         text_raw: (C, d) means of these embeddings before normalisation, where known.
+        texts: (S, d) unit rows, the embeddings of all texts of all classes, where known.
+        text_labels: (S,) int64 classes of these texts.
         constants: what `Method.calibrate` took from a set of images; without it, a method that
             has that takes it from the images that it classifies together.
     """
@@ -133,6 +138,8 @@ class Context:
     support_labels: Tensor | None = None
     text_means: Tensor | None = None
     text_raw: Tensor | None = None
+    texts: Tensor | None = None
+    text_labels: Tensor | None = None
     constants: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
@@ -163,6 +170,17 @@ class Context:
             raise InputError("support features and labels differ in number")
         return labels
 
+    @property
+    def required_texts(self) -> tuple[Tensor, Tensor]:
+        """(S, d) unit rows of all texts, and their (S,) classes.
+
+        Raises:
+            InputError: if only the finished text classifier is known.
+        """
+        if self.texts is None or self.text_labels is None:
+            raise InputError("this method needs an embedding per text, not a finished classifier")
+        return self.texts, self.text_labels
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -171,7 +189,7 @@ class Terms:
     Attributes:
         zero_shot: (N, C) scaled cosines of images and text.
         votes: function of a slice of rows and P points of the nonlinear hyper-parameters, giving
-            the (P, n, C) term that alpha weighs; or None.
+            the (P, n, C) term that alpha weighs, by 1 in a method without alpha; or None.
         nonlinear: the hyper-parameters that the votes depend on.
         penalty: (N, C) term that gamma weighs, or None.
     """
@@ -187,7 +205,7 @@ class Terms:
         if self.votes is not None:
             point = tuple(values[name] for name in self.nonlinear)
             for rows in row_blocks(*logits.shape):
-                logits[rows] += values["alpha"] * self.votes(rows, [point])[0]
+                logits[rows] += values.get("alpha", 1.0) * self.votes(rows, [point])[0]
         if self.penalty is not None:
             logits -= values["gamma"] * self.penalty
         return logits
@@ -251,6 +269,9 @@ class Method:
         texts: prompt strategies it stands for; if empty, the configured ones.
         needs: what it cannot do without, of `NEEDS`.
         transductive: whether it learns from the unlabelled images that it classifies together.
+        assumes: what it takes for granted of the images that it classifies, beside their classes;
+            result rows say so.
+        most_support: support images that it can take; None if there is no such bound.
         reads: the form of the text classifier that it reads, a field of `Context`.
         calibrate: function of context and images, giving the constants that stand for these images
             when others are classified; None if there are none, or if nothing can stand for them.
@@ -266,7 +287,9 @@ class Method:
     texts: tuple[str, ...] = ()
     needs: tuple[Need, ...] = ()
     transductive: bool = False
-    reads: Literal["text", "text_means", "text_raw"] = "text"
+    assumes: tuple[str, ...] = ()
+    most_support: int | None = None
+    reads: Literal["text", "text_means", "text_raw", "texts"] = "text"
     calibrate: Callable[[Context, Images], dict[str, Tensor]] | None = None
     votes_of: Callable[[Context, Tensor, Mapping[str, float]], Tensor] | None = None
     grid: Mapping[str, Axis | Points] = field(default_factory=dict)
@@ -276,6 +299,13 @@ class Method:
     def needs_support(self) -> bool:
         """Whether it uses a support set."""
         return "support" in self.needs
+
+    @property
+    def text_forms(self) -> tuple[str, ...]:
+        """What it reads of `TEXT_FORMS`."""
+        if self.reads == "texts":
+            return ("texts", "text_labels")
+        return () if self.reads == "text" else (self.reads,)
 
     @property
     def exportable(self) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from susx.methods.base import Context, Images, Method, Points, Terms, in_double, zero_shot_logits
+from susx.methods.classes import class_means, left_to_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,9 +27,7 @@ def discriminant(context: Context, features: Tensor) -> Tensor:
     support = in_double(context.required_support)
     labels = context.required_labels.to(support.device)
     m, d = support.shape
-    counts = labels.bincount(minlength=context.n_classes)
-    sums = support.new_zeros(context.n_classes, d).index_add_(0, labels, support)
-    means = sums / counts.clamp(min=1)[:, None]
+    means, counts = class_means(support, labels, context.n_classes)
     centred = support - means[labels]
     scatter = centred.T @ centred
     trace = scatter.trace() / max(1, m - 1)
@@ -37,10 +36,7 @@ def discriminant(context: Context, features: Tensor) -> Tensor:
         scatter.diagonal().add_(trace)
         weights = d * means @ scatter.inverse()
     bias = (weights * means).sum(dim=1) / 2
-    scores = in_double(features) @ weights.T - bias
-    if not counts.all():
-        scores[:, counts == 0] = scores[:, counts > 0].mean(dim=1, keepdim=True)
-    return scores.to(features)
+    return left_to_text(in_double(features) @ weights.T - bias, counts).to(features)
 
 
 def terms(context: Context, images: Images) -> Terms:

@@ -96,7 +96,8 @@ def search(
     axes = {name: [float(value) for value in values] for name, values in grid.items()}
     points = list(product(*(axes[name] for name in terms.nonlinear)))
     gammas = axes.get("gamma", [0.0]) if "gamma" not in terms.nonlinear else [0.0]
-    problem = Problem(terms, labels, axes.get("alpha", [0.0]), gammas)
+    # A term of votes without a weight of its own counts once.
+    problem = Problem(terms, labels, axes.get("alpha", [1.0]), gammas)
     values, parts = problem.inner, 1
     if continuous:
         values, parts = refined_axis(values, len(problem.outer) * len(points))

@@ -21,7 +21,12 @@ TUNING = TuningSettings(
 )
 EXPORTABLE = [method for method in METHODS.values() if method.exportable]
 STRATEGIES = ("ensemble", "cupl", "cupl+e", "photo", "visdesc")
-PLAN = EvaluationPlan(list(METHODS), ["cupl+e"], ["validation", "support", "fixed"], TUNING)
+PLAN = EvaluationPlan(
+    [method.name for method in EXPORTABLE],
+    ["cupl+e"],
+    ["validation", "support", "fixed"],
+    TUNING,
+)
 
 
 def choice_of(method: str, protocol: str = "fixed") -> Case:

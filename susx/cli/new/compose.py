@@ -16,7 +16,7 @@ from susx.config.datasets import WRITTEN
 from susx.config.entries import dataset_names
 from susx.config.schema import Config
 from susx.core.errors import InputError
-from susx.methods import METHODS
+from susx.methods import METHODS, STANDARD
 
 COMMENTS = {
     "datasets": "What to classify: class names, one per line, and where images lie.",
@@ -105,8 +105,8 @@ def _evaluation(wishes: Wishes, base: Config, encoder: str, supports: list[str])
 
     methods = [
         name
-        for name, method in METHODS.items()
-        if all(map(there, method.texts)) and (supports or not method.needs_support)
+        for name in (*STANDARD, *METHODS.added)
+        if all(map(there, METHODS[name].texts)) and (supports or not METHODS[name].needs_support)
     ]
     protocols = {"validation": "validation" in wishes.images, "support": supports, "fixed": True}
     return {

@@ -62,6 +62,9 @@ def own_logits(files: CacheFiles, method: Method, values: dict[str, float]) -> t
     support = read_cache(files.supports["lc"])
     rows, labels = torch.from_numpy(support.features), torch.from_numpy(support.labels).long()
     context = Context(weights, cache.meta["logit_scale"], rows, labels, means, raw)
+    if method.reads == "texts":
+        texts, owners = torch.from_numpy(cache.features), torch.from_numpy(cache.labels).long()
+        context = replace(context, texts=texts, text_labels=owners)
     return method.fit(context, values).logits(images_of(files))
 
 
@@ -202,7 +205,7 @@ def test_methods_that_learn_from_all_images_make_no_file(files: CacheFiles, meth
 
 
 def test_dn_without_test_images_says_what_it_lacks(files: CacheFiles) -> None:
-    with pytest.raises(InputError, match=r"dn takes the mean of the images .* name labelled test"):
+    with pytest.raises(InputError, match=r"dn learns from the images .* name labelled test"):
         exported(files, "dn", splits=("validation",))
 
 

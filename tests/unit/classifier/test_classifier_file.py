@@ -80,6 +80,7 @@ def test_a_file_holds_only_the_tensors_that_its_method_needs(
         "visdesc": {"text", "text_means"},
         "dn": {"text", "text_raw", "constant.mean"},
         "gda": {"text", "support", "support_labels"},
+        "timo": {"text", "texts", "text_labels", "support", "support_labels"},
         "tip-x": {"text", "support", "support_labels", "constant.rescaling"},
     }
     for method, names in expected.items():
@@ -170,6 +171,32 @@ def test_an_inconsistent_file_is_refused(
     with pytest.raises(InputError, match=problem) as caught:
         load_classifier(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("edit", "problem"),
+    [
+        (lambda m, t: t.pop("text_labels"), "timo needs"),
+        (lambda m, t: t.update(texts=t["texts"][1:]), r"texts is \(\d+, 8\), expected \("),
+        (lambda m, t: t.update(text_labels=t["text_labels"][None]), "text_labels is"),
+        (lambda m, t: t.update(text_labels=t["text_labels"].int()), "text_labels is torch.int32"),
+        (lambda m, t: t["texts"].mul_(2), "rows of texts are not of unit length"),
+        (lambda m, t: t["text_labels"].sub_(1), "has text labels outside 0..2"),
+        (lambda m, t: t["text_labels"].clamp_(max=1), "has a class without a text"),
+    ],
+)
+def test_a_file_with_inconsistent_texts_is_refused(
+    made: dict[str, Classifier],
+    tmp_path: Path,
+    edit: Callable[[dict[str, Any], dict[str, torch.Tensor]], object],
+    problem: str,
+) -> None:
+    path = tmp_path / "timo.safetensors"
+    write_classifier(path, made["timo"])
+    load_classifier(path)
+    change(path, edit)
+    with pytest.raises(InputError, match=problem):
+        load_classifier(path)
 
 
 def test_importing_the_package_loads_no_heavy_library() -> None:

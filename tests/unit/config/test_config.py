@@ -10,7 +10,7 @@ import pytest
 from susx.config import parse_config
 from susx.config.cards import DEFAULT_ENSEMBLE
 from susx.core.errors import InputError
-from susx.methods import METHODS
+from susx.methods import STANDARD
 from tests.made.config import FULL, MINIMAL, edited, message
 
 ROOT = Path(__file__).parents[3]
@@ -37,7 +37,7 @@ def test_minimal_configuration_gets_the_defaults() -> None:
     assert config.prompts["visdesc"].source == "descriptors"
     assert config.prompts["cupl+e"].of == ["ensemble", "cupl"]
     assert config.datasets["pets"].ensemble == DEFAULT_ENSEMBLE
-    assert config.evaluation.methods == list(METHODS)
+    assert config.evaluation.methods == STANDARD
     assert config.evaluation.protocols == ["validation", "fixed"]
     assert config.evaluation.search == "grid"
     assert (config.evaluation.texts, config.evaluation.supports) == (None, None)

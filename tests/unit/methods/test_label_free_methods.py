@@ -70,10 +70,13 @@ def test_one_support_image_per_class_falls_back_to_the_nearest() -> None:
     assert found.argmax(dim=1).tolist() == nearest
 
 
-def transclip(problem: Problem) -> np.ndarray:
-    """Assignments after ten outer and fifty inner updates, written out as in the paper."""
-    x, _, text = doubles(problem)
-    (n, d), classes = x.shape, len(text)
+def transclip(problem: Problem, gamma: float = 0.0) -> np.ndarray:
+    """Assignments after eleven rounds of five sweeps, written out as in the paper.
+
+    With gamma support images take part.
+    """
+    x, f, text = doubles(problem)
+    (n, d), classes, labels = x.shape, len(text), problem.support_labels
 
     def softmax(rows: np.ndarray) -> np.ndarray:
         powers = np.exp(rows - rows.max(axis=1, keepdims=True))
@@ -81,34 +84,47 @@ def transclip(problem: Problem) -> np.ndarray:
 
     prior = softmax(100 * x @ text.T)
     z = prior.copy()
+    power, weight = (0.5, 50 * gamma / len(f)) if gamma else (1.0, 0.0)
     affinity = np.zeros((n, n))
     for i in range(n):
         cosines = x @ x[i]
         cosines[i] = -2
         for j in np.argsort(-cosines)[:3]:
             affinity[i, j] = cosines[j]
+    shown = np.zeros((n, classes))
+    for row, label in zip(f if gamma else [], labels, strict=False):
+        for j in np.argsort(-x @ row)[:3]:
+            shown[j, label] += x[j] @ row
     means = np.zeros((classes, d))
     for c in range(classes):
         for i in np.argsort(-z[:, c])[:8]:
             means[c] += z[i, c] * x[i]
+        if gamma:
+            means[c] = f[labels == c].sum(axis=0)
         means[c] /= np.linalg.norm(means[c])
     variance = np.full(d, 1 / d)
-    for _ in range(10):
+    for update in range(11):
         for _ in range(5):
             energy = np.zeros((n, classes))
             for i in range(n):
                 for c in range(classes):
                     gaussian = -0.5 * np.sum((x[i] - means[c]) ** 2 / variance)
-                    pull = (50 / 6) * np.sum((affinity[i] + affinity[:, i]) * z[:, c])
-                    energy[i, c] = np.log(prior[i, c]) + (gaussian + pull) / 50
+                    pull = np.sum((affinity[i] + affinity[:, i]) * z[:, c]) + shown[i, c]
+                    energy[i, c] = power * np.log(prior[i, c]) + (gaussian + pull * 50 / 6) / 50
             z = softmax(energy)
-        means = z.T @ x
+        if update == 10:
+            break
+        means = z.T @ x / n
+        for row, label in zip(f, labels, strict=True):
+            means[label] += weight * row
         means /= np.linalg.norm(means, axis=1, keepdims=True)
         variance = np.zeros(d)
         for i in range(n):
             for c in range(classes):
-                variance += z[i, c] * (x[i] - means[c]) ** 2
-        variance /= z.sum()
+                variance += z[i, c] * (x[i] - means[c]) ** 2 / n
+        for row, label in zip(f, labels, strict=True):
+            variance += weight * (row - means[label]) ** 2
+        variance /= 1 + weight * len(f)
     return z
 
 
@@ -118,6 +134,14 @@ def test_transclip_makes_the_published_updates() -> None:
     found = made.logits(Images(torch.from_numpy(problem.images).double())).exp()
     # A probability is as inexact as the logit of up to 100 behind it.
     assert_close(found, transclip(problem), random_walk(8), scale=100)
+
+
+@pytest.mark.parametrize("gamma", [0.02, 0.2])
+def test_transclip_with_support_makes_the_published_updates(gamma: float) -> None:
+    problem = make_problem(7, n=25, support=(4, 1, 3, 2, 7))
+    made = METHODS["transclip-fs"].fit(context(problem), {"gamma": gamma})
+    found = made.logits(Images(torch.from_numpy(problem.images).double())).exp()
+    assert_close(found, transclip(problem, gamma), random_walk(8 + 17), scale=100)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -1,0 +1,25 @@
+"""Support images by class, of which some may have none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def class_means(rows: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, Tensor]:
+    """Means of (M, d) rows over each class, (C, d), zero for an empty one, and (C,) counts."""
+    counts = labels.bincount(minlength=n_classes)
+    sums = rows.new_zeros(n_classes, rows.shape[1]).index_add_(0, labels, rows)
+    return sums / counts.clamp(min=1)[:, None], counts
+
+
+def left_to_text(scores: Tensor, counts: Tensor) -> Tensor:
+    """Give classes without support images the mean of the others' scores, in place.
+
+    That leaves their rank to the text. Scores are (..., C), counts (C,).
+    """
+    if not counts.all():
+        scores[..., counts == 0] = scores[..., counts > 0].mean(dim=-1, keepdim=True)
+    return scores
