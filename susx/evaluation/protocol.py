@@ -34,7 +34,7 @@ from susx.evaluation.statistics import (
     seed_spread,
 )
 from susx.evaluation.tuning import TuningSettings, tune
-from susx.methods import METHODS, NEEDS, Context
+from susx.methods import METHODS, NEEDS, Context, Images, Method
 
 TOP = 5
 """Best classes among which the true one counts for `top5`, as is usual."""
@@ -211,6 +211,7 @@ def run_case(data: EncoderData, plan: EvaluationPlan, case: Case) -> tuple[dict[
         "correct": int(correct.sum()),
         "top5": percent(hits.any(axis=1).sum(), len(hits)),
         "mean_per_class": mean_per_class(per_class),
+        "expected_top1": _expected(method, seen, test.images),
         "ci95": accuracy_interval(int(correct.sum()), len(correct)),
         "calibration": {
             "temperature": temperature.value,
@@ -227,6 +228,12 @@ def run_case(data: EncoderData, plan: EvaluationPlan, case: Case) -> tuple[dict[
         "peak_mib": round(peak_mib(data.device), 1),
     }
     return row, ranks[:, 0]
+
+
+def _expected(method: Method, context: Context, images: Images) -> dict[str, float]:
+    """Accuracies that a method expects, in per cent."""
+    made = method.expected(context, images) if method.expected else {}
+    return {source: 100 * share for source, share in made.items()}
 
 
 def check_data(data: EncoderData, plan: EvaluationPlan) -> None:

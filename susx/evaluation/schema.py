@@ -97,6 +97,11 @@ class Run(Case):
     mean_per_class: Percent | None = Field(
         description="Mean of the accuracies of all classes, null if one has no test images."
     )
+    expected_top1: dict[str, Percent] = Field(
+        {},
+        description="Top-1 accuracies that the method expects without a label: by `text`, with the "
+        "`support`, and with the unlabelled `images`. Empty if it expects none.",
+    )
     ci95: Interval = Field(
         description="95 % interval of top-1 accuracy (Clopper and Pearson, Biometrika 1934)."
     )

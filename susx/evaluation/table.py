@@ -168,6 +168,14 @@ def notes(result: Result, sources: Iterable[str]) -> Iterator[str]:
         if counts.leaks:
             fate = "left out" if counts.leaks_dropped else "kept"
             yield f"{name}: {len(counts.leaks)} images nearly equal a test image, {fate}"
+    for run in result.runs:
+        if run.expected_top1:
+            shares = [decimal(share) for share in run.expected_top1.values()]
+            yield (
+                f"{run.method} {run.text} {run.support or ''}".strip()
+                + " expects, without a label, {} by text, {} with the support set, {} with the "
+                "unlabelled images".format(*shares)
+            )
     if compared := sum(tested(run.delta_vs_best_text) for run in result.runs):
         yield (
             "Holm p: McNemar's test against the best text-only row, adjusted for "

@@ -277,6 +277,8 @@ class Method:
             when others are classified; None if there are none, or if nothing can stand for them.
         votes_of: function of context, (N, d) features and hyper-parameters, giving the (N, M) votes
             of support images for their classes; None if it sums no such votes.
+        expected: function of context and images, giving the accuracies, from 0 to 1, that the
+            method expects without a label as its sources are added, by source; or None.
         grid: published search grid per hyper-parameter, in the order alpha, beta, gamma.
         fixed: values for untuned use, in published units.
     """
@@ -292,6 +294,7 @@ class Method:
     reads: Literal["text", "text_means", "text_raw", "texts"] = "text"
     calibrate: Callable[[Context, Images], dict[str, Tensor]] | None = None
     votes_of: Callable[[Context, Tensor, Mapping[str, float]], Tensor] | None = None
+    expected: Callable[[Context, Images], dict[str, float]] | None = None
     grid: Mapping[str, Axis | Points] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
 

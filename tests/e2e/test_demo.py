@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from susx.evaluation.schema import Result, Run, read_result
-from susx.methods import METHODS
+from susx.methods import STANDARD
 from tests import warm
 from tests.e2e.demo_project import REPORT, RESULT, copy_demo, demo_command
 from tests.e2e.offline import Offline
@@ -62,7 +62,7 @@ def check_counts(result: Result) -> None:
     assert drawn.generator["model"] == "demo/diffusion_model"
     assert all(counts.n_unreadable == 0 for counts in result.images.values())
     assert all(len(run.per_class) == 50 for run in result.runs)
-    assert {run.method for run in result.runs} == set(METHODS)
+    assert {run.method for run in result.runs} == set(STANDARD)
     assert result.skipped == [] or {s.method for s in result.skipped} == {"calip"}
 
 

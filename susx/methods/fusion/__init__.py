@@ -188,6 +188,11 @@ def terms(context: Context, images: Images) -> Terms:
     return Terms(tempered(fused.logits, mean_confidence(fused.calibrated)))
 
 
+def expected(context: Context, images: Images) -> dict[str, float]:
+    """Accuracies to expect, without a label."""
+    return fuse(context, images.features).expected_accuracies()
+
+
 def terms_without_support(context: Context, images: Images) -> Terms:
     """The same from text and images alone."""
     return terms(replace(context, support=None, support_labels=None), images)
@@ -207,7 +212,14 @@ def linear_terms(context: Context, images: Images) -> Terms:
 
 PAPER = "this project: text classifier and empirical-Bayes Gaussians of the classes"
 
-FUSION = Method(name="fusion", paper=PAPER, terms=terms, needs=("support",), transductive=True)
+FUSION = Method(
+    name="fusion",
+    paper=PAPER,
+    terms=terms,
+    needs=("support",),
+    transductive=True,
+    expected=expected,
+)
 FUSION_TEXT = Method(
     name="fusion-text",
     paper=f"{PAPER}, without a support set",
