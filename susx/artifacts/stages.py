@@ -19,7 +19,7 @@ STAGES = {
     "embed_shard": 6,
     "embed_support": 4,
     "embed_text": 2,
-    "evaluate": 6,
+    "evaluate": 7,
     "export_classifier": 3,
     "image_manifest": 6,
     "import_classes": 1,

@@ -54,7 +54,7 @@ class PooledViews:
 
 
 def pool(context: Context, support: SupportView, features: Tensor) -> PooledViews:
-    """PooledViews text and support set by their agreement on (N, d) unlabelled images; N may be 0."""
+    """Pool text and support set by their agreement on (N, d) unlabelled images; N may be 0."""
     text = context.logit_scale * context.text
     if not support.known:
         return PooledViews(1.0, 1.0, 1.0, 0.0, text, text.new_zeros(len(text)))
