@@ -10,6 +10,7 @@ weighs as much as it is probable that its label is right, by both views: its sco
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from susx.methods.base import Context, in_double, row_blocks, zero_shot_logits
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    View = Callable[[slice], Tensor]
 
 TINY = 1e-12
 """Least divisor: far below a share of an image that counts, and any variance of unit rows."""
@@ -176,7 +179,14 @@ def support_view(context: Context) -> SupportView:
     able = parts.others > COMPANY
     if parts.spread == 0 or parts.freedom < 1 or able.sum() < 2:
         return SupportView(parts.counts, parts.means, 0 * parts.scatter)
-    found = _Labels.of(context, parts, able)
+    text = _own_likelihoods(
+        features,
+        labels,
+        max(context.text.shape),
+        TEXT_TEMPERATURES,
+        lambda rows: zero_shot_logits(context, features[rows]),
+    )
+    found = _Labels.of(context, parts, able, text)
     # Weights found from the labels flatter them in later rounds: the first one tells.
     information, number = max(0.0, 1 + found.likelihood / most), int(able.sum())
     if information * number * most < math.log(number):
@@ -186,7 +196,7 @@ def support_view(context: Context) -> SupportView:
         able = again.others > COMPANY
         if again.freedom < 1 or able.sum() < 2:
             break
-        parts, found = again, _Labels.of(context, again, able)
+        parts, found = again, _Labels.of(context, again, able, text)
     return SupportView(
         counts=parts.counts,
         means=parts.means,
@@ -227,10 +237,15 @@ class _Labels:
     gaussian_entropy: float
 
     @classmethod
-    def of(cls, context: Context, parts: LeftOut, able: Tensor) -> _Labels:
-        """From scores of images left out; only those `able` to be measured count."""
-        text, own = _own_likelihoods(context, parts)
-        classes = context.n_classes
+    def of(cls, context: Context, parts: LeftOut, able: Tensor, text: Tensor) -> _Labels:
+        """From scores of images left out; only those `able` to be measured count.
+
+        `text` has the (A, M) log-likelihoods of the labels by the text.
+        """
+        classes, widest = context.n_classes, max(context.text.shape)
+        own = _own_likelihoods(
+            parts.features, parts.labels, widest, GAUSSIAN_TEMPERATURES, parts.scores
+        )
         wrong = own.new_tensor(WRONG_SHARES)
         by_share = [((1 - w) * own[:, able].exp() + w / classes).log().mean(dim=1) for w in wrong]
         likelihoods = own.new_empty(len(wrong), len(own))
@@ -255,19 +270,16 @@ class _Labels:
         )
 
 
-def _own_likelihoods(context: Context, parts: LeftOut) -> tuple[Tensor, Tensor]:
-    """(A, M) and (B, M) log-likelihoods of every image's label at every temperature, by view."""
-    number = len(parts.features)
-    text = parts.features.new_empty(len(TEXT_TEMPERATURES), number)
-    gaussians = parts.features.new_empty(len(GAUSSIAN_TEMPERATURES), number)
-    for rows in row_blocks(number, max(context.text.shape)):
-        own = parts.labels[rows, None]
-        logits = zero_shot_logits(context, parts.features[rows]), parts.scores(rows)
-        grids = TEXT_TEMPERATURES, GAUSSIAN_TEMPERATURES
-        for into, view, grid in zip((text, gaussians), logits, grids, strict=True):
-            for place, factor in enumerate(grid):
-                into[place, rows] = (factor * view).log_softmax(dim=1).gather(1, own)[:, 0]
-    return text, gaussians
+def _own_likelihoods(
+    like: Tensor, labels: Tensor, classes: int, grid: Sequence[float], view: View
+) -> Tensor:
+    """(T, M) log-likelihoods of the images' labels by a view, at every temperature of a grid."""
+    made = like.new_empty(len(grid), len(labels))
+    for rows in row_blocks(len(labels), classes):
+        logits, own = view(rows), labels[rows, None]
+        for place, factor in enumerate(grid):
+            made[place, rows] = (factor * logits).log_softmax(dim=1).gather(1, own)[:, 0]
+    return made
 
 
 def _agreement(
