@@ -73,8 +73,13 @@ class Fused:
         return {
             "text": mean_confidence(self.text),
             "support": mean_confidence(self.pooled),
-            "images": mean_confidence(self.calibrated),
+            "images": self.confidence,
         }
+
+    @property
+    def confidence(self) -> float:
+        """Mean confidence that the sources warrant; images take nothing from what was known."""
+        return max(mean_confidence(self.calibrated), mean_confidence(self.pooled))
 
 
 def fuse(context: Context, features: Tensor, support: SupportView | None = None) -> Fused:
@@ -185,7 +190,7 @@ def tempered(logits: Tensor, confidence: float) -> Tensor:
 def terms(context: Context, images: Images) -> Terms:
     """Logits at the confidence that the sources warrant."""
     fused = fuse(context, images.features)
-    return Terms(tempered(fused.logits, mean_confidence(fused.calibrated)))
+    return Terms(tempered(fused.logits, fused.confidence))
 
 
 def expected(context: Context, images: Images) -> dict[str, float]:

@@ -377,6 +377,26 @@ def test_the_inductive_form_uses_the_support_on_a_single_image() -> None:
     assert_close(alone, images[:1] @ constants["weights"].T + constants["offsets"], random_walk(8))
 
 
+def test_a_support_of_half_the_classes_does_no_harm() -> None:
+    where, images, truth = clusters(7, 8)
+    rows = where.required_labels < 25
+    support, labels = where.required_support[rows], where.required_labels[rows]
+    half = replace(where, support=support, support_labels=labels)
+    plain = right("zero-shot", half, images, truth)
+    assert right("fusion-inductive", half, images, truth) >= plain - 0.01
+    assert right("fusion", half, images, truth) >= plain - 0.01
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_few_images_take_nothing_from_what_was_known(n: int) -> None:
+    where, images, _ = clusters(8, 4, wrong=0.5)
+    fused = fusion.fuse(where, images[:n])
+    made = METHODS["fusion"].fit(where, {}).logits(Images(images[:n]))
+    # Logits are never sharpened: their own confidence is the most that is shown.
+    least = min(fusion.mean_confidence(fused.pooled), fusion.mean_confidence(fused.logits))
+    assert fusion.mean_confidence(made) >= least - 1e-3
+
+
 def test_what_is_expected_is_about_what_is_right() -> None:
     where, images, truth = clusters(5, 8)
     fused = fusion.fuse(where, images)
