@@ -169,7 +169,8 @@ def support_view(context: Context) -> SupportView:
 
     A support set whose labels are explained no better than by chance (by the Bayesian information
     criterion, with two parameters found) is as none. One without two images of a class cannot be
-    measured: its means are kept.
+    measured, nor one that lacks classes, whose scores nothing could be weighed against: their means
+    are kept.
     """
     if context.support is None:
         return no_support(context)
@@ -177,7 +178,8 @@ def support_view(context: Context) -> SupportView:
     most = math.log(max(2, context.n_classes))
     parts = _left_out(context, features, labels, features.new_ones(len(features)))
     able = parts.others > COMPANY
-    if parts.spread == 0 or parts.freedom < 1 or able.sum() < 2:
+    lacking = not bool((parts.counts > 0).all())
+    if lacking or parts.spread == 0 or parts.freedom < 1 or able.sum() < 2:
         return SupportView(parts.counts, parts.means, 0 * parts.scatter)
     text = _own_likelihoods(
         features,
