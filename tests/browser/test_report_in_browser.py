@@ -6,8 +6,9 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from tests.browser.chromium import Browser, contrast
+from tests.long import long
 
-WIDTHS = [360, 800, 1280]
+WIDTHS = [360, 800, 1280]  # pixels of telephones, tablets and screens
 AA = 4.5
 HEADER = "#result-table thead th:nth-child({}) button"
 COLUMN = "#result-table tbody tr > :nth-child({})"
@@ -127,7 +128,7 @@ def test_the_first_tab_skips_to_the_content(browser: Browser, page: Path) -> Non
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", [WIDTHS[0], *map(long, WIDTHS[1:])])
 def test_only_tables_scroll_sideways(browser: Browser, page: Path, width: int, dark: bool) -> None:
     browser.open(page, width, dark)
     browser.run("for (const d of document.querySelectorAll('details')) d.open = true")
@@ -166,6 +167,7 @@ def test_it_is_printed_without_what_only_screens_need(browser: Browser, page: Pa
     assert all(details.get_attribute("open") for details in browser.all("details.print"))
 
 
+@pytest.mark.long
 def test_a_thousand_classes_are_one_small_page(browser: Browser, large_page: Path) -> None:
     assert large_page.stat().st_size < 30_000_000
 

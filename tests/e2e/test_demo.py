@@ -15,6 +15,8 @@ from tests.workflow.project import clean_environment
 MIN_GAIN = 2.0
 DRAWN_GAIN = 0.0
 FUSION_GAIN = 0.5
+FEW_DRAWN, FEW = "few_drawn.yaml", 1
+"""A file of settings, and how many images it lets draw of each class; drawing is most of a run."""
 
 pytestmark = pytest.mark.pipeline
 
@@ -29,12 +31,13 @@ def run_of(result: Result, method: str, protocol: str, support: str = "lc-photo"
     return run
 
 
-def test_demo(tmp_path: Path, offline: Offline) -> None:
-    """One test, because the run takes minutes."""
-    copy_demo(tmp_path)
+def demo_run(root: Path, offline: Offline, *configfiles: str) -> str:
+    """Run the demo as shipped, or with other settings merged over it; its output."""
+    copy_demo(root)
+    (root / FEW_DRAWN).write_text(f"supports: {{sd-cupl: {{size: {FEW}}}}}\n", "utf-8")
     done = subprocess.run(
-        demo_command(tmp_path, REPORT),
-        cwd=tmp_path,
+        [*demo_command(root, REPORT), *configfiles],
+        cwd=root,
         env=warm.environment({**clean_environment(), **offline.env}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -45,19 +48,41 @@ def test_demo(tmp_path: Path, offline: Offline) -> None:
     assert done.returncode == 0, done.stdout
     assert offline.attempts == []
     assert any(".evaluate.py" in process for process in offline.processes)
-    result = read_result(tmp_path / RESULT)
-    check_counts(result)
+    return done.stdout
+
+
+def test_demo_with_few_drawn_images(tmp_path: Path, offline: Offline) -> None:
+    """All but what a drawn support set is good for, without most of the drawing."""
+    output = demo_run(tmp_path, offline, FEW_DRAWN)
+    check(tmp_path, output, FEW)
+
+
+@pytest.mark.long
+def test_demo(tmp_path: Path, offline: Offline) -> None:
+    """One test, because the run takes minutes."""
+    output = demo_run(tmp_path, offline)
+    result = check(tmp_path, output, 8)
+    drawn = run_of(result, "fusion", "none", "sd-cupl").delta_vs_best_text
+    assert drawn is not None
+    assert drawn.mean > DRAWN_GAIN
+
+
+def check(root: Path, output: str, n_drawn: int) -> Result:
+    """Expect a whole run, in which so many images were drawn of each class; its result."""
+    result = read_result(root / RESULT)
+    check_counts(result, n_drawn)
     check_order(result)
-    check_table(result, done.stdout)
-    check_report(tmp_path / REPORT, done.stdout)
+    check_table(result, output)
+    check_report(root / REPORT, output, n_drawn)
+    return result
 
 
-def check_counts(result: Result) -> None:
+def check_counts(result: Result, n_drawn: int) -> None:
     """All images of all classes are evaluated."""
     assert (result.n_classes, result.n_test, result.n_validation) == (50, 2000, 500)
     assert result.supports["lc-photo"].n_kept == 50 * 16
     drawn = result.supports["sd-cupl"]
-    assert (drawn.fates, drawn.short_classes) == ({"kept": 50 * 8}, {})
+    assert (drawn.fates, drawn.short_classes) == ({"kept": 50 * n_drawn}, {})
     assert drawn.generator is not None
     assert drawn.generator["model"] == "demo/diffusion_model"
     assert all(counts.n_unreadable == 0 for counts in result.images.values())
@@ -81,9 +106,6 @@ def check_order(result: Result) -> None:
     assert tip_x is not None
     assert tip_x.ci95[0] > 0
     assert tip_x.mean >= MIN_GAIN
-    drawn = run_of(result, "fusion", "none", "sd-cupl").delta_vs_best_text
-    assert drawn is not None
-    assert drawn.mean > DRAWN_GAIN
     fusion = run_of(result, "fusion", "none")
     assert fusion.top1 >= run_of(result, "tip-x", "validation").top1 + FUSION_GAIN
 
@@ -99,11 +121,11 @@ def check_table(result: Result, output: str) -> None:
         assert any(cells[:4] == row and f"{run.top1:.2f}" in cells for cells in table), row
 
 
-def check_report(path: Path, output: str) -> None:
+def check_report(path: Path, output: str, n_drawn: int) -> None:
     """The page has all figures and pictures, and the output ends with its place."""
     assert f"report: {REPORT}" in output
     text = path.read_text("utf-8")
     assert text.count("<figure") >= 6
-    assert text.count("data:image/webp") >= 50 * 3 * 4
+    assert text.count("data:image/webp") >= 50 * (4 + 4 + min(n_drawn, 4))
     figures = [path for path in (path.parent / "figures").iterdir() if path.name[0] != "."]
     assert {path.suffix for path in figures} == {".png", ".svg"}

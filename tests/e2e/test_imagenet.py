@@ -156,6 +156,7 @@ def test_after_an_edit_only_what_hangs_on_it_is_made_again(
         assert clone.run(f"{COMMAND} --dry-run").rules == rules
 
 
+@pytest.mark.long
 def test_an_edit_makes_what_hangs_on_it_and_nothing_else(clone: Clone, first: Outcome) -> None:
     line, edited, rules = EDITS[0]
     before, stored = accuracies(clone), objects(clone)

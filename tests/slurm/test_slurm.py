@@ -72,6 +72,7 @@ def test_a_run_through_slurm_gives_the_results_of_a_local_run(
     assert (text.gpus, text.node) == ("gres:gpu:1", "node1")
 
 
+@pytest.mark.long
 def test_a_cancelled_job_is_reported_and_the_next_call_finishes(
     cluster: Cluster, project: Project, finished: Project
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_job_over_its_memory_is_killed_and_tried_again_with_more(
     assert_same_outputs(finished, project)
 
 
+@pytest.mark.long
 def test_a_job_over_its_time_is_killed_and_tried_again_with_more(
     cluster: Cluster, project: Project, finished: Project
 ) -> None:
@@ -128,6 +130,7 @@ def test_a_job_over_its_time_is_killed_and_tried_again_with_more(
     assert_same_outputs(finished, project)
 
 
+@pytest.mark.long
 def test_a_job_whose_node_dies_runs_on_another_node(
     cluster: Cluster, project: Project, finished: Project
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from susx.artifacts.stages import STAGES
 from tests.helpers import image_bytes, write_class_folders, write_pool_tar
+from tests.long import long
 from tests.small_package import save_small_encoder
 from tests.workflow.attacks import (
     add_unseen,
@@ -43,6 +44,7 @@ def assert_as_from_scratch(project: Project, place: Path) -> None:
     assert project.plan(RESULT).jobs == []
 
 
+@pytest.mark.long
 def test_two_projects_with_one_cache_keep_their_own_numbers(
     project: Project, tmp_path: Path
 ) -> None:
@@ -192,7 +194,7 @@ def test_a_raised_version_makes_exactly_its_stage_again(project: Project) -> Non
     assert f"stage embed_support is of version {version + 1}, was {version}" in planned.output
 
 
-@pytest.mark.parametrize("rule", ["evaluate", "embed_text"])
+@pytest.mark.parametrize("rule", ["evaluate", long("embed_text")])
 def test_a_failed_try_does_not_make_the_next_call_lie(
     rule: str, project: Project, tmp_path: Path
 ) -> None:
@@ -457,6 +459,7 @@ def test_a_name_that_is_no_utf8_is_named(project: Project) -> None:
     assert last == r"images/test/café/\udcff.png: the file name is not UTF-8; rename it"
 
 
+@pytest.mark.long
 def test_a_report_that_was_edited_is_made_again(project: Project) -> None:
     page = "results/tiny/report.html"
     project.run(page)

@@ -8,17 +8,17 @@ import pytest
 
 from susx.core.errors import InputError
 from tests.artifact_world import Attacks, Killed, World
+from tests.long import long
 
 ROUNDS = 20
-FEW, MORE = range(3), range(3, 12)
+FEW, MORE = range(2), range(2, 12)
 """Seeds; the rounds of the few hold every kind of event."""
 TRIES = 4  # a run after an attack may end in an error that says to run again
 
 
 def seeds(few: range, more: range) -> pytest.MarkDecorator:
     """Some seeds always, and others where tests may take long."""
-    long = (pytest.param(seed, marks=pytest.mark.long) for seed in more)
-    return pytest.mark.parametrize("seed", [*few, *long])
+    return pytest.mark.parametrize("seed", [*few, *map(long, more)])
 
 
 @seeds(FEW, MORE)

@@ -24,37 +24,36 @@ print(json.dumps({{
     "tokenizers": os.environ.get("TOKENIZERS_PARALLELISM"),
 }}))
 """
+IMPORT, LIMIT = "import numpy, torch\n", "from susx.core.compute import limit_threads\n"
 
 
-def reported(code: str) -> dict:
-    script = code + REPORT.format(names=THREAD_VARIABLES)
+def reported(*steps: str) -> list[dict]:
+    """What a process says after each step."""
+    script = "".join(step + REPORT.format(names=THREAD_VARIABLES) for step in steps)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "from susx.core.compute import limit_threads\nlimit_threads(1)\nimport numpy, torch\n",
-        "import numpy, torch\nfrom susx.core.compute import limit_threads\nlimit_threads(1)\n",
-    ],
-    ids=["before imports", "after imports"],
-)
-def test_one_thread_means_one_thread_everywhere(code: str) -> None:
-    report = reported(code)
+def assert_one_thread(report: dict) -> None:
     assert report["torch"] == 1
     assert set(report["pools"]) == {1}
     assert set(report["variables"]) == {"1"}
     assert report["tokenizers"] == "false"
 
 
-def test_several_threads_are_allowed_as_given() -> None:
-    code = "import torch\nfrom susx.core.compute import limit_threads\n"
-    report = reported(code + "torch.set_num_threads(1)\nlimit_threads(3)\n")
-    assert report["torch"] == 3
-    assert set(report["variables"]) == {"3"}
-    assert report["tokenizers"] == "true"
+def test_one_thread_set_before_imports_means_one_thread_everywhere() -> None:
+    (report,) = reported(f"{LIMIT}limit_threads(1)\n{IMPORT}")
+    assert_one_thread(report)
+
+
+def test_threads_are_those_that_were_set_last() -> None:
+    several = f"{IMPORT}{LIMIT}torch.set_num_threads(1)\nlimit_threads(3)\n"
+    three, one = reported(several, "limit_threads(1)\n")
+    assert three["torch"] == 3
+    assert set(three["variables"]) == {"3"}
+    assert three["tokenizers"] == "true"
+    assert_one_thread(one)
 
 
 def present(monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool) -> None:

@@ -19,8 +19,10 @@ from susx.config.texts import BACKENDS
 from susx.core.errors import InputError
 from susx.core.registry import Registry, packages_behind, packages_called
 from susx.methods import METHODS
+from tests import warm
 from tests.pages import ROOT
 from tests.small_package import SMALL, install_small, write_dist_info
+from tests.warm import clean_environment
 
 FRUIT = {"apple": 1, "pear": "math:pi"}
 REGISTRIES = (METHODS, LIBRARIES, LAYOUTS, POOLS, BACKENDS)
@@ -206,10 +208,11 @@ def test_an_installer_writes_what_the_tests_lay_out(tmp_path: Path) -> None:
 def test_all_that_the_package_brings_keeps_the_contracts(tmp_path: Path) -> None:
     site = install_small(tmp_path)
     chosen = "small or zip or parrot or centres or held_to_the_contract"
+    env = {**clean_environment(), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(site)}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "tests/contract", "-k", chosen, "-q", "-n", "0"],
         cwd=ROOT,
-        env={"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1", "PATH": "", "HOME": str(tmp_path)},
+        env=warm.environment(env),
         capture_output=True,
         text=True,
     )

@@ -60,6 +60,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_the_pages_need_no_network(site: Path) -> None:
     pages = {path: Page(path) for path in site.rglob("*.html")}
     assert len(pages) > 20
@@ -69,6 +70,7 @@ def test_the_pages_need_no_network(site: Path) -> None:
     assert not re.search(r"url\(\s*[\"']?(https?:)?//", styles)
 
 
+@pytest.mark.long
 def test_links_lead_to_files_of_the_site(site: Path) -> None:
     for path in site.rglob("*.html"):
         if path.name == "404.html":
@@ -82,6 +84,7 @@ def test_links_lead_to_files_of_the_site(site: Path) -> None:
             assert not place or place in Page(found).ids, (path.name, link)
 
 
+@pytest.mark.long
 def test_files_beside_the_docs_are_part_of_the_site(site: Path) -> None:
     card = (site / "repository/demo/model/index.html").read_text("utf-8")
     assert "Tiny CLIP of the flag demo world" in card
@@ -89,6 +92,7 @@ def test_files_beside_the_docs_are_part_of_the_site(site: Path) -> None:
     assert not list(site.rglob("*.py"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     [

@@ -462,6 +462,7 @@ def tiny_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
         yield url, model
 
 
+@pytest.mark.long
 def test_a_real_server_replies(tiny_server: tuple[str, Path]) -> None:
     url, name = tiny_server
     model = load(url, model=str(name), concurrency=1)
@@ -479,6 +480,7 @@ def test_a_real_server_replies(tiny_server: tuple[str, Path]) -> None:
     assert str(name) in model.provenance["answered_by"][0]
 
 
+@pytest.mark.long
 def test_a_real_server_refuses_an_unknown_model(tiny_server: tuple[str, Path]) -> None:
     message = problem(load(tiny_server[0], model="another/model", retries=0))
     assert "requested 'another/model'" in message

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from susx.report.analysis import AnalysisSettings, analyse
 from susx.report.changes import changed, class_changes, frequent_confusions
 from susx.report.schema import Analysis
 from tests.closeness import assert_close, random_walk
+from tests.long import long
 from tests.made.caches import CLASSES, PROBLEM, write_files
 from tests.made.classifier import EXPORTABLE, STRATEGIES, TUNING, choice_of, evaluated
 
@@ -56,13 +58,22 @@ def row_of(evaluation: dict[str, Any], choice: Case) -> dict[str, Any]:
     return row
 
 
-@pytest.mark.parametrize("protocol", ["validation", "fixed", "support"])
-@pytest.mark.parametrize("method", EXPORTABLE, ids=lambda method: method.name)
+def exportable_rows() -> Iterator[Any]:
+    """Every exportable method as it may be tuned; long but for one way each."""
+    for number, method in enumerate(EXPORTABLE):
+        tuned = ["support", "validation"] if method.needs_support else ["validation"]
+        ways = [*(tuned if method.grid else []), "fixed"]
+        for way in ways:
+            row = method, way
+            yield row if way == ways[number % len(ways)] else long(*row)
+
+
+@pytest.mark.parametrize(
+    ("method", "protocol"), [*exportable_rows()], ids=lambda value: getattr(value, "name", value)
+)
 def test_the_row_of_the_evaluation_is_shown(
     files: CacheFiles, evaluation: dict[str, Any], method: Any, protocol: str
 ) -> None:
-    if not method.grid or (protocol == "support" and not method.needs_support):
-        protocol = "fixed"
     choice = choice_of(method.name, protocol)
     found = analysed(files, evaluation, choice)
     row, before = row_of(evaluation, choice), row_of(evaluation, choice_of("zero-shot"))

@@ -21,8 +21,10 @@ from susx.support.sampler import (
     pipeline_sha256,
 )
 from tests.diffusion import SIDE, save_tiny_pipeline
+from tests.long import long
 
 SHOTS = [Shot(f"a photo of a {name}.", seed) for seed, name in enumerate(("ant", "owl", "yak"))]
+FIVE_SHOTS = [Shot("ant", seed) for seed in range(5)]
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pipeline")
     save_tiny_pipeline(path, checker=True)
     return path
+
+
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> list[np.ndarray]:
+    """Images that nothing disturbed."""
+    return drawn(settings_of(folder))
 
 
 def settings_of(folder: Path, **changes: Any) -> Synthesis:
@@ -47,39 +55,42 @@ def farthest(one: list[np.ndarray], other: list[np.ndarray]) -> int:
     return max(int(abs(a - b).max()) for a, b in zip(one, other, strict=True))
 
 
-def test_the_same_shots_give_the_same_images(folder: Path) -> None:
-    first = drawn(settings_of(folder))
-    assert all(image.shape == (SIDE, SIDE, 3) for image in first)
-    assert farthest(first, drawn(settings_of(folder))) == 0
-    assert farthest(first[:1], first[1:2]) > 10
+def test_the_same_shots_give_the_same_images(folder: Path, plain: list[np.ndarray]) -> None:
+    assert all(image.shape == (SIDE, SIDE, 3) for image in plain)
+    assert farthest(plain, drawn(settings_of(folder))) == 0
+    assert farthest(plain[:1], plain[1:2]) > 10
     other = [Shot(shot.prompt, shot.seed + 7) for shot in SHOTS]
-    assert farthest(first, drawn(settings_of(folder), other)) > 10
+    assert farthest(plain, drawn(settings_of(folder), other)) > 10
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])
-def test_batch_and_order_change_an_image_by_rounding_at_most(folder: Path, batch_size: int) -> None:
-    whole = drawn(settings_of(folder))
-    parts = drawn(settings_of(folder, batch_size=batch_size))
-    turned = drawn(settings_of(folder), SHOTS[::-1])
-    assert farthest(whole, parts) <= 1
-    assert farthest(whole, turned[::-1]) <= 1
+def test_batches_change_an_image_by_rounding_at_most(
+    folder: Path, plain: list[np.ndarray], batch_size: int
+) -> None:
+    assert farthest(plain, drawn(settings_of(folder, batch_size=batch_size))) <= 1
 
 
-def test_threads_change_an_image_by_rounding_at_most(folder: Path) -> None:
+def test_order_changes_an_image_by_rounding_at_most(folder: Path, plain: list[np.ndarray]) -> None:
+    assert farthest(plain[::-1], drawn(settings_of(folder), SHOTS[::-1])) <= 1
+
+
+@pytest.mark.parametrize("threads", [3, long(1), long(2)])
+def test_threads_change_an_image_by_rounding_at_most(
+    folder: Path, plain: list[np.ndarray], threads: int
+) -> None:
     before = torch.get_num_threads()
-    images = []
     try:
-        for threads in (1, 2, 3):
-            torch.set_num_threads(threads)
-            images.append(drawn(settings_of(folder)))
+        torch.set_num_threads(threads)
+        assert farthest(plain, drawn(settings_of(folder))) <= 1
     finally:
         torch.set_num_threads(before)
-    assert max(farthest(images[0], other) for other in images[1:]) <= 1
 
 
 @pytest.mark.parametrize("changes", [{"steps": 3}, {"guidance": 0.0}, {"negative_prompt": "blue"}])
-def test_settings_reach_the_pipeline(folder: Path, changes: dict[str, Any]) -> None:
-    assert farthest(drawn(settings_of(folder)), drawn(settings_of(folder, **changes))) > 0
+def test_settings_reach_the_pipeline(
+    folder: Path, plain: list[np.ndarray], changes: dict[str, Any]
+) -> None:
+    assert farthest(plain, drawn(settings_of(folder, **changes))) > 0
 
 
 def test_image_size_reaches_the_pipeline(folder: Path) -> None:
@@ -108,17 +119,27 @@ class Cramped(DiffusionSampler):
         return super()._draw_batch(batch)
 
 
+@pytest.fixture(scope="module")
+def five(folder: Path) -> list[np.ndarray]:
+    """Images of as many shots as a batch has."""
+    return drawn(settings_of(folder), FIVE_SHOTS)
+
+
 @pytest.mark.parametrize(("room", "passes"), [(5, 1), (2, 4), (1, 7)])
 def test_out_of_memory_halves_the_batch(
-    folder: Path, room: int, passes: int, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    folder: Path,
+    five: list[np.ndarray],
+    room: int,
+    passes: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: Any,
 ) -> None:
     monkeypatch.setattr(Cramped, "room", room)
     monkeypatch.setattr(Cramped, "passes", 0)
-    shots = [Shot("ant", seed) for seed in range(5)]
     sampler = Cramped(settings_of(folder, batch_size=5), folder)
     with caplog.at_level(logging.WARNING):
-        images = [np.asarray(image).astype(int) for image in sampler.draw(shots)]
-    assert farthest(images, drawn(settings_of(folder), shots)) <= 1
+        images = [np.asarray(image).astype(int) for image in sampler.draw(FIVE_SHOTS)]
+    assert farthest(images, five) <= 1
     assert Cramped.passes == passes
     assert sampler.batch_size == room
     assert ("out of memory" in caplog.text) == (room < 5)

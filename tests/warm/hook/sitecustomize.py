@@ -18,7 +18,8 @@ def _hand_over() -> None:
     script = len(argv) == 1 and "/.snakemake/scripts/" in argv[0]
     own = os.path.dirname(sys.executable)  # noqa: PTH120
     program = argv[:1] in ([f"{own}/susx"], [f"{own}/snakemake"])
-    if not (script or program) and argv[:2] != ["-m", "snakemake"]:
+    module = argv[:2] in (["-m", "snakemake"], ["-m", "pytest"])
+    if not (script or program or module):
         return
     import _socket
     from _json import encode_basestring_ascii as text
