@@ -15,7 +15,7 @@ from tests.workflow.project import clean_environment
 MIN_GAIN = 2.0
 DRAWN_GAIN = 0.0
 FUSION_GAIN = 0.5
-FEW_DRAWN, FEW = "few_drawn.yaml", 1
+FEW_DRAWN, FEW = "few_drawn.yaml", 2  # gda needs two to be tuned on them
 """A file of settings, and how many images it lets draw of each class; drawing is most of a run."""
 
 pytestmark = pytest.mark.pipeline
