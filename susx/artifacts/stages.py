@@ -9,7 +9,7 @@ from __future__ import annotations
 STAGES = {
     "analyse": 3,
     "class_manifest": 1,
-    "collate": 4,
+    "collate": 5,
     "describe_classes": 3,
     "download_dataset": 1,
     "download_support": 6,
@@ -19,7 +19,7 @@ STAGES = {
     "embed_shard": 6,
     "embed_support": 4,
     "embed_text": 2,
-    "evaluate": 7,
+    "evaluate": 8,
     "export_classifier": 3,
     "image_manifest": 6,
     "import_classes": 1,

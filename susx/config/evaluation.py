@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from susx.config.types import AxisSettings, DistinctNames, Finite, Positive, Section, WithoutRepeats
+from susx.config.batches import BatchProtocol
+from susx.config.types import (
+    AxisSettings,
+    DistinctNames,
+    Finite,
+    Positive,
+    Section,
+    Slug,
+    WithoutRepeats,
+)
 from susx.methods import STANDARD
 
 TuningProtocol = Literal["validation", "support", "fixed"]
@@ -48,6 +57,11 @@ class EvaluationSettings(Section):
         "keep",
         description="What becomes of support images that nearly equal a test image. They are "
         "listed in the result; `keep` also tells the accuracy without them.",
+    )
+    batches: dict[Slug, BatchProtocol] = Field(
+        {},
+        description="Further accuracies, by name: of methods that see the test images batch by "
+        "batch, in place of all at once. Hyper-parameters are those of the other rows.",
     )
     memory_mib: Positive | None = Field(
         None, description="Working memory of the search, in MiB; chosen by device if left out."

@@ -12,7 +12,10 @@ from susx.core.errors import suggestion
 
 NOT_MEANT = {True: "list_type", False: "string_type"}
 """What alternatives say, a list or a path, where the other one was given, by whether it is text."""
-TAGGED = (["supports"], ["pools"], ["language_models"], ["sources"])
+TAGGED = (
+    ["supports"], ["pools"], ["language_models"], ["sources"], ["evaluation", "batches"]
+)  # fmt: skip
+"""Maps of entries of several kinds, in whose locations the kind follows the name."""
 
 
 class SparseEntry(ValueError):
@@ -46,8 +49,8 @@ def problem_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
 def _problem(error: Mapping[str, Any], model: type[BaseModel]) -> str:
     location = [str(part) for part in error["loc"] if "[" not in str(part)]
-    tagged = location[:1] in TAGGED  # its third part is then the kind, which is no key
-    key = ".".join(part for i, part in enumerate(location) if not (tagged and i == 2))
+    kinds = {len(place) + 1 for place in TAGGED if location[: len(place)] == place}  # are no keys
+    key = ".".join(part for i, part in enumerate(location) if i not in kinds)
     if error["type"] == "extra_forbidden":
         valid = _valid_keys(model, map(str, error["loc"][:-1]))
         return f"{key}: unknown key{suggestion(location[-1], valid) or choices(valid)}"

@@ -42,7 +42,8 @@ def collate(
     first = parts[0]
     sources = {texts.strategy: texts.provenance for texts in prompts}
     rows = {
-        kind: [row for part in parts for row in part[kind]] for kind in ("runs", "skipped", "seeds")
+        kind: [row for part in parts for row in part[kind]]
+        for kind in ("runs", "skipped", "seeds", "batch_runs")
     }
     result = {
         "schema": SCHEMA,
@@ -57,6 +58,7 @@ def collate(
             name: {"n": n, "sources": sources.get(name, {})} for name, n in first["texts"].items()
         },
         "supports": first["supports"],
+        "batches": first["batches"],
         "encoders": {part["encoder"]: part["provenance"] for part in parts},
         "methods": {
             name: {"paper": METHODS[name].paper, "units": _units(METHODS[name])}
@@ -118,6 +120,7 @@ def _identity(part: Mapping[str, Any]) -> dict[str, Any]:
         **made["inputs"],
         **{f"counts of images-{split}": counts for split, counts in part["images"].items()},
         **{f"counts of support-{name}": counts for name, counts in part["supports"].items()},
+        **{f"batches {name}": facts for name, facts in part["batches"].items()},
     }
 
 

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from susx.config.batches import BatchProtocol
 from susx.support.fate import Fate
 
 NotNegative = Annotated[int, Field(ge=0)]
+Extent = Annotated[list[NotNegative], Field(min_length=2, max_length=2)]
 Fates = dict[Fate, NotNegative]
 
 
@@ -28,6 +30,27 @@ class ImageCounts(_Strict):
     unreadable: dict[str, str] = Field(description="The latter, with reasons.")
     classes_without_images: list[str] = Field(
         [], description="Classes that no image was read of, if any was of others."
+    )
+
+
+class BatchFacts(_Strict):
+    """Batches of test images, and how they were drawn."""
+
+    settings: BatchProtocol = Field(description="Kind of draw, sizes, tasks and seed.")
+    n_tasks: int = Field(description="Tasks, each of one batch of few classes or of one stream.")
+    n_batches: int = Field(description="Batches of all tasks.")
+    batch_sizes: Extent = Field(description="Images of the smallest batch and of the largest.")
+    classes_shown: Extent = Field(
+        description="Fewest and most classes of a batch, without unknown ones."
+    )
+    unknown_classes: list[str] = Field(
+        description="Classes that methods are not told of: neither texts nor support images."
+    )
+    n_images: int = Field(description="Images of all batches that accuracies count.")
+    n_unknown: int = Field(description="Images of unknown classes, which they do not.")
+    sha256: str = Field(
+        description="Of all batches in order: of each the number of images and their places among "
+        "the test images, as little-endian integers of 64 bits."
     )
 
 

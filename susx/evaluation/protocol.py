@@ -18,6 +18,8 @@ from susx.core.compute import peak_mib
 from susx.core.errors import InputError
 from susx.core.rounding import decimal
 from susx.evaluation.arrays import EncoderData
+from susx.evaluation.batch_accuracy import batch_accuracy
+from susx.evaluation.batches import batch_draws, batch_facts
 from susx.evaluation.calibration import (
     brier_score,
     calibration_error,
@@ -57,6 +59,7 @@ class EvaluationPlan:
         unavailable_supports: support sets that it cannot have, and why.
         seeds: few-shot support set -> its name without the seed, and the seed.
         leaks: whether to `keep` or `drop` support images that nearly equal a test image.
+        batches: protocols of batches by name, as plain values.
     """
 
     methods: Sequence[str]
@@ -67,15 +70,18 @@ class EvaluationPlan:
     unavailable_supports: Mapping[str, str] = field(default_factory=dict)
     seeds: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     leaks: str = "keep"
+    batches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Rows of the result file: what was run, what could not be, and spread over seeds."""
+    """Rows of the result file: what was run, what could not be, spread over seeds, batches."""
 
     runs: list[dict[str, Any]]
     skipped: list[dict[str, Any]]
     seeds: list[dict[str, Any]]
+    batches: dict[str, dict[str, Any]]
+    batch_runs: list[dict[str, Any]]
 
 
 def evaluate(
@@ -86,10 +92,12 @@ def evaluate(
     A case that lacks what it needs is skipped and listed with the reason.
 
     Raises:
-        InputError: if features, labels and classes do not fit together.
+        InputError: if features, labels and classes do not fit together, or a protocol of batches
+            does not fit the test images.
     """
     check_data(data, plan)
-    rows, skipped = [], []
+    draws = batch_draws(data.test.labels.cpu().numpy(), plan.batches)
+    rows, skipped, batch_runs = [], [], []
     predictions: dict[Case, Classes] = {}
     for case in cases(data, plan):
         named = {"encoder": data.name, **case.model_dump()}
@@ -101,8 +109,15 @@ def evaluate(
         row, predictions[case] = run_case(data, plan, case)
         rows.append(named | row)
         notify(f"{case}: {decimal(row['top1'], 2)}")
+        for name, draw in draws.items():
+            values, method = row["hyperparameters"], METHODS[case.method]
+            found = batch_accuracy(method, data.context(case), values, data.test, draw)
+            told = {"batches": name, "tuned_on": row["tuned_on"]}
+            batch_runs.append(named | told | found)
+            notify(f"{case}, {name}: {found['top1_mean']:.2f}")
     _compare(rows, predictions, data, plan)
-    return Evaluation(rows, skipped, seed_spread(rows))
+    facts = {name: batch_facts(draw, data.classes) for name, draw in draws.items()}
+    return Evaluation(rows, skipped, seed_spread(rows), facts, batch_runs)
 
 
 def cases(data: EncoderData, plan: EvaluationPlan) -> Iterator[Case]:

@@ -11,7 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from susx.core.errors import InputError
 from susx.core.files import read_json, verified
 from susx.evaluation.case import Case
-from susx.evaluation.facts import EncoderFacts, ImageCounts, MethodFacts, SupportCounts, TextCounts
+from susx.evaluation.facts import (
+    BatchFacts,
+    EncoderFacts,
+    ImageCounts,
+    MethodFacts,
+    SupportCounts,
+    TextCounts,
+)
 
 SCHEMA = "susx-result-6"
 
@@ -154,6 +161,24 @@ class SeedSpread(Case):
     top1_std: float | None = Field(description="Standard deviation (n - 1); null for one seed.")
 
 
+class BatchRun(Case):
+    """Accuracy of a case that sees the test images batch by batch."""
+
+    encoder: str = Field(description="Encoder.")
+    batches: str = Field(description="Which of `batches`.")
+    tuned_on: TunedOn = Field(
+        description="As in the row of the same case in `runs`, whose hyper-parameters it has."
+    )
+    batchwise: bool = Field(
+        description="Whether its answers depend on the other images of a batch, so that it ran on "
+        "every batch anew. Others classify single images."
+    )
+    n_tasks: int = Field(description="Tasks, which weigh alike.")
+    top1_mean: Percent = Field(description="Mean top-1 accuracy of all tasks.")
+    top1_std: float | None = Field(description="Standard deviation (n - 1); null for one task.")
+    seconds: float = Field(description="Time of all tasks.")
+
+
 class Result(_Strict):
     """results/{dataset}.json."""
 
@@ -187,6 +212,8 @@ class Result(_Strict):
         [], description="Cases that lack something, with the reason."
     )
     seeds: list[SeedSpread] = Field([], description="Spread over few-shot seeds.")
+    batches: dict[str, BatchFacts] = Field({}, description="Batches of test images by protocol.")
+    batch_runs: list[BatchRun] = Field([], description="Accuracies on them, by case and protocol.")
     sha256: str | None = Field(
         None,
         description="Of the canonical JSON of all other entries: sorted keys, no spaces, UTF-8.",
@@ -206,6 +233,9 @@ class Result(_Strict):
         for split, counts in self.images.items():
             if sum(counts.n_per_class) != counts.n_read:
                 raise ValueError(f"`images.{split}.n_per_class` does not add up to `n_read`")
+        for i, row in enumerate(self.batch_runs):
+            if row.batches not in self.batches:
+                raise ValueError(f"`batch_runs.{i}.batches` is none of `batches`")
         return self
 
 

@@ -14,7 +14,8 @@ from susx.core.errors import listing
 from susx.core.plain import plain
 from susx.core.rounding import decimal
 from susx.evaluation.reported import ReportedAccuracy, reported_for
-from susx.evaluation.schema import Difference, Result, Run, SeedSpread, read_result
+from susx.evaluation.facts import BatchFacts
+from susx.evaluation.schema import BatchRun, Difference, Result, Run, SeedSpread, read_result
 
 TEST_SPLIT = "TEST SPLIT"
 LEAST_P = 0.001
@@ -33,16 +34,10 @@ def result_table(result: Result) -> Table:
     """
     rows = table_rows(result)
     known = {case_key(row): reported for row in rows if (reported := reported_for(row, result))}
-    table = Table(
-        title=f"{escape(result.dataset)}: {result.n_classes} classes, {result.n_test} test images",
-        caption=_caption(result, dict.fromkeys(reported.source for reported in known.values())),
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        title_justify="left",
-        caption_justify="left",
+    table = _table(
+        f"{result.dataset}: {result.n_classes} classes, {result.n_test} test images",
+        notes(result, dict.fromkeys(reported.source for reported in known.values())),
     )
-    for column in ("encoder", "method", "text", "support", "tuned on"):
-        table.add_column(column, no_wrap=True)
     for column in ("top-1", "95 % interval", "vs zero-shot", "vs best text", "Holm p"):
         table.add_column(column, justify="right", no_wrap=True)
     for column in ("reported", "difference") if known else ():
@@ -55,6 +50,66 @@ def result_table(result: Result) -> Table:
     return table
 
 
+def batch_table(result: Result) -> Table:
+    """Build the table of accuracies on batches: a row per case, a column per protocol."""
+    table = _table(f"{result.dataset}: batches of test images", batch_notes(result))
+    for name in result.batches:
+        table.add_column(escape(name), justify="right", no_wrap=True)
+    cases: dict[tuple[str, ...], dict[str, BatchRun]] = {}
+    for row in result.batch_runs:
+        names = row.encoder, row.method, row.text, row.drawn or "-", tuned_on(row)
+        cases.setdefault(names, {})[row.batches] = row
+    for case, own in cases.items():
+        found = [own.get(name) for name in result.batches]
+        cells = ["-" if row is None else _mean_text(row) for row in found]
+        table.add_row(*(escape(cell) for cell in (*case, *cells)))
+    return table
+
+
+def batch_notes(result: Result) -> Iterator[str]:
+    """What the protocols of batches are, one sentence each, and who learns from a batch."""
+    for name, facts in result.batches.items():
+        yield f"{name}: {_drawn_text(facts)}, seed {facts.settings.seed}"
+    if any(row.top1_std is not None for row in result.batch_runs):
+        yield "mean of tasks and their standard deviation, in percent"
+    if named := dict.fromkeys(row.method for row in result.batch_runs if row.batchwise):
+        yield f"{', '.join(named)}: ran on every batch anew, others on single images"
+
+
+def _drawn_text(facts: BatchFacts) -> str:
+    settings = facts.settings
+    if settings.draw != "few-classes":
+        kind: str = settings.draw
+        if settings.concentration is not None:
+            kind += f" (Dirichlet {settings.concentration:g})"
+        return f"{facts.n_tasks} {kind} streams in batches of {settings.size}"
+    low, high = settings.classes
+    text = f"{facts.n_tasks} batches of up to {settings.size} images of {low} to {high} classes"
+    if unknown := len(facts.unknown_classes):
+        text += f", {settings.mixed:.0%} of them of {unknown} unknown ones, not counted"
+    return text
+
+
+def _mean_text(row: BatchRun) -> str:
+    spread = "" if row.top1_std is None else f" ± {decimal(row.top1_std)}"
+    return decimal(row.top1_mean, 2) + spread
+
+
+def _table(title: str, sentences: Iterable[str]) -> Table:
+    """An empty table with the columns that name a case."""
+    table = Table(
+        title=escape(title),
+        caption="\n".join(map(escape, sentences)),
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        title_justify="left",
+        caption_justify="left",
+    )
+    for column in ("encoder", "method", "text", "support", "tuned on"):
+        table.add_column(column, no_wrap=True)
+    return table
+
+
 def table_rows(result: Result) -> list[Run | SeedSpread]:
     """Runs in order; those that differ in their few-shot seed only are one."""
     spreads = {case_key(spread): spread for spread in result.seeds}
@@ -63,15 +118,17 @@ def table_rows(result: Result) -> list[Run | SeedSpread]:
 
 
 def print_table(path: str | Path, console: Console | None = None) -> None:
-    """Print the table of a result file.
+    """Print the table of a result file, and that of batches if it has any.
 
     Raises:
         InputError: if the file is not a result.
     """
     console = console or Console(stderr=True)
-    table = result_table(read_result(path))
-    console.width = max(console.width, Console(width=1000).measure(table).maximum)
-    console.print(table)
+    result = read_result(path)
+    tables = [result_table(result), *([batch_table(result)] if result.batches else [])]
+    for table in tables:
+        console.width = max(console.width, Console(width=1000).measure(table).maximum)
+        console.print(table)
 
 
 def case_key(case: Run | SeedSpread) -> tuple[str | None, ...]:
@@ -79,7 +136,7 @@ def case_key(case: Run | SeedSpread) -> tuple[str | None, ...]:
     return case.encoder, case.method, case.text, case.support, case.protocol
 
 
-def tuned_on(case: Run | SeedSpread) -> str:
+def tuned_on(case: Run | SeedSpread | BatchRun) -> str:
     """Where the hyper-parameters of a row come from, in one or two words."""
     place = {"nothing": case.protocol, "test": TEST_SPLIT}.get(case.tuned_on, case.tuned_on)
     return "-" if place == "none" else place
@@ -141,10 +198,6 @@ def p_text(difference: Difference | None) -> str:
 def p_value(p: float) -> str:
     """A p-value as it is commonly written."""
     return f"{p:.3f}" if p >= LEAST_P else f"< {LEAST_P}"
-
-
-def _caption(result: Result, sources: Iterable[str]) -> str:
-    return "\n".join(map(escape, notes(result, sources)))
 
 
 def notes(result: Result, sources: Iterable[str]) -> Iterator[str]:

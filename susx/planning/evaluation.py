@@ -108,7 +108,7 @@ def cache_names(setup: Setup, dataset: str, encoder: str) -> dict[str, list[str]
 
 def evaluation_plan(setup: Setup, dataset: str) -> dict[str, Any]:
     """What is compared on a dataset."""
-    keys = {"methods", "protocols", "leaks"}
+    keys = {"methods", "protocols", "leaks", "batches"}
     supports = evaluated_supports(setup, dataset)
     return setup.config.evaluation.model_dump(include=keys) | {
         "texts": configured_texts(setup, dataset),

@@ -1,5 +1,6 @@
 """From caches to results/{dataset}.json."""
 
+import io
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from rich.console import Console
 
 from susx.core.errors import InputError
 from susx.core.files import write_json
@@ -21,6 +23,7 @@ from susx.evaluation.files import CacheFiles
 from susx.evaluation.protocol import Evaluation, EvaluationPlan
 from susx.evaluation.results import evaluate_caches
 from susx.evaluation.schema import SCHEMA, read_result
+from susx.evaluation.table import print_table
 from susx.evaluation.tuning import TuningSettings
 from susx.manifests.classes import ClassManifest, class_manifest
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, write_table
@@ -115,6 +118,40 @@ def test_images_unreadable_early_or_late_are_counted_with_their_reasons(files: C
         "classes_without_images": [],
     }
     assert counts["validation"]["n_unreadable"] == 0
+
+
+BATCHES = {
+    "few": {"draw": "few-classes", "size": 6, "classes": [1, 2], "tasks": 3},
+    "stream": {"draw": "separate", "size": 8, "tasks": 2},
+}
+
+
+def test_a_result_tells_the_batches_of_all_encoders(files: CacheFiles, tmp_path: Path) -> None:
+    plan = replace(PLAN, batches=BATCHES)
+    parts = [evaluated(files, name, plan) for name in ("clip", "siglip")]
+    made = collate("pets", CLASSES, [], parts, {"config_sha256": "c"})
+    assert list(made["batches"]) == ["few", "stream"]
+    assert len(made["batch_runs"]) == 2 * len(made["runs"]) == 12
+    write_json(tmp_path / "pets.json", made)
+    read = read_result(tmp_path / "pets.json")
+    assert read.batches["stream"].n_images == 40
+    stream = io.StringIO()
+    print_table(tmp_path / "pets.json", Console(file=stream, width=200))
+    text = stream.getvalue()
+    assert "pets: batches of test images" in text
+    assert "few: 3 batches of up to 6 images of 1 to 2 classes, seed 1" in text
+    assert "stream: 2 separate streams in batches of 8, seed 1" in text
+    row = read.batch_runs[0]
+    assert f"{row.top1_mean:.2f} ± {row.top1_std:.1f}" in text
+    assert "tip-x: ran on every batch anew" in text
+
+
+def test_encoders_with_different_batches_are_not_joined(files: CacheFiles) -> None:
+    plan = replace(PLAN, batches=BATCHES)
+    one, other = evaluated(files, "clip", plan), evaluated(files, "siglip", plan)
+    other["batches"]["few"]["sha256"] = "0" * 64
+    with pytest.raises(InputError, match="clip and siglip: evaluated with different batches few"):
+        collate("pets", CLASSES, [], [one, other], {})
 
 
 def test_provenance_says_what_was_embedded_with_what(files: CacheFiles) -> None:

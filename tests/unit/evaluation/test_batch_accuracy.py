@@ -1,0 +1,104 @@
+"""Accuracies on batches: those of a method that is fitted to every batch by hand."""
+
+from dataclasses import replace
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from susx.evaluation.batch_accuracy import batch_accuracy, without_classes
+from susx.evaluation.batches import BatchDraw, batch_draws
+from susx.evaluation.case import Case
+from susx.evaluation.protocol import evaluate
+from susx.methods import METHODS, Context
+from tests.made.evaluation import CLASSES, NAMES, encoder_data, plan
+
+FEW = {"draw": "few-classes", "size": 8, "classes": [1, 3], "tasks": 6}
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "few": FEW,
+    "mixed": {**FEW, "unknown_classes": 2, "unknown_share": 0.4},
+    "stream": {"draw": "correlated", "concentration": 0.1, "size": 16, "tasks": 3},
+    "single": {"draw": "shuffled", "size": 1, "tasks": 1},
+}
+DATA = encoder_data()
+LABELS = DATA.test.labels.numpy()
+DRAWS = batch_draws(LABELS, PROTOCOLS)
+
+
+def context_of(name: str) -> Context:
+    method = METHODS[name]
+    support = "lc" if method.needs_support else None
+    text = (method.texts or ("cupl+e",))[0]
+    return DATA.context(Case(method=name, text=text, support=support, protocol="none"))
+
+
+def by_hand(name: str, draw: BatchDraw, context: Context) -> list[float]:
+    """Accuracy of every task, each batch with classes taken away one after the other."""
+    method, known = METHODS[name], [c for c in range(CLASSES) if c not in draw.unknown]
+    values = method.scaled(method.fixed, context.logit_scale)
+    parts: dict[str, Any] = {
+        part: None if (rows := getattr(context, part)) is None else rows[known]
+        for part in ("text", "text_means", "text_raw")
+    }
+    if context.support is not None:
+        labels = context.required_labels.tolist()
+        kept = [i for i, label in enumerate(labels) if label in known]
+        numbers = torch.tensor([known.index(labels[i]) for i in kept])
+        parts |= {"support": context.support[kept], "support_labels": numbers}
+    fit = method.fit(replace(context, **parts), values)
+    accuracies = []
+    for task in draw.tasks:
+        hits = []
+        for batch in task:
+            best = fit.logits(DATA.test.images[torch.from_numpy(batch)]).argmax(dim=1).tolist()
+            pairs = zip(best, LABELS[batch].tolist(), strict=True)
+            hits += [known[found] == label for found, label in pairs if label in known]
+        accuracies.append(100 * sum(hits) / len(hits))
+    return accuracies
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("name", METHODS.built_in)
+def test_every_method_is_run_on_every_batch(name: str, protocol: str) -> None:
+    method, context, draw = METHODS[name], context_of(name), DRAWS[protocol]
+    values = method.scaled(method.fixed, context.logit_scale)
+    row = batch_accuracy(method, context, values, DATA.test, draw)
+    expected = by_hand(name, draw, context)
+    assert row["n_tasks"] == len(expected)
+    assert row["top1_mean"] == pytest.approx(fmean(expected))
+    spread = stdev(expected) if len(expected) > 1 else None
+    assert row["top1_std"] == (None if spread is None else pytest.approx(spread))
+    assert row["batchwise"] == (method.transductive or method.calibrate is not None)
+
+
+def test_contexts_without_classes_know_nothing_of_them() -> None:
+    context = context_of("tip-x")
+    reduced = without_classes(context, np.array([0, 3]))
+    assert reduced.n_classes == CLASSES - 2
+    assert torch.equal(reduced.text, context.text[[1, 2, 4, 5]])
+    assert reduced.required_labels.bincount().tolist() == [1, 3, 6, 2]
+    kept = (context.required_labels == 1) | (context.required_labels == 2)
+    assert torch.equal(
+        reduced.required_support[reduced.required_labels < 2], context.required_support[kept]
+    )
+    assert without_classes(context, np.array([], np.int64)) is context
+
+
+def test_an_evaluation_has_rows_of_batches_beside_the_others() -> None:
+    methods = ["zero-shot", "tip-x", "fusion"]
+    found = evaluate(DATA, plan(methods=methods, batches=PROTOCOLS))
+    plainly = evaluate(DATA, plan(methods=methods))
+    assert len(found.batch_runs) == len(found.runs) * len(PROTOCOLS)
+    assert (plainly.batches, plainly.batch_runs) == ({}, [])
+    assert [row["correct"] for row in plainly.runs] == [row["correct"] for row in found.runs]
+    assert list(found.batches) == list(PROTOCOLS)
+    assert found.batches["mixed"]["unknown_classes"] == [NAMES[i] for i in DRAWS["mixed"].unknown]
+    whole = {Case.of(row): row for row in found.runs}
+    for row in found.batch_runs:
+        assert row["tuned_on"] == whole[Case.of(row)]["tuned_on"]
+    (single,) = (
+        r for r in found.batch_runs if (r["method"], r["batches"]) == ("zero-shot", "single")
+    )
+    assert single["top1_mean"] == found.runs[0]["top1"]
