@@ -80,8 +80,8 @@ class Evaluation:
     runs: list[dict[str, Any]]
     skipped: list[dict[str, Any]]
     seeds: list[dict[str, Any]]
-    batches: dict[str, dict[str, Any]]
-    batch_runs: list[dict[str, Any]]
+    batches: dict[str, dict[str, Any]] = field(default_factory=dict)
+    batch_runs: list[dict[str, Any]] = field(default_factory=list)
 
 
 def evaluate(
