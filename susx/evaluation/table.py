@@ -13,8 +13,8 @@ from rich.table import Table
 from susx.core.errors import listing
 from susx.core.plain import plain
 from susx.core.rounding import decimal
-from susx.evaluation.reported import ReportedAccuracy, reported_for
 from susx.evaluation.facts import BatchFacts
+from susx.evaluation.reported import ReportedAccuracy, reported_for
 from susx.evaluation.schema import BatchRun, Difference, Result, Run, SeedSpread, read_result
 
 TEST_SPLIT = "TEST SPLIT"
