@@ -21,8 +21,8 @@ from pydantic import TypeAdapter
 from susx.config.batches import BatchProtocol, FewClasses, Stream
 from susx.core.errors import InputError
 
-Places = NDArray[np.int64]
-Tasks = list[list[Places]]
+ImageRows = NDArray[np.int64]
+Tasks = list[list[ImageRows]]
 
 PROTOCOLS: TypeAdapter[dict[str, FewClasses | Stream]] = TypeAdapter(dict[str, BatchProtocol])
 
@@ -39,8 +39,8 @@ class BatchDraw:
     """
 
     settings: FewClasses | Stream
-    labels: Places
-    unknown: Places
+    labels: ImageRows
+    unknown: ImageRows
     tasks: Tasks
 
     @property
@@ -54,7 +54,7 @@ class BatchDraw:
         return digest.hexdigest()
 
 
-def batch_draws(labels: Places, protocols: Mapping[str, Any]) -> dict[str, BatchDraw]:
+def batch_draws(labels: ImageRows, protocols: Mapping[str, Any]) -> dict[str, BatchDraw]:
     """Draw the batches of all protocols, each from a generator of its own.
 
     Args:
@@ -82,7 +82,7 @@ def batch_draws(labels: Places, protocols: Mapping[str, Any]) -> dict[str, Batch
     return drawn
 
 
-def unknown_classes(labels: Places, count: int, random: np.random.RandomState) -> Places:
+def unknown_classes(labels: ImageRows, count: int, random: np.random.RandomState) -> ImageRows:
     """Draw classes that methods are not told of, rising; of none nothing is drawn."""
     if not count:
         return np.empty(0, np.int64)
@@ -90,7 +90,7 @@ def unknown_classes(labels: Places, count: int, random: np.random.RandomState) -
 
 
 def few_classes(
-    labels: Places, settings: FewClasses, unknown: Places, random: np.random.RandomState
+    labels: ImageRows, settings: FewClasses, unknown: ImageRows, random: np.random.RandomState
 ) -> Tasks:
     """Draw batches of few classes, one a task.
 
@@ -121,7 +121,7 @@ def few_classes(
     return tasks
 
 
-def streams(labels: Places, settings: Stream) -> Tasks:
+def streams(labels: ImageRows, settings: Stream) -> Tasks:
     """Cut orders of all images into batches; the last one keeps what is left."""
     random = np.random.default_rng(settings.seed)
     orders = (_order(labels, settings, random) for _ in range(settings.tasks))
@@ -129,7 +129,7 @@ def streams(labels: Places, settings: Stream) -> Tasks:
     return [np.split(order, cuts) for order in orders]
 
 
-def _order(labels: Places, settings: Stream, random: np.random.Generator) -> Places:
+def _order(labels: ImageRows, settings: Stream, random: np.random.Generator) -> ImageRows:
     if settings.draw == "shuffled":
         return random.permutation(len(labels))
     images = [np.flatnonzero(labels == label) for label in np.unique(labels)]
