@@ -22,7 +22,7 @@ TUNING = TuningSettings(
 EXPORTABLE = [method for method in METHODS.values() if method.exportable]
 STRATEGIES = ("ensemble", "cupl", "cupl+e", "photo", "visdesc")
 PLAN = EvaluationPlan(
-    [method.name for method in EXPORTABLE],
+    [*(method.name for method in EXPORTABLE), "transclip", "fusion"],
     ["cupl+e"],
     ["validation", "support", "fixed"],
     TUNING,

@@ -46,7 +46,8 @@ def test_a_folder_and_a_class_list_become_a_result(own: Project) -> None:
 
     assert not [path for path in outcome.made if "rn50" in path or "siglip" in path]
     result = own.read_json("results/pets.json")
-    assert {row["method"] for row in result["runs"]} == {"zero-shot", "dn", "calip", "transclip"}
+    methods = {row["method"] for row in result["runs"]}
+    assert methods == {"zero-shot", "dn", "calip", "transclip", "fusion-text"}
     assert {row["encoder"] for row in result["runs"]} == {"model"}
     assert [entry["name"] for entry in own.read_json("work/pets/classes.json")["classes"]] == NAMES
     assert own.plan(*told).jobs == []

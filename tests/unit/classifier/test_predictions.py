@@ -176,7 +176,7 @@ def test_methods_get_what_they_need_of_images(
     tiny_clip: Path, shown: tuple[Table, Embeddings], tmp_path: Path, method: str
 ) -> None:
     if method == "dn":
-        with pytest.raises(InputError, match="dn takes the mean"):
+        with pytest.raises(InputError, match="dn learns from the images"):
             photos_classifier(tiny_clip, tmp_path, method)
         return
     made = photos_classifier(tiny_clip, tmp_path, method)

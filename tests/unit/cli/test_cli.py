@@ -130,7 +130,7 @@ def test_a_classifier_is_shown(folder: Path) -> None:
     assert "classifier of photos" in text
     assert "tip-x" in text
     assert '4: "=1+1", "[bold]ant"' in text
-    assert "fitted on support" in text
+    assert "fitted on nothing" in text
     assert "own, 12 images" in text
 
 
@@ -138,7 +138,7 @@ def test_predictions_are_shown(folder: Path) -> None:
     text = show(str(folder / "predictions.parquet"))
     assert "photos: 9 images, 1 unreadable" in text
     assert "unreadable: not an image of a known format" in text
-    assert "calibrated on support" in text
+    assert "calibrated on nothing" in text
     short = show(str(folder / "predictions.parquet"), "--rows", "2")
     assert "and 7 more" in short
 

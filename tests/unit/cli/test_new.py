@@ -88,7 +88,7 @@ def test_without_a_pool_no_method_needs_a_support_set(place: Path) -> None:
     said = new("pets", "--classes", "classes.txt", "--images", "photos")
     evaluation = written("pets.yaml").evaluation
     assert evaluation.supports == []
-    assert evaluation.methods == ["zero-shot", "dn", "calip", "transclip"]
+    assert evaluation.methods == ["zero-shot", "dn", "calip", "transclip", "fusion-text"]
     assert evaluation.protocols == ["fixed"]
     assert "--pool or --synthesise" in said
 

@@ -88,7 +88,7 @@ def test_all_sections_are_walked() -> None:
         "CaptionPool", "ServicePool", "DownloadSettings", "Descriptions", "Synthesis",
         "Descriptors", "OpenAIServer", "TransformersModel", "SourceBase", "ClassFolders",
         "CoopSplit", "FgvcLists", "CifarBatches", "CsvLists", "WebdatasetShards",
-        "ParquetShards", "IlsvrcPlaces", "CubLists",
+        "ParquetShards", "IlsvrcPlaces", "CubLists", "FewClasses", "Stream",
     }  # fmt: skip
 
 
