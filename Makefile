@@ -18,7 +18,7 @@ test: .venv/.dev
 	$(BIN)/python -m pytest --numprocesses $$(($(CORES) + 1)) --dist loadscope --no-loadscope-reorder
 
 test-long: .venv/.dev
-	$(BIN)/python -m pytest -m long --numprocesses $(CORES) --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -m long --numprocesses $$(($(CORES) + 1)) --dist loadscope --no-loadscope-reorder
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
