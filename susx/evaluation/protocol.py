@@ -36,7 +36,7 @@ from susx.evaluation.statistics import (
     seed_spread,
 )
 from susx.evaluation.tuning import TuningSettings, tune
-from susx.methods import METHODS, NEEDS, Context, Images, Method
+from susx.methods import METHODS, NEEDS, Context
 
 TOP = 5
 """Best classes among which the true one counts for `top5`, as is usual."""
@@ -205,7 +205,9 @@ def run_case(data: EncoderData, plan: EvaluationPlan, case: Case) -> tuple[dict[
     seen = context
     if method.calibrate is not None:  # of the test images; validation images are classified alike
         seen = replace(context, constants=method.calibrate(context, test.images))
-    logits = method.fit(seen, values).logits(test.images)
+    fit = method.fit(seen, values)
+    terms = method.finite_terms(seen, test.images)
+    logits = fit.logits_of(terms)
     unseen = None if plan.tuning.validation_split == "test" else validation
     temperature = choose_temperature(method, seen, values, unseen, case.seed is not None)
     shares = probabilities(logits, temperature.value)
@@ -226,7 +228,7 @@ def run_case(data: EncoderData, plan: EvaluationPlan, case: Case) -> tuple[dict[
         "correct": int(correct.sum()),
         "top5": percent(hits.any(axis=1).sum(), len(hits)),
         "mean_per_class": mean_per_class(per_class),
-        "expected_top1": _expected(method, seen, test.images),
+        "expected_top1": {source: 100 * share for source, share in terms.expected.items()},
         "ci95": accuracy_interval(int(correct.sum()), len(correct)),
         "calibration": {
             "temperature": temperature.value,
@@ -243,12 +245,6 @@ def run_case(data: EncoderData, plan: EvaluationPlan, case: Case) -> tuple[dict[
         "peak_mib": round(peak_mib(data.device), 1),
     }
     return row, ranks[:, 0]
-
-
-def _expected(method: Method, context: Context, images: Images) -> dict[str, float]:
-    """Accuracies that a method expects, in per cent."""
-    made = method.expected(context, images) if method.expected else {}
-    return {source: 100 * share for source, share in made.items()}
 
 
 def check_data(data: EncoderData, plan: EvaluationPlan) -> None:

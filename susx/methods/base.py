@@ -192,12 +192,15 @@ class Terms:
             the (P, n, C) term that alpha weighs, by 1 in a method without alpha; or None.
         nonlinear: the hyper-parameters that the votes depend on.
         penalty: (N, C) term that gamma weighs, or None.
+        expected: accuracies, from 0 to 1, that the method expects without a label as its sources
+            are added, by source.
     """
 
     zero_shot: Tensor
     votes: Callable[[slice, Sequence[tuple[float, ...]]], Tensor] | None = None
     nonlinear: tuple[str, ...] = ()
     penalty: Tensor | None = None
+    expected: Mapping[str, float] = field(default_factory=dict)
 
     def logits(self, **values: float) -> Tensor:
         """Return (N, C) logits for values of the method's hyper-parameters."""
@@ -254,7 +257,14 @@ class Fit:
         Raises:
             InputError: if the logits of an image are not finite.
         """
-        terms = self.method.finite_terms(self.context, images)
+        return self.logits_of(self.method.finite_terms(self.context, images))
+
+    def logits_of(self, terms: Terms) -> Tensor:
+        """The (N, C) logits of the method's terms.
+
+        Raises:
+            InputError: if the logits of an image are not finite.
+        """
         return finite(self.method.name, terms.logits(**self.hyperparameters))
 
 
@@ -277,8 +287,6 @@ class Method:
             when others are classified; None if there are none, or if nothing can stand for them.
         votes_of: function of context, (N, d) features and hyper-parameters, giving the (N, M) votes
             of support images for their classes; None if it sums no such votes.
-        expected: function of context and images, giving the accuracies, from 0 to 1, that the
-            method expects without a label as its sources are added, by source; or None.
         grid: published search grid per hyper-parameter, in the order alpha, beta, gamma.
         fixed: values for untuned use, in published units.
     """
@@ -294,7 +302,6 @@ class Method:
     reads: Literal["text", "text_means", "text_raw", "texts"] = "text"
     calibrate: Callable[[Context, Images], dict[str, Tensor]] | None = None
     votes_of: Callable[[Context, Tensor, Mapping[str, float]], Tensor] | None = None
-    expected: Callable[[Context, Images], dict[str, float]] | None = None
     grid: Mapping[str, Axis | Points] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
 
@@ -351,6 +358,15 @@ class Method:
             name: values[name] * (factor if axis.scaled else 1.0)
             for name, axis in self.grid.items()
         }
+
+
+def fixed_votes(scores: Tensor) -> Callable[[slice, Sequence[tuple[float, ...]]], Tensor]:
+    """Votes of `Terms` that are the (N, C) scores at every point."""
+
+    def votes(rows: slice, points: Sequence[tuple[float, ...]]) -> Tensor:
+        return scores[rows].expand(len(points), -1, -1)
+
+    return votes
 
 
 def zero_shot_terms(context: Context, images: Images) -> Terms:

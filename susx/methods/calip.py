@@ -10,11 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Axis, Context, Images, Method, Terms, row_blocks, zero_shot_logits
+from susx.methods.base import (
+    Axis,
+    Context,
+    Images,
+    Method,
+    Terms,
+    fixed_votes,
+    row_blocks,
+    zero_shot_logits,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
 SHARPNESS = 2.0
@@ -46,10 +53,7 @@ def terms(context: Context, images: Images) -> Terms:
         by_image[rows], by_text[rows] = guided(text, features[rows], block)
     by_image *= context.logit_scale
     by_text *= -context.logit_scale
-
-    def votes(rows: slice, points: Sequence[tuple[float, ...]]) -> Tensor:
-        return by_image[rows].expand(len(points), -1, -1)
-
+    votes = fixed_votes(by_image)
     return Terms(zero_shot_logits(context, features), votes, penalty=by_text)
 
 

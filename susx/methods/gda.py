@@ -7,10 +7,18 @@ Bayes ridge `d ((M - 1) Sigma + tr(Sigma) I)^-1`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Context, Images, Method, Points, Terms, in_double, zero_shot_logits
+from susx.methods.base import (
+    Context,
+    Images,
+    Method,
+    Points,
+    Terms,
+    fixed_votes,
+    in_double,
+    zero_shot_logits,
+)
 from susx.methods.classes import class_means, left_to_text
 
 if TYPE_CHECKING:
@@ -42,11 +50,7 @@ def discriminant(context: Context, features: Tensor) -> Tensor:
 def terms(context: Context, images: Images) -> Terms:
     """`s f W' + alpha g`, with the discriminant scores g."""
     scores = discriminant(context, images.features)
-
-    def votes(rows: slice, points: Sequence[tuple[float, ...]]) -> Tensor:
-        return scores[rows].expand(len(points), -1, -1)
-
-    return Terms(zero_shot_logits(context, images.features), votes)
+    return Terms(zero_shot_logits(context, images.features), fixed_votes(scores))
 
 
 GDA = Method(

@@ -7,14 +7,13 @@ a class without images a shorter vector; here its rank is left to the text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Context, Images, Method, Points, Terms, zero_shot_logits
+from susx.methods.base import Context, Images, Method, Points, Terms, fixed_votes, zero_shot_logits
 from susx.methods.classes import class_means, left_to_text
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 TEXT_SHARES = (0.9, 0.8, 0.7, 0.6, 0.5)
 """Values of a. Published are 0.9 by default, 0.7 without labels, 0.55 to 0.58 with few shots."""
@@ -28,11 +27,7 @@ def terms(context: Context, images: Images) -> Terms:
     means, counts = class_means(support, labels, context.n_classes)
     cosines = images.features @ normalize(means, dim=1).T
     scores = left_to_text(context.logit_scale * cosines, counts)
-
-    def votes(rows: slice, points: Sequence[tuple[float, ...]]) -> Tensor:
-        return scores[rows].expand(len(points), -1, -1)
-
-    return Terms(zero_shot_logits(context, images.features), votes)
+    return Terms(zero_shot_logits(context, images.features), fixed_votes(scores))
 
 
 NEURAL_PRIMING = Method(

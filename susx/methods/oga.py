@@ -13,8 +13,9 @@ import math
 from typing import TYPE_CHECKING
 
 from susx.methods.base import Context, Images, Method, Terms, in_double, zero_shot_logits
-from susx.methods.streams import STREAM, entropies, stream_order
+from susx.methods.streams import STREAM, stream_order
 from susx.methods.tda import Cache
+from susx.methods.uncertainty import entropies
 
 if TYPE_CHECKING:
     from torch import Tensor

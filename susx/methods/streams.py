@@ -26,8 +26,3 @@ def stream_order(features: Tensor) -> Tensor:
     digests = [hashlib.sha256(b"%d" % SEED + row.tobytes()).digest() for row in rows]
     order = sorted(range(len(digests)), key=digests.__getitem__)
     return torch.tensor(order, dtype=torch.int64, device=features.device)
-
-
-def entropies(log_posteriors: Tensor) -> Tensor:
-    """(N,) entropies of (N, C) log-probabilities, in nats."""
-    return -(log_posteriors.exp() * log_posteriors).sum(dim=1)

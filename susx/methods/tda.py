@@ -20,7 +20,8 @@ from susx.methods.base import (
     in_double,
     zero_shot_logits,
 )
-from susx.methods.streams import STREAM, entropies, stream_order
+from susx.methods.streams import STREAM, stream_order
+from susx.methods.uncertainty import entropies
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,11 +8,10 @@ has its own number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Context, Images, Method, Points, Terms, in_double
+from susx.methods.base import Context, Images, Method, Points, Terms, fixed_votes, in_double
 from susx.methods.classes import class_means
 from susx.methods.gda import discriminant
 
@@ -63,11 +62,7 @@ def terms(context: Context, images: Images) -> Terms:
     """
     guided, joined = guided_texts(context)
     scores = discriminant(joined, images.features)
-
-    def votes(rows: slice, points: Sequence[tuple[float, ...]]) -> Tensor:
-        return scores[rows].expand(len(points), -1, -1)
-
-    return Terms(context.logit_scale * images.features @ guided.T, votes)
+    return Terms(context.logit_scale * images.features @ guided.T, fixed_votes(scores))
 
 
 TIMO = Method(

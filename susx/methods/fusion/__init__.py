@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING
 
 from susx.methods.base import Context, Images, Method, Terms, row_blocks, zero_shot_logits
 from susx.methods.fusion.frequencies import concentrations, log_frequencies
-from susx.methods.fusion.gaussians import estimate, left_out_scores, soft_moments
-from susx.methods.fusion.labelled import SupportView, support_view
+from susx.methods.fusion.gaussians import estimate, left_out_scores, overlap, soft_moments
+from susx.methods.fusion.labelled import support_view
 from susx.methods.fusion.pooling import PooledViews, pool
 
 if TYPE_CHECKING:
@@ -82,15 +82,14 @@ class Fused:
         return max(mean_confidence(self.calibrated), mean_confidence(self.pooled))
 
 
-def fuse(context: Context, features: Tensor, support: SupportView | None = None) -> Fused:
+def fuse(context: Context, features: Tensor) -> Fused:
     """Classify (N, d) unit rows together.
 
     Args:
         context: text classifier and, if any, support set.
         features: the images.
-        support: the support set's view, where it has been made before.
     """
-    support = support or support_view(context)
+    support = support_view(context)
     parts = pool(context, support, features)
     text, pooled = zero_shot_logits(context, features), parts.logits(features)
     centre = features.mean(dim=0)
@@ -104,7 +103,7 @@ def fuse(context: Context, features: Tensor, support: SupportView | None = None)
     sure = shares
     for _ in range(UPDATES):
         target = soft_moments(images, shares, products)
-        model = estimate(target, _overlap(shares, sure), near)
+        model = estimate(target, overlap(shares, sure), near)
         if model is None:
             break
         scores = left_out_scores(images, shares, model)
@@ -129,14 +128,6 @@ def _start(pooled: Tensor, parts: PooledViews) -> Tensor:
     for _ in range(STARTS):
         shares = (pooled + log_frequencies(shares, prior)).softmax(dim=1)
     return shares
-
-
-def _overlap(shares: Tensor, others: Tensor) -> Tensor:
-    """(C,) sums over images of the products of two shares."""
-    sums = shares.new_zeros(shares.shape[1])
-    for rows in row_blocks(*shares.shape):
-        sums += (shares[rows] * others[rows]).sum(dim=0)
-    return sums
 
 
 def _sharpness(
@@ -190,17 +181,14 @@ def tempered(logits: Tensor, confidence: float) -> Tensor:
 def terms(context: Context, images: Images) -> Terms:
     """Logits at the confidence that the sources warrant."""
     fused = fuse(context, images.features)
-    return Terms(tempered(fused.logits, fused.confidence))
-
-
-def expected(context: Context, images: Images) -> dict[str, float]:
-    """Accuracies to expect, without a label."""
-    return fuse(context, images.features).expected_accuracies()
+    expected = fused.expected_accuracies()
+    return Terms(tempered(fused.logits, fused.confidence), expected=expected)
 
 
 def terms_without_support(context: Context, images: Images) -> Terms:
     """The same from text and images alone."""
-    return terms(replace(context, support=None, support_labels=None), images)
+    made = terms(replace(context, support=None, support_labels=None), images)
+    return replace(made, expected={})
 
 
 def calibrate(context: Context, images: Images) -> dict[str, Tensor]:
@@ -223,7 +211,6 @@ FUSION = Method(
     terms=terms,
     needs=("support",),
     transductive=True,
-    expected=expected,
 )
 FUSION_TEXT = Method(
     name="fusion-text",

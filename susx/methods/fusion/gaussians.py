@@ -113,10 +113,15 @@ class Scores:
 
 def soft_moments(features: Tensor, shares: Tensor, products: Tensor) -> Moments:
     """Moments of (N, d) images shared among classes by (N, C) posteriors."""
-    squares = shares.new_zeros(shares.shape[1])
+    return Moments(shares.sum(dim=0), shares.T @ features, overlap(shares, shares), products)
+
+
+def overlap(shares: Tensor, others: Tensor) -> Tensor:
+    """(C,) sums over images of the products of two (N, C) shares."""
+    sums = shares.new_zeros(shares.shape[1])
     for rows in row_blocks(*shares.shape):
-        squares += shares[rows].square().sum(dim=0)
-    return Moments(shares.sum(dim=0), shares.T @ features, squares, products)
+        sums += (shares[rows] * others[rows]).sum(dim=0)
+    return sums
 
 
 def estimate(target: Moments, calibrated: Tensor, support: SupportView) -> Gaussians | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from susx.methods.base import Context, in_double, row_blocks, zero_shot_logits
+from susx.methods.uncertainty import entropies
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -248,28 +249,31 @@ class _Labels:
         own = _own_likelihoods(
             parts.features, parts.labels, widest, GAUSSIAN_TEMPERATURES, parts.scores
         )
-        wrong = own.new_tensor(WRONG_SHARES)
-        by_share = [((1 - w) * own[:, able].exp() + w / classes).log().mean(dim=1) for w in wrong]
-        likelihoods = own.new_empty(len(wrong), len(own))
-        for row, values in zip(likelihoods, by_share, strict=True):
-            row.copy_(values)
-        best = int(likelihoods.argmax())
-        share, place = float(wrong[best // len(own)]), best % len(own)
-        of_text = ((1 - share) * text[:, able].exp() + share / classes).log().mean(dim=1)
+        likelihoods = own.new_empty(len(WRONG_SHARES), len(own))
+        for row, wrong in zip(likelihoods, WRONG_SHARES, strict=True):
+            row.copy_(_mean_likelihoods(own[:, able], wrong, classes))
+        number, place = divmod(int(likelihoods.argmax()), len(own))
+        share = WRONG_SHARES[number]
+        of_text = _mean_likelihoods(text[:, able], share, classes)
         factors = TEXT_TEMPERATURES[int(of_text.argmax())], GAUSSIAN_TEMPERATURES[place]
-        right, entropies = _agreement(context, parts, *factors)
+        right, doubt = _agreement(context, parts, *factors)
         weights = (1 - share) * right / ((1 - share) * right + share / classes)
         weights = weights.where(able, 1 - share).clamp(min=LEAST_WEIGHT)
         mass = (weights * able)[:, None]
-        text_entropy, gaussian_entropy = ((mass * entropies).sum(dim=0) / mass.sum()).tolist()
+        text_entropy, gaussian_entropy = ((mass * doubt).sum(dim=0) / mass.sum()).tolist()
         return cls(
             weights,
             float(likelihoods.max()),
             of_text,
-            likelihoods[best // len(own)],
+            likelihoods[number],
             text_entropy,
             gaussian_entropy,
         )
+
+
+def _mean_likelihoods(own: Tensor, wrong: float, classes: int) -> Tensor:
+    """(T,) means over images, where a share of the labels is one of all classes by chance."""
+    return ((1 - wrong) * own.exp() + wrong / classes).log().mean(dim=1)
 
 
 def _own_likelihoods(
@@ -289,12 +293,12 @@ def _agreement(
 ) -> tuple[Tensor, Tensor]:
     """(M,) probabilities of the labels by both views' geometric mean; (M, 2) entropies by view."""
     number = len(parts.features)
-    right, entropies = parts.features.new_empty(number), parts.features.new_empty(number, 2)
+    right, doubt = parts.features.new_empty(number), parts.features.new_empty(number, 2)
     for rows in row_blocks(number, max(context.text.shape)):
         text = (text_factor * zero_shot_logits(context, parts.features[rows])).log_softmax(dim=1)
         gaussians = (gaussian_factor * parts.scores(rows)).log_softmax(dim=1)
         pooled = ((text + gaussians) / 2).softmax(dim=1)
         right[rows] = pooled.gather(1, parts.labels[rows, None])[:, 0]
         for place, view in enumerate((text, gaussians)):
-            entropies[rows, place] = -(view.exp() * view).sum(dim=1)
-    return right, entropies
+            doubt[rows, place] = entropies(view)
+    return right, doubt

@@ -22,6 +22,7 @@ from susx.methods.fusion.labelled import (
     SupportView,
     ridge_inverse,
 )
+from susx.methods.uncertainty import entropies
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,11 +64,11 @@ def pool(context: Context, support: SupportView, features: Tensor) -> PooledView
     noise = spread / support.counts.clamp(min=COMPANY)
     offsets = (noise - (centres * support.means).sum(dim=1)) / 2
     a, b = temperatures(context, support, features, centres, offsets)
-    entropies = _entropies(context, features, centres, offsets, a, b)
+    sums = _entropies(context, features, centres, offsets, a, b)
     # Support images are as many as target images at most: they may be of another domain.
     number = min(support.labels, len(features)) if len(features) else support.labels
-    of_text = entropies[0] + number * support.text_entropy
-    of_gaussians = entropies[1] + number * support.gaussian_entropy
+    of_text = sums[0] + number * support.text_entropy
+    of_gaussians = sums[1] + number * support.gaussian_entropy
     total = len(features) + number
     share = _share(of_text / total, of_gaussians / total, len(text))
     rest = 1 - share
@@ -116,6 +117,5 @@ def _entropies(
         block = features[rows]
         views = a * zero_shot_logits(context, block), b * (block @ centres.T + offsets)
         for place, view in enumerate(views):
-            log = view.log_softmax(dim=1)
-            sums[place] -= float((log.exp() * log).sum())
+            sums[place] += float(entropies(view.log_softmax(dim=1)).sum())
     return sums[0], sums[1]
