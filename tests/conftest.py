@@ -12,9 +12,9 @@ from tests.order import (  # noqa: F401  (hooks)
     pytest_collection_modifyitems,
     pytest_xdist_make_scheduler,
 )
+from tests.workers import pytest_xdist_setupnodes  # noqa: F401  (a hook)
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 settings.register_profile(
     "susx",

@@ -19,7 +19,7 @@ DRAWN_GAIN = 0.0
 FUSION_GAIN = 0.5
 ROUNDED = 0.5
 """Points that a top-1 accuracy may differ by on another processor: 10 of 2,000 photos."""
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.long]
 
 
 def run_of(result: Result, method: str, protocol: str, support: str = "lc-photo") -> Run:

@@ -70,7 +70,15 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
     os.environ["PYTHONPATH"] = request["env"]["PYTHONPATH"]
     with contextlib.suppress(ModuleNotFoundError):
         import_module("sitecustomize")
-    if argv[0] == "-m":
+    if argv[:2] == ["-u", "-c"]:
+        # What it starts is cold if a test says nothing.
+        del os.environ["WARM_WORKERS"], os.environ["WARM_SERVER"], os.environ["PYTHONPATH"]
+        if paths:
+            os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+        sys.path.insert(0, "")
+        sys.argv[:] = ["-c", *argv[3:]]
+        exec(argv[2], {"__name__": "__main__"})
+    elif argv[0] == "-m":
         sys.path.insert(0, request["cwd"])
         sys.argv[:] = argv[1:]
         runpy.run_module(argv[1], run_name="__main__", alter_sys=True)

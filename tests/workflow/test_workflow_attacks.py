@@ -410,6 +410,7 @@ def test_options_that_would_show_an_old_number_are_refused(project: Project) -> 
     assert "--allowed-rules leaves out the rule that makes" in allowed.output
 
 
+@pytest.mark.long
 def test_two_projects_at_once_with_one_cache_keep_their_own_numbers(
     finished: Project, project: Project, tmp_path: Path
 ) -> None:

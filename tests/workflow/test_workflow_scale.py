@@ -14,6 +14,7 @@ WITHOUT_TRAIN = {"imagenet-r", "imagenet-sketch"}
 pytestmark = pytest.mark.pipeline
 
 
+@pytest.mark.long
 def test_all_datasets_encoders_and_support_sets_are_planned(tmp_path: Path) -> None:
     shards, cards, encoders = 3, built_in_cards(), len(ENCODERS)
     validated = [card for card in cards if load_card(card).validation == "validation"]

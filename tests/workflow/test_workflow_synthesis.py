@@ -56,9 +56,9 @@ def test_a_synthesised_support_set_is_like_any_other(project: Project) -> None:
 
 def test_a_killed_chunk_goes_on_where_it_stopped(fresh_project: Project, tmp_path: Path) -> None:
     """The unharmed run has twice the chunks, which leaves no trace either."""
-    add_support(fresh_project, steps=100)
+    add_support(fresh_project, steps=40)
     killed = fresh_project.copy(tmp_path / "killed")
-    add_support(killed, steps=100, chunk=4)
+    add_support(killed, steps=40, chunk=4)
     killed.kill_midway(f"{PARTS}/[!.]*.json", TARGET)
     assert not killed.path(TARGET).exists()
     finished = len(list(killed.root.glob(f"{PARTS}/[!.]*.json")))

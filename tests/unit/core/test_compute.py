@@ -115,5 +115,6 @@ def test_freed_memory_is_kept_for_the_next_use() -> None:
         )
         for how in ("keep", "return")
     )
-    assert returned > 1000
+    # Ten arrays of 32 MiB come page by page, and pages have at most 2 MiB.
+    assert returned >= 10 * 32 // 2
     assert kept < returned / 10

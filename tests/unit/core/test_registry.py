@@ -205,6 +205,7 @@ def test_an_installer_writes_what_the_tests_lay_out(tmp_path: Path) -> None:
     assert identities([tmp_path / "site"]) == identities([install_small(tmp_path / "laid-out")])
 
 
+@pytest.mark.long
 def test_all_that_the_package_brings_keeps_the_contracts(tmp_path: Path) -> None:
     site = install_small(tmp_path)
     chosen = "small or zip or parrot or centres or held_to_the_contract"

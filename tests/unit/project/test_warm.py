@@ -58,6 +58,7 @@ def test_where_the_path_has_more_plugins_of_snakemake_processes_start_as_usual(
     assert call(script(tmp_path, code), env).stdout == "False\n"
 
 
+@pytest.mark.long
 def test_what_libraries_read_early_is_as_it_is_given(tmp_path: Path) -> None:
     """Each setting of the hub has a server; other settings start as usual."""
     code = "import sys; print('torch' in sys.modules); from huggingface_hub import constants as c"
@@ -194,6 +195,20 @@ def _text(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
+
+
+def test_a_worker_starts_warm_and_what_it_starts_does_not(tmp_path: Path) -> None:
+    code = "import os, sys; print('torch' in sys.modules, sys.path[0], 'PYTHONPATH' in os.environ)"
+    code += "; print([name for name in os.environ if name.startswith('WARM_')])"
+    for argv, warm_ones, said in (
+        (["-u", "-c", code], {"WARM_WORKERS": "1"}, "True  False\n['WARM_OWNER']\n"),
+        (["-u", "-c", code], {}, None),
+        (["-c", code], {"WARM_WORKERS": "1"}, None),
+    ):
+        env = {**warm.environment({**ENV, "WARM_OWNER": warm.OWNER}), **warm_ones}
+        command = [sys.executable, *argv]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert done.stdout.startswith(said or "False  True\n"), (argv, done.stderr)
 
 
 def test_who_connects_and_asks_nothing_disturbs_nobody(tmp_path: Path) -> None:

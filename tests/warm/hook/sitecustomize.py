@@ -19,7 +19,8 @@ def _hand_over() -> None:
     own = os.path.dirname(sys.executable)  # noqa: PTH120
     program = argv[:1] in ([f"{own}/susx"], [f"{own}/snakemake"])
     module = argv[:2] in (["-m", "snakemake"], ["-m", "pytest"])
-    if not (script or program or module):
+    worker = argv[:2] == ["-u", "-c"] and "WARM_WORKERS" in os.environ  # as execnet starts them
+    if not (script or program or module or worker):
         return
     import _socket
     from _json import encode_basestring_ascii as text
