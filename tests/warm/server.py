@@ -77,7 +77,7 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
             os.environ["PYTHONPATH"] = os.pathsep.join(paths)
         sys.path.insert(0, "")
         sys.argv[:] = ["-c", *argv[3:]]
-        exec(argv[2], {"__name__": "__main__"})
+        exec(argv[2], {"__name__": "__main__"})  # noqa: S102  (as Python does)
     elif argv[0] == "-m":
         sys.path.insert(0, request["cwd"])
         sys.argv[:] = argv[1:]
