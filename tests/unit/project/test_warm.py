@@ -205,7 +205,8 @@ def test_a_worker_starts_warm_and_what_it_starts_does_not(tmp_path: Path) -> Non
         (["-u", "-c", code], {}, None),
         (["-c", code], {"WARM_WORKERS": "1"}, None),
     ):
-        env = {**warm.environment({**ENV, "WARM_OWNER": warm.OWNER}), **warm_ones}
+        own = {name: value for name, value in ENV.items() if name != "PYTHONPATH"}
+        env = {**warm.environment({**own, "WARM_OWNER": warm.OWNER}), **warm_ones}
         command = [sys.executable, *argv]
         done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
         assert done.stdout.startswith(said or "False  True\n"), (argv, done.stderr)
