@@ -211,7 +211,7 @@ def test_hosts_that_ask_to_wait_are_waited_for(
     urls = web.images(*range(20, 28))
     for wanted in ("0.1", "Wed, 21 Oct 2015 07:28:00 GMT"):
         web.waits, web.retry_after = 8, wanted
-        rules = replace(RULES, threads=4)
+        rules = replace(RULES, threads=4, retries=2)
         found = fetched(urls, rules, tmp_path / str(len(wanted)))
         assert reasons(found) == dict.fromkeys(urls, "")
 
