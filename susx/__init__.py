@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from susx.classifier.classifier import Classifier
+    from susx.classifier.estimator import SusXClassifier
+    from susx.embeddings.cache import read_cache
+    from susx.evaluation.schema import read_result
 
 __version__ = "0.1.0"
+__all__ = ["SusXClassifier", "load_classifier", "read_cache", "read_result"]
+
+PLACES = {
+    "SusXClassifier": "susx.classifier.estimator",
+    "read_cache": "susx.embeddings.cache",
+    "read_result": "susx.evaluation.schema",
+}
+"""Modules of what is imported when it is first asked for: importing `susx` imports no PyTorch."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(PLACES[name]), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != "sklearn":
+            raise
+        raise ModuleNotFoundError(
+            f"susx.{name} needs scikit-learn; install it by pip install 'susx[sklearn]'",
+            name=error.name,
+        ) from None
 
 
 def load_classifier(path: str | Path, model: str | None = None, device: str = "auto") -> Classifier:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from susx.classifier.embedding import embedded
 from susx.classifier.meta import ClassifierMeta, class_manifest_of
 from susx.classifier.pictures import plain_array, sources_of
 from susx.core.compute import pick_device
 from susx.core.errors import InputError
-from susx.embeddings.cache import NORM_TOLERANCE, concatenate, disagreement, normalised
-from susx.embeddings.prepare import ImageSource, Item, prepared
+from susx.embeddings.cache import NORM_TOLERANCE, disagreement
+from susx.embeddings.prepare import ImageSource
 from susx.encoders import load_encoder
 from susx.encoders.protocol import Encoder
 from susx.evaluation.calibration import probabilities
@@ -55,6 +55,16 @@ class Predictions:
         """The n best classes of an image with their probabilities, at most five."""
         best = self.ranks[place, :n].tolist()
         return [(self.classes[c], float(self.probabilities[place, c])) for c in best if c >= 0]
+
+    def labelled(self, n: int = TOP) -> list[list[dict[str, str | float]]]:
+        """The n best classes of every image, as image-classification pipelines of transformers.
+
+        At most five `{"label": name, "score": probability}` each, none for an unreadable image.
+        """
+        return [
+            [{"label": name, "score": share} for name, share in self.top(place, n)]
+            for place in range(len(self.reasons))
+        ]
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.names, self.probabilities))
@@ -148,32 +158,15 @@ class Classifier:
                 `threads` is below 1.
             TypeError: if something is no image.
         """
-        for name, number in (("batch_size", batch_size), ("threads", threads)):
-            if number is not None and number < 1:
-                raise InputError(f"{name} is {number}; give at least 1, or leave it out")
+        device = self.context.text.device.type
+        settings = self.meta.encoder_settings.model_copy(update={"device": device})
+        wanted = "patches" in self.method.needs
         sources = sources_of(images)
-        settings, encoder = self.meta.encoder_settings, self.encoder
-        wanted, reasons = "patches" in self.method.needs, list[str]()
-        blocks: list[tuple[Any, Any]] = []
-        patches: list[Any] = []
-        size, workers = batch_size or settings.batch_size, threads or os.cpu_count() or 1
-        items = [Item(str(place), -1, "", image) for place, image in enumerate(sources)]
-        batches = ((items[start : start + size],) * 2 for start in range(0, len(items), size))
-        overlap = self.context.text.device.type == "cuda"
-        how = settings.jpeg_draft, settings.upright
-        for shown, batch in prepared(batches, encoder, workers, overlap, *how):
-            reasons += [batch.failed.get(item.key, "") for item in shown]
-            if batch.pixels is not None:
-                blocks.append(normalised(encoder.encode_images(batch.pixels).numpy()))
-                if wanted:
-                    rows, _ = normalised(encoder.encode_patches(batch.pixels).numpy())
-                    patches.append(rows.astype(np.float16))  # as they are cached
-        if not blocks:
-            return self._unreadable(reasons)
-        features = concatenate([rows for rows, _ in blocks], encoder.dim, settings.store)
-        norms = np.concatenate([lengths for _, lengths in blocks])
-        found = self.predict_features(features, norms, np.concatenate(patches) if patches else None)
-        return _spread(found, reasons)
+        found = embedded(sources, self.encoder, settings, wanted, batch_size, threads)
+        if not len(found.features):
+            return self._unreadable(found.reasons)
+        shares = self.predict_features(found.features, found.norms, found.patches)
+        return _spread(shares, found.reasons)
 
     def _unreadable(self, reasons: list[str]) -> Predictions:
         names = self.classes.names

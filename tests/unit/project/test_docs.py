@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 import yaml
@@ -227,7 +228,7 @@ def test_python_compiles_and_imports_what_exists(page: str) -> None:
 def test_the_classifier_is_used_as_shown(
     tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (block,) = blocks("docs/classifier.md", "python")
+    block, _ = blocks("docs/classifier.md", "python")
     path = tmp_path / "results/pets/classifier/clip-vit-b32.safetensors"
     path.parent.mkdir(parents=True)
     susx.classifier.file.write_classifier(path, photos_classifier(tiny_clip, tmp_path))
@@ -238,6 +239,22 @@ def test_the_classifier_is_used_as_shown(
     exec(compile(block, "classifier.md", "exec"), left)  # noqa: S102
     assert len(left["names"]) == 2
     assert left["probabilities"].sum(axis=1) == pytest.approx([1, 1])
+
+
+def test_the_estimator_is_used_as_shown(
+    tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, block = blocks("docs/classifier.md", "python")
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (9, 9), "red").save("one.jpg")
+    Image.new("RGB", (9, 9), "blue").save("two.png")
+    rows = np.eye(4, dtype=np.float32)
+    known: dict[str, Any] = {"texts": rows[:2], "support": rows, "labels": list("abba")}
+    known["images"] = rows[:3]
+    code = block.replace("openai/clip-vit-base-patch32", str(tiny_clip))
+    exec(compile(code, "classifier.md", "exec"), known)  # noqa: S102
+    assert known["names"].classes_.tolist() == ["kiwi", "apple"]
+    assert known["drawn"].classes_.tolist() == ["a", "b"]
 
 
 def test_every_method_has_a_formula_and_its_source() -> None:

@@ -1,0 +1,139 @@
+"""The estimator of scikit-learn: its contract, and the numbers of the methods themselves."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import susx
+from susx.classifier.estimator import TEMPLATE, SusXClassifier
+from susx.core.errors import InputError
+from susx.methods import METHODS, Context, Images
+from tests.helpers import image_bytes, make_problem
+
+PROBLEM = make_problem(0)
+NAMES = [f"class {c}" for c in range(len(PROBLEM.text))]
+BESIDE_THE_POINT = {
+    "check_estimators_dtypes": "a row of zeros has no direction",
+    "check_fit2d_1feature": "on a line there are two directions, and classes that share one",
+    "check_classifier_data_not_an_array": "rows of one direction in two classes",
+}
+"""Checks of scikit-learn on data that are no embeddings, which are refused with a reason."""
+
+
+@parametrize_with_checks(
+    [SusXClassifier()], expected_failed_checks=lambda estimator: BESIDE_THE_POINT
+)
+def test_it_is_an_estimator(estimator: SusXClassifier, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.mark.parametrize("name", ["zero-shot", "tip-adapter", "tip-x", "gda", "fusion", "dn"])
+def test_logits_are_those_of_the_method(name: str) -> None:
+    """Rows of any length are taken by their direction, but for methods that read lengths."""
+    method, lengths = METHODS[name], np.linspace(0.5, 3, len(PROBLEM.images))[:, None]
+    labels = [NAMES[label] for label in PROBLEM.support_labels]
+    given = SusXClassifier(name, names=NAMES, text=PROBLEM.text)
+    fitted = given.fit(3 * PROBLEM.support, labels)
+    text, support = torch.from_numpy(PROBLEM.text), torch.from_numpy(PROBLEM.support)
+    context = Context(
+        text, 100.0, support, torch.from_numpy(PROBLEM.support_labels).long(), text, text
+    )
+    if name == "tip-x":
+        assert method.calibrate is not None
+        context = replace(context, constants=method.calibrate(context, Images(support)))
+    images = Images(torch.from_numpy(PROBLEM.images), torch.from_numpy(lengths[:, 0]).float())
+    logits = method.fit(context, method.scaled(method.fixed, 100.0)).logits(images)
+    shares = torch.softmax(logits.double(), dim=1).numpy()
+    # Logits are about 100 and end in 7 digits; a share changes by what its logit does.
+    np.testing.assert_allclose(
+        fitted.predict_proba(lengths * PROBLEM.images), shares, atol=100 * 2**-20
+    )
+    right = [NAMES[best] for best in logits.argmax(dim=1)]
+    assert fitted.predict(lengths * PROBLEM.images).tolist() == right
+    assert fitted.classes_.tolist() == NAMES
+
+
+def test_without_texts_the_means_of_the_support_set_stand_for_classes() -> None:
+    fitted = SusXClassifier("zero-shot").fit(PROBLEM.support, PROBLEM.support_labels)
+    means = np.stack([
+        PROBLEM.support[PROBLEM.support_labels == c].mean(axis=0) for c in fitted.classes_
+    ])  # fmt: skip
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    assert fitted.predict(PROBLEM.images).tolist() == [
+        fitted.classes_[best] for best in (PROBLEM.images @ means.T).argmax(axis=1)
+    ]
+
+
+def test_it_stands_in_a_pipeline() -> None:
+    pipeline = make_pipeline(FunctionTransformer(lambda rows: rows / 2), SusXClassifier())
+    score = pipeline.fit(PROBLEM.support, PROBLEM.support_labels).score(
+        PROBLEM.support, PROBLEM.support_labels
+    )
+    assert score > 0.9
+
+
+def test_images_and_names_through_an_encoder(tiny_clip: Path, tmp_path: Path) -> None:
+    encoder = {"library": "transformers", "model": str(tiny_clip), "device": "cpu"}
+    paths = [tmp_path / f"{number}.png" for number in range(6)]
+    for number, path in enumerate(paths):
+        path.write_bytes(image_bytes((40 * number, 90, 200 - 30 * number)))
+    labels = ["kiwi", "apple"] * 3
+    support = SusXClassifier("tip-adapter", encoder=encoder).fit(paths, labels)
+    assert support.classes_.tolist() == ["apple", "kiwi"]
+    names = SusXClassifier("zero-shot", encoder=encoder).fit(None, ["kiwi", "apple"])
+    assert names.classes_.tolist() == ["kiwi", "apple"]
+    loaded = names.encoder_
+    rows = loaded.encode_images(torch.stack([loaded.preprocess(Image.open(p)) for p in paths]))
+    text = loaded.encode_texts([TEMPLATE.replace("{}", name) for name in names.classes_])
+    cosines = torch.nn.functional.cosine_similarity(rows[:, None], text[None], dim=2)
+    shares = torch.softmax(loaded.logit_scale * cosines.double(), dim=1)
+    # Cosines end in 2**-24 after sums over some dozens of dimensions, times the scale.
+    atol = loaded.logit_scale * 2**-20
+    np.testing.assert_allclose(names.predict_proba(paths), shares, atol=atol)
+    with pytest.raises(InputError, match=r"image 1 cannot be read: "):
+        names.predict([paths[0], b"no image"])
+    with pytest.raises(InputError, match="6 images with 2 labels"):
+        SusXClassifier(encoder=encoder).fit(paths, ["kiwi", "apple"])
+
+
+def test_what_cannot_be_fitted_is_said() -> None:
+    rows, labels = PROBLEM.support, PROBLEM.support_labels
+    for parameters, args, reason in (
+        ({}, (None, NAMES), "tip-x needs support images; give them as X"),
+        ({"method": "zero-shot"}, (None, NAMES), "class names alone need an `encoder`"),
+        ({"method": "tipx"}, (rows, labels), "tipx"),
+        ({"names": ["a", "a"]}, (rows, labels), "a class stands there twice"),
+        ({"names": ["a", "b"]}, (rows, ["c"] * len(rows)), "'c' is none of the names"),
+        ({"text": PROBLEM.text[:1]}, (rows, labels), "text: 1 classes, but there are"),
+        ({"method": "calip"}, (rows, labels), "patch embeddings"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            SusXClassifier(**parameters).fit(*args).predict(PROBLEM.images)
+
+
+def test_the_package_offers_it_without_importing_it() -> None:
+    assert susx.SusXClassifier is SusXClassifier
+    code = "import sys, susx; print({'torch', 'sklearn', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
+    with pytest.raises(AttributeError, match="no attribute 'SusX'"):
+        _ = susx.SusX
+
+
+def test_without_scikit_learn_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*sys.modules]:
+        if name.startswith("sklearn.") or name == "susx.classifier.estimator":
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'susx\[sklearn\]'"):
+        _ = susx.SusXClassifier
