@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from susx.classifier.classifier import Classifier
     from susx.classifier.estimator import SusXClassifier
+    from susx.classifier.publication import push_to_hub
     from susx.embeddings.cache import read_cache
     from susx.evaluation.schema import read_result
 
 __version__ = "0.1.0"
-__all__ = ["SusXClassifier", "load_classifier", "read_cache", "read_result"]
+__all__ = ["SusXClassifier", "load_classifier", "push_to_hub", "read_cache", "read_result"]
 
 PLACES = {
     "SusXClassifier": "susx.classifier.estimator",
+    "push_to_hub": "susx.classifier.publication",
     "read_cache": "susx.embeddings.cache",
     "read_result": "susx.evaluation.schema",
 }
@@ -41,7 +43,8 @@ def load_classifier(path: str | Path, model: str | None = None, device: str = "a
     """Read and verify a classifier file, which the pipeline wrote.
 
     Args:
-        path: `results/{dataset}/classifier/{encoder}.safetensors`.
+        path: `results/{dataset}/classifier/{encoder}.safetensors`, or `hf-hub:owner/name`, with
+            `@revision` if wanted.
         model: folder or hub identifier of its encoder, if that is not where it was; weights and
             preprocessing must be the same.
         device: `auto`, `cpu`, `cuda` or `mps`.

@@ -16,6 +16,7 @@ import pytest
 from huggingface_hub import constants
 
 from tests.helpers import image_bytes, tar_bytes
+from tests.hub_uploads import upload
 
 MIRROR = "datasets/owner/wds_pets"
 ADDRESS = f"hf://{MIRROR}"
@@ -244,11 +245,12 @@ def serving(repositories: Mapping[str, Mapping[str, bytes]]) -> Iterator[Hub]:
 
         def do_GET(self) -> None:
             address = urlsplit(self.path)
-            said = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            said = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-            asked = Asked(unquote(address.path), parse_qs(address.query), parse_qs(said), token)
+            path, form = unquote(address.path), parse_qs(said.decode())
+            asked = Asked(path, parse_qs(address.query), form, token)
             hub.asked[asked.path] += 1
-            status, headers, body = _answer(hub, asked)
+            status, headers, body = upload(hub, path, said, token) or _answer(hub, asked)
             headers = dict(headers)
             name, size = headers.pop("X-Name", ""), len(body)
             if status == 200 and (wanted := self.headers.get("Range")):

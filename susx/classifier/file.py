@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from susx.classifier.classifier import Classifier, on_device
+from susx.classifier.hub import fetched
 from susx.classifier.meta import ClassifierMeta
+from susx.config.encoders import HUB_PREFIX
 from susx.core.errors import InputError
 from susx.core.files import atomic
 from susx.methods import METHODS, TEXT_FORMS, Context, Images, Method
@@ -54,7 +56,7 @@ def load_classifier(path: str | Path, model: str | None = None, device: str = "a
     """Read and verify a classifier file.
 
     Args:
-        path: the file.
+        path: the file, or `hf-hub:owner/name`, with `@revision` if wanted.
         model: folder or hub identifier of its encoder, if that is not where it was; weights and
             preprocessing must be the same.
         device: `auto`, `cpu`, `cuda` or `mps`.
@@ -62,8 +64,11 @@ def load_classifier(path: str | Path, model: str | None = None, device: str = "a
     Raises:
         InputError: if the file is missing, truncated, altered, foreign or inconsistent.
     """
-    meta, tensors = _read(str(path))
-    _check(str(path), meta, tensors)
+    place = str(path)
+    if place.startswith(HUB_PREFIX):
+        place = str(fetched(place))
+    meta, tensors = _read(place)
+    _check(place, meta, tensors)
     return Classifier(meta, on_device(_context(meta, tensors), device), model)
 
 

@@ -228,7 +228,7 @@ def test_python_compiles_and_imports_what_exists(page: str) -> None:
 def test_the_classifier_is_used_as_shown(
     tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    block, _ = blocks("docs/classifier.md", "python")
+    block, *_ = blocks("docs/classifier.md", "python")
     path = tmp_path / "results/pets/classifier/clip-vit-b32.safetensors"
     path.parent.mkdir(parents=True)
     susx.classifier.file.write_classifier(path, photos_classifier(tiny_clip, tmp_path))
@@ -244,7 +244,7 @@ def test_the_classifier_is_used_as_shown(
 def test_the_estimator_is_used_as_shown(
     tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, block = blocks("docs/classifier.md", "python")
+    *_, block = blocks("docs/classifier.md", "python")
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (9, 9), "red").save("one.jpg")
     Image.new("RGB", (9, 9), "blue").save("two.png")

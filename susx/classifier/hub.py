@@ -1,0 +1,31 @@
+"""Where a classifier lies in a repository of the Hugging Face hub, and how it is fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from susx.config.encoders import HUB_PREFIX
+from susx.core.errors import InputError
+
+CLASSIFIER = "classifier.safetensors"
+"""Its file in a repository."""
+
+
+def fetched(address: str) -> Path:
+    """The local copy of a classifier file of the hub.
+
+    Args:
+        address: `hf-hub:owner/name`, or `hf-hub:owner/name@revision`.
+
+    Raises:
+        InputError: if there is none, or the hub cannot be asked; it says why.
+    """
+    from huggingface_hub import hf_hub_download
+
+    from susx.encoders.hub import load_failure
+
+    name, _, revision = address.removeprefix(HUB_PREFIX).partition("@")
+    try:
+        return Path(hf_hub_download(name, CLASSIFIER, revision=revision or None))
+    except Exception as error:  # the library raises many kinds for the network's many failures
+        raise InputError(f"classifier {address}: {load_failure(error, name)}") from None

@@ -1,0 +1,94 @@
+"""Classifiers on a hub of loopback: uploaded with a card, and loaded from there."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+
+import susx
+from susx.classifier.classifier import Classifier
+from susx.classifier.file import write_classifier
+from susx.classifier.publication import model_card, push_to_hub
+from susx.core.errors import InputError
+from tests.hub import TOKEN, Hub, point_to, serving
+from tests.hub_uploads import WRITER
+from tests.made.caches import write_files
+from tests.made.classifier import STRATEGIES, exported
+
+NAME = "owner/pets"
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with serving({}) as hub:
+        point_to(hub, monkeypatch, tmp_path / "cache")
+        yield hub
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Classifier:
+    files = write_files(tmp_path / "caches", STRATEGIES)
+    made = exported(files, "tip-x", splits=("test",))
+    settings = made.meta.encoder_settings.model_copy(update={"model": "owner/clip"})
+    return replace(made, meta=made.meta.model_copy(update={"encoder_settings": settings}))
+
+
+@pytest.fixture
+def path(made: Classifier, tmp_path: Path) -> Path:
+    write_classifier(tmp_path / "c.safetensors", made)
+    return tmp_path / "c.safetensors"
+
+
+def test_what_is_pushed_is_loaded_again(hub: Hub, made: Classifier, path: Path) -> None:
+    first = push_to_hub(path, NAME, token=WRITER)
+    again = push_to_hub(path, NAME, licence="mit", token=WRITER)  # the repository is there
+    commits = [address.rsplit("/", 1)[1] for address in (first, again)]
+    assert [*hub.repositories[NAME].files][1:] == commits
+    for address in (f"hf-hub:{NAME}", f"hf-hub:{NAME}@{commits[0]}"):
+        assert susx.load_classifier(address, device="cpu").meta == made.meta
+    with pytest.raises(InputError, match=r"hf-hub:owner/pets@none: it has no such revision"):
+        susx.load_classifier(f"hf-hub:{NAME}@none")
+    with pytest.raises(InputError, match=r"hf-hub:owner/cars: .*no such model on the hub"):
+        susx.load_classifier("hf-hub:owner/cars")
+
+
+def test_who_may_not_write_is_told(hub: Hub, path: Path) -> None:
+    with pytest.raises(InputError, match=r"owner/pets: .*401"):
+        push_to_hub(path, NAME, token=TOKEN)
+    assert not hub.repositories
+
+
+def test_an_encoder_of_this_machine_is_not_published(
+    hub: Hub, made: Classifier, tmp_path: Path
+) -> None:
+    settings = made.meta.encoder_settings.model_copy(update={"model": str(tmp_path)})
+    local = replace(made, meta=made.meta.model_copy(update={"encoder_settings": settings}))
+    write_classifier(tmp_path / "local.safetensors", local)
+    with pytest.raises(InputError, match="a folder or file of this machine"):
+        push_to_hub(tmp_path / "local.safetensors", NAME, token=WRITER)
+
+
+def test_the_card_says_how_it_was_made(made: Classifier) -> None:
+    meta = made.meta
+    card = ModelCard(model_card(meta, NAME, "mit"))
+    assert card.data.to_dict() == {
+        "license": "mit",
+        "library_name": "susx",
+        "pipeline_tag": "image-classification",
+        "tags": ["susx", "training-free", "tip-x"],
+        "base_model": "owner/clip",
+    }
+    assert meta.tested is not None
+    share = f"{100 * meta.tested.correct / meta.tested.n:.2f} % of {meta.tested.n} test images"
+    for said in (share, f"| Hyper-parameters tuned on | {meta.tuned_on} |", f"hf-hub:{NAME}"):
+        assert said in card.content
+    assert all(entry.name in card.content for entry in meta.classes)
+
+
+def test_names_are_no_markup(made: Classifier) -> None:
+    hostile = "<script>alert(1)</script> | [a](javascript:b)\n# c"
+    classes = [made.meta.classes[0].model_copy(update={"name": hostile}), *made.meta.classes[1:]]
+    text = model_card(made.meta.model_copy(update={"classes": classes}), NAME)
+    assert r"&lt;script>alert(1)&lt;/script> \| \[a\](javascript:b) \# c" in text
