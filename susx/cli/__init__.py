@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from susx.cli.cache import app as cache
+from susx.cli.clip_benchmark import clip_benchmark
 from susx.cli.errors import reported_errors
 from susx.cli.new.command import new as new_project
 from susx.cli.plan import plan
@@ -45,6 +46,7 @@ app.command("plan", context_settings=AS_SNAKEMAKE)(plan)
 app.command("run", context_settings=AS_SNAKEMAKE)(run)
 app.command("progress")(progress)
 app.command("verify")(verify)
+app.command("clip-benchmark")(clip_benchmark)
 app.add_typer(cache, name="cache")
 
 

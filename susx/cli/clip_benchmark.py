@@ -1,0 +1,23 @@
+"""The command `susx clip-benchmark`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from susx.cli.errors import reported_errors
+
+
+def clip_benchmark(
+    result: Annotated[Path, typer.Argument(help="results/{dataset}.json.")],
+    folder: Annotated[Path, typer.Argument(help="Where the files go, one per row.")],
+) -> None:
+    """Write the rows of a result as CLIP_benchmark does."""
+    from susx.evaluation.clip_benchmark import write_benchmark_rows
+    from susx.evaluation.schema import read_result
+
+    with reported_errors():
+        n = write_benchmark_rows(read_result(result), folder)
+    typer.echo(f"{n} rows in {folder}")
