@@ -73,6 +73,6 @@ clean:
 	touch $@
 
 .venv/.dev: .venv/.base
-	$(PIP) --editable '.[faiss,heic,llm,report,s3,sd,siglip,sklearn,slurm,web,docs,dev]'
+	$(PIP) --editable '.[faiss,heic,llm,report,s3,sd,serve,siglip,sklearn,slurm,web,docs,dev]'
 	$(PIP) --no-deps open-clip-torch  # a torchvision for another torch would break transformers
 	touch $@

@@ -20,6 +20,7 @@ from susx.cli.new.command import new as new_project
 from susx.cli.plan import plan
 from susx.cli.progress import progress
 from susx.cli.run import run
+from susx.cli.serve import serve
 from susx.cli.show import ROWS, percent_text, show
 from susx.cli.verify import verify
 from susx.core.errors import InputError, listing
@@ -46,6 +47,7 @@ app.command("plan", context_settings=AS_SNAKEMAKE)(plan)
 app.command("run", context_settings=AS_SNAKEMAKE)(run)
 app.command("progress")(progress)
 app.command("verify")(verify)
+app.command("serve")(serve)
 app.command("clip-benchmark")(clip_benchmark)
 app.add_typer(cache, name="cache")
 

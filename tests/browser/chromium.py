@@ -17,8 +17,8 @@ ARGUMENTS = (
     "--headless=new",
     "--no-sandbox",
     "--disable-dev-shm-usage",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
 )
+NO_HOST = "--host-resolver-rules=MAP * ~NOTFOUND"
 HEIGHT = 900
 
 COLOURS = """
@@ -115,10 +115,11 @@ class Browser:
         return base64.b64decode(self.command("Page.printToPDF", preferCSSPageSize=True)["data"])
 
 
-def start(folder: Path) -> Browser:
-    """Start Chromium with a profile of its own."""
+def start(folder: Path, reached: str = "") -> Browser:
+    """Start Chromium with a profile of its own, which reaches no host, or only one."""
+    hosts = f"{NO_HOST}, EXCLUDE {reached}" if reached else NO_HOST
     options = Options()
-    for argument in (*ARGUMENTS, f"--user-data-dir={folder}"):
+    for argument in (*ARGUMENTS, hosts, f"--user-data-dir={folder}"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     return Browser(webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver"))))

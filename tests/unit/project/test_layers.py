@@ -20,7 +20,7 @@ from docs.generate_architecture import (
 LAYERS = (
     *("core", "web", "methods", "config", "search", "manifests", "encoders", "images", "prompts"),
     *("datasets", "pools", "embeddings", "support", "published", "evaluation", "artifacts"),
-    *("planning", "workflow", "classifier", "progress", "verify", "report", "cli"),
+    *("planning", "workflow", "classifier", "progress", "verify", "report", "server", "cli"),
 )
 """Packages, the lowest first."""
 
