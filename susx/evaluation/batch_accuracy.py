@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from susx.config.batches import Stream
+from susx.core.errors import InputError
 from susx.evaluation.arrays import LabelledImages
 from susx.evaluation.batches import BatchDraw
 from susx.evaluation.intervals import percent
@@ -28,7 +30,8 @@ def batch_accuracy(
     """Accuracy over tasks, and its spread.
 
     What a method takes from the images that it classifies together, it takes from every batch
-    anew. Others classify the images of all batches once.
+    anew. One that keeps what it learned over a stream begins anew with every stream, whose images
+    it sees in their order, in batches of its own size. Others classify all images once.
 
     Args:
         method: the method.
@@ -46,12 +49,17 @@ def batch_accuracy(
     started = time.perf_counter()
     labels = test.labels.cpu().numpy()
     known = np.setdiff1d(np.arange(context.n_classes), draw.unknown)
+    keeps = method.streamed is not None and isinstance(draw.settings, Stream)
+    tasks = draw.tasks
+    if keeps:
+        method = replace(method, terms=method.streamed)
+        tasks = [[np.concatenate(task)] for task in tasks]
     fit = method.fit(without_classes(context, draw.unknown), hyperparameters)
     batchwise = method.transductive or method.calibrate is not None
     whole = None if batchwise else known[_best(fit.logits(test.images))]
 
     def accuracies() -> Iterator[float]:
-        for task in draw.tasks:
+        for task in tasks:
             correct = counted = 0
             for batch in task:
                 if whole is None:
@@ -67,11 +75,31 @@ def batch_accuracy(
     values = list(accuracies())
     return {
         "batchwise": batchwise,
+        "keeps_state": keeps,
         "n_tasks": len(values),
         "top1_mean": fmean(values),
         "top1_std": stdev(values) if len(values) > 1 else None,
         "seconds": round(time.perf_counter() - started, 3),
     }
+
+
+def check_known_support(support: LabelledImages, unknown: NDArray[np.int64], where: str) -> None:
+    """Check that support images are left when some classes are taken away.
+
+    Args:
+        support: labelled images.
+        unknown: the classes that are taken away.
+        where: the protocol and the support set, for the message.
+
+    Raises:
+        InputError: if none is left.
+    """
+    if np.isin(support.labels.cpu().numpy(), unknown).all():
+        raise InputError(
+            f"{where}: all {len(support)} support images are of classes that the protocol draws as "
+            "unknown; choose fewer `unknown_classes`, another `seed`, or a support set of more "
+            "classes"
+        )
 
 
 def without_classes(context: Context, unknown: NDArray[np.int64]) -> Context:

@@ -18,7 +18,7 @@ from susx.core.compute import peak_mib
 from susx.core.errors import InputError
 from susx.core.rounding import decimal
 from susx.evaluation.arrays import EncoderData
-from susx.evaluation.batch_accuracy import batch_accuracy
+from susx.evaluation.batch_accuracy import batch_accuracy, check_known_support
 from susx.evaluation.batches import batch_draws, batch_facts
 from susx.evaluation.calibration import (
     brier_score,
@@ -93,10 +93,16 @@ def evaluate(
 
     Raises:
         InputError: if features, labels and classes do not fit together, or a protocol of batches
-            does not fit the test images.
+            does not fit the test images, or leaves no support image of a known class.
     """
     check_data(data, plan)
     draws = batch_draws(data.test.labels.cpu().numpy(), plan.batches)
+    for name, draw in draws.items():
+        for case in cases(data, plan) if len(draw.unknown) else ():
+            support = data.support(case)
+            if support is not None and not lacking(data, plan, case):
+                where = f"evaluation.batches.{name}: support set {case.drawn}"
+                check_known_support(support, draw.unknown, where)
     rows, skipped, batch_runs = [], [], []
     predictions: dict[Case, Classes] = {}
     for case in cases(data, plan):

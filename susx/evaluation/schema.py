@@ -171,7 +171,11 @@ class BatchRun(Case):
     )
     batchwise: bool = Field(
         description="Whether its answers depend on the other images of a batch, so that it ran on "
-        "every batch anew. Others classify single images."
+        "every batch anew, or kept its state. Others classify single images."
+    )
+    keeps_state: bool = Field(
+        description="Whether it kept what it learned from batch to batch of a stream, in the order "
+        "of the stream, and began anew with the next one."
     )
     n_tasks: int = Field(description="Tasks, which weigh alike.")
     top1_mean: Percent = Field(description="Mean top-1 accuracy of all tasks.")

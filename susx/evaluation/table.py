@@ -72,8 +72,13 @@ def batch_notes(result: Result) -> Iterator[str]:
         yield f"{name}: {_drawn_text(facts)}, seed {facts.settings.seed}"
     if any(row.top1_std is not None for row in result.batch_runs):
         yield "mean of tasks and their standard deviation, in percent"
-    if named := dict.fromkeys(row.method for row in result.batch_runs if row.batchwise):
-        yield f"{', '.join(named)}: ran on every batch anew, others on single images"
+    anew = [row.method for row in result.batch_runs if row.batchwise and not row.keeps_state]
+    if named := dict.fromkeys(anew):
+        yield f"{', '.join(named)}: ran on every batch anew"
+    if named := dict.fromkeys(row.method for row in result.batch_runs if row.keeps_state):
+        yield f"{', '.join(named)}: kept their state over every stream, in its order"
+    if named := dict.fromkeys(row.method for row in result.batch_runs if not row.batchwise):
+        yield f"{', '.join(named)}: classified single images"
 
 
 def _drawn_text(facts: BatchFacts) -> str:

@@ -281,6 +281,8 @@ class Method:
         transductive: whether it learns from the unlabelled images that it classifies together.
         assumes: what it takes for granted of the images that it classifies, beside their classes;
             result rows say so.
+        streamed: function of context and images that come in the order of their rows, for a method
+            that keeps what it learned over a stream; None for others.
         most_support: support images that it can take; None if there is no such bound.
         reads: the form of the text classifier that it reads, a field of `Context`.
         calibrate: function of context and images, giving the constants that stand for these images
@@ -298,6 +300,7 @@ class Method:
     needs: tuple[Need, ...] = ()
     transductive: bool = False
     assumes: tuple[str, ...] = ()
+    streamed: Callable[[Context, Images], Terms] | None = None
     most_support: int | None = None
     reads: Literal["text", "text_means", "text_raw", "texts"] = "text"
     calibrate: Callable[[Context, Images], dict[str, Tensor]] | None = None

@@ -13,7 +13,7 @@ import math
 from typing import TYPE_CHECKING
 
 from susx.methods.base import Context, Images, Method, Terms, in_double, zero_shot_logits
-from susx.methods.streams import STREAM, stream_order
+from susx.methods.streams import STREAM, in_row_order, stream_order
 from susx.methods.tda import Cache
 from susx.methods.uncertainty import entropies
 
@@ -86,5 +86,6 @@ OGA = Method(
     "Vision-Language Models, 2025",
     terms=terms,
     transductive=True,
+    streamed=in_row_order(updated),
     assumes=(f"{STREAM}, {BATCH} at a time",),
 )

@@ -1,13 +1,17 @@
 """Streams: images that come one after the other.
 
-The order is drawn from the content of the images, so that a result does not depend on the order of
-files, which mostly goes by class.
+Where all images are classified together, the order is drawn from their content, so that a result
+does not depend on the order of files, which mostly goes by class. A stream that a protocol draws
+comes in its own order.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from susx.methods.base import Context, Images, Terms
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,3 +30,23 @@ def stream_order(features: Tensor) -> Tensor:
     digests = [hashlib.sha256(b"%d" % SEED + row.tobytes()).digest() for row in rows]
     order = sorted(range(len(digests)), key=digests.__getitem__)
     return torch.tensor(order, dtype=torch.int64, device=features.device)
+
+
+def in_row_order(
+    classified: Callable[[Context, Tensor, Tensor], Tensor],
+) -> Callable[[Context, Images], Terms]:
+    """Terms of images that come in the order of their rows.
+
+    Args:
+        classified: function of context, (N, d) features and the (N,) places of images in the order
+            that they come in, giving (N, C) logits.
+    """
+
+    def terms_in_order(context: Context, images: Images) -> Terms:
+        import torch
+
+        features = images.features
+        order = torch.arange(len(features), device=features.device)
+        return Terms(classified(context, features, order).to(features))
+
+    return terms_in_order

@@ -20,7 +20,7 @@ from susx.methods.base import (
     in_double,
     zero_shot_logits,
 )
-from susx.methods.streams import STREAM, stream_order
+from susx.methods.streams import STREAM, in_row_order, stream_order
 from susx.methods.uncertainty import entropies
 
 if TYPE_CHECKING:
@@ -104,5 +104,6 @@ TDA = Method(
     paper="Karmanov et al., Efficient Test-Time Adaptation of Vision-Language Models, CVPR 2024",
     terms=terms,
     transductive=True,
+    streamed=in_row_order(adapted),
     assumes=(STREAM,),
 )

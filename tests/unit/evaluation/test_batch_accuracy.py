@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from susx.core.errors import InputError
+from susx.evaluation.arrays import LabelledImages
 from susx.evaluation.batch_accuracy import batch_accuracy, without_classes
 from susx.evaluation.batches import BatchDraw, batch_draws
 from susx.evaluation.case import Case
 from susx.evaluation.protocol import evaluate
-from susx.methods import METHODS, Context
+from susx.methods import METHODS, Context, oga, tda
 from tests.made.evaluation import CLASSES, NAMES, encoder_data, plan
 
 FEW = {"draw": "few-classes", "size": 8, "classes": [1, 3], "tasks": 2}
@@ -20,12 +22,16 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     "few": FEW,
     "mixed": {**FEW, "unknown_classes": 2, "unknown_share": 0.4},
     "stream": {"draw": "correlated", "concentration": 0.1, "size": 32, "tasks": 1},
+    "shuffled": {"draw": "shuffled", "size": 8, "tasks": 3},
+    "separate": {"draw": "separate", "size": 8, "tasks": 2},
     "single": {"draw": "few-classes", "size": 1, "classes": [1, 1], "tasks": 2},
 }
 CASE = Case(method="zero-shot", text="photo", support=None, protocol="none")
 TEXTS = ("photo", "cupl", "visdesc")
 """Classifiers that stand for three texts of every class."""
 DATA = encoder_data()
+KEEPING = {"tda": tda.adapted, "oga": oga.updated}
+"""Methods that keep their state over a stream, as functions of its order."""
 LABELS = DATA.test.labels.numpy()
 DRAWS = batch_draws(LABELS, PROTOCOLS)
 
@@ -55,10 +61,16 @@ def by_hand(name: str, draw: BatchDraw, context: Context) -> list[float]:
             kept = [i for i, label in enumerate(labels) if label in known]
             numbers = torch.tensor([known.index(labels[i]) for i in kept])
             parts |= {part: rows[kept], named: numbers}
-    fit = method.fit(replace(context, **parts), values)
+    reduced = replace(context, **parts)
+    fit = method.fit(reduced, values)
     accuracies = []
     for task in draw.tasks:
         hits = []
+        if name in KEEPING and draw.settings.draw != "few-classes":
+            order = torch.from_numpy(np.concatenate(task))
+            logits = KEEPING[name](reduced, DATA.test.images.features, order)
+            accuracies.append(100 * float((logits.argmax(dim=1).numpy() == LABELS).mean()))
+            continue
         for batch in task:
             best = fit.logits(DATA.test.images[torch.from_numpy(batch)]).argmax(dim=1).tolist()
             pairs = zip(best, LABELS[batch].tolist(), strict=True)
@@ -78,6 +90,7 @@ def test_every_method_is_run_on_every_batch(name: str, protocol: str) -> None:
     assert row["top1_mean"] == pytest.approx(fmean(expected))
     spread = stdev(expected) if len(expected) > 1 else None
     assert row["top1_std"] == (None if spread is None else pytest.approx(spread))
+    assert row["keeps_state"] == (name in KEEPING and draw.settings.draw != "few-classes")
     assert row["batchwise"] == (method.transductive or method.calibrate is not None)
 
 
@@ -106,3 +119,26 @@ def test_an_evaluation_has_rows_of_batches_beside_the_others() -> None:
     whole = {Case.of(row): row for row in found.runs}
     for row in found.batch_runs:
         assert row["tuned_on"] == whole[Case.of(row)]["tuned_on"]
+
+
+def test_orders_of_a_stream_differ_for_what_keeps_its_state() -> None:
+    found = evaluate(DATA, plan(methods=["zero-shot", "tda"], batches=PROTOCOLS))
+    spread = {r["method"]: r["top1_std"] for r in found.batch_runs if r["batches"] == "shuffled"}
+    assert spread["zero-shot"] == 0 < spread["tda"]
+
+
+def test_unknown_classes_that_leave_no_support_image_are_refused_before_work() -> None:
+    draw = batch_draws(LABELS, {"mixed": PROTOCOLS["mixed"]})["mixed"]
+    support = DATA.supports["lc"]
+    kept = torch.isin(support.labels, torch.from_numpy(draw.unknown))
+    few = LabelledImages(support.images[kept.nonzero()[:, 0]], support.labels[kept])
+    told: list[str] = []
+    data = replace(DATA, supports={"lc": few})
+    with pytest.raises(InputError) as caught:
+        evaluate(data, plan(methods=["zero-shot", "tip-x"], batches=PROTOCOLS), told.append)
+    assert told == []
+    assert str(caught.value) == (
+        f"evaluation.batches.mixed: support set lc: all {int(kept.sum())} support images are of "
+        "classes that the protocol draws as unknown; choose fewer `unknown_classes`, another "
+        "`seed`, or a support set of more classes"
+    )
