@@ -28,6 +28,18 @@ PADDING = {"left": 16, "right": 16, "top": 5, "bottom": 5}
 """Room for readers whose font is wider than the one that text was measured with."""
 
 
+def apart(places: Sequence[float], gap: float) -> list[float]:
+    """Rising places, moved as little as it takes to lie a gap from each other."""
+    moved = list(places)
+    for _ in range(100):  # more than enough for the few names that a figure has
+        for i in range(1, len(moved)):
+            short = gap - (moved[i] - moved[i - 1])
+            if short > 1e-9:  # far below a pixel
+                moved[i - 1] -= short / 2
+                moved[i] += short / 2
+    return moved
+
+
 def rows_of(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
     """Rows as the data of a chart."""
     import altair

@@ -75,6 +75,12 @@ def drawings(result: Result, analyses: Sequence[Analysis]) -> list[Figure]:
 
     chart, caption = f.methods(result), f.describe_methods(result)
     found = [Figure(ACCURACY, "methods", "All classifiers", caption, chart)] if chart else []
+    evaluated = list(dict.fromkeys(run.encoder for run in result.batch_runs))
+    for encoder in evaluated:
+        name, title = (f"-{encoder}", f", {encoder}") if len(evaluated) > 1 else ("", "")
+        if chart := f.batches(result, encoder):
+            words = f"Batches of test images{title}", f.describe_batches(result, encoder)
+            found.append(Figure(ACCURACY, "batches" + name, *words, chart))
     several = len(analyses) > 1
     for analysis in analyses:
         name, title = (f"-{analysis.encoder}", f", {analysis.encoder}") if several else ("", "")

@@ -6,6 +6,7 @@ into a part of a page. Needs the extra `report`.
 """
 
 from susx.report.draw_accuracy import describe_shots, describe_sizes, shots, sizes
+from susx.report.draw_batches import batches, describe_batches
 from susx.report.draw_changes import (
     confusions,
     describe_confusions,
@@ -19,8 +20,10 @@ from susx.report.drawing import inline_svg, save
 
 __all__ = [
     "affinities",
+    "batches",
     "confusions",
     "describe_affinities",
+    "describe_batches",
     "describe_confusions",
     "describe_gains",
     "describe_gap",

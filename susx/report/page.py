@@ -14,6 +14,7 @@ from susx.evaluation.schema import Result
 from susx.manifests.classes import embedded_records, records_sha256
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, read_table
 from susx.report import origin
+from susx.report.batch_rows import BatchRows, batch_rows
 from susx.report.costs import MethodCost, StageCost, method_costs, stage_costs
 from susx.report.drawn import Figure
 from susx.report.examples import Change, changes
@@ -65,6 +66,7 @@ class Page:
 
     result: Result
     table: ResultTable
+    batches: BatchRows
     figures: Sequence[Figure]
     plan: GalleryPlan
     sets: Sequence[ImageSet]
@@ -155,6 +157,7 @@ def write_page(
     page = Page(
         result=result,
         table=result_rows(result),
+        batches=batch_rows(result),
         figures=figures,
         plan=fitting,
         sets=[*(supports[name] for name in shown), *([test] if test else [])],
