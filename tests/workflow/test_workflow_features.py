@@ -259,10 +259,24 @@ def test_validation_that_is_the_test_must_be_declared(pets: Project) -> None:
     assert list(result["images"]) == ["test"]
 
 
-def test_their_report_has_figures_and_no_images(pets: Project) -> None:
-    pets.run("results/pets/report.html")
+def test_their_report_has_figures_batches_and_no_images(pets: Project) -> None:
+    batches = {
+        "few": {"draw": "few-classes", "size": 8, "classes": [1, 2], "tasks": 3},
+        "orders": {"draw": "shuffled", "size": 8, "tasks": 2},
+    }
+    pets.change_config(lambda c: c["evaluation"].update(batches=batches))
+    pets.change_config(lambda c: c["evaluation"]["methods"].append("tda"))
+    pets.run(PETS, "results/pets/report.html")
 
     page = Page(pets.path("results/pets/report.html").read_text("utf-8"))
     assert "published features: there are no images" in page.root.text
     assert page.all("img") == []
     assert len(page.all("figure")) >= 3
+    result = pets.read_json(PETS)
+    assert list(result["batches"]) == list(batches)
+    assert len(result["batch_runs"]) == len(result["runs"]) * len(batches)
+    rows = page.table("Top-1 accuracy in percent: mean of all tasks").rows()
+    assert len(rows) == len(result["runs"])
+    assert {row[0] for row in rows} == {"cupl+e", "tip-adapter", "tda"}
+    assert all("±" in cell for row in rows for cell in row[-len(batches) :])
+    assert pets.path("results/pets/figures/batches.svg").exists()
