@@ -49,10 +49,10 @@ def batch_accuracy(
     started = time.perf_counter()
     labels = test.labels.cpu().numpy()
     known = np.setdiff1d(np.arange(context.n_classes), draw.unknown)
-    keeps = method.streamed is not None and isinstance(draw.settings, Stream)
+    in_order = method.streamed if isinstance(draw.settings, Stream) else None
     tasks = draw.tasks
-    if keeps:
-        method = replace(method, terms=method.streamed)
+    if in_order is not None:
+        method = replace(method, terms=in_order)
         tasks = [[np.concatenate(task)] for task in tasks]
     fit = method.fit(without_classes(context, draw.unknown), hyperparameters)
     batchwise = method.transductive or method.calibrate is not None
@@ -75,7 +75,7 @@ def batch_accuracy(
     values = list(accuracies())
     return {
         "batchwise": batchwise,
-        "keeps_state": keeps,
+        "keeps_state": in_order is not None,
         "n_tasks": len(values),
         "top1_mean": fmean(values),
         "top1_std": stdev(values) if len(values) > 1 else None,

@@ -9,7 +9,7 @@ import altair as alt
 
 from susx.core.rounding import decimal
 from susx.evaluation.schema import Result, SeedSpread
-from susx.report.drawing import COLOURS, WIDTH, apart, rows_of
+from susx.report.drawing import COLOURS, WIDTH, rows_of, with_gaps
 from susx.report.schema import Analysis
 
 HEIGHT = 220
@@ -175,7 +175,7 @@ def _apart(ends: Sequence[dict[str, Any]], domain: Sequence[float]) -> list[dict
     gap = 16 / HEIGHT * (high - low)
     right = max(end["x"] for end in ends)
     ordered = sorted(ends, key=lambda end: end["y"])
-    places = apart([end["y"] for end in ordered], gap)
+    places = with_gaps([end["y"] for end in ordered], gap)
     return [
         {
             "x": right,

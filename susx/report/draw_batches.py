@@ -9,7 +9,7 @@ import altair as alt
 from susx.core.rounding import decimal
 from susx.evaluation.schema import Result
 from susx.report.batch_rows import BatchCurve, batch_curves, ordered_protocols
-from susx.report.drawing import COLOURS, GREY, WIDTH, apart, rows_of
+from susx.report.drawing import COLOURS, GREY, WIDTH, rows_of, with_gaps
 
 HEIGHT = 240
 NAMES = 130
@@ -120,7 +120,7 @@ def _names(
     """Names at the right edge, beside the end of their curve."""
     ordered = sorted(curves, key=lambda curve: _end(curve, protocols))
     ends = [_end(curve, protocols) for curve in ordered]
-    places = apart(ends, LINE / HEIGHT * (high - low))
+    places = with_gaps(ends, LINE / HEIGHT * (high - low))
     return [
         {
             "name": curve.method,

@@ -28,7 +28,7 @@ PADDING = {"left": 16, "right": 16, "top": 5, "bottom": 5}
 """Room for readers whose font is wider than the one that text was measured with."""
 
 
-def apart(places: Sequence[float], gap: float) -> list[float]:
+def with_gaps(places: Sequence[float], gap: float) -> list[float]:
     """Rising places, moved as little as it takes to lie a gap from each other."""
     moved = list(places)
     for _ in range(100):  # more than enough for the few names that a figure has

@@ -1,5 +1,6 @@
 """Accuracies on batches: those of a method that is fitted to every batch by hand."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
@@ -15,6 +16,7 @@ from susx.evaluation.batches import BatchDraw, batch_draws
 from susx.evaluation.case import Case
 from susx.evaluation.protocol import evaluate
 from susx.methods import METHODS, Context, oga, tda
+from tests.long import long
 from tests.made.evaluation import CLASSES, NAMES, encoder_data, plan
 
 FEW = {"draw": "few-classes", "size": 8, "classes": [1, 3], "tasks": 2}
@@ -45,6 +47,14 @@ def context_of(name: str) -> Context:
         return context
     rows = torch.cat([DATA.context(CASE.model_copy(update={"text": t})).text for t in TEXTS])
     return replace(context, texts=rows, text_labels=torch.arange(CLASSES).repeat(len(TEXTS)))
+
+
+def pairs() -> Iterator[Any]:
+    """Every method on one kind of batch, some on all; the others where tests may take long."""
+    for name in METHODS.built_in:
+        for protocol in PROTOCOLS:
+            some = name in ("zero-shot", "tip-x", "fusion", *KEEPING)
+            yield (name, protocol) if protocol == "few" or some else long(name, protocol)
 
 
 def by_hand(name: str, draw: BatchDraw, context: Context) -> list[float]:
@@ -79,8 +89,7 @@ def by_hand(name: str, draw: BatchDraw, context: Context) -> list[float]:
     return accuracies
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("name", METHODS.built_in)
+@pytest.mark.parametrize(("name", "protocol"), list(pairs()))
 def test_every_method_is_run_on_every_batch(name: str, protocol: str) -> None:
     method, context, draw = METHODS[name], context_of(name), DRAWS[protocol]
     values = method.scaled(method.fixed, context.logit_scale)

@@ -13,7 +13,7 @@ from susx.evaluation.schema import Result
 from susx.report import figures
 from susx.report.batch_rows import batch_curves, batch_rows
 from susx.report.draw_batches import HEIGHT, LINE
-from susx.report.drawing import apart, inline_svg
+from susx.report.drawing import inline_svg, with_gaps
 from tests.html_page import Page
 from tests.made.report import made_report
 from tests.made.result import case, result
@@ -103,8 +103,8 @@ def test_words_tell_the_best_of_every_protocol() -> None:
 
 
 def test_places_are_moved_as_little_as_it_takes() -> None:
-    assert apart([1.0, 1.0], 2.0) == [0.0, 2.0]
-    assert apart([1.0, 9.0], LINE / HEIGHT) == [1.0, 9.0]
+    assert with_gaps([1.0, 1.0], 2.0) == [0.0, 2.0]
+    assert with_gaps([1.0, 9.0], LINE / HEIGHT) == [1.0, 9.0]
 
 
 def test_a_page_has_the_table_of_batches_and_no_empty_one(tmp_path: Path) -> None:
