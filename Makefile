@@ -3,7 +3,7 @@ CORES ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: install new demo test test-long lint audit stages demo-models docs site lock clean
+.PHONY: install new demo test test-long lint audit stages demo-models docs site wheel lock clean
 
 install: .venv/.base
 
@@ -44,11 +44,15 @@ demo-models: .venv/.demo
 
 docs: .venv/.dev
 	$(BIN)/python -m docs.generate_reference
+	$(BIN)/python -m docs.generate_environments
 	$(BIN)/python -m docs.generate_licences
 	$(BIN)/python -m docs.generate_architecture
 
 site: .venv/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+wheel: .venv/.dev
+	$(BIN)/python -m hatchling build
 
 lock: .venv/.dev
 	$(PIP) pip-tools==7.6.2
@@ -57,7 +61,7 @@ lock: .venv/.dev
 	sed -i 's/+cpu$$//' requirements.lock
 
 clean:
-	rm -rf work cache results check logs benchmarks demo/data site .snakemake
+	rm -rf work cache results check logs benchmarks demo/data site dist .snakemake
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("susx needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11")'
@@ -65,14 +69,14 @@ clean:
 	touch $@
 
 .venv/.base: .venv/.python pyproject.toml requirements.lock
-	$(PIP) --editable .
+	$(PIP) --editable '.[pipeline]'
 	touch $@
 
 .venv/.demo: .venv/.base
-	$(PIP) --editable '.[report,sd]'
+	$(PIP) --editable '.[pipeline,report,sd]'
 	touch $@
 
 .venv/.dev: .venv/.base
-	$(PIP) --editable '.[faiss,heic,llm,report,s3,sd,serve,siglip,sklearn,slurm,web,docs,dev]'
+	$(PIP) --editable '.[faiss,heic,llm,pipeline,report,s3,sd,serve,siglip,sklearn,slurm,web,docs,dev]'
 	$(PIP) --no-deps open-clip-torch  # a torchvision for another torch would break transformers
 	touch $@

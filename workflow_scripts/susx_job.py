@@ -12,12 +12,33 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, Protocol, TextIO, cast
 
-# The package beside the workflow is the one that planned this job, whatever else is installed;
-# environments that Snakemake deploys have none.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+PIPELINE = Path(__file__).resolve().parents[1]
+
+
+def load_package(folder: Path) -> None:
+    """Load the package that planned this job, whatever else is installed.
+
+    Environments that Snakemake deploys have none. Around an installed workflow lie other packages,
+    which are not those of such an environment, so that only susx is taken from there.
+
+    Args:
+        folder: of the workflow, with the package beside it, as in a checkout, or around it.
+    """
+    if (folder / "susx").is_dir():
+        sys.path.insert(0, str(folder))
+        return
+    package = folder.parent
+    spec = spec_from_file_location("susx", package / "__init__.py")
+    if spec and spec.loader and "susx" not in sys.modules:
+        sys.modules["susx"] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["susx"])
+
+
+load_package(PIPELINE)
 
 from susx.artifacts import ground
 from susx.artifacts.making import Paths, make

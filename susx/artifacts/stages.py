@@ -6,6 +6,8 @@ different. A test compares the code behind every stage with what it was when its
 
 from __future__ import annotations
 
+from susx.core.errors import InputError
+
 STAGES = {
     "analyse": 3,
     "class_manifest": 1,
@@ -50,5 +52,14 @@ UNREPEATABLE = frozenset(
 
 
 def version_of(stage: str) -> int:
-    """Version of a stage's code."""
+    """Version of a stage's code.
+
+    Raises:
+        InputError: if there is no such stage, as where a module's rules have other names.
+    """
+    if stage not in STAGES:
+        raise InputError(
+            f'rule "{stage}" is no stage of susx; a workflow that takes susx as a module takes its '
+            "rules under their own names: use rule * from susx"
+        )
     return STAGES[stage]

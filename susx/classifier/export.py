@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any, Literal
 
 from susx.classifier.classifier import Classifier
 from susx.classifier.meta import FORMAT, Calibration, ClassifierMeta, TestScore, entries_of
 from susx.config.encoders import EncoderSettings
 from susx.core.errors import InputError
+from susx.core.provenance import versions
 from susx.evaluation.arrays import LabelledImages
 from susx.evaluation.calibration import choose_temperature
 from susx.evaluation.case import Case, row_of
@@ -97,7 +97,7 @@ def export_classifier(
         encoder=next(iter(caches.texts.values())).meta["encoder"],
         encoder_settings=encoder[1],
         inputs=caches.input_hashes,
-        versions={name: version(name) for name in PACKAGES},
+        versions=versions(PACKAGES),
     )
     unread: dict[str, Any] = dict.fromkeys(set(TEXT_FORMS).difference(method.text_forms))
     return Classifier(meta, replace(context, **unread))

@@ -16,6 +16,7 @@ from rich.table import Table
 from susx.cli.cache import app as cache
 from susx.cli.clip_benchmark import clip_benchmark
 from susx.cli.errors import reported_errors
+from susx.cli.init import init, snakefile
 from susx.cli.new.command import new as new_project
 from susx.cli.plan import plan
 from susx.cli.progress import progress
@@ -42,9 +43,11 @@ def susx() -> None:
     """Training-free image classifiers from class names alone."""
 
 
+app.command("init")(init)
 app.command("new")(new_project)
 app.command("plan", context_settings=AS_SNAKEMAKE)(plan)
 app.command("run", context_settings=AS_SNAKEMAKE)(run)
+app.command("snakefile")(snakefile)
 app.command("progress")(progress)
 app.command("verify")(verify)
 app.command("serve")(serve)

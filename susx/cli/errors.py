@@ -8,11 +8,16 @@ from contextlib import contextmanager
 import typer
 
 from susx.core.errors import InputError
+from susx.core.extras import EXTRAS
+
+NO_PIPELINE = (
+    "this command needs the pipeline, of which {} is not installed: pip install 'susx[pipeline]'"
+)
 
 
 @contextmanager
 def reported_errors(*others: type[Exception]) -> Iterator[None]:
-    """Print an error in one line, and end with 2.
+    """Print an error in one line, and end with 2; a package that an extra has is one, too.
 
     Args:
         others: kinds of errors that bad input raises besides `InputError`.
@@ -22,4 +27,10 @@ def reported_errors(*others: type[Exception]) -> Iterator[None]:
         yield
     except kinds as error:
         typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in EXTRAS["pipeline"]:
+            raise
+        typer.echo(f"error: {NO_PIPELINE.format(module)}", err=True)
         raise typer.Exit(2) from None

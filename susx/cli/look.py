@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
-import susx
 from susx.core.errors import InputError
+from susx.core.pipeline import PIPELINE, SNAKEFILE
 from susx.core.yaml_files import CONFIG, load_config, load_yaml, merged
 
-CHECKOUT = Path(susx.__file__).resolve().parents[1]
 SNAKEFILES = ("Snakefile", "snakefile", "workflow/Snakefile", "workflow/snakefile")
 """Where Snakemake looks for the workflow, in this order."""
+PROFILE = "profiles/default"
+"""The profile that Snakemake reads by itself, of this folder or of the workflow."""
 FLAGS = {"-n", "--dry-run", "--dryrun", "-k", "--keep-going", "-p", "--printshellcmds"}
 """Options without a value that say nothing of what is read."""
 VALUED = {"-c", "--cores", "-j", "--jobs"}
@@ -60,11 +61,13 @@ def plain_call(arguments: Sequence[str]) -> PlainCall | None:
 
 def _is_of_here() -> bool:
     """Whether the workflow of this installation would be read, by no profile of someone's own."""
-    snakefile = next(filter(os.path.isfile, SNAKEFILES), CHECKOUT / "Snakefile")
-    if Path(snakefile).resolve() != CHECKOUT / "Snakefile" or "SNAKEMAKE_PROFILE" in os.environ:
+    snakefile = next(filter(os.path.isfile, SNAKEFILES), SNAKEFILE)
+    if Path(snakefile).resolve() != SNAKEFILE or "SNAKEMAKE_PROFILE" in os.environ:
         return False
-    profiles = (CHECKOUT / "profiles/default").glob("config*.yaml")
-    return not any(ELSEWHERE & set(load_yaml(path) or ()) for path in profiles)
+    places = (Path("default"), Path(PROFILE), PIPELINE / PROFILE)
+    profile = next(filter(Path.exists, places), places[-1])
+    files = profile.glob("config*.yaml")
+    return not any(ELSEWHERE & set(load_yaml(path) or ()) for path in files)
 
 
 def require_plannable(call: PlainCall) -> None:
@@ -94,7 +97,7 @@ def require_plannable(call: PlainCall) -> None:
 def _configuration(files: Iterable[str]) -> dict[str, object]:
     """What Snakemake makes of the project's configuration and of files that are given."""
     given = [*files]
-    own = next((path for path in (Path(CONFIG), CHECKOUT / CONFIG) if path.is_file()), None)
+    own = next((path for path in (Path(CONFIG), PIPELINE / CONFIG) if path.is_file()), None)
     if own and (own == Path(CONFIG) or not given):
         given.insert(0, str(own))
     found: dict[str, object] = {}

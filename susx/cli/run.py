@@ -13,8 +13,9 @@ from typing import Any
 import typer
 
 from susx.cli.errors import reported_errors
-from susx.cli.look import CHECKOUT, SNAKEFILES, plain_call, require_plannable
+from susx.cli.look import SNAKEFILES, plain_call, require_plannable
 from susx.core.errors import InputError
+from susx.core.pipeline import PIPELINE, SNAKEFILE
 from susx.core.yaml_files import CONFIG, load_config
 
 
@@ -44,9 +45,10 @@ def snakemake_call(
     Raises:
         typer.Exit: after a line on what is wrong with the arguments.
     """
-    from snakemake.cli import args_to_api, parse_args, parse_config
-    from snakemake.exceptions import CliException, print_exception
-    from snakemake.utils import available_cpu_count
+    with reported_errors():
+        from snakemake.cli import args_to_api, parse_args, parse_config
+        from snakemake.exceptions import CliException, print_exception
+        from snakemake.utils import available_cpu_count
 
     said = io.StringIO()
     with reported_errors(CliException, ValueError):  # the latter: `--config` without `=`
@@ -61,7 +63,7 @@ def snakemake_call(
             raise InputError(" ".join(reason.split())) from None
         sys.stderr.write(said.getvalue())
         if not options.configfile and _lacks_config(options):
-            options.configfile = [CHECKOUT / CONFIG]
+            options.configfile = [PIPELINE / CONFIG]
         require_readable(options.configfile)
         parse_config(options.config)
         require(options)
@@ -97,7 +99,7 @@ def require_readable(files: Iterable[str | Path]) -> None:
 def _lacks_config(options: Any) -> bool:
     """Whether the workflow of this installation is used where no configuration lies."""
     folder = Path(options.directory or ".")
-    is_ours = Path(options.snakefile or "").resolve() == CHECKOUT / "Snakefile"
+    is_ours = Path(options.snakefile or "").resolve() == SNAKEFILE
     return is_ours and not (folder / CONFIG).is_file()
 
 
@@ -106,4 +108,4 @@ def _arguments(given: list[str]) -> list[str]:
     named = any(word in ("-s", "--snakefile") for word in given)
     if named or any(Path(name).is_file() for name in SNAKEFILES):
         return given
-    return ["--snakefile", str(CHECKOUT / "Snakefile"), *given]
+    return ["--snakefile", str(SNAKEFILE), *given]

@@ -24,10 +24,10 @@ def verify(
     ] = False,
 ) -> None:
     """Tell whether a result still follows from what lies there. Ends with 1 if not."""
-    from susx.verify.result import verify_result
-
     place, more = file.absolute(), [str(path.absolute()) for path in configfile or []]
     with reported_errors():
+        from susx.verify.result import verify_result
+
         if not project.is_dir():
             raise InputError(f"{project}: folder not found")
         with chdir(project):

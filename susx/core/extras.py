@@ -9,13 +9,17 @@ EXTRAS = {
     "heic": ("pillow_heif",),
     "llm": ("httpx2", "openai"),
     "open-clip": ("open_clip",),
+    "pipeline": (
+        *("ahocorasick_rs", "braceexpand", "fsspec", "h5py", "imagehash", "pyarrow", "scipy"),
+        *("snakemake", "tqdm", "webdataset"),
+    ),
     "report": ("altair", "jinja2", "vl_convert"),
     "s3": ("s3fs",),
     "sd": ("accelerate", "diffusers"),
     "siglip": ("sentencepiece",),
     "web": ("aiohttp", "idna", "img2dataset", "inflect", "protego"),
 }
-"""Modules of every extra that jobs import."""
+"""Modules of every extra that susx imports."""
 
 
 def extra_problem(extra: str) -> str | None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import susx
 
 PACKAGES = ("susx", "torch", "transformers", "numpy", "h5py", "pillow", "snakemake")
 
@@ -16,10 +19,15 @@ def made_with() -> dict[str, Any]:
     """Commit, versions of packages and of Python, and kind of machine of this process."""
     return {
         "git_commit": git_commit(),
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": versions(PACKAGES),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
     }
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of installed packages, and of this one, which environments of jobs lack."""
+    return {name: susx.__version__ if name == "susx" else version(name) for name in packages}
 
 
 def git_commit() -> str | None:

@@ -199,7 +199,7 @@ def _reason(error: Exception) -> str:
                 "`download`"
             )
         case ImportError():
-            return f"{error}; or install what is missing with `pip install -e '.[web]'`"
+            return f"{error}; or install what is missing with `pip install 'susx[web]'`"
     cause = error.__cause__ if isinstance(error, FileNotFoundError) else None
     words = f"{type(cause or error).__name__}: {cause or error}"
     return (

@@ -227,8 +227,8 @@ def _library() -> Any:
         return import_module("open_clip")
     except ModuleNotFoundError as error:
         raise InputError(
-            f"encoder library open-clip: {error.name} is not installed: pip install -e "
-            "'.[open-clip]'"
+            f"encoder library open-clip: {error.name} is not installed: "
+            "pip install 'susx[open-clip]'"
         ) from None
     except RuntimeError as error:  # torchvision of another build of torch
         raise InputError(

@@ -260,7 +260,7 @@ def load(settings: EncoderSettings) -> ClipEncoder:
     except Exception as error:  # the library raises many kinds for missing and broken files
         if isinstance(error, ImportError) and "sentencepiece" in str(error).lower():
             raise InputError(
-                f"{name}: its tokenizer needs the package sentencepiece: pip install -e '.[siglip]'"
+                f"{name}: its tokenizer needs the package sentencepiece: pip install 'susx[siglip]'"
             ) from None
         if "weights_only" in str(error):
             raise InputError(f"{name}: {NOT_DATA}") from None

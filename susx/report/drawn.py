@@ -69,7 +69,7 @@ def drawings(result: Result, analyses: Sequence[Analysis]) -> list[Figure]:
     for package in NEEDED:
         if find_spec(package) is None:
             raise InputError(
-                f"reports need {package}, which is not installed; run pip install -e '.[report]'"
+                f"reports need {package}, which is not installed; run pip install 'susx[report]'"
             )
     from susx.report import figures as f
 

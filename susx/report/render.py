@@ -58,7 +58,7 @@ def _environment() -> Environment:
         from markupsafe import Markup
     except ImportError:
         raise InputError(
-            "reports need packages that are not installed; run pip install -e '.[report]'"
+            "reports need packages that are not installed; run pip install 'susx[report]'"
         ) from None
     secrets = {name: value for name, value in os.environ.items() if SECRET_VARIABLE.search(name)}
 

@@ -107,7 +107,7 @@ def decide_before_jobs(
         for path in decision.unlinked:  # Snakemake has seen them, and is to forget that
             workflow.iocache.exists_local[path] = False
         stale = {job for job in jobs if not decision.stale.keys().isdisjoint(job.output)}
-        for job in {job for job in jobs if not job.rule.norun} - stale:
+        for job in {job for job in jobs if is_own(job)} - stale:
             for path in job.input:
                 path._file = flag(path._file, "ancient")
             for maker in stale & dag.dependencies[job].keys():  # comes out as it was
@@ -174,10 +174,10 @@ def run_of(workflow: Any, jobs: Sequence[Any], reports: bool) -> RunJobs:
     dag = workflow.dag
     locks = workflow.execution_settings is None or workflow.execution_settings.lock
     targets = {str(path) for path in dag.targetfiles}
-    wanted = {str(path) for job in jobs if job.rule.norun for path in job.input}
+    wanted = {str(path) for job in jobs if not is_own(job) for path in job.input}
     wanted |= {str(path) for job in dag.targetjobs for path in job.output}
     return RunJobs(
-        jobs=[planned(job) for job in jobs if not job.rule.norun],
+        jobs=[planned(job) for job in jobs if is_own(job)],
         read={str(path) for job in jobs for path in job.input} | targets,
         wanted=wanted | targets,
         is_dry=workflow.dryrun,
@@ -190,6 +190,18 @@ def run_of(workflow: Any, jobs: Sequence[Any], reports: bool) -> RunJobs:
         is_remote=not workflow.local_exec,
         is_quiet=not LESS_SAID.isdisjoint(workflow.output_settings.quiet or ()),
     )
+
+
+def is_own(job: Any) -> bool:
+    """Whether a job makes something, and its rule is one of this workflow's.
+
+    All of these say where outputs are kept. Others are of a workflow that takes this one as a
+    module; Snakemake decides on them, by the times of their files.
+
+    Args:
+        job: of Snakemake.
+    """
+    return "kept" in job.params.keys()  # noqa: SIM118  # it is a list, too
 
 
 def planned(job: Any) -> PlannedJob:

@@ -33,8 +33,8 @@ def new(project: Project, *arguments: str) -> list[str]:
     with chdir(project.root):
         done = CliRunner().invoke(app, ["new", *arguments])
     assert done.exit_code == 0, done.output
-    snakemake, cores, _, *rest = shlex.split(done.stdout.splitlines()[-1])
-    assert (snakemake, cores) == ("snakemake", "--cores")
+    susx, run, *rest = shlex.split(done.stdout.splitlines()[-1])
+    assert (susx, run) == ("susx", "run")
     return rest
 
 

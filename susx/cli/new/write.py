@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -67,7 +66,9 @@ def _base() -> Mapping[str, object]:
     try:
         data = load_yaml(CONFIG)
     except InputError as error:
-        raise InputError(f"{error}; call this in the folder of the Snakefile") from None
+        raise InputError(
+            f"{error}; call this in a folder of a project, such as `susx init` makes"
+        ) from None
     if not isinstance(data, dict):
         raise InputError(f"{CONFIG}: not a mapping; see docs/config.md")
     return data
@@ -114,19 +115,18 @@ def _models(wishes: Wishes, supports: Mapping[str, object]) -> Iterator[str]:
     if wishes.pool:
         yield f"pool: {wishes.pool['path']} ({wishes.pool['layout']})"
     if wishes.synthesise:
-        yield f"drawn support images: preset {wishes.synthesise}; needs pip install -e '.[sd]'"
+        yield f"drawn support images: preset {wishes.synthesise}; needs pip install 'susx[sd]'"
     if not supports:
         yield ("support set: none, so only methods that need none; --pool or --synthesise give one")
 
 
 def _commands(name: str, target: Path, config: Config, tested: bool) -> Iterator[str]:
     result = f"{name}.json" if tested else f"{name}/predictions.parquet"
-    call = f"snakemake --cores {os.cpu_count() or 1}"
     configured = f"--configfile {shlex.quote(str(target))}"
     yield "to see what is wrong with the images, if anything:"
-    yield f"  {call} check/{name}.json {configured}"
+    yield f"  susx run check/{name}.json {configured}"
     yield "next:"
-    yield f"  {call} {shlex.quote(f'{config.roots.results}/{result}')} {configured}"
+    yield f"  susx run {shlex.quote(f'{config.roots.results}/{result}')} {configured}"
 
 
 def encoder_model(model: str) -> str:

@@ -29,7 +29,7 @@ try:
     )
 except ImportError:
     raise InputError(
-        "language models of backend `openai` need the package openai: pip install -e '.[llm]'"
+        "language models of backend `openai` need the package openai: pip install 'susx[llm]'"
     ) from None
 
 LOG = logging.getLogger(__name__)

@@ -4,7 +4,10 @@ import ast
 import json
 from pathlib import Path
 
-from susx.artifacts.stages import STAGES
+import pytest
+
+from susx.artifacts.stages import STAGES, version_of
+from susx.core.errors import InputError
 from tests.stage_code import NOTED, REPO, closure, data_beside, now, parsed
 
 UNVERSIONED = {"check_dataset", "demo_images", "demo_pool"}
@@ -64,3 +67,8 @@ def test_what_lies_beside_a_module_and_is_named_in_it_is_code(tmp_path: Path) ->
     tree = ast.parse((REPO / "susx/report/render.py").read_text("utf-8"))
     names = {path.name for path in data_beside(REPO / "susx/report/render.py", tree)}
     assert {"base.html.j2", "style.css"} <= names
+
+
+def test_a_rule_of_another_name_is_told() -> None:
+    with pytest.raises(InputError, match=r'rule "susx_evaluate" is no stage .* use rule \* from'):
+        version_of("susx_evaluate")

@@ -9,7 +9,8 @@ import yaml
 from typer.testing import CliRunner
 
 from susx.cli import app, look
-from susx.cli.look import CHECKOUT, PlainCall, plain_call
+from susx.cli.look import PlainCall, plain_call
+from susx.core.pipeline import PIPELINE, SNAKEFILE
 
 RUN = CliRunner()
 
@@ -59,7 +60,7 @@ def test_a_missing_configuration_is_told_as_ever() -> None:
 
 
 def test_what_files_say_is_merged_as_snakemake_does() -> None:
-    shipped = yaml.safe_load((CHECKOUT / "config.yaml").read_text("utf-8"))
+    shipped = yaml.safe_load((PIPELINE / "config.yaml").read_text("utf-8"))
     entry = {"card": "dtd", "images": {"root": "mine"}}
     text = yaml.safe_dump({**shipped, "datasets": {"dtd": entry}})
     Path("config.yaml").write_text(text, "utf-8")
@@ -102,7 +103,7 @@ def test_other_workflows_and_profiles_are_not_looked_at(monkeypatch: pytest.Monk
     Path("Snakefile").write_text("", "utf-8")
     assert plain_call(["a"]) is None
     Path("Snakefile").unlink()
-    Path("Snakefile").symlink_to(CHECKOUT / "Snakefile")
+    Path("Snakefile").symlink_to(SNAKEFILE)
     assert plain_call(["a"]) == PlainCall(["a"])
     monkeypatch.setenv("SNAKEMAKE_PROFILE", "mine")
     assert plain_call(["a"]) is None
@@ -114,5 +115,5 @@ def test_a_profile_may_say_what_is_read(
 ) -> None:
     (here / "own/profiles/default").mkdir(parents=True)
     (here / "own/profiles/default/config.yaml").write_text(yaml.safe_dump(changed), "utf-8")
-    monkeypatch.setattr(look, "CHECKOUT", here / "own")
+    monkeypatch.setattr(look, "PIPELINE", here / "own")
     assert (plain_call(["a"]) is None) == ("configfile" in changed)

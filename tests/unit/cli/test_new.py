@@ -205,7 +205,7 @@ def test_a_misspelt_folder_gets_a_suggestion(place: Path) -> None:
 
 def test_outside_a_project_it_says_where_to_call_it(place: Path) -> None:
     Path("config.yaml").unlink()
-    assert "in the folder of the Snakefile" in new("pets", "--images", "photos", code=2)
+    assert "such as `susx init` makes" in new("pets", "--images", "photos", code=2)
 
 
 @pytest.mark.parametrize("there", ["pets.yaml", "pets.classes.txt"])
@@ -294,9 +294,9 @@ def test_the_written_class_list_is_read_as_the_same_classes(place: Path) -> None
 
 def test_the_documented_call_tells_the_documented_command(place: Path) -> None:
     page = (ROOT / "docs/running.md").read_text("utf-8")
-    call, told = re.findall(r"^(?:susx new|snakemake) .*pets.*$", page, re.MULTILINE)[:2]
+    call, told = re.findall(r"^susx (?:new|run) .*pets.*$", page, re.MULTILINE)[:2]
     Path("my").mkdir()
     for name in ("photos", "pool", "classes.txt"):
         Path(name).rename(Path("my") / name)
     said = new(*shlex.split(call)[2:])
-    assert re.sub(r"--cores \d+", "--cores 8", said.splitlines()[-1].strip()) == told
+    assert said.splitlines()[-1].strip() == told

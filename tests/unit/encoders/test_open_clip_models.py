@@ -220,7 +220,7 @@ def test_tower_without_patch_tokens_says_so(folder: Path) -> None:
 
 def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "open_clip", None)
-    with pytest.raises(InputError, match=r"open_clip is not installed: pip install -e"):
+    with pytest.raises(InputError, match=r"open_clip is not installed: pip install 'susx"):
         load("owner/name")
 
 

@@ -150,8 +150,11 @@ def parsed(parser: ArgumentParser) -> None:
 
 def check_pip(words: list[str]) -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    named = re.findall(r"\.\[(.+)\]", " ".join(words))
-    assert set(",".join(named).split(",")) <= set(extras["optional-dependencies"])
+    named = re.findall(r"(?:\.|susx|whl)\[(.+)\]", " ".join(words))
+    assert named or "susx" in words
+    assert {name for found in named for name in found.split(",")} <= set(
+        extras["optional-dependencies"]
+    )
 
 
 CHECKS = {

@@ -274,7 +274,7 @@ def test_a_missing_package_is_named_with_what_to_do(
 ) -> None:
     monkeypatch.setattr(drawn, "find_spec", lambda name: None if name == package else object())
 
-    with pytest.raises(InputError, match=rf"need {package}, .* pip install -e '.\[report\]'"):
+    with pytest.raises(InputError, match=rf"need {package}, .* pip install 'susx\[report\]'"):
         drawn.drawings(Result.model_validate(result()), [])
 
 

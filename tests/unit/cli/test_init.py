@@ -1,0 +1,66 @@
+"""`susx init` makes a folder to work in, and `susx snakefile` tells where the workflow is."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from susx.cli import app
+from susx.cli.errors import NO_PIPELINE, reported_errors
+from susx.config import parse_config
+from susx.core.pipeline import PIPELINE, SNAKEFILE
+from susx.core.yaml_files import load_config
+
+RUN = CliRunner()
+
+
+def test_a_new_folder_has_the_shipped_settings(tmp_path: Path) -> None:
+    folder = tmp_path / "my work/pets"
+    done = RUN.invoke(app, ["init", str(folder)])
+    assert done.exit_code == 0, done.output
+    assert f"cd '{folder}'" in done.output
+    for name in ("config.yaml", "profiles/slurm/config.yaml"):
+        assert (folder / name).read_bytes() == (PIPELINE / name).read_bytes()
+    parse_config(load_config(folder / "config.yaml"))
+
+
+def test_this_folder_may_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = RUN.invoke(app, ["init", "."])
+    assert done.exit_code == 0 and "cd " not in done.output
+    assert Path("config.yaml").is_file()
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("mine", "utf-8")
+    done = RUN.invoke(app, ["init", str(tmp_path)])
+    assert done.exit_code == 2
+    assert f'error: exists already: "{tmp_path}/config.yaml"' in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_the_snakefile_is_named() -> None:
+    done = RUN.invoke(app, ["snakefile"])
+    assert Path(done.stdout.strip()) == SNAKEFILE
+
+
+@pytest.mark.parametrize("call", [["run", "x", "--unlock"], ["plan"]], ids=lambda call: call[0])
+def test_without_snakemake_commands_say_what_installs_it(
+    call: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "snakemake"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "snakemake", None)
+    done = RUN.invoke(app, call)
+    assert done.exit_code == 2, (done.output, done.exception)
+    assert done.stderr.strip() == f"error: {NO_PIPELINE.format('snakemake')}"
+
+
+def test_other_modules_that_are_missing_stay_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit), reported_errors():
+        raise ModuleNotFoundError(name="pyarrow.parquet")
+    assert "pyarrow is not installed: pip install 'susx[pipeline]'" in capsys.readouterr().err
+    with pytest.raises(ModuleNotFoundError), reported_errors():
+        raise ModuleNotFoundError(name="json.nothing")
