@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from docs.generate_environments import ENVIRONMENTS, environment, needed, pages
+
 ROOT = Path(__file__).parents[3]
 LOCK_TEXT = (ROOT / "requirements.lock").read_text("utf-8")
 LOCK = [line for line in LOCK_TEXT.splitlines() if line and not line.startswith("#")]
 PIN = re.compile(r"([a-z0-9][a-z0-9._-]*)==([0-9][0-9a-z.!]*)")
+LIBRARIES = [f"encoders/{name}.py" for name in ("transformers_models", "blip", "open_clip_models")]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
@@ -48,6 +51,7 @@ def test_lock_has_the_promised_torch() -> None:
         "faiss",
         "heic",
         "open-clip",
+        "pipeline",
         "report",
         "sd",
         "siglip",
@@ -64,38 +68,53 @@ def test_declared_dependencies_are_locked(group: str) -> None:
     assert [name for name in names if name not in locked()] == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda p: p.name)
-def test_environments_have_the_locked_versions(path: Path) -> None:
-    dependencies = yaml.safe_load(path.read_text("utf-8"))["dependencies"]
-    lines = [line for part in dependencies if isinstance(part, dict) for line in part["pip"]]
-    assert lines
-    pins = {normalised(m[1]): m[2] for line in lines if (m := PIN.fullmatch(line))}
-    assert len(pins) == len(lines)
-    assert pins.items() <= locked().items()
-
-
-@pytest.mark.parametrize(
-    ("name", "extras"), [("susx", []), ("llm", ["llm"]), ("encoders", ["open-clip", "siglip"])]
-)
-def test_an_environment_has_every_dependency(name: str, extras: list[str]) -> None:
-    text = (ROOT / f"envs/{name}.yaml").read_text("utf-8")
-    lines = yaml.safe_load(text)["dependencies"][-1]["pip"]
-    names = {normalised(line.split("==")[0]) for line in lines}
-    optional = [d for extra in extras for d in PROJECT["optional-dependencies"][extra]]
-    declared = [*PROJECT["dependencies"], *optional]
-    assert names == {normalised(re.split(r"[<>=]", d)[0]) for d in declared}
-
-
-@pytest.mark.parametrize(("environment", "extra"), [("synthesis", "sd"), ("report", "report")])
-def test_an_environment_with_an_extra_adds_only_that(environment: str, extra: str) -> None:
-    lines = {
-        name: yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text("utf-8"))["dependencies"][-1]
-        for name in ("susx", environment)
+def test_environments_and_container_are_those_of_pyproject_and_lock() -> None:
+    written = dict(pages())
+    assert {path.relative_to(ROOT).as_posix() for path in written} == {
+        "Dockerfile",
+        *(f"envs/{path.name}" for path in (ROOT / "envs").iterdir()),
     }
-    added = set(lines[environment]["pip"]) - set(lines["susx"]["pip"])
-    assert set(lines["susx"]["pip"]) < set(lines[environment]["pip"])
-    declared = {re.split(r"[<>=]", d)[0] for d in PROJECT["optional-dependencies"][extra]}
-    assert {line.split("==")[0] for line in added} == declared
+    assert {path.name: path.read_text("utf-8") for path in written} == {
+        path.name: text for path, text in written.items()
+    }
+
+
+def test_an_environment_pins_what_is_needed_and_no_more() -> None:
+    project = {
+        "requires-python": ">=3.12",
+        "dependencies": ["A-b>=1", "torch>=2"],
+        "optional-dependencies": {"more": ["c[d]<3", "torch"], "other": ["e"]},
+    }
+    lock = "a-b==1.5\nc==2.0\ne==4\ntorch==2.13.0\n"
+    made = yaml.safe_load(environment(["more"], project, lock))["dependencies"]
+    assert made == ["python=3.12", "pip", {"pip": ["a-b==1.5", "c==2.0", "torch==2.13.0"]}]
+    with pytest.raises(KeyError, match="torch"):
+        environment([], project, lock.replace("torch", "pytorch"))
+
+
+def test_rules_name_environments_that_are_there() -> None:
+    rules = "".join(path.read_text("utf-8") for path in (ROOT / "rules").glob("*.smk"))
+    assert set(re.findall(r"envs/(\w+)\.yaml", rules)) == {*ENVIRONMENTS}
+
+
+@pytest.mark.parametrize("roots", [["classifier/file.py"], ["cli/__init__.py"], LIBRARIES])
+def test_classifiers_need_no_extra(roots: list[str]) -> None:
+    """What is imported at the tops of modules, from those that `susx classify` begins with."""
+    waiting, seen, foreign = [ROOT / "susx" / root for root in roots], set[Path](), set[str]()
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for name in imported_at_top(path):
+            own = ROOT / Path(*name.split("."))
+            files = [own.with_suffix(".py"), own / "__init__.py"]
+            waiting += [file for file in files if file.is_file() and name.startswith("susx")]
+            foreign.add(name.partition(".")[0])
+    modules = {"huggingface-hub": "huggingface_hub", "pillow": "PIL", "pyyaml": "yaml"}
+    modules |= {"python-slugify": "slugify", "pydantic": "pydantic"}
+    core = {modules.get(name, name) for name in needed(PROJECT, [])} | {"pydantic_core"}
+    assert foreign - core - sys.stdlib_module_names - {"susx"} == set()
 
 
 def test_configuration_is_parsed_without_heavy_libraries() -> None:
@@ -117,6 +136,17 @@ def imported(path: Path) -> set[str]:
     """Modules that a file imports, anywhere."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def imported_at_top(path: Path) -> set[str]:
+    """Modules that importing a file imports."""
+    names = set()
+    for node in ast.parse(path.read_text("utf-8")).body:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
