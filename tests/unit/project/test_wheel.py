@@ -2,14 +2,17 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
 from susx.core.pipeline import PIPELINE, SNAKEFILE
@@ -38,6 +41,7 @@ rule count:
     output: "count.txt"
     shell: "wc -c < {{input}} > {{output}}"
 """
+MODELS = ("demo/diffusion_model/", "demo/model/")
 RELATIVE = re.compile(r"\]\((?!\w+:|#)[^)]*\)")
 
 
@@ -52,8 +56,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of packages with nothing but the wheel."""
     folder = tmp_path_factory.mktemp("site-packages")
-    with ZipFile(wheel) as archive:
-        archive.extractall(folder)
+    shutil.unpack_archive(wheel, folder, "zip")
     return folder
 
 
@@ -73,6 +76,16 @@ def test_it_holds_the_package_and_the_workflow_and_nothing_else(wheel: Path) -> 
     assert names == wanted
     assert {"susx/py.typed", "susx/pipeline/Snakefile"} < names
     assert wheel.stat().st_size < 2 << 20  # the demo's models have 14 MB
+
+
+def test_the_source_archive_lacks_the_models_and_nothing_else(tmp_path: Path) -> None:
+    (path,) = SdistBuilder(str(ROOT)).build(directory=str(tmp_path))
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    tracked = {*checkout_files()}
+    left_out = {name for name in tracked if name.startswith(MODELS)}
+    assert names == (tracked - left_out) | {"PKG-INFO"}
+    assert {"demo/model/model.safetensors", "demo/config.yaml"} - left_out == {"demo/config.yaml"}
 
 
 def test_its_page_leads_nowhere_that_is_not_there(metadata: Message) -> None:
