@@ -6,6 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from susx.core.extras import extra_problem
+
 if TYPE_CHECKING:
     from susx.classifier.classifier import Classifier
     from susx.classifier.estimator import SusXClassifier
@@ -28,15 +30,10 @@ PLACES = {
 def __getattr__(name: str) -> Any:
     if name not in PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(import_module(PLACES[name]), name)
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "sklearn":
-            raise
-        raise ModuleNotFoundError(
-            f"susx.{name} needs scikit-learn; install it by pip install 'susx[sklearn]'",
-            name=error.name,
-        ) from None
+    module = PLACES[name]
+    if name == "SusXClassifier" and (problem := extra_problem("sklearn")):
+        raise ModuleNotFoundError(f"susx.{name} {problem}", name="sklearn")
+    return getattr(import_module(module), name)
 
 
 def load_classifier(path: str | Path, model: str | None = None, device: str = "auto") -> Classifier:

@@ -10,6 +10,7 @@ import typer
 
 from susx.cli.errors import reported_errors
 from susx.core.errors import InputError
+from susx.core.extras import extra_problem
 
 LOOPBACK = "127.0.0.1"
 
@@ -30,15 +31,12 @@ def serve(
 ) -> None:
     """Classify images that are dropped on a page of this machine. Ctrl+C ends it."""
     with reported_errors():
-        try:
-            import uvicorn
+        if problem := extra_problem("serve"):
+            raise InputError(f"susx serve {problem}")
+        import uvicorn
 
-            from susx.server.app import make_app
-        except ModuleNotFoundError as error:
-            raise InputError(
-                f"susx serve needs {error.name}; install it by pip install 'susx[serve]'"
-            ) from None
         from susx.classifier.file import load_classifier
+        from susx.server.app import make_app
         from susx.server.support_pictures import support_pictures
 
         loaded = load_classifier(classifier, model, device)

@@ -16,7 +16,9 @@ EXTRAS = {
     "report": ("altair", "jinja2", "vl_convert"),
     "s3": ("s3fs",),
     "sd": ("accelerate", "diffusers"),
+    "serve": ("starlette", "uvicorn"),
     "siglip": ("sentencepiece",),
+    "sklearn": ("sklearn",),
     "web": ("aiohttp", "idna", "img2dataset", "inflect", "protego"),
 }
 """Modules of every extra that susx imports."""

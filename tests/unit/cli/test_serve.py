@@ -12,6 +12,7 @@ from susx.classifier.file import load_classifier, write_classifier
 from susx.cli import app
 from susx.cli.serve import listening
 from susx.core.errors import InputError
+from susx.core.extras import EXTRAS
 from susx.server import app as server
 from susx.server.app import HEADERS, make_app, prediction
 from susx.server.support_pictures import support_pictures
@@ -115,6 +116,16 @@ def test_a_port_that_is_taken_is_named() -> None:
             listening(port)
     with listening(0) as link:
         assert link.getsockname()[0] == "127.0.0.1"
+
+
+def test_without_its_extra_it_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    monkeypatch.setitem(EXTRAS, "serve", ("no_such_module",))
+    done = CliRunner().invoke(app, ["serve", str(path)])
+    assert done.exit_code == 2
+    assert "susx serve needs no_such_module" in done.stderr
+    assert "pip install 'susx[serve]'" in done.stderr
 
 
 def test_a_wrong_file_is_one_line(tmp_path: Path, path: Path) -> None:
