@@ -117,6 +117,7 @@ def test_another_model_is_noticed(how: str, project: Project) -> None:
     assert "stale: cache/clip/tiny/images-test.h5: model/" in planned.output
 
 
+@pytest.mark.long
 def test_a_reordered_class_list_is_noticed(project: Project, tmp_path: Path) -> None:
     reordered = [*NAMES[1:], NAMES[0]]
     put_older(project.path("classes.txt"), ("\n".join(reordered) + "\n").encode())
