@@ -9,12 +9,15 @@ import altair as alt
 
 from susx.core.rounding import decimal
 from susx.evaluation.schema import Result, SeedSpread
-from susx.report.drawing import COLOURS, WIDTH, rows_of, with_gaps
+from susx.report.drawing import COLOURS, LETTER, VALUES, WIDTH, rows_of, with_gaps
 from susx.report.schema import Analysis
 
 HEIGHT = 220
-LABELS = 90
-"""Width beside a plot for the names of its curves."""
+MARK, WORDS = 14, 22
+"""Where mark and words of a label begin, in pixels after the last point."""
+LABEL_HEIGHT = 16
+HIDDEN = 4
+"""A curve that is nowhere more pixels away from another one lies under it."""
 PROTOCOLS = ("none", "validation", "support", "fixed")
 """Whose curve is drawn, the first that there is."""
 PER_CLASS = "Support images per class"
@@ -142,26 +145,36 @@ def _curves(
     colours = alt.Scale(domain=names, range=list(COLOURS[: len(names)]))
     colour = alt.Color("name:N", scale=colours, legend=None)
     shape = alt.Shape("name:N", scale=alt.Scale(domain=names), legend=None)
-    base = alt.Chart(rows_of(rows[::-1])).encode(x, color=colour)  # the first on top
+    ends = [_end(rows, name) for name in names]
+    if level is not None:
+        ends.append({"name": "zero-shot", "x": at[-1], "y": level})
+    height = max(HEIGHT, LABEL_HEIGHT * len(ends))
+    near = HIDDEN / height * (domain[1] - domain[0])
+    depths = dict(zip(names, _depths(rows, names, near), strict=True))
+    drawn = [
+        {**row, "stroke": 2 + 4 * depths[row["name"]], "area": 45 * (1 + depths[row["name"]]) ** 2}
+        for row in reversed(rows)  # the first on top
+    ]
+    base = alt.Chart(rows_of(drawn)).encode(x, color=colour)
     spread = alt.Y("low:Q", scale=scale, title=title)
     intervals = base.mark_area(opacity=0.15) if band else base.mark_rule(strokeWidth=1.5)
     layers = [
         intervals.encode(spread, alt.Y2("high")),
-        base.mark_line(strokeWidth=2).encode(y),
-        base.mark_point(filled=True, size=45, opacity=1).encode(y, shape),
+        base.mark_line().encode(y, alt.StrokeWidth("stroke:Q", scale=None)),
+        base.mark_point(filled=True, opacity=1).encode(y, shape, alt.Size("area:Q", scale=None)),
     ]
-    ends = [_end(rows, name) for name in names]
     if level is not None:
         rule = alt.Chart(rows_of([{"y": level}])).mark_rule(strokeDash=[4, 3], strokeWidth=1)
         layers.append(rule.encode(alt.Y("y:Q", scale=scale)))
-        ends.append({"name": "zero-shot", "x": at[-1], "y": level})
-    labels = alt.Chart(rows_of(_apart(ends, domain))).encode(x, alt.Y("at:Q", scale=scale))
+    apart = _apart(ends, domain, LABEL_HEIGHT / height * (domain[1] - domain[0]))
+    labels = alt.Chart(rows_of(apart)).encode(x, alt.Y("at:Q", scale=scale))
     keys = labels.transform_filter(alt.FieldOneOfPredicate(field="name", oneOf=names))
     layers.append(
-        keys.mark_point(filled=True, size=45, opacity=1, xOffset=14).encode(colour, shape)
+        keys.mark_point(filled=True, size=45, opacity=1, xOffset=MARK).encode(colour, shape)
     )
-    layers.append(labels.mark_text(align="left", dx=22).encode(text="words:N"))
-    return alt.layer(*layers).properties(width=WIDTH - LABELS, height=HEIGHT)
+    layers.append(labels.mark_text(align="left", dx=WORDS).encode(text="words:N"))
+    beside = WORDS + LETTER * max(len(label["words"]) for label in apart)
+    return alt.layer(*layers).properties(width=WIDTH - VALUES - beside, height=height)
 
 
 def _end(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
@@ -169,13 +182,31 @@ def _end(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
     return dict(max((row for row in rows if row["name"] == name), key=lambda row: row["x"]))
 
 
-def _apart(ends: Sequence[dict[str, Any]], domain: Sequence[float]) -> list[dict[str, Any]]:
-    """Labels at the right edge, moved up and down as far as they would overlap."""
-    low, high = domain
-    gap = 16 / HEIGHT * (high - low)
+def _depths(rows: Sequence[Mapping[str, Any]], names: Sequence[str], near: float) -> list[int]:
+    """How many curves lie on each one, the earlier on the later: it is drawn wider by them."""
+    curves = [{row["x"]: row["y"] for row in rows if row["name"] == name} for name in names]
+    depths: list[int] = []
+    for curve in curves:
+        above = [
+            depth + 1
+            for other, depth in zip(curves, depths, strict=False)
+            if all(x in other and abs(other[x] - y) <= near for x, y in curve.items())
+        ]
+        depths.append(max(above, default=0))
+    return depths
+
+
+def _apart(
+    ends: Sequence[dict[str, Any]], domain: Sequence[float], gap: float
+) -> list[dict[str, Any]]:
+    """Labels at the right edge, moved up and down as far as they would overlap, within the plot."""
     right = max(end["x"] for end in ends)
     ordered = sorted(ends, key=lambda end: end["y"])
     places = with_gaps([end["y"] for end in ordered], gap)
+    for i in range(len(places)):
+        places[i] = max(places[i], domain[0] + gap / 2 + i * gap)
+    for i in range(len(places)):
+        places[-1 - i] = min(places[-1 - i], domain[1] - gap / 2 - i * gap)
     return [
         {
             "x": right,

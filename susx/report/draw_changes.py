@@ -8,13 +8,29 @@ from typing import Any
 import altair as alt
 
 from susx.evaluation.case import Case
-from susx.report.drawing import BLUE, GREEN, GREY, VERMILLION, WIDTH, rows_of
+from susx.report.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    MEASURED,
+    VERMILLION,
+    WIDTH,
+    name_axis,
+    room_for,
+    rows_of,
+)
 from susx.report.schema import Analysis, Confusion
 
 MOST_CLASSES = 40
 """Classes that are drawn; of more, those that gain or lose most."""
 COLOUR_NOTE = "Green pairs are among the most confused before, orange ones after, grey ones both."
 STEP = 17
+NAMES = 140
+"""Width of the names of classes, at most."""
+NUMBERS = 44
+"""Width of a number beside a bar."""
+PAIR_STEP = 32
+"""Height of a confused pair: a line of both names, and the bar below it."""
 
 
 def gains(analysis: Analysis) -> alt.TopLevelMixin | None:
@@ -24,11 +40,12 @@ def gains(analysis: Analysis) -> alt.TopLevelMixin | None:
         return None
     ends = [row["gain"] for row in rows]
     low, high = min(0.0, *ends), max(0.0, *ends)
-    margin = 0.14 * max(high - low, 1.0)  # for the numbers
-    scale = alt.Scale(domain=[low - margin * (low < 0), high + margin], nice=False)
+    scale = alt.Scale(domain=[low, max(high, low + 1)], nice=False, padding=NUMBERS)
+    axis = alt.Axis(title="Change of accuracy in points", tickCount=5)
+    room = room_for((row["name"] for row in rows), NAMES)
     base = alt.Chart(rows_of(rows)).encode(
-        alt.X("gain:Q", scale=scale, axis=alt.Axis(title="Change of accuracy in points")),
-        alt.Y("name:N", sort=None, axis=_names(150)),
+        alt.X("gain:Q", scale=scale, axis=axis),
+        alt.Y("name:N", sort=None, axis=name_axis(room)),
     )
     bars = base.mark_bar(height=STEP - 5).encode(
         color=alt.condition("datum.gain < 0", alt.value(VERMILLION), alt.value(BLUE))
@@ -36,7 +53,7 @@ def gains(analysis: Analysis) -> alt.TopLevelMixin | None:
     right = base.transform_filter("datum.gain >= 0").mark_text(align="left", dx=3)
     left = base.transform_filter("datum.gain < 0").mark_text(align="right", dx=-3)
     texts = (part.encode(text="words:N") for part in (right, left))
-    return alt.layer(bars, *texts).properties(width=WIDTH - 80, height=alt.Step(STEP))
+    return alt.layer(bars, *texts).properties(width=WIDTH - room, height=alt.Step(STEP))
 
 
 def describe_gains(analysis: Analysis) -> str:
@@ -122,10 +139,6 @@ def _pair(pair: Confusion) -> tuple[str, str]:
     return pair.true, pair.predicted
 
 
-def _names(limit: int) -> alt.Axis:
-    return alt.Axis(title=None, labelLimit=limit, ticks=False, domain=False, labelOverlap=False)
-
-
 def _confusions(
     case: Case,
     pairs: Sequence[Confusion],
@@ -141,14 +154,20 @@ def _confusions(
         }
         for pair in pairs
     ]
-    scale = alt.Scale(domain=[0, 1.12 * most], nice=False)
+    scale = alt.Scale(domain=[0, most * WIDTH / (WIDTH - NUMBERS)], nice=False)
     axis = alt.Axis(title="Test images", tickMinStep=1, tickCount=5)
     base = alt.Chart(rows_of(rows)).encode(
-        alt.X("count:Q", scale=scale, axis=axis), alt.Y("pair:N", sort=None, axis=_names(210))
+        alt.X("count:Q", scale=scale, axis=axis), alt.Y("pair:N", sort=None, axis=None)
     )
-    bars = base.mark_bar(height=STEP - 5).encode(color=alt.Color("colour:N", scale=None))
-    texts = base.mark_text(align="left", dx=3).encode(text="count:Q")
+    below = PAIR_STEP / 4
+    bars = base.mark_bar(height=STEP - 5, yOffset=below)
+    texts = base.mark_text(align="left", dx=3, yOffset=below).encode(text="count:Q")
+    names = base.mark_text(align="left", yOffset=-below, limit=MEASURED * WIDTH)
     title = f"{case.method}: class → taken for"
-    return alt.layer(bars, texts).properties(
-        width=WIDTH - 130, height=alt.Step(STEP), title=alt.TitleParams(title, frame="group")
+    return alt.layer(
+        bars.encode(color=alt.Color("colour:N", scale=None)),
+        texts,
+        names.encode(x=alt.value(0), text="pair:N"),
+    ).properties(
+        width=WIDTH, height=alt.Step(PAIR_STEP), title=alt.TitleParams(title, anchor="start")
     )

@@ -7,13 +7,13 @@ from typing import Literal
 
 import altair as alt
 
-from susx.report.drawing import BLUE, GREY, VERMILLION, WIDTH, rows_of
+from susx.report.drawing import BLUE, GREY, LETTER, VERMILLION, WIDTH, rows_of
 from susx.report.schema import Analysis, Histogram
 
-PANEL = 60
-HEADROOM = 1.3
-LETTER = 6.5
-"""Width of a letter in pixels, about."""
+LINE = 15
+"""Height of a label; each of a panel has a line of its own above the curves."""
+CURVES = 48
+"""Height of the curves."""
 SMALLEST_SHARE = 0.001
 """Bins at both ends in which fewer of the pairs of every panel lie are not drawn."""
 NAMES = {
@@ -91,9 +91,10 @@ def _panel(
     axis = alt.Axis(title=title, grid=False, tickCount=6) if title else None
     x = alt.X("x:Q", scale=alt.Scale(domain=domain, nice=False), axis=axis)
     highest = max(share for part in parts for share in part.shares)
-    y = alt.Y("y:Q", scale=alt.Scale(domain=[0, HEADROOM * highest]), axis=None)
+    height = CURVES + LINE * len(parts)
+    y = alt.Y("y:Q", scale=alt.Scale(domain=[0, highest * height / CURVES]), axis=None)
     layers = []
-    for part, align in zip(parts, _alignments(parts, domain), strict=True):
+    for part, (line, align) in zip(parts, _places(parts, domain), strict=True):
         colour = KINDS[part.same_class][1]
         heights = [
             {"x": edge, "y": share}
@@ -108,11 +109,12 @@ def _panel(
         )
         layers.append(area.encode(x, y))
         mean = alt.Chart(rows_of([{"x": part.mean, "words": _words(part)}])).encode(x)
-        layers.append(mean.mark_rule(color=colour, strokeDash=[3, 2], strokeWidth=1.5))
+        rule = mean.mark_rule(color=colour, strokeDash=[3, 2], strokeWidth=1.5)
+        layers.append(rule.encode(y=alt.value(line * LINE), y2=alt.value(height)))
         text = mean.mark_text(align=align, dx=5 if align == "left" else -5)
-        layers.append(text.encode(text="words:N", y=alt.value(5)))
+        layers.append(text.encode(text="words:N", y=alt.value((line + 0.5) * LINE)))
     return alt.layer(*layers).properties(
-        width=WIDTH, height=PANEL, title=alt.TitleParams(name, offset=4)
+        width=WIDTH, height=height, title=alt.TitleParams(name, offset=4)
     )
 
 
@@ -120,14 +122,21 @@ def _words(part: Histogram) -> str:
     return f"{KINDS[part.same_class][0]} {part.mean:.2f}".replace("-", "−")
 
 
-def _alignments(parts: Sequence[Histogram], domain: list[float]) -> list[Literal["left", "right"]]:
-    """On which side of its mean a label stands: outwards if it fits there, else inwards."""
+def _places(
+    parts: Sequence[Histogram], domain: list[float]
+) -> list[tuple[int, Literal["left", "right"]]]:
+    """Line of every label, and the side of its mean that it is aligned to.
+
+    A label stands outwards of its mean if it fits there. One that stands inwards has the first
+    line, where the other's mean does not reach.
+    """
     means = [part.mean for part in parts]
-    found: list[Literal["left", "right"]] = []
+    found: list[tuple[bool, Literal["left", "right"]]] = []
     for part in parts:
         share = (part.mean - domain[0]) / (domain[1] - domain[0])
         outwards_left = part.mean == min(means) and len(parts) > 1
         room = (share if outwards_left else 1 - share) * WIDTH
         inwards = room < LETTER * len(_words(part))
-        found.append("right" if outwards_left != inwards else "left")
-    return found
+        found.append((inwards, "right" if outwards_left != inwards else "left"))
+    order = sorted(range(len(parts)), key=lambda i: not found[i][0])
+    return [(order.index(i), align) for i, (_, align) in enumerate(found)]

@@ -8,9 +8,20 @@ import altair as alt
 
 from susx.core.rounding import decimal
 from susx.evaluation.schema import Result, Run, SeedSpread
-from susx.report.drawing import BLUE, GREEN, GREY, VERMILLION, WIDTH, rows_of
+from susx.report.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    VERMILLION,
+    WIDTH,
+    name_axis,
+    room_for,
+    rows_of,
+)
 
 STEP = 26
+NAMES = 180
+"""Width of the names of rows, at most."""
 TUNED = {
     "nothing": ("not tuned", GREY, "circle"),
     "validation": ("tuned on validation", BLUE, "square"),
@@ -31,8 +42,9 @@ def methods(result: Result) -> alt.TopLevelMixin | None:
     if not rows:
         return None
     domain = [min(row["low"] for row in rows), max(row["high"] for row in rows)]
+    room = room_for((row["name"] for row in rows), NAMES)
     panels = [
-        _panel([row for row in rows if row["encoder"] == encoder], domain).properties(
+        _panel([row for row in rows if row["encoder"] == encoder], domain, room).properties(
             title=alt.TitleParams(encoder, frame="group")
         )
         for encoder in encoders
@@ -91,17 +103,18 @@ def _rows(result: Result) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: order.index(row["method"]))
 
 
-def _panel(rows: list[dict[str, Any]], domain: list[float]) -> alt.LayerChart | alt.FacetChart:
+def _panel(
+    rows: list[dict[str, Any]], domain: list[float], room: int
+) -> alt.LayerChart | alt.FacetChart:
     kinds = [kind for kind in TUNED.values() if any(row["tuned"] == kind[0] for row in rows)]
     names, colours, shapes = (list(part) for part in zip(*kinds, strict=True))
-    legend = alt.Legend(title=None, orient="top", columns=2, symbolOpacity=1)
+    legend = alt.Legend(title=None, orient="top", columns=1, symbolOpacity=1)
     colour = alt.Color("tuned:N", scale=alt.Scale(domain=names, range=colours), legend=legend)
     shape = alt.Shape("tuned:N", scale=alt.Scale(domain=names, range=shapes), legend=legend)
     scale = alt.Scale(domain=domain, nice=True, zero=False)
-    axis = alt.Axis(title="Top-1 accuracy in percent", tickCount=6)
-    label = alt.Axis(title=None, ticks=False, domain=False, labelLimit=170, grid=True)
+    axis = alt.Axis(title="Top-1 accuracy in percent", tickCount=5)
     base = alt.Chart(rows_of(rows)).encode(
-        y=alt.Y("name:N", sort=None, axis=label),
+        y=alt.Y("name:N", sort=None, axis=name_axis(room, grid=True)),
         yOffset=alt.YOffset("slot:O", scale=alt.Scale(domain=[0, 1, 2])),
         color=colour,
     )
@@ -112,5 +125,5 @@ def _panel(rows: list[dict[str, Any]], domain: list[float]) -> alt.LayerChart | 
         alt.X("y:Q", scale=scale, axis=axis), shape=shape
     )
     return alt.layer(intervals, points).properties(
-        width=WIDTH - 100, height=alt.Step(STEP, **{"for": "position"})
+        width=WIDTH - room, height=alt.Step(STEP, **{"for": "position"})
     )

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from susx.core.rounding import decimal
-from susx.report.drawing import WIDTH, rows_of
+from susx.report.drawing import VALUES, WIDTH, rows_of
 from susx.report.schema import Surface
 
 HEIGHT = 200
@@ -30,7 +30,7 @@ def surface(surface: Surface) -> alt.TopLevelMixin:
     colour = alt.Fill(
         "level:Q",
         scale=scale,
-        legend=alt.Legend(title="Accuracy in percent", orient="top", columns=5),
+        legend=alt.Legend(title="Accuracy in percent", orient="top", columns=4),
     )
     cells = alt.Chart(rows_of(list(_runs(surface, left, low, steps)))).mark_rect(strokeWidth=0.6)
     outline = alt.Chart(rows_of(list(_outline(surface, left, low)))).mark_rule(
@@ -44,7 +44,7 @@ def surface(surface: Surface) -> alt.TopLevelMixin:
         ring.mark_point(size=110, color="black", strokeWidth=4, opacity=1),
         ring.mark_point(size=110, color="white", strokeWidth=2, opacity=1),
     ]
-    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+    return alt.layer(*layers).properties(width=WIDTH - VALUES, height=HEIGHT)
 
 
 def describe_surface(surface: Surface) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -19,12 +20,20 @@ BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A
 white and on black alike."""
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, GREY)
 INK = "#222222"
-WIDTH = 326
-"""Width of a plot in pixels; with its axis it is about as wide as a phone."""
+WIDTH = 340
+"""Width of a figure in pixels with axes and names: a phone's, and that of a column of a page."""
+VALUES = 44
+"""Width of a vertical axis of numbers with its title."""
+LETTER = 7.5
+"""Width of a letter in pixels, about, of DejaVu Sans, which stands in for Arial on Linux."""
+MEASURED = 0.85
+"""Width of a text as it is measured, of the same in DejaVu Sans, about."""
+NAME_GAP = 8
+"""Pixels between a name and the plot."""
 SVG = "http://www.w3.org/2000/svg"
 DOTS_PER_PIXEL = 2
 FONT = "Arial, Helvetica, Liberation Sans, sans-serif"
-PADDING = {"left": 16, "right": 16, "top": 5, "bottom": 5}
+PADDING = {"left": 8, "right": 20, "top": 5, "bottom": 5}
 """Room for readers whose font is wider than the one that text was measured with."""
 
 
@@ -47,6 +56,27 @@ def rows_of(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
     return altair.Data(values=[dict(row) for row in rows])  # type: ignore[no-untyped-call]
 
 
+def room_for(names: Iterable[str], most: int) -> int:
+    """Width in pixels that the longest name takes beside a plot, up to `most`."""
+    longest = max(map(len, names), default=0)
+    return min(most, NAME_GAP + math.ceil(LETTER * longest))
+
+
+def name_axis(room: int, grid: bool = False) -> alt.Axis:
+    """A vertical axis of names in so many pixels; longer ones are cut."""
+    import altair
+
+    return altair.Axis(
+        title=None,
+        ticks=False,
+        domain=False,
+        labelOverlap=False,
+        labelLimit=MEASURED * (room - NAME_GAP),
+        minExtent=room,
+        grid=grid,
+    )
+
+
 def specification(chart: alt.TopLevelMixin, ink: str, background: str | None) -> dict[str, Any]:
     """A chart as Vega-Lite, with text, axes and unnamed marks in one colour."""
     spec: dict[str, Any] = chart.to_dict()
@@ -56,7 +86,7 @@ def specification(chart: alt.TopLevelMixin, ink: str, background: str | None) ->
         "aria": False,
         "font": FONT,
         "view": {"stroke": None},
-        "axis": {**faint, **text, "titleFontWeight": "normal", "labelLimit": 170},
+        "axis": {**faint, **text, "titleFontWeight": "normal", "labelSeparation": 12},
         "legend": {**text, "titleFontWeight": "normal"},
         "title": {"color": ink, "fontSize": 12, "fontWeight": "bold", "anchor": "start"},
         "text": {"color": ink, "fontSize": 12},

@@ -60,11 +60,12 @@ FIGURES: dict[str, tuple[Callable[[], Any], Callable[[], str]]] = {
         lambda: figures.describe_surface(surface()),
     ),
 }
+CUT = [name[:16] for name in NAMES]
 WORDS = {
     "gap": ["Two test images", "Test image and text", "same class 0.41", "Cosine"],
     "affinities": ["Test image and support image", "other class 0.12"],
     "sizes": ["tip-x 64.0", "fusion 65.0", "zero-shot 50.0", "Support images per class"],
-    "gains": ["+30", "−20", "0", "Change of accuracy in points", *NAMES],
+    "gains": ["+30", "−20", "0", "Change of accuracy in points", *CUT],
     "confusions": ["zero-shot: class → taken for", f"{NAMES[1]} → {NAMES[2]}", "7", "3"],
     "shots": ["tip-x 64.0", "gda 64.0", "zero-shot 61.2", "Support images per class"],
     "methods": ["clip", "siglip", "tip-x · lc", "tuned on test: not comparable", "gda · few2"],
@@ -116,7 +117,7 @@ def test_a_figure_in_a_page_takes_its_colours_and_width_from_it(name: str) -> No
     root = parsed(svg)
     assert root.tag == f"{SVG}svg"
     sides = [float(side) for side in root.attrib["viewBox"].split()[2:]]
-    assert sides[0] <= 450  # about a phone's width
+    assert 300 <= sides[0] <= 400  # a phone's width, and that of a column
     assert not {"width", "height"} & set(root.attrib)
     texts = {node.attrib.get("fill") for node in root.iter(f"{SVG}text")}
     assert texts == {"currentColor"}
@@ -224,6 +225,13 @@ def test_one_shared_label_place_is_not_used_twice() -> None:
     ]
     assert len(heights) == 2
     assert abs(heights[0] - heights[1]) >= 14
+    widths = [
+        float(line.attrib["stroke-width"])
+        for group in root.iter(f"{SVG}g")
+        if "mark-line" in group.attrib.get("class", "")
+        for line in group.iter(f"{SVG}path")
+    ]
+    assert widths == [6.0, 2.0]  # the lower one is seen on both sides of the upper one
 
 
 @pytest.mark.parametrize("values", [[50.0], [0.0, 100.0], [60.0, 60.05], [33.333, 47.1]])
