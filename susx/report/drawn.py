@@ -38,6 +38,7 @@ class Figure:
         title: of the figure.
         caption: what it shows, in words, with its main numbers.
         chart: what is drawn.
+        row: key of the row that it is of, as `case_key` gives it; None of several rows.
     """
 
     group: str
@@ -45,6 +46,7 @@ class Figure:
     title: str
     caption: str
     chart: alt.TopLevelMixin
+    row: tuple[str | None, ...] | None = None
 
     @cached_property
     def svg(self) -> Any:
@@ -89,6 +91,12 @@ def drawings(result: Result, analyses: Sequence[Analysis]) -> list[Figure]:
             for group, kind, words, caption, chart in _of_encoder(result, analysis)
             if chart
         ]
+        for surface in analysis.surfaces:
+            kind, words = _names(surface)
+            texts = kind + name, words + title, f.describe_surface(surface)
+            case = surface.case
+            row = analysis.encoder, case.method, case.text, case.support, case.protocol
+            found.append(Figure(TUNING, *texts, f.surface(surface), row))
     groups = (ACCURACY, CLASSES, EMBEDDINGS, TUNING)
     return sorted(found, key=lambda drawing: groups.index(drawing.group))
 
@@ -113,8 +121,6 @@ def _of_encoder(
     yield CLASSES, "confusions", "Confusions", f.describe_confusions(one), f.confusions(one)
     yield EMBEDDINGS, "gap", "Modality gap", f.describe_gap(one), f.gap(one)
     yield EMBEDDINGS, "affinities", "KL affinities", f.describe_affinities(one), f.affinities(one)
-    for surface in analysis.surfaces:
-        yield TUNING, *_names(surface), f.describe_surface(surface), f.surface(surface)
 
 
 def _names(surface: Surface) -> tuple[str, str]:

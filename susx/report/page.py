@@ -16,13 +16,16 @@ from susx.manifests.tables import ImageRecord, SupportRecord, Table, read_table
 from susx.report import origin
 from susx.report.batch_rows import BatchRows, batch_rows
 from susx.report.costs import MethodCost, StageCost, method_costs, stage_costs
+from susx.report.downloads import downloads
 from susx.report.drawn import Figure
 from susx.report.examples import Change, changes
 from susx.report.gallery import ImageSet, support_set, test_set
 from susx.report.losses import Loss, losses
-from susx.report.render import render
+from susx.report.render import render, told
 from susx.report.results_table import ResultTable, result_rows
+from susx.report.row_details import RowDetail, RowKey, row_details
 from susx.report.schema import Analysis
+from susx.report.story import Story, story
 from susx.report.thumbnails import GalleryPlan, plan_gallery
 
 GROUP = 50
@@ -72,6 +75,9 @@ class Page:
     sets: Sequence[ImageSet]
     groups: Sequence[ClassGroup]
     left_out: Sequence[str]
+    story: Story | None
+    details: Mapping[RowKey, RowDetail]
+    downloads: Mapping[str, str]
     changes: Sequence[Change]
     losses: Sequence[Loss]
     costs: Sequence[StageCost]
@@ -154,15 +160,19 @@ def write_page(
         test = test_set(listed, fitting, examples, threads)
 
     hidden = [name for name in files.supports if name not in shown]
+    rows = result_rows(result)
     page = Page(
         result=result,
-        table=result_rows(result),
+        table=rows,
         batches=batch_rows(result),
         figures=figures,
         plan=fitting,
         sets=[*(supports[name] for name in shown), *([test] if test else [])],
         groups=list(_groups(classes[: fitting.n_classes])),
         left_out=list(_left_out(fitting, len(classes), settings, hidden)),
+        story=story(result, analyses),
+        details=row_details(result, figures),
+        downloads=downloads(rows.rows, told),
         changes=[changes(a, test, supports.get(_support_of(a) or "")) for a in analyses],
         losses=list(losses(result, listed.meta if listed else None, test.n_lost if test else 0)),
         costs=stage_costs(result, stores),

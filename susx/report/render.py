@@ -44,6 +44,16 @@ def render(template: str, **values: Any) -> str:
     )
 
 
+@cache
+def _secrets() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if SECRET_VARIABLE.search(name)}
+
+
+def told(text: str) -> str:
+    """Others' text, which can neither steer what shows it nor tell a secret."""
+    return visible(without_secrets(text, _secrets()))
+
+
 def trusted(text: str) -> Any:
     """Mark text of this package, or of the drawing library, as HTML."""
     from markupsafe import Markup
@@ -60,13 +70,9 @@ def _environment() -> Environment:
         raise InputError(
             "reports need packages that are not installed; run pip install 'susx[report]'"
         ) from None
-    secrets = {name: value for name, value in os.environ.items() if SECRET_VARIABLE.search(name)}
 
     def shown(value: Any) -> Any:
-        """Others' text can neither steer what shows it nor tell a secret."""
-        if isinstance(value, str) and not isinstance(value, Markup):
-            return visible(without_secrets(value, secrets))
-        return value
+        return told(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),

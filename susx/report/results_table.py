@@ -49,6 +49,12 @@ class TableRow:
     best_text: Difference | None = None
     reported: ReportedAccuracy | None = None
 
+    @property
+    def key(self) -> tuple[str | None, ...]:
+        """What tells it apart, as `case_key` gives it for runs."""
+        support = None if self.support == "-" else self.support
+        return self.encoder, self.method, self.text, support, self.protocol
+
 
 @dataclass(frozen=True)
 class ResultTable:

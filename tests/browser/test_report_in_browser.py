@@ -1,9 +1,12 @@
 """A report as people see and use it."""
 
+import csv
+import json
 from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.browser.chromium import Browser, contrast
 from tests.long import long
@@ -12,7 +15,7 @@ WIDTHS = [360, 800, 1280]  # pixels of telephones, tablets and screens
 AA = 4.5
 HEADER = "#result-table thead th:nth-child({}) button"
 COLUMN = "#result-table tbody tr > :nth-child({})"
-METHOD, TOP1, TOP5 = 1, 5, 7
+METHOD, TOP1, TOP5 = 1, 2, 8
 
 
 def column(browser: Browser, number: int) -> list[str]:
@@ -79,7 +82,7 @@ def test_rows_are_sorted_by_keyboard(browser: Browser, page: Path) -> None:
     assert order(browser, METHOD) == "descending"
     browser.press(Keys.TAB)
     browser.press(Keys.SPACE)
-    assert (order(browser, METHOD), order(browser, 2)) == (None, "ascending")
+    assert (order(browser, METHOD), order(browser, 2)) == (None, "descending")
 
 
 def test_what_is_not_known_stays_last(browser: Browser, page: Path) -> None:
@@ -88,6 +91,66 @@ def test_what_is_not_known_stays_last(browser: Browser, page: Path) -> None:
     for _ in range(2):
         browser.one(HEADER.format(TOP5)).click()
         assert column(browser, TOP5)[-1] == "–"
+
+
+def test_filters_leave_rows_of_one_kind_and_give_them_back(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    before = len(column(browser, METHOD))
+    filters = [label.text.split("\n")[0].strip() for label in browser.all(".filters label")]
+    assert filters == ["method", "support", "tuned on"]
+
+    support = Select(browser.all(".filters select")[1])
+    support.select_by_visible_text("lc")
+    seen = [row.text for row in browser.all("#result-table tbody tr") if row.is_displayed()]
+    assert len(seen) == 2 and all("lc" in row for row in seen)
+    Select(browser.all(".filters select")[0]).select_by_visible_text("zero-shot")
+    assert not any(row.is_displayed() for row in browser.all("#result-table tbody tr"))
+    for select in browser.all(".filters select"):
+        Select(select).select_by_visible_text("all")
+    assert sum(row.is_displayed() for row in browser.all("#result-table tbody tr")) == before
+
+
+def test_a_row_tells_of_itself(browser: Browser, page: Path) -> None:
+    browser.open(page)
+
+    browser.click(browser.all("#result-table tbody td.bar")[1])
+    dialog = browser.one("dialog")
+    assert dialog.is_displayed()
+    assert "tip-adapter, ensemble, lc, TEST SPLIT" in dialog.text
+    assert "80.00 % top-1" in dialog.text
+    assert "Accuracy of classes" in dialog.text
+    browser.press(Keys.ESCAPE)
+    button = browser.one("#result-table tbody button")
+    browser.run("arguments[0].focus()", button)
+    browser.press(Keys.ENTER)
+    assert "zero-shot, ensemble" in browser.one("dialog h2").text
+    browser.press(Keys.ESCAPE)
+    assert browser.focused == button
+
+
+def test_the_table_is_saved_as_csv_and_json(browser: Browser, page: Path, tmp_path: Path) -> None:
+    browser.open(page)
+    told = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    browser.command("Browser.setDownloadBehavior", **told)
+
+    for suffix in ("csv", "json"):
+        browser.click(browser.one(f"a[download$='.{suffix}']"))
+        WebDriverWait(browser.driver, 30).until(
+            lambda _, s=suffix: (tmp_path / f"pets.{s}").exists()
+        )
+
+    rows = json.loads((tmp_path / "pets.json").read_text("utf-8"))
+    assert [row["top1"] for row in rows] == [float(cell) for cell in column(browser, TOP1)]
+    with (tmp_path / "pets.csv").open(encoding="utf-8", newline="") as file:
+        assert [float(row["top1"]) for row in csv.DictReader(file)] == [row["top1"] for row in rows]
+
+
+def test_accuracies_are_seen_on_a_telephone(browser: Browser, page: Path) -> None:
+    browser.open(page, 390)
+
+    for number in (TOP1, TOP1 + 1):
+        for cell in browser.all(COLUMN.format(number)):
+            assert browser.run("return arguments[0].getBoundingClientRect().right", cell) <= 390
 
 
 def test_a_picture_tells_where_it_comes_from(browser: Browser, page: Path) -> None:

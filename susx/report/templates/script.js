@@ -10,10 +10,39 @@ function compare(one, other, up) {
   return up ? order : -order;
 }
 
+function valueOf(cell) {
+  return cell.dataset.v ?? cell.textContent.trim();
+}
+
+function addFilters(table) {
+  const rows = [...table.tBodies[0].rows];
+  const chosen = new Map();
+  const show = () => {
+    const fits = (row) => ([column, wanted]) => !wanted || valueOf(row.cells[column]) === wanted;
+    for (const row of rows) row.hidden = ![...chosen].every(fits(row));
+  };
+  const bar = document.createElement("p");
+  bar.className = "filters";
+  for (const header of table.querySelectorAll("thead [data-filter]")) {
+    const column = header.cellIndex;
+    const label = document.createElement("label");
+    const select = document.createElement("select");
+    select.add(new Option("all", ""));
+    const values = new Set(rows.map((row) => valueOf(row.cells[column])));
+    for (const value of values) select.add(new Option(value, value));
+    select.addEventListener("change", () => show(chosen.set(column, select.value)));
+    label.append(`${header.textContent} `, select);
+    bar.append(label);
+  }
+  document.getElementById(table.dataset.filters).before(bar);
+}
+
+for (const table of document.querySelectorAll("table[data-filters]")) addFilters(table);
+
 function sortBy(header) {
   const body = header.closest("table").tBodies[0];
   const column = header.cellIndex;
-  const value = (row) => row.cells[column].dataset.v ?? row.cells[column].textContent.trim();
+  const value = (row) => valueOf(row.cells[column]);
   const first = header.dataset.first ?? "ascending";
   const second = first === "ascending" ? "descending" : "ascending";
   const order = header.getAttribute("aria-sort") === first ? second : first;
@@ -35,15 +64,28 @@ for (const header of document.querySelectorAll("table.sortable thead th")) {
 const dialog = document.querySelector("dialog");
 if (dialog) {
   const place = dialog.querySelector("[data-place]");
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest(".pic button");
-    if (button) {
-      const facts = button.parentNode.querySelector("template").content;
-      place.replaceChildren(button.firstElementChild.cloneNode(), facts.cloneNode(true));
-      dialog.showModal();
-    } else if (event.target === dialog || event.target.closest("[data-close]")) {
-      dialog.close();
+  const title = dialog.querySelector("h2");
+  const open = (button) => {
+    const image = button.querySelector("img");
+    const { details } = button.dataset;
+    const source = details ? document.getElementById(details) : button.nextElementSibling;
+    const facts = source.content.cloneNode(true);
+    title.textContent = button.dataset.title;
+    place.replaceChildren(...(image ? [image.cloneNode()] : []), facts);
+    for (const spot of place.querySelectorAll("[data-copy]")) {
+      const copy = document.getElementById(spot.dataset.copy).cloneNode(true);
+      copy.removeAttribute("id");
+      spot.replaceWith(copy);
     }
+    dialog.showModal();
+    dialog.scrollTop = 0;
+  };
+  document.addEventListener("click", (event) => {
+    if (event.target === dialog || event.target.closest("[data-close]")) return dialog.close();
+    if (event.target.closest("a, summary, select, thead, dialog")) return;
+    const within = event.target.closest("[aria-haspopup], tbody tr");
+    const button = within?.matches("tr") ? within.querySelector("th [aria-haspopup]") : within;
+    if (button) open(button);
   });
 }
 

@@ -1,0 +1,75 @@
+"""The table of a page as files that it holds itself: CSV and JSON."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from susx.evaluation.schema import Difference
+from susx.report.results_table import TableRow
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What spreadsheets take for the beginning of a formula."""
+
+
+def downloads(rows: Sequence[TableRow], shown: Callable[[str], str]) -> dict[str, str]:
+    """Addresses of the table, by suffix, as data that a page can hold.
+
+    Args:
+        rows: of the table.
+        shown: how a text of others may be told.
+    """
+    values = [_values(row, shown) for row in rows]
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(values[0]) if values else [], lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in values)
+    text = json.dumps(values, ensure_ascii=False, indent=1, allow_nan=False)
+    return {
+        "csv": _address("text/csv", stream.getvalue()),
+        "json": _address("application/json", text),
+    }
+
+
+def _values(row: TableRow, shown: Callable[[str], str]) -> dict[str, Any]:
+    low, high = row.interval or (None, None)
+    return {
+        "method": shown(row.method),
+        "top1": row.top1,
+        **_difference("vs_best_text", row.best_text),
+        "encoder": shown(row.encoder),
+        "text": shown(row.text),
+        "support": None if row.support == "-" else shown(row.support),
+        "tuned_on": None if row.tuned_on == "-" else row.tuned_on,
+        "transductive": row.transductive,
+        "ci95_low": low,
+        "ci95_high": high,
+        "spread": row.spread or None,
+        "top5": row.top5,
+        "mean_per_class": row.mean_per_class,
+        **_difference("vs_zero_shot", row.delta),
+        "reported": row.reported.top1 if row.reported else None,
+    }
+
+
+def _difference(name: str, difference: Difference | None) -> dict[str, float | None]:
+    low, high = difference.ci95 if difference else (None, None)
+    return {
+        name: difference.mean if difference else None,
+        f"{name}_low": low,
+        f"{name}_high": high,
+        f"{name}_holm_p": difference.holm_p if difference else None,
+    }
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would run is marked as text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def _address(kind: str, text: str) -> str:
+    return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
