@@ -30,6 +30,8 @@ MEASURED = 0.85
 """Width of a text as it is measured, of the same in DejaVu Sans, about."""
 NAME_GAP = 8
 """Pixels between a name and the plot."""
+UNNAMED = ("role", "aria-roledescription", "aria-label")
+"""Attributes of marks, which have no name: the image as a whole has one."""
 SVG = "http://www.w3.org/2000/svg"
 DOTS_PER_PIXEL = 2
 FONT = "Arial, Helvetica, Liberation Sans, sans-serif"
@@ -143,6 +145,9 @@ def inline_svg(chart: alt.TopLevelMixin, name: str) -> str:
                 element.set(key, prefix + value)
             else:
                 element.set(key, re.sub(r"url\((['\"]?)#", rf"url(\1#{prefix}", value))
+    for element in root.iter():
+        for key in UNNAMED:
+            element.attrib.pop(key, None)
     for key in ("width", "height"):
         root.attrib.pop(key, None)
     root.attrib |= {"role": "img", "aria-labelledby": f"{prefix}name"}

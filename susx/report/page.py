@@ -18,7 +18,7 @@ from susx.report.batch_rows import BatchRows, batch_rows
 from susx.report.costs import MethodCost, StageCost, method_costs, stage_costs
 from susx.report.downloads import downloads
 from susx.report.drawn import Figure
-from susx.report.examples import Change, changes
+from susx.report.examples import Change, ExampleCard, changes
 from susx.report.gallery import ImageSet, support_set, test_set
 from susx.report.losses import Loss, losses
 from susx.report.render import render, told
@@ -30,6 +30,8 @@ from susx.report.thumbnails import GalleryPlan, plan_gallery
 
 GROUP = 50
 ONE_GROUP = 60
+STRIP = {"corrected": 5, "broken": 2}
+"""Changed test images at the top of a page: as many as stand in a line on a screen."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,14 @@ class ClassGroup:
 
 
 @dataclass(frozen=True)
+class Strip:
+    """A few of the test images that changed, with pictures; `corrected` or `broken` each."""
+
+    change: Change
+    examples: Sequence[tuple[str, ExampleCard]]
+
+
+@dataclass(frozen=True)
 class Page:
     """What the template of a report reads."""
 
@@ -78,6 +88,7 @@ class Page:
     story: Story | None
     details: Mapping[RowKey, RowDetail]
     downloads: Mapping[str, str]
+    strip: Strip | None
     changes: Sequence[Change]
     losses: Sequence[Loss]
     costs: Sequence[StageCost]
@@ -161,6 +172,7 @@ def write_page(
 
     hidden = [name for name in files.supports if name not in shown]
     rows = result_rows(result)
+    changed = [changes(a, test, supports.get(_support_of(a) or "")) for a in analyses]
     page = Page(
         result=result,
         table=rows,
@@ -173,7 +185,8 @@ def write_page(
         story=story(result, analyses),
         details=row_details(result, figures),
         downloads=downloads(rows.rows, told),
-        changes=[changes(a, test, supports.get(_support_of(a) or "")) for a in analyses],
+        strip=_strip(changed),
+        changes=changed,
         losses=list(losses(result, listed.meta if listed else None, test.n_lost if test else 0)),
         costs=stage_costs(result, stores),
         method_costs=method_costs(result),
@@ -213,6 +226,19 @@ def _first(name: str, files: ImageFiles) -> bool:
 def _support_of(analysis: Analysis) -> str | None:
     """Name of the files of the support set that an analysis looks at."""
     return analysis.shown.drawn if analysis.shown else None
+
+
+def _strip(changed: Sequence[Change]) -> Strip | None:
+    """That of the first encoder with a row that is looked at."""
+    change = next((one for one in changed if one.shown), None)
+    if change is None:
+        return None
+    examples = [
+        (kind, example)
+        for kind, found in (("corrected", change.corrected), ("broken", change.broken))
+        for example in [one for one in found if one.picture][: STRIP[kind]]
+    ]
+    return Strip(change, examples) if examples else None
 
 
 def _groups(classes: Sequence[str]) -> Iterator[ClassGroup]:

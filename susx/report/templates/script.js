@@ -61,11 +61,38 @@ for (const header of document.querySelectorAll("table.sortable thead th")) {
   button.addEventListener("click", () => sortBy(header));
 }
 
+const GROUPS = ".gallery, .examples, tbody";
+const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
+
+function moveByArrows(group) {
+  const buttons = [...group.querySelectorAll(".pic button")];
+  for (const button of buttons.slice(1)) button.tabIndex = -1;
+  group.addEventListener("keydown", (event) => {
+    const place = buttons.indexOf(event.target);
+    const next = place < 0 ? null : buttons[place + STEPS[event.key]];
+    if (!next) return;
+    event.preventDefault();
+    event.target.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  });
+}
+
+for (const group of document.querySelectorAll(".gallery, .examples")) moveByArrows(group);
+
 const dialog = document.querySelector("dialog");
 if (dialog) {
   const place = dialog.querySelector("[data-place]");
   const title = dialog.querySelector("h2");
+  const steps = dialog.querySelectorAll("[data-step]");
+  let opened = null;
+  const beside = (step) => {
+    const all = [...opened.closest(GROUPS).querySelectorAll("[aria-haspopup]")];
+    const shown = all.filter((button) => !button.closest("[hidden]"));
+    return shown[shown.indexOf(opened) + step];
+  };
   const open = (button) => {
+    opened = button;
     const image = button.querySelector("img");
     const { details } = button.dataset;
     const source = details ? document.getElementById(details) : button.nextElementSibling;
@@ -77,11 +104,14 @@ if (dialog) {
       copy.removeAttribute("id");
       spot.replaceWith(copy);
     }
-    dialog.showModal();
+    if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
+    for (const step of steps) step.disabled = !beside(Number(step.dataset.step));
   };
   document.addEventListener("click", (event) => {
     if (event.target === dialog || event.target.closest("[data-close]")) return dialog.close();
+    const step = event.target.closest("[data-step]");
+    if (step) return open(beside(Number(step.dataset.step)));
     if (event.target.closest("a, summary, select, thead, dialog")) return;
     const within = event.target.closest("[aria-haspopup], tbody tr");
     const button = within?.matches("tr") ? within.querySelector("th [aria-haspopup]") : within;

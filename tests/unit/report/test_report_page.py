@@ -15,7 +15,7 @@ from susx.core.errors import InputError
 from susx.evaluation.reported import reported_for
 from susx.evaluation.schema import Result
 from susx.report.page import ImageFiles
-from tests.html_page import Page
+from tests.html_page import Element, Page
 from tests.made.report import Made, made_report, names_of
 from tests.made.result import result, run
 
@@ -35,6 +35,21 @@ def text(made: Made, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def page(text: str) -> Page:
     return Page(text)
+
+
+def example(page: Page, change: str) -> Element:
+    """The first example that is `corrected` or `broken`, but for those of the strip on top."""
+    items = (li for li in page.all("li") if "header" not in li.path)
+    return next(li for li in items if li.attributes.get("class") == change)
+
+
+def test_the_page_begins_with_test_images_before_and_after(page: Page) -> None:
+    strip = next(e for e in page.all("ul") if e.attributes.get("class") == "strip")
+
+    assert strip.path[-1] == "header"
+    told = [(li.attributes["class"], " ".join(li.text.split())) for li in strip.all("li")]
+    assert told == [("corrected", "a/b → zebra"), ("broken", "zebra → zebra")]
+    assert "12 became right, 3 wrong" in page.all("header")[0].text
 
 
 def test_nothing_is_loaded_from_anywhere(page: Page) -> None:
@@ -179,10 +194,7 @@ def test_a_picture_tells_where_it_comes_from(page: Page) -> None:
 
 
 def test_examples_come_with_the_images_that_voted(page: Page) -> None:
-    corrected, broken = (
-        next(li for li in page.all("li") if li.attributes.get("class") == change)
-        for change in ("corrected", "broken")
-    )
+    corrected, broken = (example(page, change) for change in ("corrected", "broken"))
 
     assert len(list(corrected.all("img"))) == len(list(broken.all("img"))) == 4
     assert [small.text for small in corrected.all("small")] == ["+1.50", "+1.00", "+0.50"]
@@ -249,7 +261,7 @@ def test_images_that_are_gone_are_counted(tmp_path: Path) -> None:
 
     rows = {row[1]: row[2] for row in page.table("What was left out").rows()}
     assert rows["gone or changed since they were listed, not shown here"] == "2"
-    assert len(page.all("img")) == 3 * 3 * 4 - 2 + 2 * 4
+    assert len(page.all("img")) == 3 * 3 * 4 - 2 + 2 * 4 + 2  # gallery, examples, strip
 
 
 def test_two_pages_of_the_same_files_are_equal(made: Made, text: str, tmp_path: Path) -> None:
@@ -281,7 +293,7 @@ def test_of_few_shot_draws_the_first_is_shown_and_another_may_vote(
     (gallery,) = [e for e in page.all("div") if e.attributes.get("class") == "gallery"]
     names = {b.text for cell in gallery.all("p") for b in cell.all("b")}
     assert names == {"few-seed0", "test"}
-    corrected = next(li for li in page.all("li") if li.attributes.get("class") == "corrected")
+    corrected = example(page, "corrected")
     voters = [img for p in corrected.all("p") for img in p.all("img")]
     assert len(voters) == 3
     assert sum("synthesis with model" in t.text for t in corrected.all("template")) == 3
