@@ -40,6 +40,7 @@ def write_summary(path: str, results: Iterable[tuple[Result, str | None]]) -> No
     ]
     lines = summary_lines([column.table for column in columns])
     ranks = list(rank_tables(lines, len(columns)))
-    text = render("summary.html.j2", columns=columns, lines=lines, ranks=ranks)
+    best = [column.table.best for column in columns]
+    text = render("summary.html.j2", columns=columns, lines=lines, ranks=ranks, best=best)
     with atomic(path) as temporary:
         temporary.write_text(text, "utf-8")

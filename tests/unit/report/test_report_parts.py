@@ -236,6 +236,9 @@ def test_the_summary_joins_the_same_classifier_of_all_datasets(tmp_path: Path) -
         ["dn transductive", "clip", "ensemble", "–", "none", "50.0", "–", "–", "–"],
         ["ape", "clip", "ensemble", "lc", "validation", "–", "90.0 tuned on test", "–", "–"],
     ]
+    body = next(page.table("Top-1 accuracy").all("tbody"))
+    bold = [[b.text for cell in row.children[5:7] for b in cell.all("b")] for row in body.all("tr")]
+    assert bold == [[], ["70.0", "80.0"], [], []]  # 90.0 is tuned on the test images
     datasets = page.table("Accuracies in percent")
     assert [row[3:] for row in datasets.rows()] == [
         ["61.2", "70.0", "tip-x"],
