@@ -10,6 +10,9 @@ from susx.evaluation.schema import Result, Run
 from susx.report.examples import case_name
 from susx.report.schema import Analysis
 
+DESCRIBED = ("cupl", "cupl+e", "visdesc")
+"""Texts that hold descriptions; others are only named."""
+
 
 @dataclass(frozen=True)
 class Share:
@@ -75,10 +78,11 @@ def _shares(run: Run, before: Run, own: Sequence[Run]) -> Iterator[Share]:
         if (r.method, r.text, r.support, r.seed)
         == (f"{run.method}-inductive", run.text, run.support, run.seed)
     ]
+    texts_of = "descriptions" if run.text in DESCRIBED else f"texts {run.text}"
     labels = "" if run.tuned_on == "nothing" else f", tuned on {run.tuned_on} images"
     level, waiting = before.top1, []
     steps = [
-        ("descriptions", plain[0] if plain else None, run.text != before.text),
+        (texts_of, plain[0] if plain else None, run.text != before.text),
         (f"support images{labels}", alone[0] if alone else None, run.support is not None),
         ("unlabelled test images", None, run.transductive),
     ]

@@ -76,6 +76,8 @@ def test_a_row_without_descriptions_has_no_share_of_theirs() -> None:
     found = rows(run(method="gda", support="lc", top1=58.0))
 
     assert shares(found, []) == {"support images": 8.0}
+    other = rows(run(method="zero-shot", text="photo", top1=58.0))
+    assert shares(other, []) == {"texts photo": 8.0}
 
 
 def test_details_are_those_of_every_row_and_few_shot_seeds_are_joined() -> None:
