@@ -81,8 +81,8 @@ def drawings(result: Result, analyses: Sequence[Analysis]) -> list[Figure]:
     for encoder in evaluated:
         name, title = (f"-{encoder}", f", {encoder}") if len(evaluated) > 1 else ("", "")
         if chart := f.batches(result, encoder):
-            words = f"Batches of test images{title}", f.describe_batches(result, encoder)
-            found.append(Figure(ACCURACY, "batches" + name, *words, chart))
+            said = f"Batches of test images{title}", f.describe_batches(result, encoder)
+            found.append(Figure(ACCURACY, "batches" + name, *said, chart))
     several = len(analyses) > 1
     for analysis in analyses:
         name, title = (f"-{analysis.encoder}", f", {analysis.encoder}") if several else ("", "")
