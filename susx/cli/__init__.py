@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,9 +12,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+import susx as package
 from susx.cli.cache import app as cache
 from susx.cli.clip_benchmark import clip_benchmark
 from susx.cli.errors import reported_errors
+from susx.cli.images import image_paths
 from susx.cli.init import init, snakefile
 from susx.cli.new.command import new as new_project
 from susx.cli.plan import plan
@@ -24,7 +25,6 @@ from susx.cli.run import run
 from susx.cli.serve import serve
 from susx.cli.show import ROWS, percent_text, show
 from susx.cli.verify import verify
-from susx.core.errors import InputError, listing
 from susx.evaluation.table import escape
 
 if TYPE_CHECKING:
@@ -32,14 +32,32 @@ if TYPE_CHECKING:
 
 AS_SNAKEMAKE = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Commands that hand on what they do not know to Snakemake."""
+IMAGES = "Images, folders of images, quoted patterns; - reads paths from standard input."
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"susx {package.__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def susx() -> None:
+def susx(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
     """Training-free image classifiers from class names alone."""
 
 
@@ -57,7 +75,7 @@ app.add_typer(cache, name="cache")
 
 @app.command("classify")
 def classify(
-    images: Annotated[list[Path], typer.Argument(help="Images, and folders of images.")],
+    images: Annotated[list[Path], typer.Argument(help=IMAGES)],
     classifier: Annotated[Path, typer.Option(help="Classifier file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
@@ -77,7 +95,7 @@ def classify(
     with reported_errors():
         from susx.classifier.file import load_classifier
 
-        paths = list(_files(images))
+        paths = image_paths(images)
         loaded = load_classifier(classifier, model, device)
         found = loaded.predict(paths, batch_size, threads)
     if as_json:
@@ -103,27 +121,6 @@ def show_file(
 def cell(text: str) -> str:
     """Text for a CSV file that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def _files(paths: list[Path]) -> Iterator[Path]:
-    """Files, and the images below folders.
-
-    Raises:
-        InputError: if a path does not exist, or a folder has no images.
-    """
-    from susx.images.listing import list_images
-
-    missing = [path for path in paths if not path.exists()]
-    if missing:
-        raise InputError(f"not found: {listing(missing)}")
-    for path in paths:
-        if path.is_dir():
-            below = list(list_images(path))
-            if not below:
-                raise InputError(f"{path}: no images below this folder")
-            yield from below
-        else:
-            yield path
 
 
 def _objects(paths: list[Path], found: Predictions, top: int) -> list[dict[str, Any]]:

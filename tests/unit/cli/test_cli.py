@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from susx import __version__
 from susx.classifier.file import write_classifier
 from susx.classifier.predictions import PredictionRecord, predict_table
 from susx.cli import app, cell
+from susx.cli.images import image_paths
 from susx.core.files import write_checked, write_json
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, write_table
 from susx.prompts.strategies import PromptSet
@@ -72,6 +74,38 @@ def test_all_readable_images_end_well(folder: Path) -> None:
     assert entry["image"] == image
 
 
+def test_patterns_and_lines_of_standard_input_name_images(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder / "photos")
+    paths = sorted(map(str, Path("deep").rglob("*.png")))
+    for words, lines in [(["deep/**/*.png"], ""), (["-"], "\n".join(paths))]:
+        command = ["classify", "--classifier", str(folder / "c.safetensors"), "--json", *words]
+        done = RUN.invoke(app, command, input=lines)
+        assert done.exit_code == 0, done.output
+        assert [entry["image"] for entry in json.loads(done.stdout)] == paths
+
+
+def test_a_name_like_a_pattern_is_a_name(tmp_path: Path) -> None:
+    for name in ("[a].png", "a.png"):
+        (tmp_path / name).touch()
+    assert image_paths([tmp_path / "[a].png"]) == [tmp_path / "[a].png"]
+    (tmp_path / "[a].png").unlink()
+    assert image_paths([tmp_path / "[a].png"]) == [tmp_path / "a.png"]
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_has_a_short_name(option: str) -> None:
+    for command in ([], ["classify"], ["cache"]):
+        done = RUN.invoke(app, [*command, option])
+        assert done.exit_code == 0
+        assert "Usage" in done.stdout
+
+
+def test_the_version_is_told() -> None:
+    assert RUN.invoke(app, ["--version"]).stdout == f"susx {__version__}\n"
+
+
 def test_csv_cells_are_no_formulas(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder / "photos")
     text = classify(folder, "--csv", "--top", "4", "=broken.png", "deep")
@@ -103,6 +137,8 @@ def test_a_table_shows_names_as_they_are(folder: Path) -> None:
     ("arguments", "problem"),
     [
         (["gone.png"], 'error: not found: "gone.png"'),
+        (["gone*.png"], 'error: not found: "gone*.png"'),
+        (["-"], "standard input has no paths"),
         (["--json", "--csv", "."], "exclude each other"),
         (["--device", "tpu", "."], "device"),
     ],
