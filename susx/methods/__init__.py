@@ -24,6 +24,7 @@ from susx.methods.inmap import INMAP
 from susx.methods.neural_priming import NEURAL_PRIMING
 from susx.methods.oga import OGA
 from susx.methods.proker import PROKER
+from susx.methods.real_linear import REAL_LINEAR
 from susx.methods.stata import STATA
 from susx.methods.tda import TDA
 from susx.methods.text import CUPL, CUPL_E, ZERO_SHOT
@@ -37,7 +38,7 @@ from susx.methods.zlap import ZLAP, ZLAP_SPARSE
 TEXT_METHODS = (ZERO_SHOT, CUPL, CUPL_E, VISDESC, DN, CALIP, TRANSCLIP, FUSION_TEXT)
 SUPPORT_METHODS = (TIP_ADAPTER, TIP_X, APE, GDA, FUSION_INDUCTIVE, FUSION)
 RIVALS = (
-    *(NEURAL_PRIMING, PROKER, TIMO, TRANSCLIP_FS),
+    *(NEURAL_PRIMING, REAL_LINEAR, PROKER, TIMO, TRANSCLIP_FS),
     *(STATA, ZLAP, ZLAP_SPARSE, INMAP, FROLIC, TDA, OGA),
 )
 """Methods that are compared only if the configuration names them."""

@@ -52,7 +52,7 @@ LEARNT = (
     "tda",
     "oga",
 )
-SHARPENED = (*LEARNT, "fusion-inductive")
+SHARPENED = (*LEARNT, "fusion-inductive", "real-linear-exact")
 SCALE_FREE = pytest.mark.parametrize(
     "method",
     [m for m in METHODS.values() if m.name not in SHARPENED],

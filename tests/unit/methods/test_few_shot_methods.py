@@ -12,6 +12,7 @@ from susx.evaluation.case import Case
 from susx.evaluation.protocol import EvaluationPlan, evaluate
 from susx.methods import METHODS, Context, Images
 from susx.methods import proker as proker_module
+from susx.methods.real_linear import probe
 from susx.search.grid import search
 from tests.closeness import assert_close, random_walk
 from tests.helpers import context_of, make_problem, unit_rows
@@ -57,6 +58,30 @@ def test_neural_priming_adds_prototypes(support: tuple[int, ...], share: float) 
     ]
     made = given.logits("neural-priming", alpha=(1 - share) / share)
     assert_close(share * made, 100 * given.x @ np.array(weights).T, random_walk(8 + 16), scale=100)
+
+
+@SUPPORTS
+def test_real_linear_is_the_optimum_of_its_loss(support: tuple[int, ...]) -> None:
+    given = Given(1, support=support)
+    weights = probe(given.context).requires_grad_()
+    halves = [list(zip(given.f, given.y, strict=True))]
+    halves.append([(text, c) for c in given.classes for text in given.texts(c)])
+    loss = 0.22 * (weights - torch.from_numpy(given.t)).square().sum()
+    for samples in halves:
+        for x, c in samples:
+            posteriors = (100 * weights @ torch.from_numpy(x)).softmax(dim=0)
+            loss = loss - posteriors[c].log() / len(samples) / 2
+    loss.backward()
+    assert weights.grad is not None
+    # Each sample's gradient is up to 100 long, and rounded after sums over 8 and 16 + 15 terms.
+    assert_close(weights.grad, torch.zeros_like(weights.grad), random_walk(8 + 31), scale=1e4)
+    moved = (weights.detach() - torch.from_numpy(given.t)).norm()
+    assert moved > 0.01
+    for alpha, kept in ((0.5, given.t), (1.0, weights.detach().numpy())):
+        expected = 50 * given.x @ (weights.detach().numpy() + kept).T
+        assert_close(
+            given.logits("real-linear-exact", alpha=alpha), expected, random_walk(8), scale=100
+        )
 
 
 def proker_loop(given: Given, beta: float, ridge: float) -> np.ndarray:
