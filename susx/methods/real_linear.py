@@ -76,12 +76,13 @@ class Loss:
         residuals = posteriors.clone()
         residuals[range(len(residuals)), self.labels] -= 1
         residuals *= self.scale * self.shares[:, None]
-        return residuals.T @ self.samples + 2 * PULL * (weights - self.text)
+        made: Tensor = residuals.T @ self.samples + 2 * PULL * (weights - self.text)
+        return made
 
     def diagonal(self, posteriors: Tensor) -> Tensor:
         """(C, d) second derivatives."""
         factors = self.scale**2 * self.shares[:, None] * posteriors * (1 - posteriors)
-        made = self.text.new_full(self.text.shape, 2 * PULL)
+        made: Tensor = self.text.new_full(self.text.shape, 2 * PULL)
         for rows in row_blocks(len(self.samples), self.samples.shape[1]):
             made += factors[rows].T @ self.samples[rows].square()
         return made
@@ -91,7 +92,8 @@ class Loss:
         slopes = posteriors * (self.samples @ way.T)
         slopes -= posteriors * slopes.sum(dim=1, keepdim=True)
         slopes *= self.scale**2 * self.shares[:, None]
-        return slopes.T @ self.samples + 2 * PULL * way
+        made: Tensor = slopes.T @ self.samples + 2 * PULL * way
+        return made
 
 
 def solved(
@@ -144,7 +146,8 @@ def probe(context: Context) -> Tensor:
         gradient = loss.gradient(weights, posteriors)
     else:
         raise InputError("real-linear-exact: no optimum was found; leave the method out")
-    return weights @ loss.axes.T
+    turned: Tensor = weights @ loss.axes.T
+    return turned
 
 
 def terms(context: Context, images: Images) -> Terms:
