@@ -1,11 +1,10 @@
 """What all rules share: the setup, output folders, wildcards, and how rules ask for their inputs."""
 
 import time
-from pathlib import Path
 
 from susx.images.kinds import added_formats
 from susx.planning.datasets import SPLITS, UNLABELLED
-from susx.planning.evaluation import result_files, shown_files
+from susx.planning.evaluation import result_files
 from susx.planning.resources import memory_mb, run_minutes
 from susx.planning.setup import Setup
 from susx.planning.staleness import ONCE
@@ -55,15 +54,7 @@ wildcard_constraints:
 
 
 def print_results():
-    """Print the tables of the results that this run wrote, and where its reports are."""
-    from susx.cli.show import show
+    """Print what this run made."""
+    from susx.cli.ended import print_ended
 
-    def new(path):
-        return path.exists() and path.stat().st_mtime >= STARTED
-
-    for dataset in SETUP.entries:
-        if path := next(filter(new, map(Path, shown_files(SETUP, dataset))), None):
-            show(path)
-    pages = [f"{RESULTS}/{dataset}/report.html" for dataset in SETUP.entries]
-    for page in filter(new, map(Path, [*pages, f"{RESULTS}/report.html"])):
-        print(f"report: {page}")
+    print_ended(SETUP, STARTED, workflow.overwrite_configfiles)

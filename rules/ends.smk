@@ -9,18 +9,21 @@ from snakemake.settings.types import ExecMode
 
 from susx.progress.failures import explained
 from susx.progress.handler import RunHandler
+from susx.progress.view_choice import run_view
 
 
 report: "captions/workflow.rst"
 
 
+IS_RUN = workflow.exec_mode == ExecMode.DEFAULT and not workflow.output_settings.dryrun
 FOLLOWED = RunHandler(
     Path.cwd(),
     quiet=Quietness.PROGRESS in (workflow.output_settings.quiet or ()),
     retries=lambda rule: workflow.get_rule(rule).restart_times,
+    view=run_view(workflow.output_settings, logger) if IS_RUN else None,
 )
 
-if workflow.exec_mode == ExecMode.DEFAULT and not workflow.output_settings.dryrun:
+if IS_RUN:
     logger.addHandler(FOLLOWED)
 
 

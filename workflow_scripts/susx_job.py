@@ -8,6 +8,7 @@ imported, and an import that fails ends in the job's log like any other error.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
@@ -47,6 +48,7 @@ from susx.core.compute import end_quickly, limit_threads
 from susx.core.errors import InputError
 from susx.core.plain import plain
 from susx.progress.failures import UNEXPECTED
+from susx.progress.job_output import is_kept_in_logs
 
 ASK_THE_HUB = ("httpx", "httpx2")
 """They log every address that they ask for, and what the hub redirects to holds a signature."""
@@ -144,7 +146,7 @@ def run_job(main: Callable[[Job], None], script: Mapping[str, Any]) -> None:
     """Run `main` within the job's threads; bad input ends in one message, not a traceback.
 
     What the store holds is not made again. The log file gets everything that goes to stderr,
-    progress bars included.
+    progress bars included, and where the run shows a view nothing else does.
 
     Args:
         main: makes the outputs.
@@ -164,7 +166,7 @@ def run_job(main: Callable[[Job], None], script: Mapping[str, Any]) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
         log.open("w", encoding="utf-8") as stream,
-        redirect_stderr(cast("TextIO", Tee(sys.stderr, stream))),
+        redirect_stderr(cast("TextIO", Tee(*_others(stream), stream))),
     ):
         logging.basicConfig(
             level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
@@ -181,21 +183,29 @@ def run_job(main: Callable[[Job], None], script: Mapping[str, Any]) -> None:
             sys.exit(1)
 
 
-class Tee:
-    """A text stream that writes to two others, without secrets and steering characters."""
+def _others(log: TextIO) -> Iterator[TextIO]:
+    """Where stderr goes beside the log; what libraries in C write goes where it does."""
+    if is_kept_in_logs():
+        os.dup2(log.fileno(), 2)
+    else:
+        yield sys.stderr
 
-    def __init__(self, first: Any, second: Any) -> None:
-        self._streams = (first, second)
+
+class Tee:
+    """A text stream that writes to others, without secrets and steering characters."""
+
+    def __init__(self, *streams: TextIO) -> None:
+        self._streams = streams
 
     def write(self, text: str) -> int:
-        """Write to both."""
+        """Write to all."""
         shown = plain(text, keep="\n\t\r")  # progress bars return
         for stream in self._streams:
             stream.write(shown)
         return len(text)
 
     def flush(self) -> None:
-        """Flush both."""
+        """Flush all."""
         for stream in self._streams:
             stream.flush()
 

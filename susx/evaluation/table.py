@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape as without_markup
 from rich.table import Table
+from rich.text import Text
 
 from susx.core.errors import listing
 from susx.core.plain import plain
@@ -18,6 +19,8 @@ from susx.evaluation.reported import ReportedAccuracy, reported_for
 from susx.evaluation.schema import BatchRun, Difference, Result, Run, SeedSpread, read_result
 
 TEST_SPLIT = "TEST SPLIT"
+WIDTH = 80
+"""Columns of a terminal, for what is printed unasked."""
 LEAST_P = 0.001
 """Below it a p-value is only said to be so, as is usual."""
 
@@ -134,6 +137,40 @@ def print_table(path: str | Path, console: Console | None = None) -> None:
     for table in tables:
         console.width = max(console.width, Console(width=1000).measure(table).maximum)
         console.print(table)
+
+
+def print_summary(path: str | Path, console: Console) -> None:
+    """Print accuracies of a result within the console's width; `print_table` prints all of it.
+
+    Raises:
+        InputError: if the file is not a result.
+    """
+    result = read_result(path)
+    console.print(_summary(result))
+    for sentence in [*notes(result, []), *batch_notes(result)]:
+        console.print(Text(plain(sentence, keep="")))
+
+
+def _summary(result: Result) -> Table:
+    """Top-1 of the rows, and its mean difference from zero-shot."""
+    rows = table_rows(result)
+    encoders = list(dict.fromkeys(row.encoder for row in rows))
+    title = f"{result.dataset}: {result.n_classes} classes, {result.n_test} test images"
+    if len(encoders) == 1:
+        title += f", {encoders[0]}"
+    table = Table(title=escape(title), box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left")
+    skipped = len(encoders) == 1
+    for column in ("encoder", "method", "text", "support", "tuned on")[skipped:]:
+        is_long = column in ("encoder", "text", "support")  # names of the configuration
+        table.add_column(column, overflow="fold", no_wrap=not is_long)
+    for column in ("top-1", "95 % interval", "vs zero-shot"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        cells = _cells(row) if isinstance(row, Run) else _spread_cells(row)
+        gain = row.delta_vs_zero_shot if isinstance(row, Run) else None
+        shown = [*cells[skipped:7], decimal(gain.mean, sign=True) if gain else "-"]
+        table.add_row(*map(escape, shown))
+    return table
 
 
 def case_key(case: Run | SeedSpread) -> tuple[str | None, ...]:

@@ -11,8 +11,9 @@ from susx.progress.failures import end_of
 from susx.progress.run import RunJob, RunState
 
 BAR = re.compile(
-    r"(\d+)(?:/(\d+))?(?: [a-z ]+)? \[(?:\d+:)?\d+:\d\d(?:<((?:\d+:)*\d+:\d\d|\?))?,[^\[\]]*\]"
+    r"(\d+)(?:/(\d+))?(?: [a-z ]+)? \[(?:\d+:)?\d+:\d\d(?:<((?:\d+:)*\d+:\d\d|\?))?,([^\[\]]*)\]"
 )
+UNIT = re.compile(r"([a-z][a-z ]*)/s|s/ ?([a-z][a-z ]*)")
 END = 1 << 14
 
 
@@ -24,11 +25,13 @@ class Step:
         done: items done.
         total: all items; None where that is not known.
         left: seconds left; None where that is not known.
+        unit: what is counted; empty where the bar has no speed yet.
     """
 
     done: int
     total: int | None
     left: float | None
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,10 @@ def step(log: Path, since: float) -> Step | None:
     bars = BAR.findall(end_of(log, since, END))
     if not bars:
         return None
-    done, total, left = bars[-1]
-    return Step(int(done), int(total) if total else None, _seconds(left))
+    done, total, left, speed = bars[-1]
+    named = UNIT.search(speed)
+    unit = (named[1] or named[2]).strip() if named else ""
+    return Step(int(done), int(total) if total else None, _seconds(left), unit)
 
 
 def _seconds(clock: str) -> float | None:

@@ -13,7 +13,7 @@ from susx.progress.run import RunJob, RunState
 UNEXPECTED = "unexpected error; please report it with this log"
 """What a log says before the traceback of an exception that is no `InputError`."""
 
-UNKNOWN = "killed, or out of memory or time? See the output of Snakemake"
+UNKNOWN = "killed, or out of memory or time? `--verbose` shows what Snakemake says"
 ENTRY = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR|CRITICAL) ")
 CLOCKS_DIFFER = 60  # seconds, between this machine and the file server
 END = 1 << 16
@@ -38,6 +38,14 @@ def cause(log: str | Path, since: float = 0.0) -> str:
     if message.startswith(UNEXPECTED):
         return f"unexpected error: {message.splitlines()[-1]}"
     return message
+
+
+def warnings(log: Path, since: float) -> list[str]:
+    """The warnings in a log, each once, a line each; none if the log is older than `since`."""
+    text = end_of(log, since)
+    entries = list(ENTRY.finditer(text))
+    found = (text[e.end() :].split("\n", 1)[0].strip() for e in entries if e[1] == "WARNING")
+    return list(dict.fromkeys(map(plain, found)))
 
 
 def blamed(run: RunState, root: Path) -> list[RunJob]:
@@ -72,6 +80,8 @@ def explained(run: RunState, root: Path) -> Iterator[str]:
         yield from (f"  {line[:WIDTH]}" for line in lines[1:LINES])
         more = f" ({len(lines) - LINES} more lines there)" if len(lines) > LINES else ""
         yield f"  log: {job.log}{more}"
+        if job.log and not _logged(job, root):
+            yield from (f"  | {line}" for line in _last_lines(root / job.log, job.begun))
     if len(failed) > SHOWN:
         yield f"and {len(failed) - SHOWN} more, above"
     if unfinished := run.of("unfinished"):
@@ -82,6 +92,11 @@ def explained(run: RunState, root: Path) -> Iterator[str]:
 
 def _jobs(jobs: list[RunJob]) -> str:
     return f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}"
+
+
+def _last_lines(log: Path, since: float) -> list[str]:
+    text = end_of(log, since - CLOCKS_DIFFER).replace("\r", "\n")  # progress bars return
+    return [plain(line)[:WIDTH] for line in text.splitlines() if line.strip()][-LINES:]
 
 
 def _logged(job: RunJob, root: Path) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 
+from susx.progress.console import ConsoleView
 from susx.progress.events import Event, RunEnded, WorkflowStarted, event_of
 from susx.progress.files import new_file
 from susx.progress.run import RunState
@@ -25,17 +26,25 @@ class RunHandler(logging.Handler):
         run: the run so far.
     """
 
-    def __init__(self, root: Path, quiet: bool, retries: Callable[[str], int]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        quiet: bool,
+        retries: Callable[[str], int],
+        view: ConsoleView | None = None,
+    ) -> None:
         """Prepare for a run.
 
         Args:
             root: the folder that Snakemake works in.
             quiet: whether Snakemake was told not to tell when jobs finish.
             retries: how often the jobs of a rule are tried again, by its name.
+            view: shows the run; Snakemake does without one.
         """
         super().__init__()
         self.root, self.run = root, RunState()
         self._quiet, self._retries = quiet, retries
+        self._view = view
         self._file: FileIO | None = None
         self._writable = True
 
@@ -44,6 +53,8 @@ class RunHandler(logging.Handler):
         try:
             if event := event_of(record, self._quiet, self._retries):
                 self._take(event)
+            elif self._view:
+                self._view.message(record)
         except Exception:
             self.handleError(record)
 
@@ -59,12 +70,16 @@ class RunHandler(logging.Handler):
     def close(self) -> None:
         """Note that the run is over, and let go of its file."""
         self.end()
+        if self._view:
+            self._view.stop()
         if self._file:
             self._file.close()
         super().close()
 
     def _take(self, event: Event) -> None:
         self.run.take(event)
+        if self._view:
+            self._view.take(event, self.run)
         try:
             if isinstance(event, WorkflowStarted):
                 self._file = new_file(self.root)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from susx.core.errors import InputError
 from susx.evaluation.schema import Result
-from susx.evaluation.table import print_table
+from susx.evaluation.table import print_summary, print_table
 from tests.made.result import difference, image_counts, result, run, spread, support_counts
 
 
@@ -201,3 +201,23 @@ def test_reported_accuracies_stand_beside_measured_ones(tmp_path: Path) -> None:
     assert [cell.strip() for cell in cells(first)][-2:] == ["-", "-"]
     assert [cell.strip() for cell in cells(second)][-2:] == ["63.53", "+7.97"]
     assert any(line.startswith("reported: logs published with GDA") for line in lines)
+
+
+def test_a_summary_keeps_to_80_columns_and_every_row(tmp_path: Path) -> None:
+    tuned = run(
+        method="neural-priming",
+        text="cupl+e",
+        support="a-support-set-of-a-long-name",
+        protocol="validation",
+        tuned_on="validation",
+        delta_vs_zero_shot=difference(3.21, 1.04, 5.06),
+    )
+    made = result(run(), tuned)
+    Result.model_validate(made)
+    (tmp_path / "pets.json").write_text(json.dumps(made), "utf-8")
+    stream = io.StringIO()
+    print_summary(tmp_path / "pets.json", Console(file=stream, width=80))
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "+3.2" in next(line for line in lines if "neural-priming" in line)
+    assert any("zero-shot" in line and "vs" not in line for line in lines)

@@ -81,7 +81,7 @@ def test_the_bar_of_a_job_is_found_in_its_log(tmp_path: Path) -> None:
         open_ended = tqdm(unit=" images", file=stream)
         open_ended.update(7)
         open_ended.refresh()
-    assert step(log, 0.0) == Step(7, None, None)
+    assert step(log, 0.0) == Step(7, None, None, "images")
 
 
 def test_an_older_log_tells_nothing_of_a_job(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_an_older_log_tells_nothing_of_a_job(tmp_path: Path) -> None:
     log.write_text(" 50%|##   | 1/2 [00:01<00:01,  1.00it/s]")
     os.utime(log, (1000, 1000))
     assert step(log, 1001.0) is None
-    assert step(log, 999.0) == Step(1, 2, 1.0)
+    assert step(log, 999.0) == Step(1, 2, 1.0, "it")
 
 
 def test_benchmarks_time_earlier_jobs(tmp_path: Path) -> None:

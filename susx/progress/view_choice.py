@@ -1,0 +1,44 @@
+"""Which output a run has: our own view, or that of Snakemake."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from snakemake.settings.enums import Quietness
+
+from susx.progress.console import ConsoleView
+from susx.progress.job_output import keep_in_logs
+
+OURS: tuple[set[Quietness], ...] = ({Quietness.HOST}, set())
+"""What Snakemake is told to leave out by our profile, and by none."""
+SILENT = ({Quietness.PROGRESS, Quietness.RULES}, {Quietness.ALL})
+"""`--quiet` alone, and `--quiet all`."""
+STREAM = "DefaultStreamHandler"
+"""Name of the handler by which Snakemake writes to the terminal, unless a logger plugin does."""
+
+
+def run_view(settings: Any, logger: logging.Logger) -> ConsoleView | None:
+    """Put a view in the place of Snakemake's own output; None where that is asked for.
+
+    It is asked for by `--verbose`, by `--quiet` with what to leave out, and by a logger plugin.
+
+    Args:
+        settings: Snakemake's `OutputSettings`.
+        logger: Snakemake's logger.
+    """
+    quiet = set(settings.quiet or ())
+    stream = next((h for h in logger.handlers if h.name == STREAM), None)
+    if stream is None or settings.verbose or settings.debug_dag or settings.printshellcmds:
+        return None
+    if quiet not in (*OURS, *SILENT):
+        return None
+    logger.removeHandler(stream)
+    keep_in_logs()
+    return ConsoleView(
+        Path.cwd(),
+        Console(stderr=True, no_color=settings.nocolor or None, highlight=False),
+        is_quiet=quiet in SILENT,
+    )
