@@ -11,7 +11,7 @@ new: .venv/.base
 	$(BIN)/susx new $(ARGS)
 
 demo: .venv/.demo
-	$(BIN)/snakemake --cores $(CORES) results/flags.json results/flags/report.html --configfile demo/config.yaml
+	$(BIN)/susx run --cores $(CORES) results/flags.json results/flags/report.html --configfile demo/config.yaml
 
 # One worker more than cores: tests of a cluster and of kills wait more than they compute.
 test: .venv/.dev

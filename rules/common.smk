@@ -51,10 +51,3 @@ wildcard_constraints:
     split=one_of([*SPLITS, UNLABELLED]),
     texts="descriptions|descriptors",
     chunk=r"\d+",
-
-
-def print_results():
-    """Print what this run made."""
-    from susx.cli.ended import print_ended
-
-    print_ended(SETUP, STARTED, workflow.overwrite_configfiles)

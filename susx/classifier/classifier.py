@@ -158,6 +158,9 @@ class Classifier:
                 `threads` is below 1.
             TypeError: if something is no image.
         """
+        for name, number in (("batch_size", batch_size), ("threads", threads)):
+            if number is not None and number < 1:
+                raise InputError(f"{name} is {number}; give at least 1, or leave it out")
         device = self.context.text.device.type
         settings = self.meta.encoder_settings.model_copy(update={"device": device})
         wanted = "patches" in self.method.needs

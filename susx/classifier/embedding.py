@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from susx.config.encoders import EncoderSettings
 from susx.core.compute import pick_device
-from susx.core.errors import InputError
 from susx.embeddings.cache import concatenate, normalised
 from susx.embeddings.prepare import ImageSource, Item, prepared
 from susx.encoders.protocol import Encoder
@@ -52,13 +51,7 @@ def embedded(
         patches: whether patches are embedded, too.
         batch_size: images per forward pass; that of the settings if left out.
         threads: images decoded at the same time; one per processor if left out.
-
-    Raises:
-        InputError: if `batch_size` or `threads` is below 1.
     """
-    for name, number in (("batch_size", batch_size), ("threads", threads)):
-        if number is not None and number < 1:
-            raise InputError(f"{name} is {number}; give at least 1, or leave it out")
     size, workers = batch_size or settings.batch_size, threads or os.cpu_count() or 1
     items = [Item(str(place), -1, "", image) for place, image in enumerate(sources)]
     batches = ((items[start : start + size],) * 2 for start in range(0, len(items), size))

@@ -25,7 +25,7 @@ def print_ended(setup: Setup, since: float, configs: Sequence[str | Path] = ()) 
     from susx.cli.show import show
 
     def is_new(path: Path) -> bool:
-        return path.exists() and path.stat().st_mtime >= since
+        return _is_new(path, since)
 
     console = Console(stderr=True, width=WIDTH, highlight=False)
     made: list[Path] = []
@@ -45,6 +45,29 @@ def print_ended(setup: Setup, since: float, configs: Sequence[str | Path] = ()) 
         lines.append(f"next: {command}{given if command.startswith('susx run') else ''}")
     for line in lines:
         console.print(Text(line), soft_wrap=True)
+
+
+def print_tables(setup: Setup, since: float) -> None:
+    """Print the whole tables of the results that a run wrote, and where its reports are.
+
+    Args:
+        setup: of the run.
+        since: when it began, in seconds since 1970.
+    """
+    from susx.cli.show import show
+
+    for dataset in setup.entries:
+        shown = map(Path, shown_files(setup, dataset))
+        if path := next((path for path in shown if _is_new(path, since)), None):
+            show(path)
+    folders = [Path(setup.results) / dataset for dataset in setup.entries]
+    for folder in (*folders, Path(setup.results)):
+        if _is_new(folder / "report.html", since):
+            print(f"report: {folder / 'report.html'}")
+
+
+def _is_new(path: Path, since: float) -> bool:
+    return path.exists() and path.stat().st_mtime >= since
 
 
 def _others(folder: Path) -> Iterator[Path]:

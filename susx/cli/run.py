@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from susx.cli.look import SNAKEFILES, plain_call, require_plannable
 from susx.core.errors import InputError
 from susx.core.pipeline import PIPELINE, SNAKEFILE
 from susx.core.yaml_files import CONFIG, load_config
+from susx.progress.job_output import WANTED
 
 
 def run(context: typer.Context) -> None:
@@ -24,12 +26,14 @@ def run(context: typer.Context) -> None:
 
     Configuration files and options are looked at first; of a missing file Snakemake prints a
     traceback, of an unknown option all others. Where no Snakefile lies in this folder, the one of
-    this installation is used, and so is its `config.yaml` where there is none.
+    this installation is used, and so is its `config.yaml` where there is none. Stages are shown
+    in place of jobs; `--verbose` shows all that Snakemake says.
     """
     with reported_errors():
         if call := plain_call(context.args):
             require_readable(call.configs)
             require_plannable(call)
+    os.environ[WANTED] = "1"
     sys.exit(0 if snakemake_call(context.args)() else 1)
 
 

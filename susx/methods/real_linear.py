@@ -43,7 +43,7 @@ since the loss no longer tells one step from another: weights are off by 3e-8 of
 as the curvature is at least `2 lambda`, and logits by some 1e-4."""
 
 
-class Loss:
+class ProbeLoss:
     """The loss of (C, d) weights, its gradient and its curvature.
 
     Rows of samples are turned to the axes of their second moments, where the diagonal of the
@@ -65,7 +65,7 @@ class Loss:
         self.scale = context.logit_scale
 
     def at(self, weights: Tensor) -> tuple[float, Tensor]:
-        """Loss, and (M, C) posteriors."""
+        """ProbeLoss, and (M, C) posteriors."""
         logs = (self.scale * self.samples @ weights.T).log_softmax(dim=1)
         own = logs.gather(1, self.labels[:, None])[:, 0]
         pulled = PULL * (weights - self.text).square().sum()
@@ -125,7 +125,7 @@ def probe(context: Context) -> Tensor:
         InputError: without a support set, if only the finished text classifier is known, or if
             features are not finite.
     """
-    loss = Loss(context)
+    loss = ProbeLoss(context)
     weights = loss.text
     value, posteriors = loss.at(weights)
     gradient = loss.gradient(weights, posteriors)

@@ -48,6 +48,11 @@ class RunHandler(logging.Handler):
         self._file: FileIO | None = None
         self._writable = True
 
+    @property
+    def has_view(self) -> bool:
+        """Whether it shows the run."""
+        return self._view is not None
+
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record of the logger; an error in doing so is shown, and stops no run."""
         try:

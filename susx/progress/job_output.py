@@ -2,6 +2,8 @@
 
 import os
 
+WANTED = "SUSX_RUN_SHOWS_A_VIEW"
+"""Set by `susx run`; `snakemake` prints what it always prints."""
 VARIABLE = "SUSX_JOBS_IN_LOGS_ONLY"
 """Set by a run that shows a view, and inherited by its jobs."""
 

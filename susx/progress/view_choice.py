@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from snakemake.settings.enums import Quietness
 
 from susx.progress.console import ConsoleView
-from susx.progress.job_output import keep_in_logs
+from susx.progress.job_output import WANTED, keep_in_logs
 
 OURS: tuple[set[Quietness], ...] = ({Quietness.HOST}, set())
 """What Snakemake is told to leave out by our profile, and by none."""
@@ -21,14 +22,17 @@ STREAM = "DefaultStreamHandler"
 
 
 def run_view(settings: Any, logger: logging.Logger) -> ConsoleView | None:
-    """Put a view in the place of Snakemake's own output; None where that is asked for.
+    """Put the view of `susx run` in the place of Snakemake's own output; None for `snakemake`.
 
-    It is asked for by `--verbose`, by `--quiet` with what to leave out, and by a logger plugin.
+    That is asked for by `--verbose`, too, by `--quiet` with what to leave out, and by a logger
+    plugin.
 
     Args:
         settings: Snakemake's `OutputSettings`.
         logger: Snakemake's logger.
     """
+    if os.environ.pop(WANTED, None) is None:  # not of runs that a job may start
+        return None
     quiet = set(settings.quiet or ())
     stream = next((h for h in logger.handlers if h.name == STREAM), None)
     if stream is None or settings.verbose or settings.debug_dag or settings.printshellcmds:

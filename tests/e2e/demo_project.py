@@ -18,9 +18,10 @@ def copy_demo(root: Path) -> None:
 
 
 def demo_command(root: Path, *arguments: str, cores: int = 2) -> list[str]:
-    """Call Snakemake as `make demo` does, which asks for `REPORT`, too."""
+    """Call `susx run` as `make demo` does, which asks for `REPORT`, too."""
     return [
-        *(sys.executable, "-m", "snakemake", "--snakefile", str(REPO / "Snakefile")),
+        *(str(Path(sys.executable).parent / "susx"), "run"),
+        *("--snakefile", str(REPO / "Snakefile")),
         *("--directory", str(root), "--cores", str(cores), RESULT, *arguments),
         *("--configfile", "demo/config.yaml"),
     ]

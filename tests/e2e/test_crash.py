@@ -95,7 +95,7 @@ def test_a_full_and_a_read_only_disk_lose_nothing_that_was_finished(
 ) -> None:
     project = fresh_project
     project.change_config(lambda config: config.update(roots={"cache": str(small_disk)}))
-    full = project.attempt(PART, "--keep-going")
+    full = project.attempt(PART, "--keep-going", "--cores", "1")  # two would fill it together
     assert full.returncode != 0
     assert "cannot be written (No space left on device); make room and run again" in full.output
     kept = {path.name for path in small_disk.glob("clip/**/*.h5")}

@@ -28,8 +28,6 @@ FOLDERS = ["zebra", "a-b", "café", "apple"]  # a name with a slash has its slug
 SHARDS = ["000", "001"]
 BEHIND = {"store", "memory", "receipts", "meanings"}  # what lies behind the names of files
 PACKAGES = "packages"  # of a project, in the place of what is installed
-# Jobs are read from Snakemake's own output, which comes where it is told what to leave out.
-SNAKEMAKES_OUTPUT = ("--quiet", "reason")
 AXIS = {"start": 0.1, "stop": 10.0, "steps": 3}
 # All but CALIP, whose patch embeddings take two more jobs, and VisDesc, which has no descriptors.
 METHODS = [
@@ -181,7 +179,6 @@ class Project:
         return [
             *(sys.executable, "-m", "snakemake"),
             *("--snakefile", str(REPO / "Snakefile"), "--directory", str(self.root)),
-            *SNAKEMAKES_OUTPUT,
             *("--cores", "2", *arguments),
             *("--set-threads", *ONE_THREAD),
         ]

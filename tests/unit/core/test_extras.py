@@ -11,7 +11,12 @@ from susx.core.extras import EXTRAS, extra_problem
 
 ROOT = Path(__file__).parents[3]
 NOT_FOR_JOBS = {"hub", "slurm", "docs", "dev"}
-MODULES = {"faiss_cpu": "faiss", "open_clip_torch": "open_clip", "vl_convert_python": "vl_convert"}
+MODULES = {
+    "faiss_cpu": "faiss",
+    "open_clip_torch": "open_clip",
+    "scikit_learn": "sklearn",
+    "vl_convert_python": "vl_convert",
+}
 
 
 def test_extras_are_those_of_the_package() -> None:
