@@ -147,7 +147,7 @@ def test_the_shell_can_complete_the_command() -> None:
     shell = ["bash", "-c", f'"{command}" --show-completion; true']
     shown = subprocess.run(shell, capture_output=True, text=True).stdout
     assert "complete -o default -F _susx_completion susx" in shown
-    asked = {"_SUSX_COMPLETE": "complete_bash", "COMP_WORDS": "susx cl", "COMP_CWORD": "1"}
+    asked = {"_SUSX_COMPLETE": "complete_bash", "COMP_WORDS": "susx cla", "COMP_CWORD": "1"}
     done = subprocess.run([command], env=os.environ | asked, capture_output=True, text=True)
     assert done.stdout.split() == ["classify"]
 
