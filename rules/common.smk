@@ -51,3 +51,13 @@ wildcard_constraints:
     split=one_of([*SPLITS, UNLABELLED]),
     texts="descriptions|descriptors",
     chunk=r"\d+",
+
+
+def print_results():
+    """Print what this run made; `susx run` keeps it within a terminal."""
+    from susx.cli import ended
+
+    if FOLLOWED.has_view:
+        ended.print_ended(SETUP, STARTED, workflow.overwrite_configfiles)
+    else:
+        ended.print_tables(SETUP, STARTED)

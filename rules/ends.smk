@@ -27,16 +27,6 @@ if IS_RUN:
     logger.addHandler(FOLLOWED)
 
 
-def print_results():
-    """Print what this run made; `susx run` keeps it within a terminal."""
-    from susx.cli import ended
-
-    if FOLLOWED.has_view:
-        ended.print_ended(SETUP, STARTED, workflow.overwrite_configfiles)
-    else:
-        ended.print_tables(SETUP, STARTED)
-
-
 def print_failures():
     """Print why jobs failed, below everything that was printed while others went on."""
     if lines := list(explained(FOLLOWED.run, FOLLOWED.root)):

@@ -47,7 +47,7 @@ def push_to_hub(
 
     meta = read_classifier_meta(path)
     model = meta.encoder_settings.model
-    if Path(model).exists():
+    if Path(model).exists() or not _is_of_hub(model):
         raise InputError(
             f"encoder {model}: a folder or file of this machine, which nobody else could load; "
             "make the classifier with a model of the hub"
@@ -83,7 +83,7 @@ def model_card(meta: ClassifierMeta, name: str, licence: str | None = None) -> s
         library_name="susx",
         pipeline_tag="image-classification",
         tags=["susx", "training-free", meta.method],
-        base_model=meta.encoder_settings.model.removeprefix(HUB_PREFIX),
+        base_model=_repository(meta.encoder_settings.model),
     )
     classes = [entry.name for entry in meta.classes]
     support = "none"
@@ -104,9 +104,9 @@ def model_card(meta: ClassifierMeta, name: str, licence: str | None = None) -> s
         "Top-1 accuracy": tested,
         "Encoder": f"`{meta.encoder_settings.model}` ({meta.encoder_settings.library})",
     }
-    listed = ", ".join(map(_escaped, classes[:SHOWN_CLASSES]))
+    listed = "; ".join(map(_escaped, classes[:SHOWN_CLASSES]))
     if len(classes) > SHOWN_CLASSES:
-        listed += f", and {len(classes) - SHOWN_CLASSES} more"
+        listed += f"; and {len(classes) - SHOWN_CLASSES} more"
     rows = "\n".join(f"| {key} | {_escaped(value)} |" for key, value in facts.items())
     return f"""---
 {data.to_yaml()}
@@ -131,7 +131,23 @@ Classes: {listed}
 """
 
 
+def _is_of_hub(model: str) -> bool:
+    """Whether a name could be that of a model of the hub."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(_repository(model))
+    except HFValidationError:
+        return False
+    return True
+
+
+def _repository(model: str) -> str:
+    return model.removeprefix(HUB_PREFIX).partition("@")[0]
+
+
 def _escaped(text: str) -> str:
     """Text that Markdown shows as it is, in a cell of a table, too."""
     plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    return "".join(f"\\{letter}" if letter in "\\|[]*_#" else letter for letter in plain)
+    return "".join(f"\\{letter}" if letter in "\\|[]*_#`~$" else letter for letter in plain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,9 @@ def init(
 ) -> None:
     """Make a folder to work in: a commented configuration, and settings for a Slurm cluster."""
     with reported_errors():
-        there = [path for name in COPIED if (path := folder / name).exists()]
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: a file; name a folder")
+        there = [path for name in COPIED if os.path.lexists(path := folder / name)]
         if there:
             raise InputError(f"exists already: {listing(there)}; name another folder")
         for name in COPIED:

@@ -19,6 +19,8 @@ from susx.core.errors import InputError
 UNWRITABLE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room"),
     errno.EROFS: "let it be writable, or set another folder under `roots`,",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "let it be writable, or name another folder,"),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "a file lies where a folder is needed: move it"),
 }
 
 

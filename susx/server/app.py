@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from starlette.applications import Starlette
@@ -14,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
@@ -54,11 +53,14 @@ def make_app(classifier: Classifier, pictures: Mapping[str, str]) -> Starlette:
 
     async def predictions(request: Request) -> Response:
         data = bytearray()
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > LARGEST:
-                reason = f"the file has more than {LARGEST // 2**20} MiB"
-                return JSONResponse({"reason": reason}, 413)
+        try:
+            async for chunk in request.stream():
+                data += chunk
+                if len(data) > LARGEST:
+                    reason = f"the file has more than {LARGEST // 2**20} MiB"
+                    return JSONResponse({"reason": reason}, 413)
+        except ClientDisconnect:  # nobody waits for an answer
+            return Response(status_code=400)
         said = await run_in_threadpool(predict, bytes(data))
         return JSONResponse(said, 422 if "reason" in said else 200)
 
@@ -117,7 +119,7 @@ def _facts(classifier: Classifier) -> dict[str, Any]:
 async def _guarded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
     """Refuse what pages of other origins send, and give every answer its headers."""
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin is not None and origin != f"http://{request.headers.get('host')}":
         return JSONResponse({"reason": "only for the page of this server"}, 403)
     response = await call(request)
     response.headers.update(HEADERS)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -92,7 +93,7 @@ def test_images_and_names_through_an_encoder(tiny_clip: Path, tmp_path: Path) ->
     support = SusXClassifier("tip-adapter", encoder=encoder).fit(paths, labels)
     assert support.classes_.tolist() == ["apple", "kiwi"]
     names = SusXClassifier("zero-shot", encoder=encoder).fit(None, ["kiwi", "apple"])
-    assert names.classes_.tolist() == ["kiwi", "apple"]
+    assert names.classes_.tolist() == ["apple", "kiwi"]
     loaded = names.encoder_
     rows = loaded.encode_images(torch.stack([loaded.preprocess(Image.open(p)) for p in paths]))
     text = loaded.encode_texts([TEMPLATE.replace("{}", name) for name in names.classes_])
@@ -107,16 +108,64 @@ def test_images_and_names_through_an_encoder(tiny_clip: Path, tmp_path: Path) ->
         SusXClassifier(encoder=encoder).fit(paths, ["kiwi", "apple"])
 
 
+def test_classes_are_sorted_whatever_the_order_of_names_and_texts() -> None:
+    """Scorers of scikit-learn take probabilities for those of sorted classes."""
+    labels = np.array(NAMES)[PROBLEM.support_labels]
+    plain = SusXClassifier(names=NAMES, text=PROBLEM.text).fit(PROBLEM.support, labels)
+    turned = SusXClassifier(names=NAMES[::-1], text=PROBLEM.text[::-1])
+    turned.fit(PROBLEM.support, labels)
+    shares = turned.predict_proba(PROBLEM.images)
+    assert turned.classes_.tolist() == sorted(NAMES)
+    np.testing.assert_array_equal(shares, plain.predict_proba(PROBLEM.images))
+    right = np.array(NAMES)[PROBLEM.labels]
+    own = shares[range(len(right)), np.searchsorted(sorted(NAMES), right)]
+    mean = -np.log(own.clip(np.finfo(np.float64).eps)).mean()  # as log_loss clips them
+    assert log_loss(right, shares, labels=sorted(NAMES)) == pytest.approx(mean)
+    alone = SusXClassifier("zero-shot", text=PROBLEM.text[::-1]).fit(None, NAMES[::-1])
+    straight = SusXClassifier("zero-shot", text=PROBLEM.text).fit(None, NAMES)
+    np.testing.assert_array_equal(
+        alone.predict_proba(PROBLEM.images), straight.predict_proba(PROBLEM.images)
+    )
+
+
+def test_a_fit_that_fails_changes_nothing() -> None:
+    fitted = SusXClassifier(names=NAMES, text=PROBLEM.text)
+    fitted.fit(PROBLEM.support, np.array(NAMES)[PROBLEM.support_labels])
+    before = fitted.predict(PROBLEM.images).tolist()
+    with pytest.raises(InputError):
+        fitted.set_params(names=["x", "y"]).fit(PROBLEM.support, PROBLEM.support_labels)
+    assert fitted.predict(PROBLEM.images).tolist() == before
+
+
+def test_tensors_are_taken_and_rows_of_another_width_refused() -> None:
+    rows = torch.from_numpy(PROBLEM.images).requires_grad_()
+    fitted = SusXClassifier("zero-shot", text=torch.from_numpy(PROBLEM.text)).fit(None, NAMES)
+    assert len(fitted.predict(rows)) == len(rows)
+    with pytest.raises(ValueError, match="is expecting 8 features"):
+        fitted.predict(PROBLEM.images[:, :5])
+
+
 def test_what_cannot_be_fitted_is_said() -> None:
     rows, labels = PROBLEM.support, PROBLEM.support_labels
     for parameters, args, reason in (
+        ({"text": PROBLEM.text[:, :5]}, (rows, labels), "text has 5 dimensions, X has 8"),
+        ({"text": ["a", "b"]}, (rows, labels), "text are of type <U1"),
+        ({"temperature": 0}, (rows, labels), "temperature is 0; give a finite number above 0"),
+        ({"temperature": float("nan")}, (rows, labels), "temperature is nan"),
+        ({"logit_scale": -1}, (rows, labels), "logit_scale is -1"),
+        ({"hyperparameters": {"alpha": "a"}}, (rows, labels), "alpha is 'a'"),
+        ({"names": "abc"}, (rows, labels), "names is one text; give a list"),
+        ({"templates": ()}, (rows, labels), "templates: there is none"),
+        ({"encoder": {}}, (rows, labels), "encoder: .*give its section"),
+        ({"encoder": {"library": "transformers", "modell": "x"}}, (rows, labels), "modell"),
+        ({"names": [*range(9)]}, (rows, labels), 'class "5" has neither texts nor support images'),
         ({}, (None, NAMES), "tip-x needs support images; give them as X"),
         ({"method": "zero-shot"}, (None, NAMES), "class names alone need an `encoder`"),
         ({"method": "tipx"}, (rows, labels), "tipx"),
         ({"names": ["a", "a"]}, (rows, labels), "a class stands there twice"),
         ({"names": ["a", "b"]}, (rows, ["c"] * len(rows)), "'c' is none of the names"),
         ({"text": PROBLEM.text[:1]}, (rows, labels), "text: 1 classes, but there are"),
-        ({"method": "calip"}, (rows, labels), "patch embeddings"),
+        ({"method": "calip"}, (rows, labels), "reads patches of images; give an `encoder`"),
     ):
         with pytest.raises(InputError, match=reason):
             SusXClassifier(**parameters).fit(*args).predict(PROBLEM.images)

@@ -60,10 +60,12 @@ def test_who_may_not_write_is_told(hub: Hub, path: Path) -> None:
     assert not hub.repositories
 
 
+@pytest.mark.parametrize("model", [None, "/gone/clip", "./models/clip", "~/clip"])
 def test_an_encoder_of_this_machine_is_not_published(
-    hub: Hub, made: Classifier, tmp_path: Path
+    hub: Hub, made: Classifier, tmp_path: Path, model: str | None
 ) -> None:
-    settings = made.meta.encoder_settings.model_copy(update={"model": str(tmp_path)})
+    changed = {"model": model or str(tmp_path)}
+    settings = made.meta.encoder_settings.model_copy(update=changed)
     local = replace(made, meta=made.meta.model_copy(update={"encoder_settings": settings}))
     write_classifier(tmp_path / "local.safetensors", local)
     with pytest.raises(InputError, match="a folder or file of this machine"):
@@ -88,7 +90,7 @@ def test_the_card_says_how_it_was_made(made: Classifier) -> None:
 
 
 def test_names_are_no_markup(made: Classifier) -> None:
-    hostile = "<script>alert(1)</script> | [a](javascript:b)\n# c"
+    hostile = "<script>alert(1)</script> | [a](javascript:b)\n# c `d`"
     classes = [made.meta.classes[0].model_copy(update={"name": hostile}), *made.meta.classes[1:]]
     text = model_card(made.meta.model_copy(update={"classes": classes}), NAME)
-    assert r"&lt;script>alert(1)&lt;/script> \| \[a\](javascript:b) \# c" in text
+    assert r"&lt;script>alert(1)&lt;/script> \| \[a\](javascript:b) \# c \`d\`" in text

@@ -66,6 +66,7 @@ def test_what_is_no_image_is_said(client: TestClient, monkeypatch: pytest.Monkey
         ({"host": "example.org"}, 400),
         ({"origin": "http://example.org"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://[x"}, 403),
         ({"origin": "http://127.0.0.1:9"}, 403),
         ({"origin": "http://127.0.0.1:8000"}, 200),
         ({"host": "localhost:8000"}, 200),

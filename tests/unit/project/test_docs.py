@@ -256,7 +256,7 @@ def test_the_estimator_is_used_as_shown(
     known["images"] = rows[:3]
     code = block.replace("openai/clip-vit-base-patch32", str(tiny_clip))
     exec(compile(code, "classifier.md", "exec"), known)  # noqa: S102
-    assert known["names"].classes_.tolist() == ["kiwi", "apple"]
+    assert known["names"].classes_.tolist() == ["apple", "kiwi"]
     assert known["drawn"].classes_.tolist() == ["a", "b"]
 
 
