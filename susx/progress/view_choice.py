@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from snakemake.settings.enums import Quietness
 
 from susx.progress.console import ConsoleView
 from susx.progress.job_output import WANTED, keep_in_logs
 
-OURS: tuple[set[Quietness], ...] = ({Quietness.HOST}, set())
-"""What Snakemake is told to leave out by our profile, and by none."""
-SILENT = ({Quietness.PROGRESS, Quietness.RULES}, {Quietness.ALL})
+OURS: tuple[set[str], ...] = ({"HOST"}, set())
+"""What Snakemake is told to leave out by our profile, and by none, as it names it."""
+SILENT = ({"PROGRESS", "RULES"}, {"ALL"})
 """`--quiet` alone, and `--quiet all`."""
 STREAM = "DefaultStreamHandler"
 """Name of the handler by which Snakemake writes to the terminal, unless a logger plugin does."""
@@ -33,7 +32,7 @@ def run_view(settings: Any, logger: logging.Logger) -> ConsoleView | None:
     """
     if os.environ.pop(WANTED, None) is None:  # not of runs that a job may start
         return None
-    quiet = set(settings.quiet or ())
+    quiet = {kind.name for kind in settings.quiet or ()}
     stream = next((h for h in logger.handlers if h.name == STREAM), None)
     if stream is None or settings.verbose or settings.debug_dag or settings.printshellcmds:
         return None
