@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from susx.classifier.embedding import embedded
+from susx.classifier.embedding import EmbeddedImages, embedded
 from susx.classifier.meta import ClassifierMeta, class_manifest_of
 from susx.classifier.pictures import plain_array, sources_of
 from susx.core.compute import pick_device
@@ -161,15 +161,32 @@ class Classifier:
         for name, number in (("batch_size", batch_size), ("threads", threads)):
             if number is not None and number < 1:
                 raise InputError(f"{name} is {number}; give at least 1, or leave it out")
-        device = self.context.text.device.type
-        settings = self.meta.encoder_settings.model_copy(update={"device": device})
-        wanted = "patches" in self.method.needs
-        sources = sources_of(images)
-        found = embedded(sources, self.encoder, settings, wanted, batch_size, threads)
+        found = self.embed(sources_of(images), batch_size, threads)
         if not len(found.features):
             return self._unreadable(found.reasons)
         shares = self.predict_features(found.features, found.norms, found.patches)
         return _spread(shares, found.reasons)
+
+    def embed(
+        self,
+        sources: Sequence[ImageSource],
+        batch_size: int | None = None,
+        threads: int | None = None,
+    ) -> EmbeddedImages:
+        """Embed images as the method needs them, patches included.
+
+        Args:
+            sources: N images.
+            batch_size: images per forward pass; that of the pipeline if left out.
+            threads: images decoded at the same time; one per processor if left out.
+
+        Raises:
+            InputError: if the encoder cannot be loaded or is not the right one.
+        """
+        device = self.context.text.device.type
+        settings = self.meta.encoder_settings.model_copy(update={"device": device})
+        wanted = "patches" in self.method.needs
+        return embedded(sources, self.encoder, settings, wanted, batch_size, threads)
 
     def _unreadable(self, reasons: list[str]) -> Predictions:
         names = self.classes.names

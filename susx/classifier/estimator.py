@@ -139,12 +139,10 @@ class SusXClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(f"{method.name} needs support images; give them as X")
         if "patches" in method.needs and self.encoder is None:
             raise InputError(f"{method.name} reads patches of images; give an `encoder`")
-        for name, least in (("temperature", 0.0), ("logit_scale", 0.0)):
-            number = getattr(self, name)
-            if number is None and name == "logit_scale":
-                continue
-            if not isinstance(number, Real) or not least < float(number) < np.inf:
-                raise InputError(f"{name} is {number!r}; give a finite number above {least:g}")
+        scale = {} if self.logit_scale is None else {"logit_scale": self.logit_scale}
+        for name, number in {"temperature": self.temperature, **scale}.items():
+            if not isinstance(number, Real) or not 0 < float(number) < np.inf:
+                raise InputError(f"{name} is {number!r}; give a finite number above 0")
         for name, value in (self.hyperparameters or {}).items():
             if not isinstance(value, Real) or not np.isfinite(float(value)):
                 raise InputError(f"hyperparameters: {name} is {value!r}; give a finite number")

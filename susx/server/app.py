@@ -18,7 +18,6 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from susx.classifier.classifier import TOP, Classifier
-from susx.classifier.embedding import embedded
 
 HOSTS = ["127.0.0.1", "localhost"]
 """Names that this machine has for itself: a page of another name cannot ask (DNS rebinding)."""
@@ -89,9 +88,7 @@ def prediction(classifier: Classifier, pictures: Mapping[str, str], data: bytes)
         `classes`, the five best as `{label, score}`, and `voters`, the support images that voted
         most for the first, as `{key, vote, picture}`; or `reason` if the image cannot be read.
     """
-    patches = "patches" in classifier.method.needs
-    settings = classifier.meta.encoder_settings
-    found = embedded([data], classifier.encoder, settings, patches)
+    found = classifier.embed([data])
     if found.reasons[0]:
         return {"reason": found.reasons[0]}
     said = classifier.predict_features(found.features, found.norms, found.patches)
