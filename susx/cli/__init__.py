@@ -15,6 +15,7 @@ from rich.table import Table
 import susx as package
 from susx.cli.cache import app as cache
 from susx.cli.clip_benchmark import clip_benchmark
+from susx.cli.encoder_options import Device, MovedModel
 from susx.cli.errors import reported_errors
 from susx.cli.images import image_paths
 from susx.cli.init import init, snakefile
@@ -80,12 +81,8 @@ def classify(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     top: Annotated[int, typer.Option(min=1, max=5, help="Classes per image.")] = 3,
-    model: Annotated[
-        str | None, typer.Option(help="Folder or hub name of the encoder, if it was moved.")
-    ] = None,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the encoder runs.")
-    ] = "auto",
+    model: MovedModel = None,
+    device: Device = "auto",
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images per pass.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Images decoded at once.")] = None,
 ) -> None:

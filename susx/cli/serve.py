@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from susx.cli.encoder_options import Device, MovedModel
 from susx.cli.errors import reported_errors
 from susx.core.errors import InputError
 from susx.core.extras import extra_problem
@@ -22,12 +23,8 @@ def serve(
         typer.Option(help="work/{dataset}/support/{support}: shows the images that voted."),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
-    model: Annotated[
-        str | None, typer.Option(help="Folder or hub name of the encoder, if it was moved.")
-    ] = None,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the encoder runs.")
-    ] = "auto",
+    model: MovedModel = None,
+    device: Device = "auto",
 ) -> None:
     """Classify images that are dropped on a page of this machine. Ctrl+C ends it."""
     with reported_errors():
