@@ -99,8 +99,7 @@ class Store:
     @contextmanager
     def making(self) -> Iterator[Path]:
         """Yield a folder to make an object in; it is gone afterwards unless it was added."""
-        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        folder = self.root / IN_THE_MAKING / name
+        folder = self._new_name()
         with write_errors(folder):
             folder.mkdir(parents=True)
         try:
@@ -150,8 +149,13 @@ class Store:
         Raises:
             OSError: if it cannot be removed.
         """
-        with self.making() as folder, suppress(FileNotFoundError):
-            place.rename(folder / "object")
+        folder = self._new_name()
+        folder.mkdir(parents=True)
+        try:
+            with suppress(FileNotFoundError):
+                place.rename(folder / "object")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def forget(self, stage: str, key: str) -> None:
         """Remove an object, and let nothing that remembers it do without it.
@@ -195,6 +199,10 @@ class Store:
         """Drop what is noted of the use of an object that is gone."""
         with suppress(OSError):
             self._mark(LAST_USED, stage, key).unlink()
+
+    def _new_name(self) -> Path:
+        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        return self.root / IN_THE_MAKING / name
 
     def _mark(self, kind: str, stage: str, key: str) -> Path:
         return self.root / kind / f"{stage}-{key}"
