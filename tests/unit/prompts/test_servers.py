@@ -35,6 +35,10 @@ def speaking(speak: Callable[[Send, threading.Event], None]) -> Iterator[str]:
                 connection.recv(65536)
                 with suppress(OSError):  # the client hangs up, as it should
                     speak(connection.sendall, over)
+                    # What of a request is unread when a connection ends resets it.
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):
+                        pass
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, daemon=True)
