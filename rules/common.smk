@@ -31,9 +31,11 @@ def asked(function, **fixed):
     return rule_function(SETUP, function, fixed)
 
 
-def memory(base, factor=0, **factors):
-    """Memory in MB: that without input, and per MB of all input or of a named part of it."""
-    return asked(memory_mb, base=base, factor=factor, factors=factors)
+def memory(base, factor=0, largest=None, **factors):
+    """Memory in MB: that without input, and per MB of all input, of a named part of it, or of the
+    largest file of a part."""
+    parts = {"factors": factors, "largest": largest or {}}
+    return asked(memory_mb, base=base, factor=factor, **parts)
 
 
 def minutes(base):

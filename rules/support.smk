@@ -48,7 +48,7 @@ rule draw_support:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(4000, train=20),
+        mem_mb=memory(2000, train=20),
         runtime=minutes(60),
     params:
         kept=IN_WORK,
@@ -77,7 +77,8 @@ rule select_support:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(4000, candidates=1, text=3),
+        # A candidate has 100 bytes on disk, a record of 2 KiB in memory, as much of its features.
+        mem_mb=memory(2000, candidates=60, text=3, largest={"features": 3}),
         runtime=minutes(240),
     params:
         kept=IN_WORK,

@@ -23,7 +23,12 @@ class Inputs(Protocol):
 
 
 def memory_mb(
-    input: Inputs, attempt: int, base: int, factor: float = 0, factors: Mapping[str, float] = NONE
+    input: Inputs,
+    attempt: int,
+    base: int,
+    factor: float = 0,
+    factors: Mapping[str, float] = NONE,
+    largest: Mapping[str, float] = NONE,
 ) -> int:
     """Memory of a job in MB, by the size of its input, and more at every further attempt.
 
@@ -33,13 +38,19 @@ def memory_mb(
         base: MB without input.
         factor: MB per MB of all input.
         factors: MB per MB of a named part of it.
+        largest: MB per MB of the largest file of a named part, of which one is read at a time.
 
     Raises:
         FileNotFoundError: if an input that counts is not there yet, so that it is asked again.
     """
     parts: list[tuple[float, PathOrPaths]] = [(factor, list(input))] if factor else []
     parts += [(by, input.get(name)) for name, by in factors.items()]
-    return attempt * (base + int(sum(by * megabytes(files) for by, files in parts)))
+    needed = sum(by * megabytes(files) for by, files in parts)
+    for name, by in largest.items():
+        files = input.get(name)
+        sizes = map(megabytes, [files] if isinstance(files, str) else files)
+        needed += by * max(sizes, default=0)
+    return attempt * (base + int(needed))
 
 
 def megabytes(files: PathOrPaths) -> float:

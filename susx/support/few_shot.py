@@ -40,7 +40,7 @@ def draw_support(
         if not record.reason:
             readable[record.label].append(record)
     records: list[SupportRecord] = []
-    kept: list[tuple[str, bytes]] = []
+    drawn: list[ImageRecord] = []
     for entry in classes:
         candidates = sorted(readable[entry.index], key=lambda record: record.key)
         if len(candidates) < size:
@@ -52,7 +52,7 @@ def draw_support(
         for rank, place in enumerate(order):
             record = candidates[place]
             key = f"{entry.index:05d}-{rank:05d}"
-            kept.append((key, read_listed(record)))
+            drawn.append(record)
             records.append(
                 SupportRecord(
                     key=key,
@@ -70,5 +70,6 @@ def draw_support(
                     fingerprint=record.fingerprint,
                 )
             )
-    write_images(images, kept)
+    keys = (record.key for record in records)
+    write_images(images, zip(keys, map(read_listed, drawn), strict=True))
     return Table(records, classes.sha256, support_account(records, classes, size))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from susx.core.errors import InputError
 from susx.core.files import atomic
 from susx.embeddings.cache import disagreement, read_cache, read_meta
-from susx.images.decode import decode, look_of
-from susx.images.fingerprints import fingerprint
-from susx.images.rgb import UnreadableImage
+from susx.images.decode import look_of
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import SupportRecord, Table
-from susx.pools.shards import Sample, Shard, read_shard
+from susx.pools.shards import Shard, read_shard
 from susx.support.account import DISAGREES, DUPLICATE, SURPLUS, UNREAD_CANDIDATES, support_account
 from susx.support.duplicates import Originals
+from susx.support.fetched import FetchedImage, fetched_images, hashes_by_shard
 from susx.support.refusal import refusal
 from susx.support.retrieval import Candidate
 from susx.support.strategies import Choice, Selection, ordered_candidates
@@ -46,7 +45,7 @@ def candidate_features(
     """
     rows = {}
     encoder = read_meta(texts)[0]["encoder"] if texts else {}
-    for shard, wanted in _by_shard(ranking).items():
+    for shard, wanted in hashes_by_shard(ranking).items():
         cache = read_cache(caches[shard])
         if field := disagreement(encoder, cache.encoder):
             raise InputError(
@@ -63,15 +62,6 @@ def candidate_features(
                 )
             rows[shard, key] = cache.features[row].astype(np.float32)
     return rows
-
-
-def _by_shard(ranking: Sequence[Sequence[Candidate]]) -> dict[str, dict[str, str]]:
-    """Hashes of all candidates by shard and key."""
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    for candidates in ranking:
-        for candidate in candidates:
-            found[candidate.shard][candidate.key] = candidate.sha256
-    return found
 
 
 def collect_support(
@@ -105,90 +95,55 @@ def collect_support(
         InputError: if a shard no longer holds an image that was found in it, or another one under
             its key.
     """
-    samples = _fetch(ranking, shards)
-    records: list[SupportRecord] = []
-    kept: list[tuple[str, bytes]] = []
-    n_unread = 0
-    for entry, candidates in zip(classes, ranking, strict=True):
-        originals = Originals(selection.max_cosine)
-        rows = [features[c.shard, c.key] for c in candidates] if features else None
-        choice = Choice.of_ranking(len(candidates))
-        if rows:
-            choice = ordered_candidates(np.stack(rows), entry.index, text, selection)
-        for rank in choice.order + choice.refused:
-            candidate = candidates[rank]
-            sample = samples[candidate.shard, candidate.key]
-            feature = rows[rank] if rows else None
-            digest = hashlib.sha256(sample.image).hexdigest()
-            width, height, look, reason = _inspect(sample.image)
-            reason = reason or refusal(sample.metadata, selection.refuse)
-            n_unread += sample.metadata is None
-            if not reason and originals.repeated_by(look, feature):
-                reason = DUPLICATE
-            if not reason and rank in choice.refused:
-                reason = DISAGREES
-            if not reason and len(originals) == selection.size:
-                reason = SURPLUS
-            key = f"{entry.index:05d}-{rank:05d}"
-            if not reason:
-                originals.add(look, feature)
-                kept.append((key, sample.image))
-            records.append(
-                SupportRecord(
-                    key=key,
-                    label=entry.index,
-                    class_name=entry.name,
-                    rank=rank,
-                    score=candidate.score,
-                    source=source,
-                    location=f"{shards[candidate.shard].path}#{candidate.key}",
-                    caption=sample.caption,
-                    sha256=digest,
-                    width=width,
-                    height=height,
-                    kept=not reason,
-                    reason=reason,
-                    fingerprint=look,
-                    metadata=sample.metadata or "",
+    with fetched_images(ranking, shards, images) as fetched:
+        records: list[SupportRecord] = []
+        kept: list[tuple[str, FetchedImage]] = []
+        n_unread = 0
+        for entry, candidates in zip(classes, ranking, strict=True):
+            originals = Originals(selection.max_cosine)
+            rows = [features[c.shard, c.key] for c in candidates] if features else None
+            choice = Choice.of_ranking(len(candidates))
+            if rows:
+                choice = ordered_candidates(np.stack(rows), entry.index, text, selection)
+            for rank in choice.order + choice.refused:
+                candidate = candidates[rank]
+                image = fetched[candidate.shard, candidate.key]
+                feature = rows[rank] if rows else None
+                reason = image.reason or refusal(image.metadata, selection.refuse)
+                n_unread += image.metadata is None
+                if not reason and originals.repeated_by(image.look, feature):
+                    reason = DUPLICATE
+                if not reason and rank in choice.refused:
+                    reason = DISAGREES
+                if not reason and len(originals) == selection.size:
+                    reason = SURPLUS
+                key = f"{entry.index:05d}-{rank:05d}"
+                if not reason:
+                    originals.add(image.look, feature)
+                    kept.append((key, image))
+                records.append(
+                    SupportRecord(
+                        key=key,
+                        label=entry.index,
+                        class_name=entry.name,
+                        rank=rank,
+                        score=candidate.score,
+                        source=source,
+                        location=f"{shards[candidate.shard].path}#{candidate.key}",
+                        caption=image.caption,
+                        sha256=image.sha256,
+                        width=image.width,
+                        height=image.height,
+                        kept=not reason,
+                        reason=reason,
+                        fingerprint=image.look,
+                        metadata=image.metadata or "",
+                    )
                 )
-            )
-    write_images(images, kept)
+        write_images(images, ((key, fetched.data(image)) for key, image in kept))
     noted = {**(pool or {}), **+Counter({UNREAD_CANDIDATES: n_unread})}
     meta = support_account(records, classes, selection.size, noted, selection.refuse)
     return Table(records, classes.sha256, meta)
-
-
-def _fetch(
-    ranking: Sequence[Sequence[Candidate]], shards: Mapping[str, Shard]
-) -> dict[tuple[str, str], Sample]:
-    samples: dict[tuple[str, str], Sample] = {}
-    for name, missing in _by_shard(ranking).items():
-        for sample in read_shard(shards[name]):
-            if sample.key not in missing:
-                continue
-            if hashlib.sha256(sample.image).hexdigest() != missing.pop(sample.key):
-                raise InputError(
-                    f'{shards[name].path}: holds another image under key "{sample.key}" than when '
-                    "the shard was embedded; delete the shard's cache and run again"
-                )
-            samples[name, sample.key] = sample
-            if not missing:
-                break
-        if missing:
-            raise InputError(
-                f"{shards[name].path}: image {min(missing)} is gone since the shard was embedded; "
-                "delete the shard's cache and run again"
-            )
-    return samples
-
-
-def _inspect(data: bytes) -> tuple[int, int, str, str]:
-    """Width, height, fingerprint, and why the image cannot be used."""
-    try:
-        image = decode(data)
-    except UnreadableImage as error:
-        return 0, 0, "", str(error)
-    return (*image.size, fingerprint(image), "")
 
 
 def write_images(path: str | Path, images: Iterable[tuple[str, bytes]]) -> None:

@@ -1,10 +1,11 @@
-"""Peak memory of listing and embedding many tiny images.
+"""Peak memory of listing and embedding many tiny images, and of choosing among them.
 
     python -m tests.benchmarks.bench_memory [--images 10000 100000]
 
-Writes that many PNGs of 32 x 32 pixels into class folders; lists them and embeds them with a tiny
-random CLIP, each in a process of its own, as the pipeline's jobs are. Prints peak memory of both
-and what it grew per image between the smallest and the largest number.
+Writes that many PNGs of 32 x 32 pixels into class folders. Lists them, embeds them with a tiny
+random CLIP, draws a few-shot support set of them all, and chooses a support set with them all as
+candidates of a pool; each in a process of its own, as the jobs of the pipeline are. Prints peak
+memory of each and what it grew per image between the smallest and the largest number.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from tempfile import TemporaryDirectory
 from susx.config.schema import EncoderSettings
 from susx.core.compute import limit_threads, peak_mib
 from susx.manifests.classes import class_manifest
-from susx.manifests.tables import ImageRecord, read_table, write_table
+from susx.manifests.tables import ImageRecord, SupportRecord, read_table, write_table
 from tests.helpers import image_bytes, save_tiny_clip
 
 CLASSES = [f"class {number}" for number in range(100)]
@@ -47,7 +48,38 @@ def embed(folder: Path) -> None:
     embed_images(settings, table, folder / "cache.h5", threads=2)
 
 
-STEPS = {"list": list_images, "embed": embed}
+def draw(folder: Path) -> None:
+    from susx.support.few_shot import draw_support
+
+    table = read_table(folder / "manifest.parquet", ImageRecord)
+    size = len(table.records) // len(CLASSES)
+    drawn = draw_support(table, class_manifest(CLASSES), size, 0, folder / "few.tar")
+    write_table(folder / "few.parquet", drawn, SupportRecord)
+
+
+def select(folder: Path) -> None:
+    """Each image is a candidate of its class alone."""
+    from susx.pools.shards import Shard
+    from susx.support.retrieval import Candidate
+    from susx.support.selection import collect_support
+    from susx.support.strategies import Selection
+
+    table = read_table(folder / "manifest.parquet", ImageRecord)
+    ranking: list[list[Candidate]] = [[] for _ in CLASSES]
+    root = folder / "images"
+    for record in table.records:
+        key = Path(record.path).relative_to(root).as_posix()
+        ranking[record.label].append(
+            Candidate(record.label, 0, 0.0, "0", key, sha256=record.sha256)
+        )
+    del table
+    shards = {"0": Shard("folder", str(root))}
+    selection, images = Selection(len(ranking[0])), folder / "chosen.tar"
+    chosen = collect_support(ranking, shards, class_manifest(CLASSES), selection, "pool", images)
+    write_table(folder / "chosen.parquet", chosen, SupportRecord)
+
+
+STEPS = {"list": list_images, "embed": embed, "draw": draw, "select": select}
 
 
 def measure(step: str, folder: Path) -> tuple[float, float]:

@@ -31,6 +31,8 @@ def test_memory_grows_with_what_is_read_and_with_every_attempt(files: Files) -> 
     assert memory_mb(files, 1, 500, 8) == 500 + 8 * 4
     assert memory_mb(files, 2, 500, factors={"model": 3}) == 2 * (500 + 3)
     assert memory_mb(files, 1, 500, factors={"model": 3, "pool": 0.5}) == 500 + int(3 + 1.5)
+    assert memory_mb(files, 2, 500, largest={"model": 3, "pool": 4}) == 2 * (500 + 3 + 4 * 2)
+    assert memory_mb(Files(pool=[]), 1, 500, largest={"pool": 4}) == 500
 
 
 def test_what_is_not_there_yet_is_asked_for_again(files: Files) -> None:
