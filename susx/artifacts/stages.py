@@ -20,7 +20,7 @@ STAGES = {
     "embed_patches": 4,
     "embed_shard": 6,
     "embed_support": 4,
-    "embed_text": 2,
+    "embed_text": 3,
     "evaluate": 9,
     "export_classifier": 3,
     "image_manifest": 6,

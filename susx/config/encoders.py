@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from susx.config.registered import Registered, wrong_section
 from susx.config.types import FilePath, Positive, Section
+from susx.core.processor import has_bfloat16_units
 from susx.core.registry import Registry
 from susx.core.stamps import files_below
 
@@ -67,8 +75,10 @@ class EncoderSettings(Section):
     )
     revision: str | None = Field(None, description="Hub revision; pin it for reproducibility.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where it runs.")
-    precision: Literal["float32", "float16", "bfloat16"] = Field(
-        "float32", description="Precision of the forward pass."
+    precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "float32",
+        description="Precision of weights and forward pass. `auto`: bfloat16 if it may run on a "
+        "CPU and that of this machine has units for it (AMX, AVX-512 BF16), else float32.",
     )
     compile: bool = Field(
         False, description="Whether to compile the forward pass with `torch.compile`."
@@ -86,6 +96,15 @@ class EncoderSettings(Section):
     store: Literal["float32", "float16"] = Field("float32", description="Precision of the caches.")
     batch_size: Positive = Field(256, description="Images or texts per forward pass.")
     threads: Positive = Field(4, description="CPU threads of an embedding job, at most `--cores`.")
+
+    @field_validator("precision")
+    @classmethod
+    def _resolved(cls, precision: str, known: ValidationInfo) -> str:
+        """What `auto` stands for, so that recipes, caches and jobs elsewhere name a precision."""
+        if precision != "auto":
+            return precision
+        on_cpu = known.data.get("device") in ("auto", "cpu")
+        return "bfloat16" if on_cpu and has_bfloat16_units() else "float32"
 
     @model_validator(mode="after")
     def _apt(self) -> EncoderSettings:

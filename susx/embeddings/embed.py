@@ -41,15 +41,19 @@ def embed_prompts(settings: EncoderSettings, prompts: PromptSet) -> Embeddings:
     texts = [text for row in prompts.texts for text in row]
     labels = [index for index, row in enumerate(prompts.texts) for _ in row]
     keys = [f"{index}/{i}" for index, row in enumerate(prompts.texts) for i in range(len(row))]
+    # Texts of a batch are padded to its longest.
+    order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
     blocks = [
-        encoder.encode_texts(batch).numpy()
-        for batch in tqdm(list(_batches(texts, settings.batch_size)), unit=" batches of texts")
+        encoder.encode_texts([texts[place] for place in batch]).numpy()
+        for batch in tqdm(list(_batches(order, settings.batch_size)), unit=" batches of texts")
     ]
+    rows = np.empty((len(texts), encoder.dim), np.float32)
+    rows[order] = concatenate(blocks, encoder.dim, "float32")
     meta = _meta(encoder, settings) | {
         "strategy": prompts.strategy,
         "n_truncated": encoder.count_truncated(texts),
     }
-    features, norms = normalised(concatenate(blocks, encoder.dim, "float32"))
+    features, norms = normalised(rows)
     features = features.astype(settings.store)
     meta |= _owned(prompts.classes_sha256, sha256_json(prompts.texts))
     hashes = hash_rows([hashlib.sha256(text.encode()).hexdigest() for text in texts])
