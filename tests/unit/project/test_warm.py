@@ -185,7 +185,8 @@ sys.stdin.read()
     process.kill()
     process.wait()
     deadline = time.monotonic() + 60
-    while running := [p for p in Path("/proc").glob("[0-9]*/cmdline") if place in _text(p)]:
+    ours = re.compile(f"{re.escape(place)}|{re.escape(str(tmp_path))}")
+    while running := [p for p in Path("/proc").glob("[0-9]*/cmdline") if ours.search(_text(p))]:
         assert time.monotonic() < deadline, running
         time.sleep(0.1)
 

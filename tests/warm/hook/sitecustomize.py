@@ -30,7 +30,10 @@ def _hand_over() -> None:
     request = f'{{"argv": [{", ".join(map(text, argv))}], {about}}}\n'
     streams = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
     link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    link.connect(os.environ["WARM_SERVER"])
+    try:
+        link.connect(os.environ["WARM_SERVER"])
+    except OSError:  # the owner ended, and everything ends with it
+        os._exit(1)
     link.sendmsg([b"fds"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
     link.sendall(request.encode())
     answer = link.recv(16).strip()
