@@ -1,5 +1,6 @@
 """Processes of tests that start warm behave like those that start as usual."""
 
+import re
 import socket
 import subprocess
 import sys
