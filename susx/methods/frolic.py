@@ -74,8 +74,8 @@ def corrected(logits: Tensor) -> Tensor:
     return logits - (shares + LEAST_SHARE).log()
 
 
-def terms(context: Context, images: Images) -> Terms:
-    """The corrected sum of the logits of both proxies.
+def proxy_logits(context: Context, images: Images) -> Tensor:
+    """(N, C) sum of the logits of both proxies, in float64.
 
     Raises:
         InputError: if only the finished text classifier is known.
@@ -87,6 +87,16 @@ def terms(context: Context, images: Images) -> Terms:
     for view in views:
         proxies = image_proxies(x, text, sharpened((scale * view).softmax(dim=1)))
         logits += scale * x @ proxies.T
+    return logits
+
+
+def terms(context: Context, images: Images) -> Terms:
+    """The corrected sum of the logits of both proxies.
+
+    Raises:
+        InputError: if only the finished text classifier is known.
+    """
+    logits = proxy_logits(context, images)
     for _ in range(ROUNDS):
         logits = corrected(logits)
     return Terms(logits.to(images.features))
