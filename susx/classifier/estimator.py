@@ -118,7 +118,8 @@ class SusXClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The best class of each of N images: (N,) of `classes_`.
 
         Raises:
-            InputError: if an image is unreadable, or X does not fit.
+            InputError: if an image is unreadable, X does not fit, or a method that learns from the
+                images of a call finds all classes equal, as from one image alone.
         """
         best = self._logits(X).argmax(dim=1)
         found: NDArray[Any] = self.classes_[best.cpu().numpy()]
@@ -269,7 +270,14 @@ class SusXClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _logits(self, X: Any) -> torch.Tensor:
         check_is_fitted(self, "fit_")
         fit: Fit = self.fit_
-        return fit.logits(self._images(X, None, self.settings_, self.encoder_))
+        logits = fit.logits(self._images(X, None, self.settings_, self.encoder_))
+        tied = (logits == logits[:, :1]).all(dim=1)
+        if fit.method.transductive and logits.shape[1] > 1 and tied.any():
+            raise InputError(
+                f"{fit.method.name} finds all classes equal for image {int(tied.int().argmax())}; it "
+                "takes the images of a call for a whole test set: give them all at once"
+            )
+        return logits
 
 
 def _texts(raw: NDArray[np.float32], owners: NDArray[np.integer[Any]]) -> Embeddings:

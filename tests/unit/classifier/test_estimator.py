@@ -75,6 +75,14 @@ def test_an_image_has_its_probabilities_in_any_company() -> None:
     np.testing.assert_allclose(alone, fitted.predict_proba(PROBLEM.images), atol=100 * 2**-20)
 
 
+def test_a_tie_of_all_classes_is_no_prediction() -> None:
+    """InMaP shares one image equally among all classes."""
+    fitted = SusXClassifier("inmap", names=NAMES, text=PROBLEM.text).fit(None, NAMES)
+    with pytest.raises(InputError, match=r"inmap finds all classes equal for image 0; .*at once"):
+        fitted.predict(PROBLEM.images[:1])
+    assert len(fitted.predict(PROBLEM.images)) == len(PROBLEM.images)
+
+
 def test_without_texts_the_means_of_the_support_set_stand_for_classes() -> None:
     fitted = SusXClassifier("zero-shot").fit(PROBLEM.support, PROBLEM.support_labels)
     means = np.stack([
