@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from susx.core.errors import InputError, listing
+from susx.core.plain import plain
 from susx.core.rounding import decimal
 from susx.evaluation.table import escape
+
+if TYPE_CHECKING:
+    from susx.manifests.tables import Table as PredictionTable
 
 ROWS = 20
 
 
 def show(path: str | Path, rows: int = ROWS, console: Console | None = None) -> None:
-    """Print what a file of the pipeline holds, or what it is.
+    """Print the path of a file of the pipeline, and what it holds or is.
 
     Args:
         path: the file; its suffix says what it is.
@@ -30,23 +35,29 @@ def show(path: str | Path, rows: int = ROWS, console: Console | None = None) -> 
     Raises:
         InputError: if the file is none of the pipeline, or broken.
     """
-    from susx.cli.show_intermediate import OTHERS, other_kind
+    from susx.cli.show_intermediate import other_kind
 
     file, console = Path(path), console or Console(stderr=True)
-    kinds = {
-        ".json": _json,
-        ".safetensors": _classifier,
-        ".parquet": _table,
-        ".h5": _cache,
-    }
-    if not file.is_file():
-        raise InputError(f"{path}: {'a folder' if file.is_dir() else 'file not found'}")
+    require_shown(file)
     if other := other_kind(file):
-        console.print(f"{escape(file.name)}: {other}")
+        console.print(f"{escape(str(path))}: {other}")
         return
-    if file.suffix not in kinds:
-        raise InputError(f"{path}: none of the pipeline's files, {listing([*kinds, *OTHERS], 9)}")
-    kinds[file.suffix](file, rows, console)
+    console.print(Text(plain(str(path))), soft_wrap=True)
+    KINDS[file.suffix](file, rows, console)
+
+
+def require_shown(file: Path) -> None:
+    """Look whether a file may be one of the pipeline.
+
+    Raises:
+        InputError: if it is missing, or of none of the kinds.
+    """
+    from susx.cli.show_intermediate import OTHERS, other_kind
+
+    if not file.is_file():
+        raise InputError(f"{file}: {'a folder' if file.is_dir() else 'file not found'}")
+    if not other_kind(file) and file.suffix not in KINDS:
+        raise InputError(f"{file}: none of the pipeline's files, {listing([*KINDS, *OTHERS], 9)}")
 
 
 def percent_text(share: float) -> str:
@@ -76,10 +87,10 @@ def _json(path: Path, rows: int, console: Console) -> None:
 
 
 def _table(path: Path, rows: int, console: Console) -> None:
-    from susx.cli.show_intermediate import parquet_format, table_facts
+    from susx.cli.show_intermediate import is_predictions, parquet_format, table_facts
 
     form = parquet_format(path)
-    if form.startswith("susx-PredictionRecord-"):
+    if is_predictions(form):
         _predictions(path, rows, console)
     else:
         print_facts(*table_facts(path, form), console)
@@ -111,14 +122,23 @@ def _classifier(path: Path, rows: int, console: Console) -> None:
     print_facts(f"classifier of {escape(meta.dataset)}", pairs, console)
 
 
-def _predictions(path: Path, rows: int, console: Console) -> None:
+def read_predictions(path: Path) -> PredictionTable:
+    """Predictions of a folder, a `PredictionRecord` per image.
+
+    Raises:
+        InputError: if the file is damaged, or of another version.
+    """
     from susx.classifier.predictions import PredictionRecord
     from susx.manifests.tables import read_table
 
     try:
-        table = read_table(path, PredictionRecord)
+        return read_table(path, PredictionRecord)
     except InputError:
         raise InputError(f"{path}: not predictions of this version of susx, or damaged") from None
+
+
+def _predictions(path: Path, rows: int, console: Console) -> None:
+    table = read_predictions(path)
     meta, records = table.meta, table.records
     shown = Table(
         title=f"{escape(meta['dataset'])}: {meta['n_images']} images, "
@@ -163,3 +183,12 @@ def _cache(path: Path, rows: int, console: Console) -> None:
         ("class list", str(cache.meta.get("classes_sha256", ""))[:12]),
     ]
     print_facts("embedding cache", pairs, console)
+
+
+KINDS: dict[str, Callable[[Path, int, Console], None]] = {
+    ".json": _json,
+    ".safetensors": _classifier,
+    ".parquet": _table,
+    ".h5": _cache,
+}
+"""What prints a file, by its suffix."""
