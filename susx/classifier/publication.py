@@ -9,6 +9,7 @@ from susx.classifier.file import read_classifier_meta
 from susx.classifier.hub import CLASSIFIER
 from susx.config.encoders import HUB_PREFIX
 from susx.core.errors import InputError
+from susx.evaluation.tuning_words import tuned_on_words
 
 if TYPE_CHECKING:
     from susx.classifier.meta import ClassifierMeta
@@ -97,7 +98,7 @@ def model_card(meta: ClassifierMeta, name: str, licence: str | None = None) -> s
         "Method": f"`{meta.method}` ({method.paper})",
         "Texts": f"`{meta.text}`",
         "Support set": support,
-        "Hyper-parameters tuned on": meta.tuned_on,
+        "Hyper-parameters tuned on": tuned_on_words(meta.protocol, meta.tuned_on),
         "Probabilities calibrated on": meta.calibration.temperature_on,
         "Constants taken from": meta.calibration.constants_on,
         "Assumes": "; ".join(method.assumes) or "nothing of the images beside their classes",

@@ -17,6 +17,7 @@ from susx.core.errors import InputError, listing
 from susx.core.plain import plain
 from susx.core.rounding import decimal
 from susx.evaluation.table import escape
+from susx.evaluation.tuning_words import tuned_on_words, tuning_sentence
 
 if TYPE_CHECKING:
     from susx.manifests.tables import Table as PredictionTable
@@ -111,7 +112,7 @@ def _classifier(path: Path, rows: int, console: Console) -> None:
         ("method", meta.method),
         ("text", meta.text),
         ("support", meta.support and f"{meta.support}, {len(meta.support_keys)} images"),
-        ("protocol", f"{meta.protocol}, tuned on {meta.tuned_on}"),
+        ("tuned on", tuned_on_words(meta.protocol, meta.tuned_on)),
         ("values", ", ".join(f"{name} {v:.4g}" for name, v in meta.hyperparameters.items())),
         ("constants", f"of {meta.calibration.constants_on}"),
         ("temperature", fitted),
@@ -140,10 +141,11 @@ def read_predictions(path: Path) -> PredictionTable:
 def _predictions(path: Path, rows: int, console: Console) -> None:
     table = read_predictions(path)
     meta, records = table.meta, table.records
+    tuning = tuning_sentence(meta["protocol"], meta["tuned_on"])
     shown = Table(
         title=f"{escape(meta['dataset'])}: {meta['n_images']} images, "
         f"{meta['n_unreadable']} unreadable",
-        caption=f"{meta['method']}, tuned on {meta['tuned_on']}; probabilities calibrated on "
+        caption=f"{meta['method']}, {tuning}; probabilities calibrated on "
         f"{meta['calibration']['temperature_on']}",
         box=SIMPLE_HEAD,
         pad_edge=False,
