@@ -22,6 +22,7 @@ from susx.cli.new.command import new as new_project
 from susx.cli.plan import plan
 from susx.cli.printing import AsJson, print_json
 from susx.cli.progress import progress
+from susx.cli.push import push
 from susx.cli.run import run
 from susx.cli.serve import serve
 from susx.cli.show import ROWS, percent_text, show
@@ -71,6 +72,7 @@ app.command("progress")(progress)
 app.command("verify")(verify)
 app.command("serve")(serve)
 app.command("clip-benchmark")(clip_benchmark)
+app.command("push")(push)
 app.add_typer(cache, name="cache")
 
 
