@@ -15,6 +15,7 @@ from susx.manifests.classes import embedded_records, records_sha256
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, read_table
 from susx.report import origin
 from susx.report.batch_rows import BatchRows, batch_rows
+from susx.report.card import ShareCard
 from susx.report.costs import MethodCost, StageCost, method_costs, stage_costs
 from susx.report.downloads import downloads
 from susx.report.drawn import Figure
@@ -81,6 +82,7 @@ class Page:
     table: ResultTable
     batches: BatchRows
     figures: Sequence[Figure]
+    card: ShareCard | None
     plan: GalleryPlan
     sets: Sequence[ImageSet]
     groups: Sequence[ClassGroup]
@@ -126,6 +128,7 @@ def write_page(
     settings: ReportSettings | None = None,
     stores: Sequence[str] = (),
     threads: int = 1,
+    card: ShareCard | None = None,
 ) -> None:
     """Write the report of a dataset.
 
@@ -138,6 +141,7 @@ def write_page(
         settings: section `report` of the configuration.
         stores: folders of the project's stores, whose receipts say what its jobs took.
         threads: that read test images.
+        card: the share card.
 
     Raises:
         InputError: if a file is broken or foreign, the result was made from other images, or a
@@ -178,6 +182,7 @@ def write_page(
         table=rows,
         batches=batch_rows(result),
         figures=figures,
+        card=card,
         plan=fitting,
         sets=[*(supports[name] for name in shown), *([test] if test else [])],
         groups=list(_groups(classes[: fitting.n_classes])),

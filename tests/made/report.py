@@ -13,6 +13,7 @@ import pytest
 from susx.evaluation.schema import Result
 from susx.manifests.classes import ClassManifest, class_manifest
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, write_table
+from susx.report.card import share_card
 from susx.report.drawn import drawings
 from susx.report.page import ImageFiles, SupportFiles, write_page
 from susx.report.schema import SCHEMA, Analysis
@@ -270,5 +271,6 @@ def drawn_report(folder: Path, names: list[str], size: tuple[int, int] = (48, 36
     """A report with figures."""
     made = made_report(folder / "files", names, size)
     page = folder / "report.html"
-    made.write(page, figures=drawings(made.result, [made.analysis]))
+    card = share_card(made.result, [made.analysis])
+    made.write(page, figures=drawings(made.result, [made.analysis]), card=card)
     return page
