@@ -15,7 +15,11 @@ def main(job: Job) -> None:
     result = read_result(files.result)
     analyses = [read_analysis(path, result.provenance["classes_sha256"]) for path in files.analyses]
     rows = zip(params.supports.items(), files.manifests, files.images, strict=True)
-    supports = {name: SupportFiles(manifest, tar, entry) for (name, entry), manifest, tar in rows}
+    queries = dict(zip(params.queried, files.queries, strict=True))
+    supports = {
+        name: SupportFiles(manifest, tar, entry, queries.get(name))
+        for (name, entry), manifest, tar in rows
+    }
     figures, card = drawings(result, analyses), share_card(result, analyses)
     save_all(figures, card, job.output.figures)
     write_page(
