@@ -9,18 +9,11 @@ from pathlib import Path
 
 from susx.core.rounding import decimal
 from susx.evaluation.schema import Result, Run, read_result
-from susx.evaluation.table import difference_text
+from susx.evaluation.table import difference_text, tuned_on
 
 ROOT = Path(__file__).parents[1]
 README, MEASURED = ROOT / "README.md", ROOT / "docs/measured.yaml"
 HEADER = re.compile(r"\| classifier \| text \|.*\n\|[-|]+\n")
-TUNED = {
-    "none": "–",
-    "validation": "validation",
-    "support": "support set",
-    "fixed": "nothing (fixed values)",
-}
-"""What the table calls the protocols."""
 DRAWN = ("tip-x", "fusion")
 """Methods that the table shows with the generated support set; the text below says so."""
 
@@ -38,7 +31,7 @@ def _cells(run: Run) -> list[str]:
         run.method,
         run.text,
         run.support or "–",
-        TUNED[run.protocol],
+        tuned_on(run).replace("-", "–"),
         decimal(run.top1),
         f"{decimal(low)} to {decimal(high)}",
         "–" if best is None else difference_text(best),

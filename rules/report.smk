@@ -66,6 +66,7 @@ rule report:
     params:
         kept=OWN,
         supports=asked(reports.shown_supports),
+        queried=asked(reports.queried_supports),
         settings=SETUP.config.report.model_dump(),
         how={"stores": SETUP.stores},
     script:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from susx.core.extras import extra_problem
 
 if TYPE_CHECKING:
+    from susx import methods as methods
     from susx.classifier.classifier import Classifier
     from susx.classifier.estimator import SusXClassifier
     from susx.classifier.publication import push_to_hub
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
     from susx.evaluation.schema import read_result
 
 __version__ = "0.1.0"
-__all__ = ["SusXClassifier", "load_classifier", "push_to_hub", "read_cache", "read_result"]
+__all__ = [
+    "SusXClassifier",
+    "load_classifier",
+    "methods",
+    "push_to_hub",
+    "read_cache",
+    "read_result",
+]
+"""The public interface, which docs/api.md describes."""
 
 PLACES = {
     "SusXClassifier": "susx.classifier.estimator",
@@ -28,6 +37,8 @@ PLACES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "methods":
+        return import_module("susx.methods")
     if name not in PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = PLACES[name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from susx.core.errors import InputError
 
 STAGES = {
-    "analyse": 3,
+    "analyse": 4,
     "class_manifest": 1,
     "collate": 6,
     "describe_classes": 3,
@@ -35,12 +35,12 @@ STAGES = {
     "predict": 2,
     "prompts": 1,
     "query_service": 3,
-    "report": 5,
+    "report": 7,
     "search_embeddings": 3,
     "search_index": 2,
     "search_shard": 3,
     "select_support": 5,
-    "summary": 4,
+    "summary": 5,
     "synthesise": 1,
 }
 """Version of every stage, by the name of its rule."""

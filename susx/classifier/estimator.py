@@ -274,8 +274,8 @@ class SusXClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tied = (logits == logits[:, :1]).all(dim=1)
         if fit.method.transductive and logits.shape[1] > 1 and tied.any():
             raise InputError(
-                f"{fit.method.name} finds all classes equal for image {int(tied.int().argmax())}; it "
-                "takes the images of a call for a whole test set: give them all at once"
+                f"{fit.method.name} finds all classes equal for image {int(tied.int().argmax())}; "
+                "it takes the images of a call for a whole test set: give them all at once"
             )
         return logits
 

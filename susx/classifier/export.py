@@ -17,6 +17,7 @@ from susx.evaluation.case import Case, row_of
 from susx.evaluation.files import CacheFiles
 from susx.evaluation.inputs import check_evaluation, read_caches
 from susx.evaluation.tuning import TuningResult, TuningSettings, tune
+from susx.evaluation.tuning_words import tuning_sentence
 from susx.methods import METHODS, TEXT_FORMS, Context, Images, Method
 
 PACKAGES = ("susx", "torch", "transformers", "numpy", "pillow", "safetensors")
@@ -107,9 +108,10 @@ def classifier_line(meta: ClassifierMeta) -> str:
     """A classifier in one line, for the log."""
     support = f", {len(meta.support_keys)} images of {meta.support}" if meta.support else ""
     tested = f"; {meta.tested.correct} of {meta.tested.n} test images right" if meta.tested else ""
+    tuning = tuning_sentence(meta.protocol, meta.tuned_on)
     return (
-        f"{meta.method} on {meta.text}{support}; tuned on {meta.tuned_on}, temperature "
-        f"{meta.temperature:.3g} fitted on {meta.calibration.temperature_on}, constants of "
+        f"{meta.method} on {meta.text}{support}; {tuning}, temperature {meta.temperature:.3g} "
+        f"fitted on {meta.calibration.temperature_on}, constants of "
         f"{meta.calibration.constants_on}{tested}"
     )
 

@@ -9,6 +9,7 @@ from susx.classifier.file import read_classifier_meta
 from susx.classifier.hub import CLASSIFIER
 from susx.config.encoders import HUB_PREFIX
 from susx.core.errors import InputError
+from susx.evaluation.tuning_words import tuned_on_words
 
 if TYPE_CHECKING:
     from susx.classifier.meta import ClassifierMeta
@@ -45,13 +46,9 @@ def push_to_hub(
 
     from susx.encoders.hub import load_failure
 
-    meta = read_classifier_meta(path)
-    model = meta.encoder_settings.model
-    if Path(model).exists() or not _is_of_hub(model):
-        raise InputError(
-            f"encoder {model}: a folder or file of this machine, which nobody else could load; "
-            "make the classifier with a model of the hub"
-        )
+    meta = publishable(path)
+    if not _is_valid(name):
+        raise InputError(f"{name}: no name of a repository; write owner/name")
     hub = HfApi(token=token)
     added = [
         CommitOperationAdd(CLASSIFIER, str(path)),
@@ -63,6 +60,22 @@ def push_to_hub(
     except Exception as error:  # as above
         raise InputError(f"{name}: {load_failure(error, name)}") from None
     return str(said.commit_url)
+
+
+def publishable(path: str | Path) -> ClassifierMeta:
+    """What a classifier file says of itself, if others could load it.
+
+    Raises:
+        InputError: as `load_classifier` does, or if the encoder is a folder of this machine.
+    """
+    meta = read_classifier_meta(path)
+    model = meta.encoder_settings.model
+    if Path(model).exists() or not _is_valid(_repository(model)):
+        raise InputError(
+            f"encoder {model}: a folder or file of this machine, which nobody else could load; "
+            "make the classifier with a model of the hub"
+        )
+    return meta
 
 
 def model_card(meta: ClassifierMeta, name: str, licence: str | None = None) -> str:
@@ -97,7 +110,7 @@ def model_card(meta: ClassifierMeta, name: str, licence: str | None = None) -> s
         "Method": f"`{meta.method}` ({method.paper})",
         "Texts": f"`{meta.text}`",
         "Support set": support,
-        "Hyper-parameters tuned on": meta.tuned_on,
+        "Hyper-parameters tuned on": tuned_on_words(meta.protocol, meta.tuned_on),
         "Probabilities calibrated on": meta.calibration.temperature_on,
         "Constants taken from": meta.calibration.constants_on,
         "Assumes": "; ".join(method.assumes) or "nothing of the images beside their classes",
@@ -131,13 +144,13 @@ Classes: {listed}
 """
 
 
-def _is_of_hub(model: str) -> bool:
-    """Whether a name could be that of a model of the hub."""
+def _is_valid(name: str) -> bool:
+    """Whether a repository of the hub could have that name."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
-        validate_repo_id(_repository(model))
+        validate_repo_id(name)
     except HFValidationError:
         return False
     return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +20,9 @@ from susx.cli.images import image_paths
 from susx.cli.init import init, snakefile
 from susx.cli.new.command import new as new_project
 from susx.cli.plan import plan
+from susx.cli.printing import AsJson, print_json
 from susx.cli.progress import progress
+from susx.cli.push import push
 from susx.cli.run import run
 from susx.cli.serve import serve
 from susx.cli.show import ROWS, percent_text, show
@@ -71,6 +72,7 @@ app.command("progress")(progress)
 app.command("verify")(verify)
 app.command("serve")(serve)
 app.command("clip-benchmark")(clip_benchmark)
+app.command("push")(push)
 app.add_typer(cache, name="cache")
 
 
@@ -78,7 +80,7 @@ app.add_typer(cache, name="cache")
 def classify(
     images: Annotated[list[Path], typer.Argument(help=IMAGES)],
     classifier: Annotated[Path, typer.Option(help="Classifier file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     top: Annotated[int, typer.Option(min=1, max=5, help="Classes per image.")] = 3,
     model: MovedModel = None,
@@ -96,7 +98,7 @@ def classify(
         loaded = load_classifier(classifier, model, device)
         found = loaded.predict(paths, batch_size, threads)
     if as_json:
-        print(json.dumps(_objects(paths, found, top), ensure_ascii=False, indent=1))
+        print_json(_objects(paths, found, top))
     elif as_csv:
         _write_csv(paths, found, top)
     else:
@@ -108,11 +110,19 @@ def classify(
 @app.command("show")
 def show_file(
     file: Annotated[Path, typer.Argument(help="Any file that the pipeline writes.")],
-    rows: Annotated[int, typer.Option(min=1, help="Rows of a table of images.")] = ROWS,
+    rows: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"Rows of a table of images [{ROWS}; with --json all]."),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print what a file of the pipeline holds."""
     with reported_errors():
-        show(file, rows, Console())
+        if not as_json:
+            return show(file, rows or ROWS, Console())
+        from susx.cli.show_json import shown_object
+
+        print_json(shown_object(file, rows))
 
 
 def cell(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from susx.cli.errors import reported_errors
+from susx.cli.printing import AsJson, Quiet, many, print_json, say, silent
 from susx.core.errors import InputError
-from susx.core.plain import plain
 from susx.core.yaml_files import CONFIG
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def list_stores(
     store: Stores = None,
     work: Work = None,
     cache: Cache = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Tell what stores hold, by stage, and what of it this project stands on."""
     with reported_errors():
@@ -55,9 +55,7 @@ def list_stores(
         reached = project.reached() if project else None
         described = [_described(contents, reached) for contents in _contents(stores)]
     if as_json:
-        import json
-
-        print(json.dumps({"stores": described}, indent=1))
+        print_json({"stores": described})
         return
     for number, one in enumerate(described):
         _print_store(one, first=number == 0)
@@ -69,25 +67,35 @@ def verify(
     work: Work = None,
     cache: Cache = None,
     remove: Annotated[bool, typer.Option("--remove", help="Remove objects with faults.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Compare all objects with their receipts, byte by byte. Ends with 1 if any has a fault."""
     from susx.artifacts import upkeep
 
-    faults, removed = 0, 0
+    tell, warn = _lines(as_json, quiet)
+    stores: list[dict[str, Any]] = []
     with reported_errors():
         for contents in _contents(_looked_at(store, work, cache)[1]):
-            count, size = len(contents.objects), bytes_of(contents.size)
-            _say(f"{contents.store.root}: {_many(count, 'object')}, {size}")
+            one: dict[str, Any] = {"path": str(contents.store.root), "faults": []}
+            one |= {"objects": len(contents.objects), "bytes": contents.size}
+            stores.append(one)
+            tell(f"{one['path']}: {many(one['objects'], 'object')}, {bytes_of(one['bytes'])}")
             for finding in upkeep.check(contents):
-                faults += 1
-                gone = ""
-                if remove and finding.lost:
+                removed = finding.lost.size if remove and finding.lost else None
+                if removed is not None:
                     upkeep.remove(contents.store, finding.path)
-                    removed, gone = removed + finding.lost.size, "; removed"
-                _say(f"{finding.kind}: {finding.path}: {finding.reason}{gone}")
+                fault = {"kind": finding.kind, "path": str(finding.path)}
+                one["faults"].append({**fault, "reason": finding.reason, "bytes_removed": removed})
+                gone = "" if removed is None else "; removed"
+                warn(f"{finding.kind}: {finding.path}: {finding.reason}{gone}")
+    faults = [fault for one in stores for fault in one["faults"]]
+    freed = sum(fault["bytes_removed"] or 0 for fault in faults)
+    if as_json:
+        print_json({"stores": stores, "bytes_freed": freed})
     if remove:
-        _say(f"freed {bytes_of(removed)}")
-    typer.echo(_many(faults, "fault") if faults else "no faults")
+        tell(f"freed {bytes_of(freed)}")
+    tell(many(len(faults), "fault") if faults else "no faults")
     if faults:
         raise typer.Exit(1)
 
@@ -128,6 +136,8 @@ def prune(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell what would be removed.")
     ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Remove leftovers of jobs that were cut; and, if told to, objects that fit ALL rules given.
 
@@ -138,7 +148,9 @@ def prune(
     from susx.artifacts.store import DAY
     from susx.artifacts.upkeep import PruneRules, remove, waste
 
-    total = left = 0
+    tell, warn = _lines(as_json, quiet)
+    removed: list[dict[str, Any]] = []
+    left = 0
     with reported_errors():
         own, stores = _looked_at(store, work, cache)
         if unreachable and own is None:
@@ -147,7 +159,7 @@ def prune(
         if unreachable and own:
             others = [Project.at(path) for path in project or []]
             reached = set().union(*(one.reached() for one in (own, *others)))
-            typer.echo("other projects that may share these stores are not known; --project keeps")
+            warn("other projects that may share these stores are not known; --project keeps")
         limit = None if larger_than is None else bytes_in(larger_than)
         days = None if older_than is None else older_than * DAY
         rules = PruneRules(days, limit, reached, leftovers, parts_older_than * DAY)
@@ -159,11 +171,17 @@ def prune(
                 if not dry_run:
                     remove(contents.store, one.folder)
                 verb = "would remove" if dry_run else "removed"
-                _say(f"{verb} {one.folder}: {one.reason}, {bytes_of(one.size)}")
-            freed = sum(one.size for one in gone)
-            total, left = total + freed, left + contents.size - freed
+                tell(f"{verb} {one.folder}: {one.reason}, {bytes_of(one.size)}")
+            removed += [
+                {"path": str(one.folder), "bytes": one.size, "reason": one.reason} for one in gone
+            ]
+            left += contents.size - sum(one.size for one in gone)
+    freed = sum(one["bytes"] for one in removed)
+    if as_json:
+        said = {"dry_run": dry_run, "removed": removed, "bytes_freed": freed, "bytes_left": left}
+        print_json(said)
     would = "would free" if dry_run else "freed"
-    _say(f"{would} {bytes_of(total)}; {bytes_of(left)} left")
+    tell(f"{would} {bytes_of(freed)}; {bytes_of(left)} left")
 
 
 @app.command()
@@ -172,6 +190,8 @@ def forget(
     store: Annotated[str | None, typer.Option(help="Store of `cache` [of config.yaml].")] = None,
     work: Work = None,
     cache: Cache = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Remove the objects that names stand for: the next run makes them anew, not found again."""
     from susx.artifacts.project import Project
@@ -179,9 +199,14 @@ def forget(
 
     with reported_errors():
         gone = forget_objects(paths, Project.at(".", work, cache, store))
+    freed = sum(size for _, size in gone)
+    if as_json:
+        objects = [{"path": str(path), "bytes": size} for path, size in gone]
+        print_json({"forgotten": objects, "bytes_freed": freed})
+    tell, _ = _lines(as_json, quiet)
     for path, size in gone:
-        _say(f"forgot {path}: {bytes_of(size)}")
-    _say(f"freed {bytes_of(sum(size for _, size in gone))}")
+        tell(f"forgot {path}: {bytes_of(size)}")
+    tell(f"freed {bytes_of(freed)}")
 
 
 def bytes_of(size: int) -> str:
@@ -203,6 +228,11 @@ def bytes_in(text: str) -> int:
     if not found:
         raise InputError(f"{text}: not a size; write bytes, or e.g. 500MB, 10GB, 1.5GiB")
     return int(float(found[1]) * UNITS[found[2]])
+
+
+def _lines(as_json: bool, quiet: bool) -> tuple[Callable[[str], None], Callable[[str], None]]:
+    """What prints lines on what is done, and on what is wrong."""
+    return silent if as_json or quiet else say, silent if as_json else say
 
 
 def _looked_at(
@@ -271,7 +301,7 @@ def _print_store(one: dict[str, Any], first: bool) -> None:
 
     if not first:
         typer.echo()
-    _say(f"{one['path']}: {_many(one['objects'], 'object')}, {bytes_of(one['bytes'])}")
+    say(f"{one['path']}: {many(one['objects'], 'object')}, {bytes_of(one['bytes'])}")
     if one["stages"]:
         table = Table(box=None, pad_edge=False)
         for column in ("stage", "objects", "bytes", "size", "oldest", "newest", "reachable"):
@@ -287,9 +317,9 @@ def _print_store(one: dict[str, Any], first: bool) -> None:
             table.add_row(stage, *counts, *times, reached)
         Console().print(table)
     for left in one["leftovers"]:
-        _say(f"left over: {left['path']}: {_state(left)}, {bytes_of(left['bytes'])}")
+        say(f"left over: {left['path']}: {_state(left)}, {bytes_of(left['bytes'])}")
     for path in one["foreign"]:
-        _say(f"foreign: {path}")
+        say(f"foreign: {path}")
 
 
 def _state(left: dict[str, Any]) -> str:
@@ -302,11 +332,3 @@ def _state(left: dict[str, Any]) -> str:
         None: f"of another machine, {left['host']}",
     }
     return f"{states[left['alive']]}, {age}"
-
-
-def _say(line: str) -> None:
-    typer.echo(plain(line))
-
-
-def _many(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"

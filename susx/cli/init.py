@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from susx.cli.errors import reported_errors
+from susx.cli.printing import Quiet, say, silent
 from susx.core.errors import InputError, listing
 from susx.core.files import atomic
 from susx.core.pipeline import PIPELINE, SNAKEFILE
@@ -21,8 +22,10 @@ COPIED = (CONFIG, "profiles/slurm/config.yaml")
 
 def init(
     folder: Annotated[Path, typer.Argument(help="New folder, or one without a configuration.")],
+    quiet: Quiet = False,
 ) -> None:
     """Make a folder to work in: a commented configuration, and settings for a Slurm cluster."""
+    tell = silent if quiet else say
     with reported_errors():
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: a file; name a folder")
@@ -32,11 +35,11 @@ def init(
         for name in COPIED:
             with atomic(folder / name) as temporary:
                 temporary.write_bytes((PIPELINE / name).read_bytes())
-            typer.echo(f"wrote {folder / name}")
-    typer.echo("next, to classify your own images:")
+            tell(f"wrote {folder / name}")
+    tell("next, to classify your own images:")
     if folder.resolve() != Path.cwd():
-        typer.echo(f"  cd {shlex.quote(str(folder))}")
-    typer.echo("  susx new")
+        tell(f"  cd {shlex.quote(str(folder))}")
+    tell("  susx new")
 
 
 def snakefile() -> None:

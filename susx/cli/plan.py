@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from susx.cli.printing import AsJson, print_json
 from susx.cli.run import snakemake_call
 from susx.evaluation.table import escape
 
@@ -32,7 +32,7 @@ WIDTH, LEAST_WIDTH = 80, 60
 
 def plan(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Tell what a run would do, take and fetch, and what it lacks: `snakemake` without jobs.
 
@@ -41,7 +41,7 @@ def plan(
     arguments = [*context.args, "--dry-run", "--quiet", "all"]
     made = _previewed(snakemake_call(arguments, _require_run))
     if as_json:
-        print(json.dumps(made.plain(), ensure_ascii=False, indent=1))
+        print_json(made.plain())
     else:
         width = min(WIDTH, max(LEAST_WIDTH, Console().width))
         _print(made, Console(width=width, highlight=False))

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from susx.cli.errors import reported_errors
+from susx.cli.printing import AsJson, print_json
 
 PAUSE = 2.0
 
@@ -18,14 +19,21 @@ PAUSE = 2.0
 def progress(
     folder: Annotated[Path, typer.Argument(help="Folder that snakemake was called in.")] = Path(),
     watch: Annotated[bool, typer.Option("--watch", help="Until the run ends.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what the last run in a folder does, how far it is, and how long it may take."""
     from rich.live import Live
 
+    from susx.progress.run_object import run_object
     from susx.progress.show import run_progress
 
+    if watch and as_json:
+        raise typer.BadParameter("--watch and --json exclude each other")
     console = Console()
     with reported_errors():
+        if as_json:
+            print_json(run_object(folder, time.time()))
+            return
         run, shown = run_progress(folder, time.time())
         if not (watch and console.is_terminal):
             console.print(shown)

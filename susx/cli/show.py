@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from susx.core.errors import InputError, listing
+from susx.core.plain import plain
 from susx.core.rounding import decimal
 from susx.evaluation.table import escape
+from susx.evaluation.tuning_words import tuned_on_words, tuning_sentence
+
+if TYPE_CHECKING:
+    from susx.manifests.tables import Table as PredictionTable
 
 ROWS = 20
 
 
 def show(path: str | Path, rows: int = ROWS, console: Console | None = None) -> None:
-    """Print what a file of the pipeline holds, or what it is.
+    """Print the path of a file of the pipeline, and what it holds or is.
 
     Args:
         path: the file; its suffix says what it is.
@@ -30,23 +36,29 @@ def show(path: str | Path, rows: int = ROWS, console: Console | None = None) -> 
     Raises:
         InputError: if the file is none of the pipeline, or broken.
     """
-    from susx.cli.show_intermediate import OTHERS, other_kind
+    from susx.cli.show_intermediate import other_kind
 
     file, console = Path(path), console or Console(stderr=True)
-    kinds = {
-        ".json": _json,
-        ".safetensors": _classifier,
-        ".parquet": _table,
-        ".h5": _cache,
-    }
-    if not file.is_file():
-        raise InputError(f"{path}: {'a folder' if file.is_dir() else 'file not found'}")
+    require_shown(file)
     if other := other_kind(file):
-        console.print(f"{escape(file.name)}: {other}")
+        console.print(f"{escape(str(path))}: {other}")
         return
-    if file.suffix not in kinds:
-        raise InputError(f"{path}: none of the pipeline's files, {listing([*kinds, *OTHERS], 9)}")
-    kinds[file.suffix](file, rows, console)
+    console.print(Text(plain(str(path))), soft_wrap=True)
+    KINDS[file.suffix](file, rows, console)
+
+
+def require_shown(file: Path) -> None:
+    """Look whether a file may be one of the pipeline.
+
+    Raises:
+        InputError: if it is missing, or of none of the kinds.
+    """
+    from susx.cli.show_intermediate import OTHERS, other_kind
+
+    if not file.is_file():
+        raise InputError(f"{file}: {'a folder' if file.is_dir() else 'file not found'}")
+    if not other_kind(file) and file.suffix not in KINDS:
+        raise InputError(f"{file}: none of the pipeline's files, {listing([*KINDS, *OTHERS], 9)}")
 
 
 def percent_text(share: float) -> str:
@@ -76,10 +88,10 @@ def _json(path: Path, rows: int, console: Console) -> None:
 
 
 def _table(path: Path, rows: int, console: Console) -> None:
-    from susx.cli.show_intermediate import parquet_format, table_facts
+    from susx.cli.show_intermediate import is_predictions, parquet_format, table_facts
 
     form = parquet_format(path)
-    if form.startswith("susx-PredictionRecord-"):
+    if is_predictions(form):
         _predictions(path, rows, console)
     else:
         print_facts(*table_facts(path, form), console)
@@ -100,7 +112,7 @@ def _classifier(path: Path, rows: int, console: Console) -> None:
         ("method", meta.method),
         ("text", meta.text),
         ("support", meta.support and f"{meta.support}, {len(meta.support_keys)} images"),
-        ("protocol", f"{meta.protocol}, tuned on {meta.tuned_on}"),
+        ("tuned on", tuned_on_words(meta.protocol, meta.tuned_on)),
         ("values", ", ".join(f"{name} {v:.4g}" for name, v in meta.hyperparameters.items())),
         ("constants", f"of {meta.calibration.constants_on}"),
         ("temperature", fitted),
@@ -111,19 +123,29 @@ def _classifier(path: Path, rows: int, console: Console) -> None:
     print_facts(f"classifier of {escape(meta.dataset)}", pairs, console)
 
 
-def _predictions(path: Path, rows: int, console: Console) -> None:
+def read_predictions(path: Path) -> PredictionTable:
+    """Predictions of a folder, a `PredictionRecord` per image.
+
+    Raises:
+        InputError: if the file is damaged, or of another version.
+    """
     from susx.classifier.predictions import PredictionRecord
     from susx.manifests.tables import read_table
 
     try:
-        table = read_table(path, PredictionRecord)
+        return read_table(path, PredictionRecord)
     except InputError:
         raise InputError(f"{path}: not predictions of this version of susx, or damaged") from None
+
+
+def _predictions(path: Path, rows: int, console: Console) -> None:
+    table = read_predictions(path)
     meta, records = table.meta, table.records
+    tuning = tuning_sentence(meta["protocol"], meta["tuned_on"])
     shown = Table(
         title=f"{escape(meta['dataset'])}: {meta['n_images']} images, "
         f"{meta['n_unreadable']} unreadable",
-        caption=f"{meta['method']}, tuned on {meta['tuned_on']}; probabilities calibrated on "
+        caption=f"{meta['method']}, {tuning}; probabilities calibrated on "
         f"{meta['calibration']['temperature_on']}",
         box=SIMPLE_HEAD,
         pad_edge=False,
@@ -163,3 +185,12 @@ def _cache(path: Path, rows: int, console: Console) -> None:
         ("class list", str(cache.meta.get("classes_sha256", ""))[:12]),
     ]
     print_facts("embedding cache", pairs, console)
+
+
+KINDS: dict[str, Callable[[Path, int, Console], None]] = {
+    ".json": _json,
+    ".safetensors": _classifier,
+    ".parquet": _table,
+    ".h5": _cache,
+}
+"""What prints a file, by its suffix."""

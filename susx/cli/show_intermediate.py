@@ -155,3 +155,8 @@ def parquet_format(path: Path) -> str:
         return str(metadata.get(b"format", b"").decode())
     except Exception as error:  # pyarrow raises many kinds for broken files
         raise InputError(f"{path}: no Parquet, or damaged ({error})") from None
+
+
+def is_predictions(form: str) -> bool:
+    """Whether a Parquet file of that format says that it holds predictions."""
+    return form.startswith("susx-PredictionRecord-")

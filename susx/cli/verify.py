@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from contextlib import chdir
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from susx.cli.errors import reported_errors
+from susx.cli.printing import AsJson, Quiet, many, print_json, say
 from susx.core.errors import InputError
-from susx.core.plain import plain
+
+if TYPE_CHECKING:
+    from susx.verify.result import Verdict
 
 
 def verify(
@@ -22,6 +26,8 @@ def verify(
     full: Annotated[
         bool, typer.Option("--full", help="Read all files, whatever is remembered of them.")
     ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Tell whether a result still follows from what lies there. Ends with 1 if not."""
     place, more = file.absolute(), [str(path.absolute()) for path in configfile or []]
@@ -32,14 +38,19 @@ def verify(
             raise InputError(f"{project}: folder not found")
         with chdir(project):
             verdict = verify_result(place, str(file), more, full)
-    for line in (*verdict.changes, *verdict.notes):
-        typer.echo(plain(line))
+    if as_json:
+        print_json({"file": str(file), "follows": not verdict.changes, **asdict(verdict)})
+    else:
+        _print(verdict, quiet)
     if verdict.changes:
-        typer.echo(f"does not follow from what lies here: {_many(len(verdict.changes), 'change')}")
         raise typer.Exit(1)
-    counts = f"{_many(verdict.sources, 'source')}, {_many(verdict.stages, 'stage')}"
-    typer.echo(f"follows from what lies here: {counts}")
 
 
-def _many(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+def _print(verdict: Verdict, quiet: bool) -> None:
+    for line in (*verdict.changes, *verdict.notes):
+        say(line)
+    if verdict.changes:
+        say(f"does not follow from what lies here: {many(len(verdict.changes), 'change')}")
+    elif not quiet:
+        counts = f"{many(verdict.sources, 'source')}, {many(verdict.stages, 'stage')}"
+        say(f"follows from what lies here: {counts}")

@@ -44,8 +44,8 @@ def benchmark_rows(result: Result) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def write_benchmark_rows(result: Result, folder: Path) -> int:
-    """Write one file per row into a folder; returns their number.
+def write_benchmark_rows(result: Result, folder: Path) -> list[Path]:
+    """Write one file per row into a folder; returns the files.
 
     Raises:
         InputError: if two rows would have one file.
@@ -53,7 +53,7 @@ def write_benchmark_rows(result: Result, folder: Path) -> int:
     rows = benchmark_rows(result)
     for name, row in rows.items():
         write_json(folder / name, row)
-    return len(rows)
+    return [folder / name for name in rows]
 
 
 def _case(run: Run) -> str:

@@ -17,8 +17,8 @@ from susx.core.rounding import decimal
 from susx.evaluation.facts import BatchFacts
 from susx.evaluation.reported import ReportedAccuracy, reported_for
 from susx.evaluation.schema import BatchRun, Difference, Result, Run, SeedSpread, read_result
+from susx.evaluation.tuning_words import TEST_SPLIT, tuned_on_words
 
-TEST_SPLIT = "TEST SPLIT"
 WIDTH = 80
 """Columns of a terminal, for what is printed unasked."""
 LEAST_P = 0.001
@@ -180,9 +180,8 @@ def case_key(case: Run | SeedSpread) -> tuple[str | None, ...]:
 
 
 def tuned_on(case: Run | SeedSpread | BatchRun) -> str:
-    """Where the hyper-parameters of a row come from, in one or two words."""
-    place = {"nothing": case.protocol, "test": TEST_SPLIT}.get(case.tuned_on, case.tuned_on)
-    return "-" if place == "none" else place
+    """What the column of that name says of a row."""
+    return tuned_on_words(case.protocol, case.tuned_on)
 
 
 def _names(case: Run | SeedSpread) -> list[str]:

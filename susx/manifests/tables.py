@@ -37,7 +37,9 @@ class ImageRecord:
 class SupportRecord:
     """One candidate of a support set; `label` is its class, wherever its file lies.
 
-    Images of the web have a `url`, and `metadata`, a JSON object of columns of their pool.
+    Images of the web have a `url`, and `metadata`, a JSON object of columns of their pool. `query`
+    is the number of the text that found it, among those of all classes; -1 where none did, or
+    where the table was written before that was noted.
     """
 
     key: str
@@ -56,6 +58,7 @@ class SupportRecord:
     url: str = ""
     metadata: str = ""
     fingerprint: str = ""
+    query: int = -1
 
 
 @dataclass(frozen=True)

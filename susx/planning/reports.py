@@ -15,6 +15,7 @@ from susx.planning.classifier import classifier_choice, is_evaluated, needs_patc
 from susx.planning.datasets import evaluated_splits, tested_datasets
 from susx.planning.encoders import evaluated_encoders
 from susx.planning.evaluation import cache_files
+from susx.planning.retrieval import query_prompts
 from susx.planning.setup import Setup
 from susx.planning.supports import evaluated_supports, support_folder
 from susx.planning.texts import available_texts, configured_texts
@@ -54,7 +55,7 @@ def feature_choice(setup: Setup, dataset: str) -> Case:
 
 
 def analysis_files(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
-    """The caches of an evaluation that its shown row and zero-shot are made from.
+    """The caches of an evaluation that its shown row, zero-shot and the marks of images need.
 
     Raises:
         InputError: as `cache_files` does.
@@ -62,7 +63,7 @@ def analysis_files(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
     files, row = cache_files(setup, dataset, encoder), shown_choice(setup, dataset)
     wanted = {*METHODS["zero-shot"].texts, row.text if row else None}
     texts = [name for name in files.texts if name in wanted] or [*files.texts][:1]
-    supports = [row.drawn] if row else []
+    supports = [row.drawn if row else None, *_first_draws(setup, dataset)]
     return replace(
         files,
         texts=_of(files.texts, texts),
@@ -71,6 +72,14 @@ def analysis_files(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
         patches=files.patches if row and needs_patches(row) else {},
         prompts=_of(files.prompts, texts),
     )
+
+
+def _first_draws(setup: Setup, dataset: str) -> list[str]:
+    """Support sets whose images a page shows: of a few-shot entry the first draw."""
+    entries: dict[str, str] = {}
+    for name, entry in shown_supports(setup, dataset).items():
+        entries.setdefault(entry, name)
+    return list(entries.values())
 
 
 def _of(files: Mapping[str, str], names: Sequence[str | None]) -> dict[str, str]:
@@ -114,7 +123,19 @@ def page_files(setup: Setup, dataset: str) -> dict[str, str | list[str]]:
         "manifests": [f"{folder}/manifest.parquet" for folder in folders],
         "images": [f"{folder}/images.tar" for folder in folders],
     }
+    files["queries"] = [file for _, file in _queries(setup, dataset)]
     return files | ({"test": f"{work}/images/test.parquet"} if dataset in setup.images else {})
+
+
+def queried_supports(setup: Setup, dataset: str) -> list[str]:
+    """Support sets that texts found, in the order of `queries` of `page_files`."""
+    return [name for name, _ in _queries(setup, dataset)]
+
+
+def _queries(setup: Setup, dataset: str) -> list[tuple[str, str]]:
+    """Support sets that texts found, with the files of these."""
+    named = ((name, query_prompts(setup, dataset, name)) for name in shown_supports(setup, dataset))
+    return [(name, file) for name, file in named if file]
 
 
 def tested_results(setup: Setup) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from susx.config.pools import EmbeddingPool
+from susx.config.pools import CaptionPool, EmbeddingPool
 from susx.planning.caches import text_cache
 from susx.planning.encoders import running_settings
 from susx.planning.paths import OptionalFile, apart
 from susx.planning.setup import AnyShard, Setup
 from susx.planning.supports import support_folder
-from susx.planning.texts import configured_texts
+from susx.planning.texts import configured_texts, prompt_file
 
 CANDIDATES = {False: 2, True: 10}
 """Candidates per image wanted; downloaded or not, because many links are dead."""
@@ -45,6 +45,14 @@ def query_cache(setup: Setup, dataset: str, support: str) -> OptionalFile:
     """Cache of the texts that a support set is retrieved or ranked again with, if any."""
     encoder, query = query_encoder(setup, support), setup.retrieved[support].query
     return text_cache(setup, encoder, dataset, query) if encoder else []
+
+
+def query_prompts(setup: Setup, dataset: str, support: str) -> str | None:
+    """Texts that found the images of a support set; None where none did, but names in captions."""
+    entry = setup.retrieved.get(support)
+    if entry is None or isinstance(setup.config.pools[entry.pool], CaptionPool):
+        return None
+    return prompt_file(setup, dataset, entry.query)
 
 
 def shard_file(setup: Setup, pool: str, shard: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,16 +50,25 @@ class PromptSet:
         Raises:
             InputError: if the file is broken or belongs to another class list.
         """
+        return cls.of_classes(path, classes.names, classes.sha256)
+
+    @classmethod
+    def of_classes(cls, path: str | Path, names: Sequence[str], classes_sha256: str) -> PromptSet:
+        """The same where only the names and the hash of the class manifest are at hand.
+
+        Raises:
+            InputError: as `read` does.
+        """
         data = read_checked(path, REBUILD)
         if data.get("format") != FORMAT:
             raise InputError(f"{path}: not a prompt file; {REBUILD}")
-        if data.get("classes_sha256") != classes.sha256:
+        if data.get("classes_sha256") != classes_sha256:
             raise InputError(f"{path}: belongs to another class list; {REBUILD}")
         try:
             return cls(
                 strategy=data["strategy"],
-                texts=[data["prompts"][name] for name in classes.names],
-                classes_sha256=classes.sha256,
+                texts=[data["prompts"][name] for name in names],
+                classes_sha256=classes_sha256,
                 provenance=data["provenance"],
             )
         except (KeyError, TypeError):

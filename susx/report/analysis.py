@@ -18,6 +18,7 @@ from susx.methods import ZERO_SHOT, Context
 from susx.methods.tip_x import TIP_X, calibrate
 from susx.report.changes import Names, changed, class_changes, examples, frequent_confusions
 from susx.report.gap import modality_gap
+from susx.report.outliers import outliers
 from susx.report.rows import PredictedLabels, Row, find_row, peers, zero_shot_of
 from susx.report.schema import SCHEMA, Analysis, SizePoint, Surface
 from susx.report.sizes import accuracy_by_size
@@ -143,6 +144,7 @@ def analyse(
         confused_before=frequent_confusions(labels, then, names, wanted.confusions),
         confused_after=frequent_confusions(labels, now, names, wanted.confusions),
         classes=class_changes(labels, then, now, names),
+        outliers=outliers(data, before.case),
     )
     return found.model_dump(mode="json", by_alias=True, exclude={"sha256"})
 

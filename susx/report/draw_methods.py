@@ -8,10 +8,12 @@ import altair as alt
 
 from susx.core.rounding import decimal
 from susx.evaluation.schema import Result, Run, SeedSpread
+from susx.evaluation.tuning_words import IN_SENTENCES, TEST_SPLIT, tuning_source
 from susx.report.drawing import (
     BLUE,
     GREEN,
     GREY,
+    PURPLE,
     VERMILLION,
     WIDTH,
     name_axis,
@@ -23,11 +25,13 @@ STEP = 26
 NAMES = 180
 """Width of the names of rows, at most."""
 TUNED = {
-    "nothing": ("not tuned", GREY, "circle"),
-    "validation": ("tuned on validation", BLUE, "square"),
-    "support": ("tuned on the support set", GREEN, "diamond"),
-    "test": ("tuned on test: not comparable", VERMILLION, "cross"),
+    "none": (IN_SENTENCES["none"], GREY, "circle"),
+    "fixed": (IN_SENTENCES["fixed"], PURPLE, "triangle-up"),
+    "validation": (IN_SENTENCES["validation"], BLUE, "square"),
+    "support": (IN_SENTENCES["support"], GREEN, "diamond"),
+    "test": (f"{TEST_SPLIT}: not comparable", VERMILLION, "cross"),
 }
+"""Names, colours and shapes by what hyper-parameters were chosen on."""
 SLOTS = {"validation": 0, "support": 1, "none": 1, "fixed": 2}
 """Where a row stands among those of its name, from the top."""
 
@@ -93,7 +97,7 @@ def _rows(result: Result) -> list[dict[str, Any]]:
                 "encoder": row.encoder,
                 "method": row.method,
                 "name": " · ".join(filter(None, parts)),
-                "tuned": TUNED[row.tuned_on][0],
+                "tuned": TUNED[tuning_source(row.protocol, row.tuned_on)][0],
                 "slot": SLOTS[row.protocol],
                 "y": y,
                 "low": low,

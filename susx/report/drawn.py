@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from susx.core.errors import InputError
+from susx.core.files import atomic
 from susx.evaluation.schema import Result
+from susx.report.card import ShareCard
 from susx.report.render import trusted
 from susx.report.schema import Analysis, Surface
 
@@ -129,9 +131,12 @@ def _names(surface: Surface) -> tuple[str, str]:
     return "-".join(["surface", *there, surface.x, surface.y]), ", ".join(there)
 
 
-def save_all(found: Sequence[Figure], folder: str | Path) -> None:
-    """Write every figure as PNG and SVG."""
+def save_all(found: Sequence[Figure], card: ShareCard | None, folder: str | Path) -> None:
+    """Write every figure as PNG and SVG, and the share card as PNG."""
     from susx.report.figures import save
 
     for drawing in found:
         save(drawing.chart, Path(folder) / drawing.name)
+    if card:
+        with atomic(Path(folder) / "card.png") as temporary:
+            temporary.write_bytes(card.png)

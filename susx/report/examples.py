@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from susx.evaluation.case import Case
+from susx.evaluation.tuning_words import TUNED_ON
 from susx.report.gallery import ImageSet, Picture
 from susx.report.schema import Analysis, ClassChange, Confusion, Example
 
@@ -86,7 +87,8 @@ def changes(analysis: Analysis, test: ImageSet | None, support: ImageSet | None)
 
 def case_name(case: Case) -> str:
     """A case in words."""
-    tuning = {"none": None, "fixed": "fixed values"}.get(case.protocol, f"protocol {case.protocol}")
+    names = {"none": "", "fixed": TUNED_ON["fixed"]}
+    tuning = names.get(case.protocol, f"protocol {case.protocol}")
     seed = None if case.seed is None else f"seed {case.seed}"
     details = [part for part in (case.text, case.support, seed, tuning) if part]
     return f"{case.method} ({', '.join(details)})"

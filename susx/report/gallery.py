@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -15,6 +15,8 @@ from susx.core.threads import in_threads
 from susx.datasets.stored import read_listed
 from susx.images.rgb import UnreadableImage
 from susx.manifests.tables import ImageRecord, SupportRecord, Table
+from susx.prompts.strategies import PromptSet
+from susx.report.schema import Outlier, Outliers
 from susx.report.thumbnails import GalleryPlan, Thumbnail, thumbnail
 
 LONGEST = 300
@@ -33,12 +35,14 @@ class Picture:
         alt: what it stands for, in words.
         facts: named facts about where it comes from.
         link: address of a page that may be linked, or None.
+        is_outlier: whether it votes against its class.
     """
 
     thumbnail: Thumbnail
     alt: str
     facts: tuple[PictureFact, ...]
     link: str | None = None
+    is_outlier: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class ImageSet:
         shown: keys by class index, the best ranked first.
         counts: images by class index, shown or not.
         n_lost: images that are gone or changed since they were listed.
+        outliers: number of images that vote against their class, by class index; empty where
+            nobody looked.
     """
 
     name: str
@@ -60,10 +66,40 @@ class ImageSet:
     shown: Mapping[int, list[str]]
     counts: Mapping[int, int]
     n_lost: int = 0
+    outliers: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SupportFacts:
+    """What is known of the images of a support set beside their manifest.
+
+    Attributes:
+        queries: texts per class that found them, if any did.
+        outliers: images that vote against their class, if anybody looked.
+    """
+
+    queries: PromptSet | None = None
+    outliers: Outliers | None = None
+
+    def query(self, record: SupportRecord) -> str:
+        """The text that found an image; where that is not noted, among how many it is."""
+        if self.queries is None:
+            return ""
+        texts = self.queries.texts[record.label]
+        place = record.query - sum(map(len, self.queries.texts[: record.label]))
+        if record.query < 0 and len(texts) > 1:
+            return f"one of {len(texts)} texts of {self.queries.strategy}"
+        place = max(place, 0)
+        return texts[place] if place < len(texts) else ""
 
 
 def support_set(
-    name: str, table: Table, images: str, plan: GalleryPlan, others: Collection[str] = ()
+    name: str,
+    table: Table,
+    images: str,
+    plan: GalleryPlan,
+    others: Collection[str] = (),
+    known: SupportFacts | None = None,
 ) -> ImageSet:
     """Shrink the best ranked images of a support set.
 
@@ -73,6 +109,7 @@ def support_set(
         images: tar of its images.
         plan: how many, and how large.
         others: keys of further images.
+        known: what else is known of them.
 
     Raises:
         InputError: if the tar does not fit the manifest.
@@ -83,14 +120,21 @@ def support_set(
     by_class = _by_class(sorted(kept, key=lambda record: (record.label, record.rank)))
     shown = _shown(by_class, plan)
     wanted = {*others, *(key for keys in shown.values() for key in keys)}
-    known = {record.key: record for record in kept}
+    known = known or SupportFacts()
+    records = {record.key: record for record in kept}
+    against = {image.key: image for image in known.outliers.images} if known.outliers else {}
     pictures = {
-        key: _support_picture(known[key], thumbnail(data, plan.side, plan.limit))
+        key: _support_picture(
+            records[key], thumbnail(data, plan.side, plan.limit), known, against.get(key)
+        )
         for key, data in stored_images(images, kept)
         if key in wanted
     }
     counts = {label: len(records) for label, records in by_class.items()}
-    return ImageSet(name, _kind(kept[0].source) if kept else "empty", pictures, shown, counts)
+    kind = _kind(kept[0].source) if kept else "empty"
+    marked = Counter(records[key].label for key in against if key in records)
+    numbers = {label: marked[label] for label in counts} if known.outliers else {}
+    return ImageSet(name, kind, pictures, shown, counts, outliers=numbers)
 
 
 def test_set(
@@ -144,11 +188,16 @@ def _kind(source: str) -> str:
     return kinds.get(source.partition(" ")[0], source)
 
 
-def _support_picture(record: SupportRecord, picture: Thumbnail) -> Picture:
+def _support_picture(
+    record: SupportRecord, picture: Thumbnail, known: SupportFacts, against: Outlier | None
+) -> Picture:
     drawn = record.location.startswith(SEED)
     facts = [
         ("class", record.class_name),
         ("prompt" if drawn else "caption", record.caption),
+        ("query", known.query(record)),
+        ("nearest to images of", against.by_images if against else ""),
+        ("nearest to the text of", against.by_text if against else ""),
         ("source", record.source),
         ("seed" if drawn else "place", record.location.removeprefix(SEED)),
         ("address", record.url),
@@ -158,7 +207,10 @@ def _support_picture(record: SupportRecord, picture: Thumbnail) -> Picture:
         *_metadata(record.metadata),
     ]
     alt = f"{record.class_name}: {record.caption or record.source}"
-    return Picture(picture, _short(alt), _told(facts), web_address(record.url))
+    if against:
+        alt = f"votes against its class, for {against.by_images}; {alt}"
+    link = web_address(record.url)
+    return Picture(picture, _short(alt), _told(facts), link, is_outlier=against is not None)
 
 
 def _test_picture(record: ImageRecord, picture: Thumbnail) -> Picture:

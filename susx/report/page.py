@@ -13,18 +13,20 @@ from susx.core.files import atomic, read_checked
 from susx.evaluation.schema import Result
 from susx.manifests.classes import embedded_records, records_sha256
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, read_table
+from susx.prompts.strategies import PromptSet
 from susx.report import origin
 from susx.report.batch_rows import BatchRows, batch_rows
+from susx.report.card import ShareCard
 from susx.report.costs import MethodCost, StageCost, method_costs, stage_costs
 from susx.report.downloads import downloads
 from susx.report.drawn import Figure
 from susx.report.examples import Change, ExampleCard, changes
-from susx.report.gallery import ImageSet, support_set, test_set
+from susx.report.gallery import ImageSet, SupportFacts, support_set, test_set
 from susx.report.losses import Loss, losses
 from susx.report.render import render, told
 from susx.report.results_table import ResultTable, result_rows
 from susx.report.row_details import RowDetail, RowKey, row_details
-from susx.report.schema import Analysis
+from susx.report.schema import Analysis, Outliers
 from susx.report.story import Story, story
 from susx.report.thumbnails import GalleryPlan, plan_gallery
 
@@ -42,11 +44,13 @@ class SupportFiles:
         manifest: table of SupportRecord.
         images: tar of the kept ones.
         entry: name in the configuration; draws of one few-shot entry share it.
+        queries: texts that found the images, if any did.
     """
 
     manifest: str
     images: str
     entry: str
+    queries: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ class Page:
     table: ResultTable
     batches: BatchRows
     figures: Sequence[Figure]
+    card: ShareCard | None
     plan: GalleryPlan
     sets: Sequence[ImageSet]
     groups: Sequence[ClassGroup]
@@ -126,6 +131,7 @@ def write_page(
     settings: ReportSettings | None = None,
     stores: Sequence[str] = (),
     threads: int = 1,
+    card: ShareCard | None = None,
 ) -> None:
     """Write the report of a dataset.
 
@@ -138,6 +144,7 @@ def write_page(
         settings: section `report` of the configuration.
         stores: folders of the project's stores, whose receipts say what its jobs took.
         threads: that read test images.
+        card: the share card.
 
     Raises:
         InputError: if a file is broken or foreign, the result was made from other images, or a
@@ -162,7 +169,8 @@ def write_page(
             table = read_table(support.manifest, SupportRecord, classes_sha256)
             _check_listed(result, f"support-{name}", table)
             own = fitting if name in shown else replace(fitting, n_classes=0)
-            supports[name] = support_set(name, table, support.images, own, keys)
+            known = SupportFacts(_queries(support, result), _outliers(name, analyses))
+            supports[name] = support_set(name, table, support.images, own, keys, known)
     listed: Table | None = None
     test: ImageSet | None = None
     if files.test is not None:
@@ -178,6 +186,7 @@ def write_page(
         table=rows,
         batches=batch_rows(result),
         figures=figures,
+        card=card,
         plan=fitting,
         sets=[*(supports[name] for name in shown), *([test] if test else [])],
         groups=list(_groups(classes[: fitting.n_classes])),
@@ -199,6 +208,20 @@ def write_page(
     text = render("report.html.j2", page=page)
     with atomic(path) as temporary:
         temporary.write_text(text, "utf-8")
+
+
+def _queries(support: SupportFiles, result: Result) -> PromptSet | None:
+    """The texts that found a support set."""
+    if support.queries is None:
+        return None
+    sha256 = result.provenance["classes_sha256"]
+    return PromptSet.of_classes(support.queries, result.classes, sha256)
+
+
+def _outliers(name: str, analyses: Sequence[Analysis]) -> Outliers | None:
+    """What the first encoder that looked at a support set says of it."""
+    found = (one for analysis in analyses for one in analysis.outliers if one.support == name)
+    return next(found, None)
 
 
 def _check_listed(result: Result, name: str, table: Table) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from susx.evaluation.case import Case
 from susx.evaluation.schema import Percent
 
-SCHEMA = "susx-analysis-2"
+SCHEMA = "susx-analysis-3"
 
 
 class _Strict(BaseModel):
@@ -139,6 +139,34 @@ class ClassChange(_Strict):
     after: int
 
 
+class Outlier(_Strict):
+    """A support image that votes against its class.
+
+    Attributes:
+        key: its key in the support manifest.
+        by_images: class whose images it is nearest to.
+        by_text: class whose text it is nearest to.
+    """
+
+    key: str
+    by_images: str
+    by_text: str
+
+
+class Outliers(_Strict):
+    """Images of a support set that lie nearer to another class, as `susx.report.outliers` says.
+
+    Attributes:
+        support: name of the files of the support set.
+        n_judged: images whose class has others.
+        images: those that vote against their class, in the order of the set.
+    """
+
+    support: str
+    n_judged: int
+    images: list[Outlier]
+
+
 class Analysis(_Strict):
     """What one encoder's caches tell beyond the result.
 
@@ -156,10 +184,11 @@ class Analysis(_Strict):
         confused_before: the most confused pairs of `before`, the most frequent first.
         confused_after: those of `shown`.
         classes: every class, in the order of the class manifest.
+        outliers: support images that vote against their class, by set.
         sha256: of the other entries, added by `susx.core.files.write_checked`.
     """
 
-    schema_: Literal["susx-analysis-2"] = Field(alias="schema")
+    schema_: Literal["susx-analysis-3"] = Field(alias="schema")
     dataset: str
     encoder: str
     classes_sha256: str
@@ -175,4 +204,5 @@ class Analysis(_Strict):
     confused_before: list[Confusion]
     confused_after: list[Confusion]
     classes: list[ClassChange]
+    outliers: list[Outliers]
     sha256: str | None = None

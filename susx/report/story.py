@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from susx.evaluation.case import Case
 from susx.evaluation.schema import Result, Run
+from susx.evaluation.tuning_words import tuning_sentence
 from susx.report.examples import case_name
 from susx.report.schema import Analysis
 
@@ -79,7 +80,8 @@ def _shares(run: Run, before: Run, own: Sequence[Run]) -> Iterator[Share]:
         == (f"{run.method}-inductive", run.text, run.support, run.seed)
     ]
     texts_of = "descriptions" if run.text in DESCRIBED else f"texts {run.text}"
-    labels = "" if run.tuned_on == "nothing" else f", tuned on {run.tuned_on} images"
+    tuned = run.tuned_on != "nothing"
+    labels = f", {tuning_sentence(run.protocol, run.tuned_on)}" if tuned else ""
     level, waiting = before.top1, []
     steps = [
         (texts_of, plain[0] if plain else None, run.text != before.text),

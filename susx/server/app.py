@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from susx.classifier.classifier import TOP, Classifier
+from susx.evaluation.tuning_words import tuning_sentence
 
 HOSTS = ["127.0.0.1", "localhost"]
 """Names that this machine has for itself: a page of another name cannot ask (DNS rebinding)."""
@@ -108,7 +109,7 @@ def _facts(classifier: Classifier) -> dict[str, Any]:
         "classes": len(meta.classes),
         "method": meta.method,
         "support": meta.support,
-        "tuned_on": meta.tuned_on,
+        "tuning": tuning_sentence(meta.protocol, meta.tuned_on),
         "calibrated_on": meta.calibration.temperature_on,
     }
 

@@ -224,6 +224,7 @@ def _judged(
             fingerprint=outcome.fingerprint,
             url=candidate.url,
             metadata=candidate.metadata,
+            query=candidate.query,
         )
 
 

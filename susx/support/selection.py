@@ -138,6 +138,7 @@ def collect_support(
                         reason=reason,
                         fingerprint=image.look,
                         metadata=image.metadata or "",
+                        query=candidate.query,
                     )
                 )
         write_images(images, ((key, fetched.data(image)) for key, image in kept))

@@ -190,6 +190,30 @@ def test_the_first_tab_skips_to_the_content(browser: Browser, page: Path) -> Non
     assert browser.focused.tag_name == "main"
 
 
+PHONE = 390
+"""Pixels of a telephone that is common now."""
+
+
+def test_marks_of_support_images_are_seen_on_a_telephone(browser: Browser, page: Path) -> None:
+    browser.open(page, PHONE)
+
+    (count,) = browser.all(".gallery .against")
+    assert count.text == "≠ 2 of 4 nearer to another class"
+    marked = browser.all(".gallery .pic.outlier")
+    for element in (count, *marked):
+        browser.run("arguments[0].scrollIntoView({ block: 'center' })", element)
+        assert element.is_displayed()
+        assert element.rect["x"] >= 0 and element.rect["x"] + element.rect["width"] <= PHONE
+    badge = "return getComputedStyle(arguments[0], '::after')[arguments[1]]"
+    assert [browser.run(badge, one, "content") for one in marked] == ['"≠"'] * 2
+    ink, paper = (browser.run(badge, marked[0], key) for key in ("color", "backgroundColor"))
+    assert contrast(ink, paper) >= AA
+    browser.click(marked[0].find_element("css selector", "button"))
+    told = browser.one("dialog").text
+    assert "query\na photo of zebra" in told and "nearest to images of\na/b" in told
+    assert browser.run("return document.documentElement.scrollWidth") <= PHONE
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [WIDTHS[0], *map(long, WIDTHS[1:])])
 def test_only_tables_scroll_sideways(browser: Browser, page: Path, width: int, dark: bool) -> None:

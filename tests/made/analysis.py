@@ -76,6 +76,7 @@ def analysis(**changes: Any) -> Analysis:
             {"true": NAMES[1], "predicted": NAMES[2], "count": 3},
             {"true": NAMES[3], "predicted": NAMES[0], "count": 1},
         ],
+        "outliers": [],
         "classes": [
             {"name": name, "n": 10, "before": 5, "after": 5 + change}
             for name, change in zip(NAMES, [3, -2, 0, 1, 0], strict=True)

@@ -13,6 +13,8 @@ import pytest
 from susx.evaluation.schema import Result
 from susx.manifests.classes import ClassManifest, class_manifest
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, write_table
+from susx.prompts.strategies import PromptSet
+from susx.report.card import share_card
 from susx.report.drawn import drawings
 from susx.report.page import ImageFiles, SupportFiles, write_page
 from susx.report.schema import SCHEMA, Analysis
@@ -85,13 +87,18 @@ def support_files(
                 "width": size[0],
                 "height": size[1],
                 "kept": True,
+                "query": -1 if drawn else 2 * entry.index + rank % 2,
                 **changes,
             }
             records.append(SupportRecord(**values))
     manifest, tar = folder / f"{name}.parquet", folder / f"{name}.tar"
     write_table(manifest, Table(records, classes.sha256), SupportRecord)
     write_images(tar, stored)
-    return SupportFiles(str(manifest), str(tar), name)
+    if drawn:
+        return SupportFiles(str(manifest), str(tar), name)
+    texts = [[f"a {kind} of {entry.name}" for kind in ("photo", "picture")] for entry in classes]
+    PromptSet("two", texts, classes.sha256, {}).write(folder / "two.json", classes)
+    return SupportFiles(str(manifest), str(tar), name, str(folder / "two.json"))
 
 
 def test_files(folder: Path, classes: ClassManifest, size: tuple[int, int]) -> str:
@@ -182,6 +189,16 @@ def analysis_of(classes: ClassManifest, **changes: Any) -> Analysis:
             {"name": name, "n": 40, "before": b, "after": a}
             for name, b, a in zip(names, before, after, strict=True)
         ],
+        "outliers": [
+            {
+                "support": "lc",
+                "n_judged": PER_CLASS * len(names),
+                "images": [
+                    {"key": f"00000-0000{i}", "by_images": names[1], "by_text": names[0]}
+                    for i in range(2)
+                ],
+            }
+        ],
     }
     return Analysis.model_validate(values | changes)
 
@@ -270,5 +287,6 @@ def drawn_report(folder: Path, names: list[str], size: tuple[int, int] = (48, 36
     """A report with figures."""
     made = made_report(folder / "files", names, size)
     page = folder / "report.html"
-    made.write(page, figures=drawings(made.result, [made.analysis]))
+    card = share_card(made.result, [made.analysis])
+    made.write(page, figures=drawings(made.result, [made.analysis]), card=card)
     return page

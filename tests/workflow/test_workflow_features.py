@@ -270,7 +270,9 @@ def test_their_report_has_figures_batches_and_no_images(pets: Project) -> None:
 
     page = Page(pets.path("results/pets/report.html").read_text("utf-8"))
     assert "published features: there are no images" in page.root.text
-    assert page.all("img") == []
+    (card,) = page.all("img")
+    assert (card.attributes["width"], card.attributes["height"]) == ("1200", "630")
+    assert pets.path("results/pets/figures/card.png").exists()
     assert len(page.all("figure")) >= 3
     result = pets.read_json(PETS)
     assert list(result["batches"]) == list(batches)

@@ -10,6 +10,7 @@ import typer
 
 from susx.cli.errors import reported_errors
 from susx.cli.new import ENCODER
+from susx.cli.printing import Quiet, say, silent
 
 
 def new(
@@ -42,8 +43,10 @@ def new(
     library: Annotated[str, typer.Option(help="Library that loads it.")] = "transformers",
     output: Annotated[Path | None, typer.Option(help="File to write [NAME.yaml].")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a configuration for your own images, and tell the next command."""
+    tell = silent if quiet else say
     name = name or _asked("Name of the dataset", "NAME")
     images = images or Path(_asked("Images: a folder or a CSV file", "--images"))
     if classes is None and not _folders(images):
@@ -67,7 +70,7 @@ def new(
             descriptions=str(existing_path(descriptions)) if descriptions else None,
         )
         for line in write(wishes, found, target, force):
-            typer.echo(line)
+            tell(line)
 
 
 def interactive() -> bool:

@@ -79,12 +79,10 @@ const about = async () => {
   const support = facts.support ? `, support set ${facts.support}` : "";
   place("title").textContent = facts.dataset;
   document.title = `${facts.dataset}: susx`;
-  const none = facts.tuned_on === "nothing";
-  const tuned = none ? "fixed values" : `tuned on ${facts.tuned_on}`;
   const calibrated = facts.calibrated_on === "nothing" ? "not calibrated" :
     `calibrated on ${facts.calibrated_on}`;
   place("facts").textContent =
-    `${facts.classes} classes; ${facts.method}${support}; ${tuned}; probabilities ${calibrated}.`;
+    `${facts.classes} classes; ${facts.method}${support}; ${facts.tuning}; probabilities ${calibrated}.`;
 };
 
 const drop = place("drop");

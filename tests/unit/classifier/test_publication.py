@@ -1,16 +1,19 @@
 """Classifiers on a hub of loopback: uploaded with a card, and loaded from there."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
+from typer.testing import CliRunner
 
 import susx
 from susx.classifier.classifier import Classifier
 from susx.classifier.file import write_classifier
 from susx.classifier.publication import model_card, push_to_hub
+from susx.cli import app
 from susx.core.errors import InputError
 from tests.hub import TOKEN, Hub, point_to, serving
 from tests.hub_uploads import WRITER
@@ -18,6 +21,12 @@ from tests.made.caches import write_files
 from tests.made.classifier import STRATEGIES, exported
 
 NAME = "owner/pets"
+
+
+def pushed(path: Path, *words: str, code: int = 0) -> str:
+    done = CliRunner().invoke(app, ["push", str(path), *words])
+    assert done.exit_code == code, done.output
+    return done.stderr if code else done.stdout
 
 
 @pytest.fixture
@@ -54,6 +63,29 @@ def test_what_is_pushed_is_loaded_again(hub: Hub, made: Classifier, path: Path) 
         susx.load_classifier("hf-hub:owner/cars")
 
 
+def test_the_command_publishes(hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", WRITER)
+    card = pushed(path, NAME, "--card", "--licence", "mit")
+    assert not hub.repositories and "\nlicense: mit\n" in card
+    commit, *advice = pushed(path, NAME, "--licence", "mit").splitlines()
+    (owner, sha) = commit.removeprefix("uploaded: ").removeprefix(hub.endpoint).split("/commit/")
+    assert owner == f"/{NAME}"
+    assert hub.repositories[NAME].files[sha]["README.md"].decode() == card.removesuffix("\n")
+    assert f"hf-hub:{NAME}" in " ".join(advice)
+    assert pushed(path, NAME, "-q") == ""
+    assert json.loads(pushed(path, NAME, "--json"))["commit"].startswith(hub.endpoint)
+    assert all(WRITER not in text for text in (card, commit, *advice))
+
+
+def test_the_command_says_what_is_wrong(hub: Hub, path: Path, tmp_path: Path) -> None:
+    assert "owner/a/b: no name of a repository; write owner/name" in pushed(
+        path, "owner/a/b", code=2
+    )
+    assert "file not found" in pushed(tmp_path / "gone.safetensors", NAME, code=2)
+    assert "401" in pushed(path, NAME, code=2)
+    assert not hub.repositories
+
+
 def test_who_may_not_write_is_told(hub: Hub, path: Path) -> None:
     with pytest.raises(InputError, match=r"owner/pets: .*401"):
         push_to_hub(path, NAME, token=TOKEN)
@@ -84,7 +116,7 @@ def test_the_card_says_how_it_was_made(made: Classifier) -> None:
     }
     assert meta.tested is not None
     share = f"{100 * meta.tested.correct / meta.tested.n:.2f} % of {meta.tested.n} test images"
-    for said in (share, f"| Hyper-parameters tuned on | {meta.tuned_on} |", f"hf-hub:{NAME}"):
+    for said in (share, "| Hyper-parameters tuned on | fixed values |", f"hf-hub:{NAME}"):
         assert said in card.content
     assert all(entry.name in card.content for entry in meta.classes)
 

@@ -17,6 +17,7 @@ from susx.classifier.predictions import PredictionRecord, predict_table
 from susx.cli import app, cell
 from susx.cli.images import image_paths
 from susx.core.files import write_checked, write_json
+from susx.core.plain import plain
 from susx.manifests.tables import ImageRecord, SupportRecord, Table, write_table
 from susx.prompts.strategies import PromptSet
 from susx.support.retrieval import Candidate
@@ -188,6 +189,35 @@ def test_a_cache_is_shown(folder: Path) -> None:
 def test_a_result_is_shown(tmp_path: Path) -> None:
     write_json(tmp_path / "pets.json", full_result())
     assert "zero-shot" in show(str(tmp_path / "pets.json"))
+
+
+def test_what_is_shown_names_its_file(folder: Path, tmp_path: Path) -> None:
+    files = [folder / name for name in ("predictions.parquet", "c.safetensors", "support.h5")]
+    write_json(tmp_path / "[bold]\x1b.json", full_result())
+    for path in (*files, tmp_path / "[bold]\x1b.json"):
+        assert show(str(path)).splitlines()[0] == plain(str(path))
+
+
+def test_files_are_shown_as_json(folder: Path, tmp_path: Path) -> None:
+    predictions = str(folder / "predictions.parquet")
+    table = json.loads(show(predictions, "--json"))
+    assert (table["file"], table["kind"]) == (predictions, "predictions")
+    assert len(table["predictions"]) == table["meta"]["n_images"] == 9
+    (unreadable,) = (one for one in table["predictions"] if "reason" in one)
+    assert unreadable == {"image": "=broken.png", "reason": "not an image of a known format"}
+    best = [[c["probability"] for c in one.get("classes", [])] for one in table["predictions"]]
+    assert all(shares == sorted(shares, reverse=True) for shares in best)
+    assert len(json.loads(show(predictions, "--json", "--rows", "2"))["predictions"]) == 2
+
+    write_json(tmp_path / "pets.json", full_result())
+    result = json.loads(show(str(tmp_path / "pets.json"), "--json"))
+    assert (result["kind"], result["result"]["dataset"]) == ("result", "pets")
+    classifier = json.loads(show(str(folder / "c.safetensors"), "--json"))
+    assert [entry["name"] for entry in classifier["classifier"]["classes"]] == list(NAMES)
+    assert json.loads(show(str(folder / "support.h5"), "--json"))["shape"] == [12, 16]
+    classes = json.loads(show(str(folder / "classes.json"), "--json"))
+    assert (classes["kind"], classes["facts"]["with other names"]) == ("class manifest", 0)
+    assert "none of the pipeline" in show(str(Path(__file__)), "--json", code=2)
 
 
 def test_what_lies_between_the_stages_is_shown(folder: Path, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_answers_are_those_of_the_classifier(client: TestClient, loaded: Classif
     assert set(keys) <= set(loaded.meta.support_keys)
     about = client.get("/about").json()
     assert about["classes"] == len(loaded.meta.classes)
-    assert about["tuned_on"] == loaded.meta.tuned_on
+    assert about["tuning"] == "fixed values"
 
 
 def test_what_is_no_image_is_said(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def test_table_names_dataset_columns_and_runs(tmp_path: Path) -> None:
     ("protocol", "tuned_on", "said"),
     [
         ("none", "nothing", "-"),
-        ("fixed", "nothing", "fixed"),
+        ("fixed", "nothing", "fixed values"),
         ("validation", "validation", "validation"),
         ("support", "support", "support"),
         ("validation", "test", "TEST SPLIT"),

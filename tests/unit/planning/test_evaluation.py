@@ -199,10 +199,10 @@ def test_a_report_shows_the_row_of_the_classifier() -> None:
     setup = evaluating()
     assert reports.shown_row(setup, "tiny") == ROW
     names = reports.analysis_names(setup, "tiny", "clip")
-    assert (names["texts"], names["supports"]) == (["ensemble", "cupl+e"], ["lc"])
+    assert (names["texts"], names["supports"]) == (["ensemble", "cupl+e"], ["lc", "few-seed0"])
     assert names["prompts"] == names["texts"]
     inputs = reports.analysis_inputs(setup, "tiny", "clip")
-    assert inputs["support_manifests"] == ["work/tiny/support/lc/manifest.parquet"]
+    assert inputs["support_manifests"][0] == "work/tiny/support/lc/manifest.parquet"
     assert reports.analysis_settings(setup)["leaks"] == "keep"
     features = reports.shown_row(setup, "shared")
     assert features == ROW | {"support": "lc-photo"}
@@ -212,7 +212,11 @@ def test_without_a_row_a_report_shows_zero_shot() -> None:
     lacking = evaluating(lambda c: c.update(classifier={"method": "visdesc"}))
     assert reports.shown_row(lacking, "tiny") is None
     names = reports.analysis_names(lacking, "tiny", "clip")
-    assert (names["texts"], names["supports"], names["patches"]) == (["ensemble"], [], [])
+    assert (names["texts"], names["supports"], names["patches"]) == (
+        ["ensemble"],
+        ["lc", "few-seed0"],
+        [],
+    )
     other = evaluating(lambda c: c.update(classifier={"method": "gda"}), methods=["dn"])
     assert reports.analysis_names(other, "tiny", "clip")["texts"] == ["photo"]
 
@@ -224,6 +228,9 @@ def test_a_page_is_made_from_result_analyses_and_support_sets() -> None:
     assert files["analyses"] == [f"work/tiny/analysis/{e}.json" for e in ("clip", "hub")]
     assert files["images"][0] == "work/tiny/support/lc/images.tar"
     assert files["test"] == "work/tiny/images/test.parquet"
+    assert files["queries"] == ["work/tiny/prompts/photo.json"]
+    assert reports.queried_supports(setup, "tiny") == ["lc"]
+    assert reports.queried_supports(setup, "shared") == []
     assert "test" not in reports.page_files(setup, "shared")
     assert reports.shown_supports(setup, "tiny") == {
         "lc": "lc",

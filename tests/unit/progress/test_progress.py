@@ -1,5 +1,6 @@
 """How far a run is, as `susx progress` tells it."""
 
+import json
 import os
 import platform
 from pathlib import Path
@@ -139,6 +140,26 @@ def test_the_command_shows_running_waiting_and_failed_jobs(tmp_path: Path) -> No
     assert "waiting" in waiting
     assert "failed: embed (dataset=pets, shard=1): a.tar: not a readable tar" in lines
     assert "  log: logs/embed/1.log" in lines
+
+
+def test_the_command_tells_programs_the_same(tmp_path: Path) -> None:
+    write(tmp_path, *JOBS, host="another machine")
+    done = RUNNER.invoke(app, ["progress", str(tmp_path), "--json"])
+    found = json.loads(done.stdout)
+    assert found["jobs"] == {"total": 5, "done": 1, "running": 2, "failed": 1, "unfinished": 0}
+    running, waiting = found["running"]
+    assert (running["items_done"], running["items"], running["seconds_left"]) == (512, 2048, 15)
+    assert (waiting["wildcards"]["shard"], waiting["items"]) == ("4", None)
+    assert found["seconds_left"] > 0 and found["untimed"] == 1
+    (failed,) = found["failed"]
+    assert (failed["reason"], failed["log"]) == ("a.tar: not a readable tar", "logs/embed/1.log")
+    assert RUNNER.invoke(app, ["progress", str(tmp_path), "--json", "--watch"]).exit_code == 2
+
+
+def test_what_nobody_knows_of_a_quiet_run_is_null(tmp_path: Path) -> None:
+    write(tmp_path, begin(0, 1), begin(0, 2), host="another machine", quiet=True)
+    found = json.loads(RUNNER.invoke(app, ["progress", str(tmp_path), "--json"]).stdout)
+    assert (found["jobs"]["done"], found["seconds_left"], found["running"]) == (None, None, [])
 
 
 def test_a_run_that_broke_off_is_told_from_one_at_work(tmp_path: Path) -> None:

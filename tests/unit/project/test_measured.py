@@ -57,7 +57,7 @@ def test_rows_of_the_demo_are_those_of_its_result() -> None:
     rows = generate_demo.demo_rows(made)
     assert rows == [
         "zero-shot | ensemble | – | – | 61.2 | 55.0 to 67.5 | –",
-        "tip-x | ensemble | sd-cupl | support set | 61.2 | 55.0 to 67.5 | -0.5 (-2.0 to +1.0)",
+        "tip-x | ensemble | sd-cupl | support | 61.2 | 55.0 to 67.5 | -0.5 (-2.0 to +1.0)",
     ]
     page = generate_demo.with_rows(text_of("README.md"), rows)
     assert f"|---|\n| {rows[0]} |\n| {rows[1]} |\n\n50 classes" in page

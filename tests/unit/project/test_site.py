@@ -96,18 +96,9 @@ def test_files_beside_the_docs_are_part_of_the_site(site: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("susx.load_classifier", "susx.classifier.classifier.Classifier.predict"),
+        *(f"susx.{name}" for name in susx.__all__),
+        *("susx.classifier.classifier.Classifier.predict", "susx.core.errors.InputError"),
         *("susx.methods.base.Method.fit", "susx.encoders.protocol.Encoder.encode_images"),
-        *(
-            "susx.embeddings.cache.read_cache",
-            "susx.manifests.classes.ClassManifest",
-            "susx.evaluation.protocol.evaluate",
-        ),
-        *(
-            "susx.search.grid.search",
-            "susx.support.exact.nearest_rows",
-            "susx.core.errors.InputError",
-        ),
     ],
 )
 def test_the_reference_has_what_programs_use(site: Path, name: str) -> None:
@@ -123,6 +114,16 @@ def test_the_reference_names_objects_that_exist() -> None:
             assert all(hasattr(module, member) for member in members.split(", ")), name
         else:
             assert hasattr(importlib.import_module(path), last), name
+
+
+def test_the_reference_says_what_is_public() -> None:
+    public = text_of("docs/api.md").split("## Public\n")[1].split("\n## ")[0]
+    named = re.findall(r"^::: susx\.(\w+)$", public, re.M)
+    assert sorted(named, key=str.lower) == sorted(susx.__all__, key=str.lower)
+    assert "These six names" in public and len(susx.__all__) == 6
+    assert all(getattr(susx, name) for name in susx.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'evaluate'"):
+        _ = susx.evaluate
 
 
 def test_the_software_can_be_cited() -> None:

@@ -109,6 +109,20 @@ def test_nothing_is_tuned_again(
     assert [s.chosen for s in found.surfaces if s.case == found.shown] == [values] * 3
 
 
+def test_support_images_that_vote_against_their_class_are_named(
+    files: CacheFiles, evaluation: dict[str, Any]
+) -> None:
+    names = analysed(files, evaluation).outliers
+    assert [one.support for one in names] == list(files.supports)
+    for one in names:
+        cache = read_cache(files.supports[one.support])
+        labels = dict(zip(cache.keys, cache.labels.tolist(), strict=True))
+        assert one.n_judged <= len(labels)
+        for image in one.images:
+            assert image.by_images != CLASSES.names[labels[image.key]]
+            assert image.by_text in CLASSES.names
+
+
 def test_peers_with_the_same_support_set_stand_beside_it(
     files: CacheFiles, evaluation: dict[str, Any]
 ) -> None:

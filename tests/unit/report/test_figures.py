@@ -68,7 +68,13 @@ WORDS = {
     "gains": ["+30", "−20", "0", "Change of accuracy in points", *CUT],
     "confusions": ["zero-shot: class → taken for", f"{NAMES[1]} → {NAMES[2]}", "7", "3"],
     "shots": ["tip-x 64.0", "gda 64.0", "zero-shot 61.2", "Support images per class"],
-    "methods": ["clip", "siglip", "tip-x · lc", "tuned on test: not comparable", "gda · few2"],
+    "methods": [
+        "clip",
+        "siglip",
+        "tip-x · lc",
+        "TEST SPLIT: not comparable",
+        "gda · few2",
+    ],
     "surface": ["alpha", "beta", "Accuracy in percent"],
 }
 ALL = pytest.mark.parametrize("name", FIGURES)
@@ -205,7 +211,7 @@ def test_few_shot_curves_are_of_one_protocol_and_encoder() -> None:
 
 def test_the_best_comparable_row_is_named() -> None:
     described = figures.describe_methods(rich_result())
-    assert "Best: zero-shot (siglip, not tuned) with 72.0 %" in described
+    assert "Best: zero-shot (siglip, nothing to tune) with 72.0 %" in described
     assert "1 row was tuned on the test images and does not compare" in described
     full = Result.model_validate(full_result())
     assert figures.methods(full) is not None

@@ -182,6 +182,9 @@ def test_a_picture_tells_where_it_comes_from(page: Page) -> None:
     assert facts("retrieval from web") == {
         "class": "zebra",
         "caption": "a photo of a zebra.",
+        "query": "a photo of zebra",
+        "nearest to images of": NAMES[1],
+        "nearest to the text of": "zebra",
         "source": "retrieval from web",
         "place": "pool/000.tar#00000-00000",
         "rank": "1",
@@ -191,6 +194,21 @@ def test_a_picture_tells_where_it_comes_from(page: Page) -> None:
     drawn = facts("synthesis with model")
     assert (drawn["prompt"], drawn["seed"]) == ("a photo of a zebra.", "0")
     assert facts("test images")["key"] == "zebra/0.jpg"
+
+
+def test_images_that_vote_against_their_class_are_marked_and_counted(page: Page) -> None:
+    marked = [e for e in page.all("span") if e.attributes.get("class") == "pic outlier"]
+    (gallery,) = [e for e in page.all("div") if e.attributes.get("class") == "gallery"]
+    inside = [e for e in gallery.all("span") if e.attributes.get("class") == "pic outlier"]
+
+    assert len(inside) == 2 < len(marked)  # they voted for examples, too
+    for span in inside:
+        alt = next(span.all("img")).attributes["alt"] or ""
+        assert alt.startswith(f"votes against its class, for {NAMES[1]}; zebra: ")
+    against = [p.text for p in gallery.all("p") if p.attributes.get("class") == "against"]
+    assert against == ["≠ 2 of 4 nearer to another class"]
+    hint = next(p.text for p in page.all("p") if "marks support images" in p.text)
+    assert f"lc: 2 of {4 * len(NAMES)}." in hint and "sd" not in hint
 
 
 def test_examples_come_with_the_images_that_voted(page: Page) -> None:

@@ -78,7 +78,7 @@ def test_the_page_has_the_ranks(tmp_path: Path, n: int) -> None:
     page = Page(path.read_text("utf-8"))
     table = page.table("clip: mean rank on")
     first = table.rows()[0]
-    assert first[:5] == ["tip-x", "ensemble", "lc", "fixed", "1.00"]
+    assert first[:5] == ["tip-x", "ensemble", "lc", "fixed values", "1.00"]
     assert ("fewer than six datasets" in next(table.all("caption")).text) == (n < 6)
 
 

@@ -44,7 +44,7 @@ def test_the_row_that_is_looked_at_is_told_of_and_not_the_highest() -> None:
     assert (told.run.method, told.chosen) == (SHOWN["method"], True)
     assert shares(found, [analysis()]) == {
         "descriptions": 4.0,
-        "support images, tuned on validation images": 6.0,
+        "support images, tuned on validation": 6.0,
     }
 
 

@@ -103,6 +103,7 @@ def test_records_tell_where_an_image_comes_from(tmp_path: Path) -> None:
         height=30,
         kept=True,
         fingerprint=fingerprint(decode(IMAGES["i5"])),
+        query=1,
     )
 
 
