@@ -44,7 +44,7 @@ def _json(path: Path, rows: int | None) -> dict[str, Any]:
 
     data, is_result = read_kind(path)
     if is_result:
-        return {KIND: "result", "result": read_result(path).model_dump(mode="json")}
+        return {KIND: "result", "result": read_result(path).model_dump(mode="json", by_alias=True)}
     title, facts = json_facts(path, data)
     return {KIND: title, "facts": dict(facts)}
 
@@ -52,7 +52,10 @@ def _json(path: Path, rows: int | None) -> dict[str, Any]:
 def _classifier(path: Path, rows: int | None) -> dict[str, Any]:
     from susx.classifier.file import read_classifier_meta
 
-    return {KIND: "classifier", "classifier": read_classifier_meta(path).model_dump(mode="json")}
+    return {
+        KIND: "classifier",
+        "classifier": read_classifier_meta(path).model_dump(mode="json", by_alias=True),
+    }
 
 
 def _table(path: Path, rows: int | None) -> dict[str, Any]:

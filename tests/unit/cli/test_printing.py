@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from susx.cli import app
 from susx.cli.printing import print_json
 from susx.core.files import write_json
+from susx.evaluation.schema import read_result
 from tests.made.project import RESULT, finished
 from tests.made.result import full_result
 
@@ -63,6 +64,15 @@ def test_rows_for_clip_benchmark(tmp_path: Path) -> None:
     assert called(*words, "-q") == ""
     files = json.loads(called(*words, "--json"))["files"]
     assert sorted(map(Path, files)) == sorted((tmp_path / "out").iterdir())
+
+
+def test_a_result_is_shown_as_in_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "pets.json"
+    write_json(path, full_result())
+    said = json.loads(called("show", str(path), "--json"))
+    assert (said["file"], said["kind"]) == (str(path), "result")
+    assert said["result"] == json.loads(read_result(path).model_dump_json(by_alias=True))
+    assert said["result"]["schema"] == json.loads(path.read_text("utf-8"))["schema"]
 
 
 def test_verdicts_on_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
