@@ -23,6 +23,12 @@ def blocks(page: str, language: str) -> list[str]:
     return [dedent(code) for _, written, code in found if written == language]
 
 
+def formulas(page: str) -> list[str]:
+    """LaTeX of a page's formulas, within lines and as blocks."""
+    text = BLOCK.sub("", text_of(page))
+    return re.findall(r"\$`([^`]+)`\$", text) + blocks(page, "math")
+
+
 def commands(page: str) -> list[str]:
     """Lines of a page's blocks of shell commands, and its inline code."""
     lines = [line for block in blocks(page, "bash") for line in block.splitlines()]

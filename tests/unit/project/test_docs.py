@@ -80,7 +80,7 @@ def test_a_misspelt_key_of_a_fragment_is_noticed() -> None:
 def test_blocks_name_a_language_that_is_tested_or_plain_text() -> None:
     for page in PAGES:
         fences = re.findall(r"^ *```(.*)$", text_of(page), re.MULTILINE)
-        assert set(fences[::2]) <= {"yaml", "toml", "python", "bash", "text"}, page
+        assert set(fences[::2]) <= {"yaml", "toml", "python", "bash", "math", "text"}, page
         assert set(fences[1::2]) <= {""}, page
 
 

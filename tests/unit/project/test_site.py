@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from mkdocs.exceptions import PluginError
 
 import susx
+from docs.formulas import displayed, mathml, on_page_content
 from susx.config import parse_config
 from susx.config.encoders import EncoderSettings
 from susx.core.errors import InputError
@@ -20,7 +22,7 @@ from susx.datasets.manifest import image_manifest
 from susx.encoders import load_encoder
 from susx.evaluation.intervals import accuracy_interval
 from susx.manifests.classes import class_manifest, read_class_list
-from tests.pages import ROOT, blocks, text_of
+from tests.pages import PAGES, ROOT, blocks, formulas, text_of
 
 TUTORIAL = "docs/first_classifier.md"
 FETCHED = {"script": "src", "img": "src", "iframe": "src", "link": "href"}
@@ -82,6 +84,32 @@ def test_links_lead_to_files_of_the_site(site: Path) -> None:
             found = path.parent / target
             assert found.exists(), (path.name, link)
             assert not place or place in Page(found).ids, (path.name, link)
+
+
+@pytest.mark.long
+def test_formulas_are_mathml_and_nothing_of_latex_is_left(site: Path) -> None:
+    for page in PAGES[1:]:
+        html = (site / Path(page).with_suffix(".html").name).read_text("utf-8")
+        text = re.sub(r"<pre>.*?</pre>", "", html, flags=re.DOTALL)
+        assert "$<code>" not in text and "</code>$" not in text, page
+        assert html.count("<math") == len(formulas(page)), page
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_formulas_can_be_read(page: str) -> None:
+    for formula in formulas(page):
+        assert mathml(formula).startswith("<math")
+
+
+def test_a_formula_becomes_mathml_where_it_stands() -> None:
+    html = on_page_content("<td>for $<code>i &lt; n</code>$, <code>cost</code> in $</td>")
+    math = '<math xmlns="http://www.w3.org/1998/Math/MathML">'
+    assert html == (
+        f"<td>for {math}<mi>i</mi><mo>&lt;</mo><mi>n</mi></math>, <code>cost</code> in $</td>"
+    )
+    assert 'display="block"' in displayed("x")
+    with pytest.raises(PluginError, match=r"formula .*nonsense"):
+        mathml(r"\nonsense{x}")
 
 
 @pytest.mark.long
