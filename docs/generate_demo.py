@@ -1,4 +1,4 @@
-"""Write the demo's table into README.md, and its rows into docs/measured.yaml.
+"""Write the demo's table into README.md and docs/index.md, and its rows into docs/measured.yaml.
 
 `python -m docs.generate_demo results/flags.json` after `make demo`.
 """
@@ -12,16 +12,55 @@ from susx.evaluation.schema import Result, Run, read_result
 from susx.evaluation.table import difference_text, tuned_on
 
 ROOT = Path(__file__).parents[1]
-README, MEASURED = ROOT / "README.md", ROOT / "docs/measured.yaml"
-HEADER = re.compile(r"\| classifier \| text \|.*\n\|[-|]+\n")
+README, HOME, MEASURED = (
+    ROOT / name for name in ("README.md", "docs/index.md", "docs/measured.yaml")
+)
+HEADER = re.compile(r"\| classifier \|.*\n\|[-|]+\n")
 DRAWN = ("tip-x", "fusion")
 """Methods that the table shows with the generated support set; the text below says so."""
+AT_HOME = {
+    ("zero-shot", "–", "–"): "class names",
+    ("cupl+e", "–", "–"): "descriptions, too",
+    ("tip-x", "lc-photo", "support"): "retrieved images, 16 per class, too",
+    ("fusion", "lc-photo", "–"): "the unlabelled photographs, too",
+}
+"""What the home page says a row is made from, by classifier, support set and what it is tuned on:
+one row of each kind that needs no label."""
 
 
 def demo_rows(result: Result) -> list[str]:
     """Rows of the table in Markdown, without their outer bars."""
     shown = [run for run in result.runs if run.support != "sd-cupl" or run.method in DRAWN]
     return [" | ".join(_cells(run)) for run in shown]
+
+
+def table_rows(page: str) -> list[str]:
+    """Rows of a page's table of classifiers, without their outer bars.
+
+    Raises:
+        ValueError: if there is no such table.
+    """
+    return [row.strip("| ") for row in _parts(page)[1].splitlines()]
+
+
+def home_rows(rows: list[str]) -> list[str]:
+    """Rows of the home page, of those of README.md."""
+    found = {}
+    for row in rows:
+        method, _, support, tuned, top1, interval, _ = row.split(" | ")
+        found[method, support, tuned] = f"{top1} | {interval}"
+    return [
+        f"{kind[0]} | {made} | {found[kind]}" for kind, made in AT_HOME.items() if kind in found
+    ]
+
+
+def _parts(page: str) -> tuple[str, str, str]:
+    """A page up to the rows of its table of classifiers, these rows, and the rest."""
+    header = HEADER.search(page)
+    if header is None:
+        raise ValueError("the page has no table of classifiers")
+    end = page.index("\n\n", header.end())
+    return page[: header.end()], page[header.end() : end], page[end:]
 
 
 def _cells(run: Run) -> list[str]:
@@ -39,16 +78,13 @@ def _cells(run: Run) -> list[str]:
 
 
 def with_rows(page: str, rows: list[str]) -> str:
-    """README.md with other rows under the header of the table.
+    """A page with other rows under the header of its table of classifiers.
 
     Raises:
         ValueError: if there is no such table.
     """
-    header = HEADER.search(page)
-    if header is None:
-        raise ValueError("README.md has no table of classifiers")
-    end = page.index("\n\n", header.end())
-    return page[: header.end()] + "\n".join(f"| {row} |" for row in rows) + page[end:]
+    before, _, after = _parts(page)
+    return before + "\n".join(f"| {row} |" for row in rows) + after
 
 
 def with_measured(text: str, rows: list[str], commit: str) -> str:
@@ -70,7 +106,8 @@ def main() -> None:
     parser.add_argument("result", type=Path)
     result = read_result(parser.parse_args().result)
     rows, commit = demo_rows(result), str(result.provenance["git_commit"] or "mixed")
-    README.write_text(with_rows(README.read_text("utf-8"), rows), "utf-8")
+    for page, shown in ((README, rows), (HOME, home_rows(rows))):
+        page.write_text(with_rows(page.read_text("utf-8"), shown), "utf-8")
     MEASURED.write_text(with_measured(MEASURED.read_text("utf-8"), rows, commit), "utf-8")
 
 

@@ -45,6 +45,15 @@ def test_an_unknown_number_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(measured.unexplained("any")) == ["b | 4 | 5 | 6.5"]
 
 
+def test_the_home_page_has_rows_of_the_readme() -> None:
+    readme, home = (text_of(page) for page in ("README.md", "docs/index.md"))
+    rows = generate_demo.table_rows(readme)
+    assert generate_demo.with_rows(home, generate_demo.home_rows(rows)) == home
+    assert len(generate_demo.home_rows(rows)) == len(generate_demo.AT_HOME)
+    changed = [row.replace("86.7", "86.8") for row in rows]
+    assert generate_demo.with_rows(home, generate_demo.home_rows(changed)) != home
+
+
 def test_rows_of_the_demo_are_those_of_its_result() -> None:
     drawn = {"support": "sd-cupl", "protocol": "support", "tuned_on": "support"}
     made = Result.model_validate(
