@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from docs.config_stages import SOURCES, STAGES
 from susx.config.cards import Card
 from susx.config.schema import Config
 from susx.evaluation.schema import SCHEMA, Result
@@ -16,11 +17,25 @@ from susx.evaluation.schema import SCHEMA, Result
 DOCS = Path(__file__).parents[1] / "docs"
 CONFIG = """# config.yaml
 
-Generated from `susx/config/schema.py` by `make docs`; do not edit. The same as JSON schemas, for
-editors: [config.schema.json](config.schema.json), and [card.schema.json](card.schema.json) for
-dataset cards. Unknown keys are errors, which name the nearest one that exists.
-Paths are relative to the folder that Snakemake runs in.
+Every key, by stage of the pipeline. Paths are relative to the folder that Snakemake runs in. An
+unknown key is an error that names the nearest one.
+
+Editors complete and check keys where the first line of a file names its schema:
+
+```yaml
+# yaml-language-server: $schema=config.schema.json
+datasets:
+  pets: {classes: my/classes.txt, images: {test: my/test}}
+```
+
+`susx init` writes that line and the schema of the installed version, and `susx new` the line. The
+path is relative to the file. In a checkout the schema is
+[docs/config.schema.json](config.schema.json). That of dataset cards is
+[docs/card.schema.json](card.schema.json).
+
+`make docs` generates this page from `susx/config`; do not edit it.
 """
+COMMON = "What each entry of `sources` has, beside the keys of its layout below."
 RESULTS = f"""# results/{{dataset}}.json
 
 Generated from `susx/evaluation/schema.py` by `make docs`; do not edit. The same as a JSON schema:
@@ -38,7 +53,7 @@ under a name of its own, `entry-seedN`.
 def pages() -> dict[str, str]:
     """Every generated file by name."""
     return {
-        "config.md": _page(CONFIG, Config) + "\n" + _card(),
+        "config.md": _config(),
         "config.schema.json": json_schema(Config),
         "card.schema.json": json_schema(Card),
         "results.md": _page(RESULTS, Result),
@@ -57,6 +72,12 @@ def write_pages(folder: Path = DOCS) -> None:
         (folder / name).write_text(text, "utf-8")
 
 
+def shared_keys(sections: list[dict[str, Any]]) -> dict[str, Any]:
+    """Keys that all sections have, of the same meaning."""
+    first, *others = (section["properties"] for section in sections)
+    return {key: field for key, field in first.items() if all(o.get(key) == field for o in others)}
+
+
 def _page(introduction: str, model: type[BaseModel]) -> str:
     schema = model.model_json_schema()
     parts = [introduction, *_section("Top level", schema)]
@@ -65,19 +86,35 @@ def _page(introduction: str, model: type[BaseModel]) -> str:
     return "\n".join(parts)
 
 
-def _card() -> str:
-    note = "A file of its own, or the name of a built-in card; named by `datasets.{name}.card`."
-    schema = Card.model_json_schema()
-    parts = list(_section("Card", schema, note))
-    for name, section in schema["$defs"].items():
-        if name not in Config.model_json_schema()["$defs"]:
-            parts += _section(name, section)
+def _config() -> str:
+    config = Config.model_json_schema()
+    found = _sections(config)
+    placed = [name for stage in STAGES for name in stage.sections]
+    if sorted(placed) != sorted(found):
+        wrong = sorted(set(placed) ^ set(found)) or "one stands twice"
+        raise ValueError(f"docs/config_stages.py: not each section once: {wrong}")
+    parts = [CONFIG, *_section("Top level", config)]
+    for stage in STAGES:
+        parts.append(f"## {stage.title}\n\n{stage.text}\n\n```yaml\n{stage.example}```\n")
+        for name in stage.sections:
+            parts += _section(name, found[name], level=3)
     return "\n".join(parts)
 
 
-def _section(name: str, schema: dict[str, Any], note: str = "") -> Iterator[str]:
-    yield f"## {name}\n"
-    yield f"{schema.get('description', '')} {note}".strip() + "\n"
+def _sections(config: dict[str, Any]) -> dict[str, Any]:
+    """Sections of configuration and cards by name; one has what all sources have."""
+    card = Card.model_json_schema()
+    sources = [card["$defs"][name] for name in SOURCES]
+    shared = shared_keys(sources)
+    common = {"description": COMMON, "properties": shared, "required": sources[0]["required"]}
+    for source in sources:
+        source["properties"] = {k: v for k, v in source["properties"].items() if k not in shared}
+    return {**config["$defs"], **card["$defs"], "Card": card, "Every source": common}
+
+
+def _section(name: str, schema: dict[str, Any], level: int = 2) -> Iterator[str]:
+    yield f"{'#' * level} {name}\n"
+    yield f"{schema.get('description', '')}".strip() + "\n"
     yield "| key | type | default | meaning |\n|---|---|---|---|"
     required = schema.get("required", [])
     for key, field in schema["properties"].items():

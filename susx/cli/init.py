@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from susx.cli.editors import MODELINE, SCHEMA_FILE, modeline, schema_text
 from susx.cli.errors import reported_errors
 from susx.cli.printing import Quiet, say, silent
 from susx.core.errors import InputError, listing
@@ -16,30 +17,41 @@ from susx.core.files import atomic
 from susx.core.pipeline import PIPELINE, SNAKEFILE
 from susx.core.yaml_files import CONFIG
 
-COPIED = (CONFIG, "profiles/slurm/config.yaml")
-"""Files of the installation that each project has its own of."""
+PROFILE = "profiles/slurm/config.yaml"
+"""Settings for a Slurm cluster, in the installation and in each project."""
 
 
 def init(
     folder: Annotated[Path, typer.Argument(help="New folder, or one without a configuration.")],
     quiet: Quiet = False,
 ) -> None:
-    """Make a folder to work in: a commented configuration, and settings for a Slurm cluster."""
+    """Make a folder to work in: a commented configuration, and settings for a Slurm cluster.
+
+    Editors that know the YAML language server complete and check keys by the schema beside it.
+    """
     tell = silent if quiet else say
     with reported_errors():
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: a file; name a folder")
-        there = [path for name in COPIED if os.path.lexists(path := folder / name)]
+        files = _files()
+        there = [path for name in files if os.path.lexists(path := folder / name)]
         if there:
             raise InputError(f"exists already: {listing(there)}; name another folder")
-        for name in COPIED:
+        for name, text in files.items():
             with atomic(folder / name) as temporary:
-                temporary.write_bytes((PIPELINE / name).read_bytes())
+                temporary.write_text(text, "utf-8")
             tell(f"wrote {folder / name}")
     tell("next, to classify your own images:")
     if folder.resolve() != Path.cwd():
         tell(f"  cd {shlex.quote(str(folder))}")
     tell("  susx new")
+
+
+def _files() -> dict[str, str]:
+    """Text of the files of a project, by path."""
+    config, profile = ((PIPELINE / name).read_text("utf-8") for name in (CONFIG, PROFILE))
+    config = MODELINE.sub(lambda _: modeline(SCHEMA_FILE), config)
+    return {CONFIG: config, SCHEMA_FILE: schema_text(), PROFILE: profile}
 
 
 def snakefile() -> None:

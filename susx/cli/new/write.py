@@ -7,13 +7,14 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from susx.cli.editors import modeline_like
 from susx.cli.new.compose import Wishes, as_yaml, compose
 from susx.cli.new.images import ImageFinding, counted
 from susx.config import parse_config
 from susx.config.schema import Config
 from susx.core.errors import InputError, listing
 from susx.core.files import atomic
-from susx.core.yaml_files import CONFIG, load_yaml, merged
+from susx.core.yaml_files import CONFIG, load_yaml, merged, yaml_text
 from susx.manifests.classes import class_manifest, read_class_list
 
 SHOWN = 20
@@ -57,7 +58,8 @@ def write(wishes: Wishes, found: ImageFinding, target: Path, force: bool = False
     if named:
         _save_names(named, found.classes.names)
         yield f"wrote {named}: names of the folders, in label order"
-    _save(target, as_yaml(sections))
+    line = modeline_like(yaml_text(CONFIG), Path(CONFIG), target)
+    _save(target, (f"{line}\n" if line else "") + as_yaml(sections))
     yield f"wrote {target}"
     yield from _commands(wishes.name, target, config, tested="test" in counts)
 

@@ -1,15 +1,19 @@
 """`susx init` makes a folder to work in, and `susx snakefile` tells where the workflow is."""
 
+import json
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from susx.cli import app
+from susx.cli.editors import modeline
 from susx.cli.errors import NO_PIPELINE, reported_errors
 from susx.config import parse_config
+from susx.config.schema import Config
 from susx.core.pipeline import PIPELINE, SNAKEFILE
 from susx.core.yaml_files import load_config
 
@@ -21,9 +25,22 @@ def test_a_new_folder_has_the_shipped_settings(tmp_path: Path) -> None:
     done = RUN.invoke(app, ["init", str(folder)])
     assert done.exit_code == 0, done.output
     assert f"cd '{folder}'" in done.output
-    for name in ("config.yaml", "profiles/slurm/config.yaml"):
-        assert (folder / name).read_bytes() == (PIPELINE / name).read_bytes()
+    profile = "profiles/slurm/config.yaml"
+    assert (folder / profile).read_bytes() == (PIPELINE / profile).read_bytes()
+    assert load_config(folder / "config.yaml") == load_config(PIPELINE / "config.yaml")
     parse_config(load_config(folder / "config.yaml"))
+
+
+@pytest.mark.parametrize("place", ["made", "checkout"])
+def test_editors_find_the_schema_of_a_configuration(place: str, tmp_path: Path) -> None:
+    folder = {"made": tmp_path / "made", "checkout": PIPELINE}[place]
+    if place == "made":
+        RUN.invoke(app, ["init", str(folder)])
+    text = (folder / "config.yaml").read_text("utf-8")
+    line, _ = text.split("\n", 1)
+    schema = json.loads((folder / line.removeprefix(modeline(""))).read_text("utf-8"))
+    assert schema == Config.model_json_schema()
+    jsonschema.validate(load_config(folder / "config.yaml"), schema)
 
 
 def test_this_folder_may_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -286,6 +286,24 @@ def test_any_path_survives_in_the_file(path: str) -> None:
     assert yaml.safe_load(as_yaml(sections)) == sections
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            "# yaml-language-server: $schema=docs/c.json",
+            "# yaml-language-server: $schema=../docs/c.json",
+        ),
+        ("# yaml-language-server: $schema=https://a.b/c.json",) * 2,
+        ("# no schema", "# Merged over config.yaml by `--configfile`; every key: docs/config.md."),
+    ],
+)
+def test_the_schema_of_the_configuration_is_named(place: Path, line: str, expected: str) -> None:
+    _, rest = Path("config.yaml").read_text("utf-8").split("\n", 1)
+    Path("config.yaml").write_text(f"{line}\n{rest}", "utf-8")
+    new("pets", "--images", "photos", "--output", "sub/pets.yaml")
+    assert Path("sub/pets.yaml").read_text("utf-8").splitlines()[0] == expected
+
+
 def test_the_written_class_list_is_read_as_the_same_classes(place: Path) -> None:
     new("pets", "--images", "photos")
     again = class_manifest(read_class_list("pets.classes.txt"))

@@ -61,7 +61,7 @@ def known_names() -> Any:
     )
 
 
-@PAGE
+@pytest.mark.parametrize("page", [*WRITTEN, "docs/config.md"])
 def test_configuration_is_valid(page: str) -> None:
     for example in map(yaml.safe_load, blocks(page, "yaml")):
         if "title" in example:

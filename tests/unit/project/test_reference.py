@@ -1,12 +1,17 @@
 """The generated reference pages and schemas."""
 
 import json
+import re
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 from pydantic import BaseModel
 
-from docs.generate_reference import pages, write_pages
+from docs import generate_reference
+from docs.config_stages import SOURCES, STAGES, Stage
+from docs.generate_reference import pages, shared_keys, write_pages
 from susx.config.cards import Card
 from susx.config.schema import Config
 from susx.evaluation.schema import Result
@@ -20,12 +25,14 @@ def sections() -> list[tuple[str, str, list[str], list[str]]]:
     """Page, title, keys and undescribed keys of every section."""
     found = []
     shared = Config.model_json_schema()["$defs"]
+    common = shared_keys([Card.model_json_schema()["$defs"][name] for name in SOURCES])
     for page, model in (*SCHEMAS.items(), ("config.md", Card)):
         schema = model.model_json_schema()
         title = model.__name__ if model is Card else "Top level"
         own = {k: v for k, v in schema["$defs"].items() if model is not Card or k not in shared}
-        for name, part in {title: schema, **own}.items():
-            keys = list(part["properties"])
+        every = {"Every source": {"properties": common}} if model is Card else {}
+        for name, part in {title: schema, **own, **every}.items():
+            keys = [key for key in part["properties"] if name not in SOURCES or key not in common]
             bare = [key for key in keys if not part["properties"][key].get("description")]
             found.append((page, name, keys, bare))
     return found
@@ -35,7 +42,7 @@ def sections() -> list[tuple[str, str, list[str], list[str]]]:
 def test_every_key_is_described_in_the_reference(
     page: str, title: str, keys: list[str], bare: list[str]
 ) -> None:
-    section = PAGES[page].split(f"## {title}\n")[1].split("\n## ")[0]
+    section = re.split(r"\n##", PAGES[page].split(f"## {title}\n")[1])[0]
     assert bare == []
     assert keys
     assert all(f"\n| `{key}` | " in section for key in keys)
@@ -57,6 +64,28 @@ def test_pages_tell_what_may_be_null_and_what_is_listed() -> None:
     assert "| `support` | string or null | required |" in page
     assert "| `per_class` | list of number or null | required |" in page
     assert "| `runs` | list of [Run](#run) | required |" in page
+
+
+def test_keys_that_all_sources_have_are_told_once() -> None:
+    assert PAGES["config.md"].count("| What results call it. |") == 1
+    one, other = ({"properties": {"a": 1, "b": n}} for n in (2, 3))
+    assert shared_keys([one, other]) == {"a": 1}
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.title)
+def test_examples_follow_the_schema_that_editors_have(stage: Stage) -> None:
+    model = Card if "Card" in stage.sections else Config
+    example = yaml.safe_load(stage.example)
+    schema = json.loads(PAGES[f"{model.__name__.lower()}.schema.json"])
+    jsonschema.validate(example, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**example, "datasetz": {}}, schema)
+
+
+def test_a_section_without_a_place_on_the_page_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generate_reference, "STAGES", STAGES[1:])
+    with pytest.raises(ValueError, match=r"not each section once: .*'Dataset'"):
+        pages()
 
 
 def test_all_files_are_written(tmp_path: Path) -> None:
