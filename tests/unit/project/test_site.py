@@ -197,17 +197,17 @@ def explained() -> list[str]:
 
 def failing(tmp_path: Path) -> list[object]:
     """Mistakes of a newcomer, as calls that fail."""
-    config = yaml.safe_load(blocks(TUTORIAL, "yaml")[0])
-    pool = yaml.safe_load(blocks(TUTORIAL, "yaml")[2])
-    pool["supports"]["lc"]["pool"] = "achive"
+    (file,) = blocks(TUTORIAL, "yaml")
+    config, misspelt = yaml.safe_load(file), yaml.safe_load(file)
+    misspelt["supports"]["lc-photo"]["pool"] = "achive"
     names = tmp_path / "my/classes.txt"
     (tmp_path / "my/test/Main Coon").mkdir(parents=True)
     names.write_text("Maine Coon\nSphynx\nSphynx\n", "utf-8")
     classes, key = class_manifest(["Maine Coon"]), "config.yaml: datasets.pets.images.test"
-    settings = EncoderSettings.model_validate(config["encoders"]["clip-vit-b32"])
+    settings = EncoderSettings.model_validate(config["encoders"]["clip-vit-base-patch32"])
     return [
         lambda: parse_config({**config, "evaluation": {"metods": ["tip-x"]}}),
-        lambda: parse_config({**config, **pool}),
+        lambda: parse_config(misspelt),
         lambda: class_manifest(read_class_list("my/classes.txt"), "my/classes.txt"),
         lambda: image_manifest(Path("my/test"), classes, key, 1),
         lambda: load_encoder(settings),
