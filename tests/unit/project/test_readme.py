@@ -50,6 +50,23 @@ def test_links_within_the_project_lead_somewhere(page: str) -> None:
     assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
 
 
+NOWHERE = re.compile(
+    r"(here|this|this page|more|see|how|why|why not|link|it|its card|[\w/-]+\.md)", re.I
+)
+"""Texts of links that leave open where they lead, or name a file where a title would tell."""
+
+
+@pytest.mark.parametrize("page", [*pages.PAGES, "CONTRIBUTING.md"])
+def test_the_text_of_a_link_says_where_it_leads(page: str) -> None:
+    texts = re.findall(r"\[([^\[\]]+)\]\([^)\s]+\)", (ROOT / page).read_text("utf-8"))
+    assert [text for text in texts if NOWHERE.fullmatch(" ".join(text.split()))] == []
+
+
+def test_a_link_that_leads_nowhere_is_noticed() -> None:
+    assert all(NOWHERE.fullmatch(text) for text in ("here", "This page", "docs/methods.md"))
+    assert not NOWHERE.fullmatch("how fusion works")
+
+
 def test_examples_of_datasets_are_valid() -> None:
     text = (ROOT / "docs/datasets.md").read_text("utf-8")
     examples = list(map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)))
