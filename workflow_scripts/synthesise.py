@@ -1,4 +1,4 @@
-"""Draw the support images of a chunk of classes with a text-to-image model."""
+"""Generate the support images of a chunk of classes with a text-to-image model."""
 
 import logging
 

@@ -90,7 +90,7 @@ class SupportCounts(_Strict):
     )
     size: int = Field(description="Images wanted per class.")
     n_candidates: int = Field(
-        description="Candidates: images found, or drawn, in all classes together."
+        description="Candidates: images found, or generated, in all classes together."
     )
     n_kept: int = Field(description="Images of all classes together.")
     fates: Fates = Field(

@@ -27,7 +27,7 @@ STEPS = {
         *("query_service", "select_support"),
     ),
     "support: download": ("download_support",),
-    "support: drawing": ("synthesise", "join_chunks"),
+    "support: synthesis": ("synthesise", "join_chunks"),
     "support: few shots": ("draw_support",),
     "embedding": (
         *("embed_text", "embed_images", "embed_patches", "embed_support"),

@@ -70,7 +70,7 @@ def _of_listing(meta: Mapping[str, Any]) -> Iterator[Loss]:
 LOST: dict[Fate, str] = {
     "failed": "candidates that failed: not downloaded, unreadable or of a wrong size",
     "refused": "candidates refused for what their pool says of them",
-    "flagged": "drawn images refused by the safety checker",
+    "flagged": "generated images refused by the safety checker",
     "disagrees": "candidates left out because the text classifier disagrees",
     "duplicate": "near copies of better candidates, left out",
 }

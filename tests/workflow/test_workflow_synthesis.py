@@ -79,7 +79,7 @@ def test_other_numbers_and_chunks_draw_only_what_is_new(fresh_project: Project) 
     def drawn_now() -> int:
         logs = fresh_project.path("logs/synthesise/tiny/sd").glob("*.log")
         texts = [log.read_text("utf-8") for log in logs]
-        return sum(int(n) for text in texts for n in re.findall(r"(\d+) images drawn", text))
+        return sum(int(n) for text in texts for n in re.findall(r"(\d+) images generated", text))
 
     add_support(fresh_project)
     fresh_project.run(TARGET)

@@ -37,7 +37,7 @@ def new(
     ] = None,
     synthesise: Annotated[
         Literal["paper", "fast", "demo"] | None,
-        typer.Option(help="Draw support images, with a preset of docs/synthesis.md."),
+        typer.Option(help="Generate support images, with a preset of docs/synthesis.md."),
     ] = None,
     encoder: Annotated[str, typer.Option(help="Model folder or hub identifier.")] = ENCODER,
     library: Annotated[str, typer.Option(help="Library that loads it.")] = "transformers",

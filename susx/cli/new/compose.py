@@ -22,7 +22,7 @@ COMMENTS = {
     "datasets": "What to classify: class names, one per line, and where images lie.",
     "encoders": "The model that embeds images and texts: a local folder or a hub identifier.",
     "pools": "Where support images are looked for.",
-    "supports": "Support sets: images per class, found or drawn from the class names.",
+    "supports": "Support sets: images per class, found or generated from the class names.",
     "evaluation": "What is compared. Only what is named here runs, none of config.yaml's own.",
     "classifier": "Which row of the result predicts; `null` is chosen by what there is.",
 }

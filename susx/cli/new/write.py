@@ -117,7 +117,7 @@ def _models(wishes: Wishes, supports: Mapping[str, object]) -> Iterator[str]:
     if wishes.pool:
         yield f"pool: {wishes.pool['path']} ({wishes.pool['layout']})"
     if wishes.synthesise:
-        yield f"drawn support images: preset {wishes.synthesise}; needs pip install 'susx[sd]'"
+        yield f"generated support images: preset {wishes.synthesise}; needs pip install 'susx[sd]'"
     if not supports:
         yield ("support set: none, so only methods that need none; --pool or --synthesise give one")
 

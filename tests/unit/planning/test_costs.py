@@ -241,7 +241,7 @@ def test_a_step_sums_up_its_jobs(setup: Setup) -> None:
         for i, j in enumerate(jobs)
     ]
     (cost,) = step_costs(setup, jobs, {"0"}, lambda: WITH_GPU)
-    assert (cost.step, cost.jobs, cost.current) == ("support: drawing", 1, 1)
+    assert (cost.step, cost.jobs, cost.current) == ("support: synthesis", 1, 1)
     assert cost.things == {"images": 48}
     assert cost.range == (cost.seconds / 2, cost.seconds * 2)
     (none,) = step_costs(setup, jobs, set(), never)

@@ -150,7 +150,7 @@ def test_what_takes_days_is_warned_of_with_its_switch(
     job = drawing(setup)
     made = forecast(setup, [job], {*job.outputs}, HubAnswers())
     (warning,) = made.warnings
-    assert warning.startswith("support: drawing may take ")
+    assert warning.startswith("support: synthesis may take ")
     assert "days here, without a GPU; leave out " in warning
     assert '"drawn" by `evaluation: {supports: [lc, ' in warning
     assert f"warning: {warning}" in [*first_screen(made)]
