@@ -8,7 +8,7 @@ from susx_job import Job, run_job
 def main(job: Job) -> None:
     """Finished classes outlive a killed job; they go when the chunk is written.
 
-    Images that earlier jobs drew, of chunks or numbers of another size, are taken over.
+    Images that earlier jobs generated, of chunks or numbers of another size, are taken over.
     """
     from susx.config.synthesis import Synthesis
     from susx.manifests.classes import ClassManifest

@@ -88,7 +88,7 @@ def classify(
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images per pass.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Images decoded at once.")] = None,
 ) -> None:
-    """Say what images show. Ends with 1 if any cannot be read."""
+    """Classify images. The exit status is 1 if any cannot be read."""
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other")
     with reported_errors():

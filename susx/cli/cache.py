@@ -70,7 +70,7 @@ def verify(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare all objects with their receipts, byte by byte. Ends with 1 if any has a fault."""
+    """Compare all objects with their receipts. The exit status is 1 if any has a fault."""
     from susx.artifacts import upkeep
 
     tell, warn = _lines(as_json, quiet)
@@ -106,7 +106,7 @@ def prune(
     work: Work = None,
     cache: Cache = None,
     older_than: Annotated[
-        float | None, typer.Option(min=0, metavar="DAYS", help="Objects unused for so long.")
+        float | None, typer.Option(min=0, metavar="DAYS", help="Remove objects unused for so long.")
     ] = None,
     larger_than: Annotated[
         str | None,
@@ -124,10 +124,10 @@ def prune(
         ),
     ] = False,
     project: Annotated[
-        list[Path] | None, typer.Option(help="Further projects whose objects stay.")
+        list[Path] | None, typer.Option(help="Other projects whose objects are kept.")
     ] = None,
     leftovers: Annotated[
-        bool, typer.Option("--leftovers", help="What jobs that were cut left in `tmp`.")
+        bool, typer.Option("--leftovers", help="Remove what interrupted jobs left in `tmp`.")
     ] = False,
     parts_older_than: Annotated[
         float,
@@ -139,7 +139,7 @@ def prune(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Remove leftovers of jobs that were cut; and, if told to, objects that fit ALL rules given.
+    """Remove leftovers of interrupted jobs and, if told to, objects that fit ALL rules given.
 
     What is removed is only work lost: it is made again when it is needed. Not while a run is at
     work, which may be about to read it.
@@ -193,7 +193,7 @@ def forget(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Remove the objects that names stand for: the next run makes them anew, not found again."""
+    """Remove the objects that names stand for, so that the next run makes them anew."""
     from susx.artifacts.project import Project
     from susx.artifacts.upkeep import forget_objects
 

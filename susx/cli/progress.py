@@ -18,7 +18,7 @@ PAUSE = 2.0
 
 def progress(
     folder: Annotated[Path, typer.Argument(help="Folder that snakemake was called in.")] = Path(),
-    watch: Annotated[bool, typer.Option("--watch", help="Until the run ends.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until the run ends.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what the last run in a folder does, how far it is, and how long it may take."""

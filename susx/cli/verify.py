@@ -29,7 +29,7 @@ def verify(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Tell whether a result still follows from what lies there. Ends with 1 if not."""
+    """Tell whether a result still follows from its sources. The exit status is 1 if not."""
     place, more = file.absolute(), [str(path.absolute()) for path in configfile or []]
     with reported_errors():
         from susx.verify.result import verify_result

@@ -1,4 +1,4 @@
-"""Support sets that a text-to-image model draws, in chunks of classes."""
+"""Support sets that a text-to-image model generates, in chunks of classes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from susx.planning.supports import support_folder
 from susx.planning.texts import prompt_file
 
 DRAWN_ANYHOW = {"device", "batch_size", "threads"}
-"""Keys of synthesis that say how it runs, not what it draws."""
+"""Keys of synthesis that say how it runs, not what it generates."""
 
 
 def synthesis_prompts(setup: Setup, dataset: str, support: str) -> str:
-    """Texts that a support set is drawn from."""
+    """Texts that a support set is generated from."""
     return prompt_file(setup, dataset, setup.synthesised[support].query)
 
 
 def synthesis_settings(setup: Setup, support: str) -> dict[str, Any]:
-    """Settings that decide what is drawn."""
+    """Settings that decide what is generated."""
     return setup.synthesised[support].model_dump(exclude=DRAWN_ANYHOW)
 
 
@@ -73,7 +73,7 @@ def synthesis_size(setup: Setup, support: str) -> int:
 def drawn_chunks(
     setup: Setup, dataset: str, support: str, kind: Literal["parquet", "tar"]
 ) -> list[str]:
-    """Tables or tars of the chunks of classes that a support set is drawn in."""
+    """Tables or tars of the chunks of classes that a support set is generated in."""
     folder = f"{support_folder(setup, dataset, support)}/chunks"
     starts = range(0, len(dataset_classes(setup, dataset)), setup.synthesised[support].chunk)
     return [f"{folder}/{number:05d}.{kind}" for number in range(len(starts))]

@@ -1,4 +1,4 @@
-"""The row that a page tells of, and what each source has in its gain."""
+"""The row that a page tells of, and what it gains with each source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images that were drawn before, by all that they depend on: none is drawn twice."""
+"""Images that were generated before, by all that they depend on: none is generated twice."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class GeneratedImage:
 
 
 def drawing(image: Image | None) -> GeneratedImage:
-    """What a sampler drew; None is a flagged image."""
+    """What a sampler generated; None is a flagged image."""
     if image is None:
         return GeneratedImage()
     return GeneratedImage(png(image), image.width, image.height, fingerprint(image))
@@ -72,7 +72,7 @@ class GeneratedImages:
         generator: Mapping[str, Any],
         wanted: Collection[Shot],
     ) -> None:
-        """Note what earlier jobs have drawn, until all that is wanted is noted.
+        """Note what earlier jobs have generated, until all that is wanted is noted.
 
         Args:
             outputs: `manifest` and `images` of jobs, the likeliest first.

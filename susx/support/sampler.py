@@ -30,7 +30,7 @@ class Shot:
 
 
 class DiffusionSampler:
-    """Draws images; each depends on its own shot only, whatever is drawn beside it.
+    """Generates images; each depends on its own shot only, whatever is generated beside it.
 
     Noise comes from one CPU generator per image, so that it is the same on every device.
     """
@@ -44,7 +44,7 @@ class DiffusionSampler:
     def draw(self, shots: Sequence[Shot]) -> Iterator[Image | None]:
         """Yield the images of `shots` in order, None where the safety checker refused one.
 
-        A batch that does not fit into memory is drawn again in halves; later batches stay small.
+        A batch that does not fit into memory is made again in halves; later batches stay small.
 
         Raises:
             InputError: if memory does not suffice for one image.

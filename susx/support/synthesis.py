@@ -1,7 +1,7 @@
 """Support sets by synthesis (SuS-SD; SuS-X, section 3.1): images generated from a class's texts.
 
 Image i of a class depends on the seed, the slug of the class, its texts and i only: not on the
-batch, the chunk, the order, or how many images are drawn in all. So none is drawn twice.
+batch, the chunk, the order, or how many images are generated in all. So none is generated twice.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ATTEMPTS = 5
 
 
 class Sampler(Protocol):
-    """What draws images, in the order of the shots; None stands for a flagged one."""
+    """What generates images, in the order of the shots; None stands for a flagged one."""
 
     def draw(self, shots: Sequence[Shot]) -> Iterator[Image | None]:
         """Yield one image per shot."""
@@ -45,10 +45,9 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True)
 class GenerationJob:
-    """What a chunk draws: images per class, the seed, and what the images come from.
+    """What a chunk generates: images per class, the seed, and what the images come from.
 
-    `generator` goes into the manifest and the result; classes that another one drew are drawn
-    again.
+    `generator` goes into the manifest and the result; classes of another generator are made again.
     """
 
     size: int
@@ -64,7 +63,7 @@ def image_seed(seed: int, slug: str, index: int, attempt: int = 0) -> int:
 
 
 def image_text(texts: Sequence[str], seed: int, slug: str, index: int, attempt: int = 0) -> str:
-    """The text that image `index` is drawn from: all texts in random order, round after round."""
+    """The text of image `index`: all texts in random order, round after round."""
     turn, place = divmod(index, len(texts))
     rng = np.random.default_rng(image_seed(seed, slug, turn, -1))
     order = rng.permutation(len(texts))
@@ -85,7 +84,7 @@ def chunk_of(classes: ClassManifest, chunk: int, per_chunk: int) -> list[ClassNa
 def shot_of(
     entry: ClassName, texts: Sequence[str], seed: int, index: int, attempt: int = 0
 ) -> Shot:
-    """What image `index` of a class is drawn from."""
+    """What image `index` of a class is generated from."""
     text = image_text(texts, seed, entry.slug, index, attempt)
     return Shot(text, image_seed(seed, entry.slug, index, attempt))
 
@@ -98,18 +97,18 @@ def draw_class(
     advance: Callable[[int], object] = lambda n: None,
     known: GeneratedImages | None = None,
 ) -> tuple[list[SupportRecord], list[tuple[str, bytes]]]:
-    """Draw the images of one class; flagged ones are replaced up to `ATTEMPTS` times in all.
+    """Generate the images of one class; flagged ones are replaced up to `ATTEMPTS` times in all.
 
     Args:
         entry: the class.
         texts: its texts.
-        job: what to draw.
-        sampler: draws the images.
+        job: what to generate.
+        sampler: generates the images.
         advance: told the number of images that are settled.
-        known: images that were drawn before, which are not drawn again.
+        known: images that were generated before, which are not generated again.
 
     Returns:
-        One record per drawn image, and the kept ones as (key, PNG bytes).
+        One record per generated image, and the kept ones as (key, PNG bytes).
     """
     records: list[SupportRecord] = []
     images: list[tuple[str, bytes]] = []
@@ -137,7 +136,7 @@ def draw_class(
 def _drawings(
     shots: Sequence[Shot], sampler: Sampler, known: GeneratedImages | None
 ) -> Iterator[GeneratedImage]:
-    """What comes of every shot; the sampler draws those that are not known."""
+    """What comes of every shot; the sampler generates those that are not known."""
     found = [known.find(shot) if known else None for shot in shots]
     lacking = [shot for shot, drawn in zip(shots, found, strict=True) if drawn is None]
     fresh = iter(sampler.draw(lacking)) if lacking else iter(())
@@ -237,22 +236,22 @@ def synthesise(
     images: str | Path,
     earlier: Iterable[Mapping[str, Path]] = (),
 ) -> Table:
-    """Draw the images of some classes and write them to a tar.
+    """Generate the images of some classes and write them to a tar.
 
-    A class that `progress` holds is not drawn again, nor is an image that an earlier job drew.
+    Neither a class that `progress` holds nor an image of an earlier job is generated again.
 
     Args:
         classes: class manifest.
-        entries: the classes to draw.
+        entries: the classes to generate.
         texts: texts of every class of the manifest.
-        job: what to draw.
-        sampler: makes what draws the images; not called if all images are there.
+        job: what to generate.
+        sampler: makes what generates the images; not called if all images are there.
         progress: keeps finished classes.
         images: tar to write; keys are those of the returned manifest.
-        earlier: `manifest` and `images` of jobs that drew other classes or numbers.
+        earlier: `manifest` and `images` of jobs that generated other classes or numbers.
 
     Returns:
-        Table of SupportRecord of these classes, one row per drawn image.
+        Table of SupportRecord of these classes, one row per generated image.
     """
     from tqdm import tqdm
 
@@ -310,7 +309,7 @@ def synthesise_chunk(
     images: str | Path,
     earlier: Iterable[Mapping[str, Path]] = (),
 ) -> Table:
-    """Draw the images of some classes with the configured model and write them to a tar.
+    """Generate the images of some classes with the configured model and write them to a tar.
 
     Finished classes are kept in `folder` until the chunk's table is written; `forget_finished` then
     removes them.

@@ -27,7 +27,7 @@ def new(
         Path | None, typer.Option(help="Labelled images to choose hyper-parameters on.")
     ] = None,
     unlabelled: Annotated[
-        bool, typer.Option("--unlabelled", help="Folders of --images are no labels.")
+        bool, typer.Option("--unlabelled", help="Subfolders of --images are not labels.")
     ] = False,
     descriptions: Annotated[
         Path | None, typer.Option(help="JSON file {class name: [sentence, ...]}.")
@@ -45,7 +45,7 @@ def new(
     force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a configuration for your own images, and tell the next command."""
+    """Write a configuration for your own images, and print the next command."""
     tell = silent if quiet else say
     name = name or _asked("Name of the dataset", "NAME")
     images = images or Path(_asked("Images: a folder or a CSV file", "--images"))
