@@ -1,6 +1,6 @@
 """Stage 2: texts per class."""
 
-from susx.planning import descriptions, packages, texts
+from susx.planning import descriptions, frequent_names, packages, texts
 
 
 rule describe_classes:
@@ -65,6 +65,7 @@ rule prompts:
         classes=rules.class_manifest.output[0],
         descriptions=asked(texts.text_file, source="descriptions"),
         descriptors=asked(texts.text_file, source="descriptors"),
+        counts=asked(frequent_names.count_files),
     output:
         f"{WORK}/{{dataset}}/prompts/{{strategy}}.json",
     log:
@@ -84,5 +85,6 @@ rule prompts:
         settings=asked(texts.prompt_settings),
         described=asked(texts.described_keys),
         files=asked(texts.text_files),
+        pool=asked(frequent_names.counted_pool),
     script:
         "../workflow_scripts/prompts.py"

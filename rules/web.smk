@@ -66,7 +66,8 @@ rule match_captions:
         classes=rules.class_manifest.output[0],
         shard=asked(web.local_shard),
     output:
-        f"{WORK}/{{dataset}}/support/{{support}}/candidates/{{shard}}.parquet",
+        candidates=f"{WORK}/{{dataset}}/support/{{support}}/candidates/{{shard}}.parquet",
+        names=f"{WORK}/{{dataset}}/support/{{support}}/names/{{shard}}.json",
     log:
         "logs/match_captions/{dataset}/{support}/{shard}.log",
     benchmark:

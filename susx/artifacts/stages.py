@@ -31,7 +31,7 @@ STAGES = {
     "join_chunks": 2,
     "join_descriptions": 5,
     "list_unlabelled": 4,
-    "match_captions": 6,
+    "match_captions": 7,
     "predict": 2,
     "prompts": 1,
     "query_service": 3,

@@ -13,7 +13,7 @@ from susx.core.errors import listing, suggestion
 from susx.methods import METHODS
 
 if TYPE_CHECKING:
-    from susx.config.schema import Config
+    from susx.config.schema import Config, Prompts
     from susx.config.supports import Retrieval
 
 
@@ -80,6 +80,8 @@ def dangling_references(config: Config) -> Iterable[str]:
         for part in prompts.of:
             if part in config.prompts and config.prompts[part].source == "combine":
                 yield f'prompts.{name}.of: "{part}" combines others itself; list its parts instead'
+        yield from check(f"prompts.{name}.pool", filter(None, [prompts.pool]), "pools")
+        yield from _unlike_parts(name, config, prompts)
     for name, support in config.supports.items():
         if support.source == "few-shot":
             for drawn in draws_of({name: support}).keys() & config.supports.keys():
@@ -102,6 +104,14 @@ def dangling_references(config: Config) -> Iterable[str]:
     for key, section in (("encoder", "encoders"), ("text", "prompts"), ("support", "supports")):
         yield from check(f"classifier.{key}", filter(None, [getattr(chosen, key)]), section)
     yield from classifier_problems(config)
+
+
+def _unlike_parts(name: str, config: Config, prompts: Prompts) -> Iterable[str]:
+    """Parts of a combined strategy that read the same thing must mean the same one."""
+    parts = [config.prompts[part] for part in prompts.of if part in config.prompts]
+    for source in dict.fromkeys(part.source for part in parts):
+        if len({part.model_dump_json() for part in parts if part.source == source}) > 1:
+            yield f"prompts.{name}.of: joins strategies of source `{source}` that differ; keep one"
 
 
 def _pool_encoder(key: str, config: Config, support: Retrieval) -> Iterable[str]:

@@ -71,17 +71,27 @@ class Roots(Section):
 class Prompts(Section):
     """A prompt strategy: a named way to turn a class name into texts."""
 
-    source: Literal["template", "ensemble", "descriptions", "descriptors", "combine"] = Field(
-        description="`template` and `ensemble` fill the dataset's templates, `descriptions` reads "
-        "its description file, `descriptors` its descriptor file, `combine` joins other "
-        "strategies."
+    source: Literal[
+        "template", "ensemble", "frequent_names", "descriptions", "descriptors", "combine"
+    ] = Field(
+        description="`template` and `ensemble` fill the dataset's templates with class names, "
+        "`frequent_names` those of the ensemble with the name or alias of a class that the "
+        "captions of a pool have most, `descriptions` reads its description file, `descriptors` "
+        "its descriptor file, `combine` joins other strategies."
     )
     of: list[str] = Field([], description="Strategies that `combine` joins, in order.")
+    pool: str | None = Field(
+        None,
+        description="Pool of layout `captions` whose captions `frequent_names` counts; a support "
+        "set must be retrieved from it. May be left out if there is only one.",
+    )
 
     @model_validator(mode="after")
     def _parts(self) -> Prompts:
         if (self.source == "combine") != bool(self.of):
             raise ValueError("`of` lists strategies for source `combine`, and only for it")
+        if self.pool and self.source != "frequent_names":
+            raise ValueError(f"`pool` is for source `frequent_names`; {self.source} reads none")
         return self
 
 
@@ -109,6 +119,7 @@ class Config(Section):
             "cupl": Prompts(source="descriptions"),
             "cupl+e": Prompts(source="combine", of=["ensemble", "cupl"]),
             "visdesc": Prompts(source="descriptors"),
+            "real-prompt": Prompts(source="frequent_names"),
         },
         description="Prompt strategies by name.",
     )

@@ -6,9 +6,11 @@ from typing import Any
 
 from susx.config.datasets import Dataset
 from susx.config.entries import dataset_section
+from susx.config.frequent_names import counted_support
 from susx.config.schema import Config
 from susx.config.supports import Retrieval
 from susx.config.texts import Descriptions
+from susx.methods import METHODS
 
 WHOLE = {"prompts", "download", "evaluation"}
 """Sections that are shown as they are."""
@@ -25,7 +27,8 @@ def evaluated_config(config: Config, dataset: str) -> dict[str, Any]:
     Of named entries those are part of it that the dataset uses.
 
     Raises:
-        InputError: if the card of the dataset is missing or broken.
+        InputError: if the card of the dataset is missing or broken, or class names are to be
+            counted in captions that are not searched.
         KeyError: if there is no such dataset.
     """
     section = dataset_section(config, dataset)
@@ -45,7 +48,7 @@ def used_entries(config: Config, section: Dataset) -> dict[str, set[str]]:
         config: the configuration.
         section: of the dataset, filled from its card.
     """
-    supports = chosen_supports(config, section)
+    supports = {*chosen_supports(config, section), *_counting(config, section)}
     entries = [config.supports[name] for name in supports]
     searches = [entry for entry in entries if isinstance(entry, Retrieval)]
     pools = {entry.pool for entry in searches}
@@ -58,8 +61,20 @@ def used_entries(config: Config, section: Dataset) -> dict[str, set[str]]:
         "encoders": {name for name in encoders if name},
         "language_models": {text.model for text in written if isinstance(text, Descriptions)},
         "pools": pools,
-        "supports": {*supports},
+        "supports": supports,
     }
+
+
+def _counting(config: Config, section: Dataset) -> set[str]:
+    """Support sets whose search of captions counts the names that prompts are made of."""
+    if section.features and not section.features.encoder:
+        return set()  # they come with their texts
+    evaluation, prompts = config.evaluation, config.prompts
+    own = [text for method in evaluation.methods for text in METHODS[method].texts]
+    texts = {*own, *(section.texts or evaluation.texts or [])}
+    parts = {part for text in texts for part in prompts[text].of or [text]}
+    counting = (part for part in parts if prompts[part].source == "frequent_names")
+    return {counted_support(config, part) for part in counting}
 
 
 def chosen_encoders(config: Config, section: Dataset) -> list[str]:

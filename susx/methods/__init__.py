@@ -27,7 +27,7 @@ from susx.methods.proker import PROKER
 from susx.methods.real_linear import REAL_LINEAR
 from susx.methods.stata import STATA
 from susx.methods.tda import TDA
-from susx.methods.text import CUPL, CUPL_E, ZERO_SHOT
+from susx.methods.text import CUPL, CUPL_E, REAL_PROMPT, ZERO_SHOT
 from susx.methods.timo import TIMO
 from susx.methods.tip_adapter import TIP_ADAPTER
 from susx.methods.tip_x import TIP_X
@@ -38,6 +38,7 @@ from susx.methods.zlap import ZLAP, ZLAP_SPARSE
 TEXT_METHODS = (ZERO_SHOT, CUPL, CUPL_E, VISDESC, DN, CALIP, TRANSCLIP, FUSION_TEXT)
 SUPPORT_METHODS = (TIP_ADAPTER, TIP_X, APE, GDA, FUSION_INDUCTIVE, FUSION)
 RIVALS = (
+    REAL_PROMPT,
     *(NEURAL_PRIMING, REAL_LINEAR, PROKER, TIMO, TRANSCLIP_FS),
     *(STATA, ZLAP, ZLAP_SPARSE, INMAP, FROLIC, TDA, OGA),
 )

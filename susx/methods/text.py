@@ -21,3 +21,9 @@ CUPL_E = Method(
     terms=zero_shot_terms,
     texts=("cupl+e",),
 )
+REAL_PROMPT = Method(
+    name="real-prompt",
+    paper="Parashar et al., The Neglected Tails in Vision-Language Models, CVPR 2024 (REAL-Prompt)",
+    terms=zero_shot_terms,
+    texts=("real-prompt",),
+)

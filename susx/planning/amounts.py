@@ -80,7 +80,7 @@ def texts_per_class(setup: Setup, dataset: str, strategy: str) -> float:
         return sum(texts_per_class(setup, dataset, part) for part in entry.of)
     if entry.source == "template":
         return 1
-    if entry.source == "ensemble":
+    if entry.source in ("ensemble", "frequent_names"):
         return len(section.ensemble)
     source = getattr(section, entry.source)
     if isinstance(source, Descriptions):

@@ -93,8 +93,9 @@ def build_prompts(
         strategy: its name.
         sources: what it joins, in order: strategy name -> key of `SOURCES`.
         classes: class manifest.
-        settings: the dataset's `template`, `ensemble`, `descriptions` and `descriptors`, and the
-            `keys` of the last two if its card has a table of them (`read_descriptions`).
+        settings: the dataset's `template`, `ensemble`, `descriptions` and `descriptors`, the
+            `keys` of the last two if its card has a table of them (`read_descriptions`), and what
+            `susx.prompts.frequent_names` chose under `frequent_names`.
         shown: how files are called in the provenance, if not by their paths.
 
     Raises:
@@ -217,6 +218,17 @@ def _ensemble(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[
     ]
 
 
+def _frequent_names(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[str]]:
+    names = settings["frequent_names"]["renamed"]
+    return [
+        [
+            fill(template, names.get(entry.name, entry.name).replace("_", " "))
+            for template in settings["ensemble"]
+        ]
+        for entry in classes
+    ]
+
+
 def _descriptions(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[str]]:
     path = settings["descriptions"]
     if not path:
@@ -259,4 +271,5 @@ SOURCES: dict[str, Callable[[ClassManifest, Mapping[str, Any]], list[list[str]]]
     "ensemble": _ensemble,
     "descriptions": _descriptions,
     "descriptors": _descriptors,
+    "frequent_names": _frequent_names,
 }

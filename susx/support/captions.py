@@ -11,7 +11,7 @@ import heapq
 import logging
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from susx.core.columns import records
@@ -24,6 +24,8 @@ from susx.support.account import GARBLED_ROWS, NO_ADDRESS, NO_CAPTION, SEARCHED
 from susx.support.remote import ROWS_AT_ONCE, candidate_fields, opened_parquet
 from susx.support.retrieval import Candidate
 
+Name = tuple[int, str]
+"""Label of a class, and one of its names as the class manifest spells it."""
 SEPARATORS = str.maketrans({"_": " ", "-": " ", "/": " ", "’": "'"})
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff"
@@ -74,24 +76,39 @@ class NameFinder:
     def __init__(self, classes: ClassManifest) -> None:
         from ahocorasick_rs import AhoCorasick
 
-        owners: dict[str, set[int]] = defaultdict(set)
+        owners: dict[str, set[Name]] = defaultdict(set)
         names = {folded(entry.name) for entry in classes}
         for entry in classes:
-            for name in {folded(entry.name), *(folded(alias) for alias in entry.aliases)}:
+            # The first of several spellings that are compared alike stands for all of them.
+            spelt = {folded(name): name for name in (*entry.aliases[::-1], entry.name)}
+            for name, spelling in spelt.items():
                 if name and (name == folded(entry.name) or name not in names):
                     for form in plurals(name):
                         if form == name or form not in names:  # `glasses` are no `glass`
-                            owners[form].add(entry.index)
-        shared = {form for form, labels in owners.items() if len(labels) > 1 and form not in names}
+                            owners[form].add((entry.index, spelling))
+        shared = {
+            form
+            for form, named in owners.items()
+            if len({label for label, _ in named}) > 1 and form not in names
+        }
         patterns = [form for form in owners if form not in shared]
-        self._labels = [sorted(owners[form]) for form in patterns]
+        self._owners = [sorted(owners[form]) for form in patterns]
         self._automaton = AhoCorasick(patterns)
+
+    @property
+    def names(self) -> list[Name]:
+        """All names that are looked for, by class."""
+        return sorted({name for owners in self._owners for name in owners})
 
     def find(self, caption: str) -> dict[int, float]:
         """Classes that a caption names, with the share of it that is the name.
 
         Only the first `LONGEST_CAPTION` characters are searched.
         """
+        return class_scores(self.find_names(caption))
+
+    def find_names(self, caption: str) -> dict[Name, float]:
+        """The same by name: the share of the caption that each name of a class is."""
         text = folded(caption[:LONGEST_CAPTION])
         hits = [
             (start, end, pattern)
@@ -100,15 +117,23 @@ class NameFinder:
             )
             if begins_word(text, start) and ends_word(text, end)
         ]
-        found: dict[int, float] = {}
+        found: dict[Name, float] = {}
         reached = 0
         for start, end, pattern in sorted(hits, key=lambda hit: (hit[0], -hit[1])):
             if end <= reached:  # lies within one that begins no later
                 continue
             reached = end
-            for label in self._labels[pattern]:
-                found[label] = max(found.get(label, 0.0), (end - start) / len(text))
-        return {label: share / len(found) for label, share in found.items()}
+            for name in self._owners[pattern]:
+                found[name] = max(found.get(name, 0.0), (end - start) / len(text))
+        return found
+
+
+def class_scores(found: Mapping[Name, float]) -> dict[int, float]:
+    """Scores of the classes that a caption names, of the shares of its names."""
+    shares: dict[int, float] = {}
+    for (label, _), share in found.items():
+        shares[label] = max(shares.get(label, 0.0), share)
+    return {label: share / len(shares) for label, share in shares.items()}
 
 
 def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: int) -> Table:
@@ -124,7 +149,8 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
         Table of Candidate, by class and falling score: the share of the caption that is the name,
         divided by the number of classes that it names; ties by row order. `meta` counts rows that
         were searched, of these apart those whose caption is garbled, and those that have no
-        address or no caption.
+        address or no caption; and under `names`, for every class and name that is looked for,
+        the rows searched whose caption has it.
 
     Raises:
         InputError: if the file is broken or lacks a column.
@@ -132,13 +158,15 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
     finder = NameFinder(classes)
     best: dict[int, list[tuple[float, int, Candidate]]] = defaultdict(list)
     rows: Counter[str] = Counter()
+    named_by: Counter[Name] = Counter()
     for row, record, named, called in _records(shard, finder):
         placed, captioned = address(record[called.url_column]), record[called.caption_column]
         if not (placed and captioned):
             rows[NO_CAPTION if placed else NO_ADDRESS] += 1
             continue
         rows[GARBLED_ROWS if is_garbled(captioned) else SEARCHED] += 1
-        for label, score in named.items():
+        named_by.update(named.keys())
+        for label, score in class_scores(named).items():
             heap = best[label]
             if len(heap) == limit and (score, -row) <= heap[0][:2]:
                 continue
@@ -149,23 +177,26 @@ def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: in
     if rows[GARBLED_ROWS]:
         logging.warning("%s: " + GARBLED_CAPTIONS, shard.path, rows[GARBLED_ROWS])
     hits = [hit[2] for label in sorted(best) for hit in sorted(best[label], reverse=True)]
-    return Table(hits, classes.sha256, {"rows": dict(rows)})
+    names: dict[str, dict[str, int]] = defaultdict(dict)
+    for label, name in finder.names:
+        names[classes.names[label]][name] = named_by[label, name]
+    return Table(hits, classes.sha256, {"rows": dict(rows), "names": dict(names)})
 
 
 def _records(
     pool: WebShard, finder: NameFinder
-) -> Iterator[tuple[int, dict[str, Any], dict[int, float], WebShard]]:
-    """Rows by number, with the classes that their captions name, and the names of their columns.
+) -> Iterator[tuple[int, dict[str, Any], dict[Name, float], WebShard]]:
+    """Rows by number, with the names that their captions have, and the names of their columns.
 
     Equal captions of a batch are searched once.
     """
     row = 0
     with opened_parquet(pool.path, pool, captioned=True) as (file, there, shard):
         for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=there):
-            known: dict[str, dict[int, float]] = {}
+            known: dict[str, dict[Name, float]] = {}
             for record in records(batch):
                 caption = record[shard.caption_column] or ""
                 if caption not in known:
-                    known[caption] = finder.find(caption)
+                    known[caption] = finder.find_names(caption)
                 yield row, record, known[caption], shard
                 row += 1

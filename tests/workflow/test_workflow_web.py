@@ -172,6 +172,7 @@ def test_captions_are_searched_and_downloads_ranked_again(project: Project, web:
         table = pa.table({"url": urls, "caption": captions})
         pq.write_table(table, project.path(f"captions/{shard}.parquet"))
     use_pool(project, {"layout": "captions", "path": "captions/*.parquet"})
+    project.change_config(lambda config: config["evaluation"]["methods"].append("real-prompt"))
     outcome = project.run(RESULT)
     assert outcome.rules >= {"match_captions", "download_support", "embed_support", "evaluate"}
     assert not outcome.rules & {"embed_shard", "search_shard", "select_support"}
@@ -179,6 +180,8 @@ def test_captions_are_searched_and_downloads_ranked_again(project: Project, web:
     result = project.read_json(RESULT)
     assert result["supports"]["lc"]["short_classes"] == {"apple": 0}
     assert result["supports"]["lc"]["failed"] == {}
+    named = result["texts"]["real-prompt"]["sources"]["frequent_names"]
+    assert (named["pool"], named["renamed"], named["unmentioned"]) == ("web", {}, ["apple"])
     supported = {run["method"] for run in result["runs"] if run["support"] == "lc"}
     assert supported == {"tip-adapter", "tip-x", "ape", "gda", "fusion"}
     table = read_table(project.path(MANIFEST), SupportRecord)

@@ -103,7 +103,7 @@ def test_rows_without_caption_or_address_are_counted(tmp_path: Path) -> None:
     path = write(tmp_path / "0.parquet", {"url": urls, "caption": [TEXT] * 4 + [None]})
     table = match_captions(CLASSES, WebShard(path), "s", 5)
     assert [c.key for c in table.records] == ["000000000"]
-    assert table.meta == {"rows": {"searched": 1, "no address": 3, "no caption": 1}}
+    assert table.meta["rows"] == {"searched": 1, "no address": 3, "no caption": 1}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in TEXTS if kind != pa.string_view()], ids=str)
