@@ -21,7 +21,7 @@ from susx.config.pools import AnyPool, DownloadSettings
 from susx.config.report import ReportSettings
 from susx.config.supports import Support
 from susx.config.texts import LanguageModelSettings
-from susx.config.types import FilePath, Section, Slug
+from susx.config.types import Count, FilePath, Section, Slug
 
 
 def _folder(path: str) -> str:
@@ -68,15 +68,19 @@ class Roots(Section):
         return self
 
 
+PromptSource = Literal[
+    "template", "ensemble", "frequent_names", "waffle", "descriptions", "descriptors", "combine"
+]
+
+
 class Prompts(Section):
     """A prompt strategy: a named way to turn a class name into texts."""
 
-    source: Literal[
-        "template", "ensemble", "frequent_names", "descriptions", "descriptors", "combine"
-    ] = Field(
+    source: PromptSource = Field(
         description="`template` and `ensemble` fill the dataset's templates with class names, "
         "`frequent_names` those of the ensemble with the name or alias of a class that the "
-        "captions of a pool have most, `descriptions` reads its description file, `descriptors` "
+        "captions of a pool have most, `waffle` puts random letters in place of descriptors into "
+        "the photo template, `descriptions` reads its description file, `descriptors` "
         "its descriptor file, `combine` joins other strategies."
     )
     of: list[str] = Field([], description="Strategies that `combine` joins, in order.")
@@ -85,13 +89,15 @@ class Prompts(Section):
         description="Pool of layout `captions` whose captions `frequent_names` counts; a support "
         "set must be retrieved from it. May be left out if there is only one.",
     )
+    seed: Count | None = Field(None, description="Seed of the letters of `waffle`, 0 if left out.")
 
     @model_validator(mode="after")
     def _parts(self) -> Prompts:
         if (self.source == "combine") != bool(self.of):
             raise ValueError("`of` lists strategies for source `combine`, and only for it")
-        if self.pool and self.source != "frequent_names":
-            raise ValueError(f"`pool` is for source `frequent_names`; {self.source} reads none")
+        for key, source in (("pool", "frequent_names"), ("seed", "waffle")):
+            if getattr(self, key) is not None and self.source != source:
+                raise ValueError(f"`{key}` is for source `{source}`; `{self.source}` reads none")
         return self
 
 
@@ -120,6 +126,7 @@ class Config(Section):
             "cupl+e": Prompts(source="combine", of=["ensemble", "cupl"]),
             "visdesc": Prompts(source="descriptors"),
             "real-prompt": Prompts(source="frequent_names"),
+            "waffle": Prompts(source="waffle"),
         },
         description="Prompt strategies by name.",
     )

@@ -33,12 +33,13 @@ from susx.methods.tip_adapter import TIP_ADAPTER
 from susx.methods.tip_x import TIP_X
 from susx.methods.transclip import TRANSCLIP, TRANSCLIP_FS
 from susx.methods.visdesc import VISDESC
+from susx.methods.waffle import WAFFLE
 from susx.methods.zlap import ZLAP, ZLAP_SPARSE
 
 TEXT_METHODS = (ZERO_SHOT, CUPL, CUPL_E, VISDESC, DN, CALIP, TRANSCLIP, FUSION_TEXT)
 SUPPORT_METHODS = (TIP_ADAPTER, TIP_X, APE, GDA, FUSION_INDUCTIVE, FUSION)
 RIVALS = (
-    REAL_PROMPT,
+    *(WAFFLE, REAL_PROMPT),
     *(NEURAL_PRIMING, REAL_LINEAR, PROKER, TIMO, TRANSCLIP_FS),
     *(STATA, ZLAP, ZLAP_SPARSE, INMAP, FROLIC, TDA, OGA),
 )

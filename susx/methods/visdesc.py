@@ -18,7 +18,7 @@ def terms(context: Context, images: Images) -> Terms:
         InputError: if only the normalised text classifier is known.
     """
     if context.text_means is None:
-        raise InputError("visdesc needs an embedding per descriptor, not a finished classifier")
+        raise InputError("this method needs an embedding per descriptor, not a finished classifier")
     return Terms(context.logit_scale * images.features @ context.text_means.T)
 
 

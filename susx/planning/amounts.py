@@ -15,6 +15,7 @@ from susx.images.listing import list_images
 from susx.planning.datasets import UNLABELLED, dataset_classes, image_place
 from susx.planning.setup import Setup
 from susx.planning.supports import few_shot
+from susx.prompts.waffle import N_DESCRIPTORS
 
 DESCRIBED_PER_CLASS = {"descriptions": 50, "descriptors": 6}
 """Texts per class of a file that is not there or cannot be counted: CuPL publishes 30 to 110,
@@ -82,6 +83,8 @@ def texts_per_class(setup: Setup, dataset: str, strategy: str) -> float:
         return 1
     if entry.source in ("ensemble", "frequent_names"):
         return len(section.ensemble)
+    if entry.source == "waffle":
+        return N_DESCRIPTORS
     source = getattr(section, entry.source)
     if isinstance(source, Descriptions):
         return len(source.questions) * source.samples

@@ -61,9 +61,13 @@ def text_files(setup: Setup, dataset: str, strategy: str) -> dict[str, OptionalF
     return {source: text_file(setup, dataset, strategy, source) or None for source in WRITTEN}
 
 
-def prompt_settings(setup: Setup, dataset: str) -> dict[str, Any]:
-    """Templates of a dataset."""
-    return setup.datasets[dataset].model_dump(include={"template", "ensemble"})
+def prompt_settings(setup: Setup, dataset: str, strategy: str) -> dict[str, Any]:
+    """Templates of a dataset, and the seed of a strategy's random descriptors if it has some."""
+    templates = setup.datasets[dataset].model_dump(include={"template", "ensemble"})
+    prompts = setup.config.prompts
+    parts = strategy_sources(setup, strategy)
+    seeds = [prompts[part].seed or 0 for part, source in parts.items() if source == "waffle"]
+    return templates | ({"waffle": seeds[0]} if seeds else {})
 
 
 def described_keys(setup: Setup, dataset: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from susx.core.errors import InputError, listing
 from susx.core.files import read_checked, read_json, verified, write_checked
 from susx.manifests.classes import ClassManifest
 from susx.prompts.description_keys import keys_of_classes
+from susx.prompts.waffle import random_descriptors
 
 FORMAT = "susx-prompts-1"
 REBUILD = "delete it, rule prompts rebuilds it"
@@ -94,8 +95,8 @@ def build_prompts(
         sources: what it joins, in order: strategy name -> key of `SOURCES`.
         classes: class manifest.
         settings: the dataset's `template`, `ensemble`, `descriptions` and `descriptors`, the
-            `keys` of the last two if its card has a table of them (`read_descriptions`), and what
-            `susx.prompts.frequent_names` chose under `frequent_names`.
+            `keys` of the last two if its card has a table of them (`read_descriptions`), what
+            `susx.prompts.frequent_names` chose under `frequent_names`, and the seed of `waffle`.
         shown: how files are called in the provenance, if not by their paths.
 
     Raises:
@@ -229,6 +230,15 @@ def _frequent_names(classes: ClassManifest, settings: Mapping[str, Any]) -> list
     ]
 
 
+def _waffle(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[str]]:
+    """The photo template with `NAME, which has DESCRIPTOR`; no grammar is looked for in these."""
+    descriptors = random_descriptors(classes, settings["waffle"])
+    return [
+        [fill(settings["template"], f"{entry.prompt_name}, which has {d}") for d in descriptors]
+        for entry in classes
+    ]
+
+
 def _descriptions(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[str]]:
     path = settings["descriptions"]
     if not path:
@@ -272,4 +282,5 @@ SOURCES: dict[str, Callable[[ClassManifest, Mapping[str, Any]], list[list[str]]]
     "descriptions": _descriptions,
     "descriptors": _descriptors,
     "frequent_names": _frequent_names,
+    "waffle": _waffle,
 }

@@ -20,7 +20,7 @@ TUNING = TuningSettings(
     grid={name: dict.fromkeys(METHODS[name].grid, AXIS) for name in ("tip-adapter", "tip-x", "ape")}
 )
 EXPORTABLE = [method for method in METHODS.values() if method.exportable]
-STRATEGIES = ("ensemble", "cupl", "cupl+e", "photo", "visdesc")
+STRATEGIES = ("ensemble", "cupl", "cupl+e", "photo", "visdesc", "real-prompt", "waffle")
 PLAN = EvaluationPlan(
     [*(method.name for method in EXPORTABLE), "transclip", "fusion"],
     ["cupl+e"],

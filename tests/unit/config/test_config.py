@@ -33,7 +33,15 @@ def test_full_configuration_keeps_every_value() -> None:
 
 def test_minimal_configuration_gets_the_defaults() -> None:
     config = parse_config(MINIMAL)
-    assert list(config.prompts) == ["photo", "ensemble", "cupl", "cupl+e", "visdesc", "real-prompt"]
+    assert list(config.prompts) == [
+        "photo",
+        "ensemble",
+        "cupl",
+        "cupl+e",
+        "visdesc",
+        "real-prompt",
+        "waffle",
+    ]
     assert config.prompts["visdesc"].source == "descriptors"
     assert config.prompts["cupl+e"].of == ["ensemble", "cupl"]
     assert config.datasets["pets"].ensemble == DEFAULT_ENSEMBLE

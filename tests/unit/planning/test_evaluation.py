@@ -154,7 +154,9 @@ def test_a_classifier_is_the_row_that_is_chosen() -> None:
     calip = evaluating(lambda c: c.update(classifier={"method": "calip", "text": "photo"}))
     inputs = classifier.classifier_inputs(calip, "plain", "clip")
     assert (inputs["texts"], inputs["supports"]) == (["cache/clip/plain/text-photo.h5"], [])
-    assert classifier.classifier_texts(setup, "plain") == ["ensemble", "photo", "real-prompt"]
+    assert classifier.classifier_texts(setup, "plain") == [
+        *("ensemble", "photo", "real-prompt", "waffle")
+    ]
     cupl = evaluating(lambda c: c["supports"]["lc"].update(query="cupl"))
     assert classifier.classifier_supports(cupl, "plain") == {}
     assert classifier.classifier_supports(cupl, "tiny") == {"lc": "lc", "few": "few-seed0"}

@@ -9,6 +9,12 @@ from susx.planning import texts
 from susx.planning.setup import Setup
 from tests.planned_world import setup_of
 
+PLAIN = {name: {"source": source} for name, source in (
+    ("photo", "template"), ("ensemble", "ensemble"), ("cupl", "descriptions"),
+    ("visdesc", "descriptors"),
+)} | {"cupl+e": {"source": "combine", "of": ["ensemble", "cupl"]}}  # fmt: skip
+"""Strategies that the standard methods read."""
+
 
 def evaluating(**section: Any) -> Setup:
     """A setup with a section `evaluation`."""
@@ -71,6 +77,11 @@ def test_features_that_come_with_texts_need_no_prompts() -> None:
 
 
 def test_settings_of_prompts_are_those_of_dataset_and_card(setup: Setup) -> None:
-    assert set(texts.prompt_settings(setup, "tiny")) == {"template", "ensemble"}
+    assert set(texts.prompt_settings(setup, "tiny", "photo")) == {"template", "ensemble"}
+    seeds = {"waffle": {"source": "waffle"}, "other": {"source": "waffle", "seed": 3}}
+    waffles = setup_of(lambda config: config.update(prompts=seeds | PLAIN))
+    assert texts.prompt_settings(waffles, "tiny", "waffle")["waffle"] == 0
+    assert texts.prompt_settings(waffles, "tiny", "other")["waffle"] == 3
+    assert "waffle" not in texts.prompt_settings(waffles, "tiny", "photo")
     assert texts.described_keys(setup, "tiny") == {}
     assert texts.described_keys(setup, "card") == {}
