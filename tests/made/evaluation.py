@@ -59,6 +59,8 @@ def encoder_data(scale: float = 100.0) -> EncoderData:
             "cupl+e": classifier(0.0, 3),
             "visdesc": classifier(0.7, 4),
             "photo": classifier(0.5, 5),
+            "waffle": classifier(0.6, 6),
+            "real-prompt": classifier(0.8, 7),
         },
         supports={
             "lc": labelled(PROBLEM.support, PROBLEM.support_labels),
