@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 from susx.evaluation.schema import read_result
 from susx.evaluation.table import WIDTH, print_summary
 from susx.planning.evaluation import shown_files
 from susx.planning.setup import Setup
+from susx.progress.console import SteadyConsole
 
 
 def print_ended(setup: Setup, since: float, configs: Sequence[str | Path] = ()) -> None:
@@ -27,7 +27,7 @@ def print_ended(setup: Setup, since: float, configs: Sequence[str | Path] = ()) 
     def is_new(path: Path) -> bool:
         return _is_new(path, since)
 
-    console = Console(stderr=True, width=WIDTH, highlight=False)
+    console = SteadyConsole(stderr=True, width=WIDTH, highlight=False)
     made: list[Path] = []
     for dataset in setup.entries:
         result, predictions = map(Path, shown_files(setup, dataset))
@@ -59,7 +59,7 @@ def print_tables(setup: Setup, since: float) -> None:
     for dataset in setup.entries:
         shown = map(Path, shown_files(setup, dataset))
         if path := next((path for path in shown if _is_new(path, since)), None):
-            show(path)
+            show(path, console=SteadyConsole(stderr=True))
     folders = [Path(setup.results) / dataset for dataset in setup.entries]
     for folder in (*folders, Path(setup.results)):
         if _is_new(folder / "report.html", since):

@@ -36,6 +36,17 @@ OF_JOBS = ("Exiting because a job execution failed", "At least one job did not c
 """Errors that Snakemake adds to those of jobs, which are told with their logs."""
 
 
+class SteadyConsole(Console):
+    """A console that falls silent once nobody reads it: `susx run 2>&1 | head`.
+
+    Rich's ends its thread, which may be the one that tells Snakemake of a finished job.
+    """
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more."""
+        self.quiet = True
+
+
 class ConsoleView:
     """Shows a run. Each warning and error is told once, with where it stands.
 

@@ -7,9 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from susx.progress.console import ConsoleView
+from susx.progress.console import ConsoleView, SteadyConsole
 from susx.progress.job_output import WANTED, keep_in_logs
 
 OURS: tuple[set[str], ...] = ({"HOST"}, set())
@@ -42,6 +40,6 @@ def run_view(settings: Any, logger: logging.Logger) -> ConsoleView | None:
     keep_in_logs()
     return ConsoleView(
         Path.cwd(),
-        Console(stderr=True, no_color=settings.nocolor or None, highlight=False),
+        SteadyConsole(stderr=True, no_color=settings.nocolor or None, highlight=False),
         is_quiet=quiet in SILENT,
     )

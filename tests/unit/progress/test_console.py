@@ -2,13 +2,15 @@
 
 import io
 import logging
+import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from susx.progress.console import ConsoleView
+from susx.progress.console import ConsoleView, SteadyConsole
 from susx.progress.events import Event, JobError, JobFinished, JobInfo, RunEnded, RunInfo
 from susx.progress.run import RunState
 
@@ -127,3 +129,24 @@ def test_a_terminal_shows_what_is_at_work(tmp_path: Path) -> None:
     text = shown.stream.getvalue()
     assert "150 of 300 images" in text
     assert "0 of 2 jobs done" in text
+
+
+def test_a_run_goes_on_when_nobody_reads_its_output_any_more(tmp_path: Path) -> None:
+    """Rich would raise SystemExit in the thread that tells Snakemake of a finished job."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        view = ConsoleView(tmp_path, SteadyConsole(file=stream, _environ={}))
+        run, now = RunState(), time.time()
+        begun = JobInfo(time=now, job=1, rule="embed_images", wildcards={}, log="", retries=0)
+        os.close(reader)
+        for event in (
+            RunInfo(time=now, jobs={"embed_images": 1}),
+            begun,
+            JobFinished(time=now + 1, job=1),
+            RunEnded(time=now + 1, succeeded=True),
+        ):
+            run.take(event)
+            view.take(event, run)
+        assert len(run.of("done")) == 1
+        with suppress(BrokenPipeError):  # what is left in the buffer
+            stream.close()
