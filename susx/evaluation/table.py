@@ -159,7 +159,13 @@ def _summary(result: Result) -> Table:
     if len(encoders) == 1:
         title += f", {encoders[0]}"
     # Names of the demo and of most datasets leave one space between columns, and fold nowhere.
-    table = Table(title=escape(title), box=None, padding=(0, 1, 0, 0), title_justify="left")
+    table = Table(
+        title=escape(title),
+        box=None,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title_justify="left",
+    )
     skipped = len(encoders) == 1
     for column in ("encoder", "method", "text", "support", "tuned on")[skipped:]:
         is_long = column in ("encoder", "text", "support")  # names of the configuration

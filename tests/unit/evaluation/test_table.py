@@ -11,6 +11,7 @@ from rich.console import Console
 from susx.core.errors import InputError
 from susx.evaluation.schema import Result
 from susx.evaluation.table import print_summary, print_table
+from susx.methods import METHODS
 from tests.made.result import difference, image_counts, result, run, spread, support_counts
 
 
@@ -221,3 +222,17 @@ def test_a_summary_keeps_to_80_columns_and_every_row(tmp_path: Path) -> None:
     assert max(map(len, lines)) <= 80
     assert "+3.2" in next(line for line in lines if "neural-priming" in line)
     assert any("zero-shot" in line and "vs" not in line for line in lines)
+
+
+def test_a_summary_folds_none_of_the_usual_names(tmp_path: Path) -> None:
+    rows = [
+        run(method=method, text="cupl+e", support="lc-photo", protocol="fixed", tuned_on="nothing")
+        for method in METHODS
+        if method != "real-linear-exact"  # one letter too long
+    ]
+    (tmp_path / "pets.json").write_text(json.dumps(result(*rows)), "utf-8")
+    stream = io.StringIO()
+    print_summary(tmp_path / "pets.json", Console(file=stream, width=80))
+    for row in rows:
+        begin = [row["method"], "cupl+e", "lc-photo", "fixed", "values"]
+        assert any(line.split()[:5] == begin for line in stream.getvalue().splitlines()), begin
