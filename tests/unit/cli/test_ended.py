@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from susx.cli.ended import print_ended
+from susx.cli.ended import print_ended, print_tables
 from susx.core.files import write_json
 from susx.planning.setup import Setup
 from tests.made.result import full_result
@@ -59,3 +59,24 @@ def test_what_earlier_runs_made_is_not_told(
     setup = Setup.of({"datasets": {"oxfordpets": {"images": {"test": "images"}}}, **ENCODERS})
     print_ended(setup, time.time() + 60)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("later", "is_told"), [(-60, True), (60, False)])
+def test_snakemake_prints_whole_tables_and_where_reports_are(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    later: float,
+    is_told: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_json(Path("results/oxfordpets.json"), full_result())
+    for path in (Path("results/oxfordpets/report.html"), Path("results/report.html")):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    setup = Setup.of({"datasets": {"oxfordpets": {"images": {"test": "images"}}}, **ENCODERS})
+    print_tables(setup, time.time() + later)
+    told = capsys.readouterr()
+    reports = ["report: results/oxfordpets/report.html", "report: results/report.html"]
+    assert told.out.splitlines() == (reports if is_told else [])
+    assert ("results/oxfordpets.json" in told.err and "Holm p" in told.err) is is_told
