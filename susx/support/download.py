@@ -18,7 +18,7 @@ from susx.core.errors import InputError, listing
 from susx.core.files import sha256_json
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import SupportRecord, Table
-from susx.support.account import DUPLICATE, SURPLUS, UNTRIED, support_account
+from susx.support.account import UNTRIED, support_account
 from susx.support.duplicates import Originals
 from susx.support.judge import Judge
 from susx.support.refusal import RefusalLimits, refusal
@@ -140,8 +140,8 @@ def _next_wave(ranking: Ranking, wanted: ImageQuota, outcomes: Mapping[str, Outc
             outcome = outcomes.get(candidate.url)
             if outcome is None:
                 untried.append(candidate.url)
-            elif not outcome.reason and not good.repeated_by(outcome.fingerprint):
-                good.add(outcome.fingerprint)
+            elif not outcome.reason:
+                good.admit(outcome.fingerprint, room=wanted.quota)
             if len(good) == wanted.quota:
                 break
         missing = wanted.quota - len(good)
@@ -200,13 +200,7 @@ def _judged(
     seen = Originals()
     for rank, candidate in enumerate(candidates):
         outcome = outcomes.get(candidate.url, Outcome(candidate.url, reason=UNTRIED))
-        reason = outcome.reason
-        if not reason and seen.repeated_by(outcome.fingerprint):
-            reason = DUPLICATE
-        if not reason and len(seen) == wanted.quota:
-            reason = SURPLUS
-        if not reason:
-            seen.add(outcome.fingerprint)
+        reason = outcome.reason or seen.admit(outcome.fingerprint, room=wanted.quota)
         yield SupportRecord(
             key=f"{label:05d}-{rank:05d}",
             label=label,

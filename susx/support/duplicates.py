@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from susx.images.fingerprints import MAX_DISTANCE, distance
+from susx.support.account import DUPLICATE, SURPLUS
 
 
 class Originals:
@@ -38,6 +39,34 @@ class Originals:
         if self._max_cosine is None or feature is None or not self._features:
             return False
         return bool((np.stack(self._features) @ feature).max() > self._max_cosine)
+
+    def admit(
+        self,
+        look: str,
+        feature: NDArray[np.floating[Any]] | None = None,
+        *,
+        room: int,
+        doubt: str = "",
+        full: str = SURPLUS,
+    ) -> str:
+        """Keep an image unless something speaks against it.
+
+        Args:
+            look: its fingerprint.
+            feature: its (d,) unit embedding, where embeddings are looked at.
+            room: images of the class that are kept at most.
+            doubt: what speaks against it if it is no near duplicate.
+            full: what does if there is no room.
+
+        Returns:
+            What speaks against it; nothing if it is kept.
+        """
+        if self.repeated_by(look, feature):
+            return DUPLICATE
+        if doubt or len(self) == room:
+            return doubt or full
+        self.add(look, feature)
+        return ""
 
     def add(self, look: str, feature: NDArray[np.floating[Any]] | None = None) -> None:
         """Keep an image."""

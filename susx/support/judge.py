@@ -17,7 +17,7 @@ from susx.embeddings.cache import Embeddings, disagreement, read_cache
 from susx.embeddings.text_classifier import text_classifier
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import SupportRecord, Table
-from susx.support.account import DISAGREES, DUPLICATE, OUTRANKED
+from susx.support.account import DISAGREES, OUTRANKED
 from susx.support.duplicates import Originals
 from susx.support.strategies import Selection, ordered_candidates
 
@@ -69,15 +69,13 @@ class Judge:
         choice = ordered_candidates(features, label, self.agreeing, self.selection)
         originals = Originals(self.selection.max_cosine)
         for place in choice.order + choice.refused:
-            reason = ""
-            if originals.repeated_by("", features[place]):
-                reason = DUPLICATE
-            elif place in choice.refused:
-                reason = DISAGREES
-            elif len(originals) == self.selection.size:
-                reason = OUTRANKED
-            else:
-                originals.add("", features[place])
+            reason = originals.admit(
+                "",
+                features[place],
+                room=self.selection.size,
+                doubt=DISAGREES if place in choice.refused else "",
+                full=OUTRANKED,
+            )
             yield replace(own[place], kept=not reason, reason=reason)
 
 

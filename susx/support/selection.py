@@ -19,7 +19,7 @@ from susx.images.decode import look_of
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import SupportRecord, Table
 from susx.pools.shards import Shard, read_shard
-from susx.support.account import DISAGREES, DUPLICATE, SURPLUS, UNREAD_CANDIDATES, support_account
+from susx.support.account import DISAGREES, UNREAD_CANDIDATES, support_account
 from susx.support.duplicates import Originals
 from susx.support.fetched import FetchedImage, fetched_images, hashes_by_shard
 from susx.support.refusal import refusal
@@ -95,56 +95,68 @@ def collect_support(
         InputError: if a shard no longer holds an image that was found in it, or another one under
             its key.
     """
+    records: list[SupportRecord] = []
+    kept: list[tuple[str, FetchedImage]] = []
+    n_unread = 0
     with fetched_images(ranking, shards, images) as fetched:
-        records: list[SupportRecord] = []
-        kept: list[tuple[str, FetchedImage]] = []
-        n_unread = 0
         for entry, candidates in zip(classes, ranking, strict=True):
-            originals = Originals(selection.max_cosine)
+            found = [fetched[c.shard, c.key] for c in candidates]
             rows = [features[c.shard, c.key] for c in candidates] if features else None
-            choice = Choice.of_ranking(len(candidates))
-            if rows:
-                choice = ordered_candidates(np.stack(rows), entry.index, text, selection)
-            for rank in choice.order + choice.refused:
-                candidate = candidates[rank]
-                image = fetched[candidate.shard, candidate.key]
-                feature = rows[rank] if rows else None
-                reason = image.reason or refusal(image.metadata, selection.refuse)
-                n_unread += image.metadata is None
-                if not reason and originals.repeated_by(image.look, feature):
-                    reason = DUPLICATE
-                if not reason and rank in choice.refused:
-                    reason = DISAGREES
-                if not reason and len(originals) == selection.size:
-                    reason = SURPLUS
-                key = f"{entry.index:05d}-{rank:05d}"
-                if not reason:
-                    originals.add(image.look, feature)
-                    kept.append((key, image))
-                records.append(
-                    SupportRecord(
-                        key=key,
-                        label=entry.index,
-                        class_name=entry.name,
-                        rank=rank,
-                        score=candidate.score,
-                        source=source,
-                        location=f"{shards[candidate.shard].path}#{candidate.key}",
-                        caption=image.caption,
-                        sha256=image.sha256,
-                        width=image.width,
-                        height=image.height,
-                        kept=not reason,
-                        reason=reason,
-                        fingerprint=image.look,
-                        metadata=image.metadata or "",
-                        query=candidate.query,
-                    )
+            for rank, reason in _judged(entry.index, found, rows, text, selection):
+                candidate, image = candidates[rank], found[rank]
+                record = SupportRecord(
+                    key=f"{entry.index:05d}-{rank:05d}",
+                    label=entry.index,
+                    class_name=entry.name,
+                    rank=rank,
+                    score=candidate.score,
+                    source=source,
+                    location=f"{shards[candidate.shard].path}#{candidate.key}",
+                    caption=image.caption,
+                    sha256=image.sha256,
+                    width=image.width,
+                    height=image.height,
+                    kept=not reason,
+                    reason=reason,
+                    fingerprint=image.look,
+                    metadata=image.metadata or "",
+                    query=candidate.query,
                 )
+                records.append(record)
+                n_unread += image.metadata is None
+                if record.kept:
+                    kept.append((record.key, image))
         write_images(images, ((key, fetched.data(image)) for key, image in kept))
     noted = {**(pool or {}), **+Counter({UNREAD_CANDIDATES: n_unread})}
     meta = support_account(records, classes, selection.size, noted, selection.refuse)
     return Table(records, classes.sha256, meta)
+
+
+def _judged(
+    label: int,
+    images: Sequence[FetchedImage],
+    rows: Sequence[NDArray[np.float32]] | None,
+    text: NDArray[np.float32] | None,
+    selection: Selection,
+) -> Iterator[tuple[int, str]]:
+    """Ranks of the images of a class as they are chosen, and why they are not kept."""
+    originals = Originals(selection.max_cosine)
+    choice = Choice.of_ranking(len(images))
+    if rows:
+        choice = ordered_candidates(np.stack(rows), label, text, selection)
+    for rank in choice.order + choice.refused:
+        image = images[rank]
+        yield (
+            rank,
+            image.reason
+            or refusal(image.metadata, selection.refuse)
+            or originals.admit(
+                image.look,
+                rows[rank] if rows else None,
+                room=selection.size,
+                doubt=DISAGREES if rank in choice.refused else "",
+            ),
+        )
 
 
 def write_images(path: str | Path, images: Iterable[tuple[str, bytes]]) -> None:
