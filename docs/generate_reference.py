@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from docs.config_stages import SOURCES, STAGES
+from susx.cli.editors import schema_text
 from susx.config.cards import Card
 from susx.config.schema import Config
 from susx.evaluation.schema import SCHEMA, Result
@@ -54,16 +55,11 @@ def pages() -> dict[str, str]:
     """Every generated file by name."""
     return {
         "config.md": _config(),
-        "config.schema.json": json_schema(Config),
-        "card.schema.json": json_schema(Card),
+        "config.schema.json": schema_text(Config),
+        "card.schema.json": schema_text(Card),
         "results.md": _page(RESULTS, Result),
-        "results.schema.json": json_schema(Result),
+        "results.schema.json": schema_text(Result),
     }
-
-
-def json_schema(model: type[BaseModel]) -> str:
-    """JSON schema of a model."""
-    return json.dumps(model.model_json_schema(), indent=1) + "\n"
 
 
 def write_pages(folder: Path = DOCS) -> None:

@@ -14,7 +14,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +100,10 @@ class Store:
     def making(self) -> Iterator[Path]:
         """Yield a folder to make an object in; it is gone afterwards unless it was added."""
         folder = self._new_name()
-        with write_errors(folder):
-            folder.mkdir(parents=True)
-        try:
+        with ExitStack() as stack:
+            with write_errors(folder):
+                stack.enter_context(_temporary(folder))
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def add(self, made: Path, receipt: Receipt) -> Receipt:
         """Add an object; what was there before wins, if it is whole.
@@ -149,13 +147,8 @@ class Store:
         Raises:
             OSError: if it cannot be removed.
         """
-        folder = self._new_name()
-        folder.mkdir(parents=True)
-        try:
-            with suppress(FileNotFoundError):
-                place.rename(folder / "object")
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        with _temporary(self._new_name()) as folder, suppress(FileNotFoundError):
+            place.rename(folder / "object")
 
     def forget(self, stage: str, key: str) -> None:
         """Remove an object, and let nothing that remembers it do without it.
@@ -259,3 +252,12 @@ def receipt_of(path: str | Path) -> Receipt | None:
         return Receipt.read(place.parent / RECEIPT) if place else None
     except InputError:
         return None
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[Path]:
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from susx.config.schema import Config
+from pydantic import BaseModel
 
 SCHEMA_FILE = "config.schema.json"
 """The schema beside config.yaml in a folder that `susx init` made."""
@@ -20,9 +20,9 @@ def modeline(schema: str) -> str:
     return f"# yaml-language-server: $schema={schema}"
 
 
-def schema_text() -> str:
-    """JSON schema of config.yaml."""
-    return json.dumps(Config.model_json_schema(), indent=1) + "\n"
+def schema_text(model: type[BaseModel]) -> str:
+    """JSON schema of a model, as a file."""
+    return json.dumps(model.model_json_schema(), indent=1) + "\n"
 
 
 def modeline_like(text: str, place: Path, target: Path) -> str | None:

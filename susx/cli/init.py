@@ -12,6 +12,7 @@ import typer
 from susx.cli.editors import MODELINE, SCHEMA_FILE, modeline, schema_text
 from susx.cli.errors import reported_errors
 from susx.cli.printing import Quiet, say, silent
+from susx.config.schema import Config
 from susx.core.errors import InputError, listing
 from susx.core.files import atomic
 from susx.core.pipeline import PIPELINE, SNAKEFILE
@@ -51,7 +52,7 @@ def _files() -> dict[str, str]:
     """Text of the files of a project, by path."""
     config, profile = ((PIPELINE / name).read_text("utf-8") for name in (CONFIG, PROFILE))
     config = MODELINE.sub(lambda _: modeline(SCHEMA_FILE), config)
-    return {CONFIG: config, SCHEMA_FILE: schema_text(), PROFILE: profile}
+    return {CONFIG: config, SCHEMA_FILE: schema_text(Config), PROFILE: profile}
 
 
 def snakefile() -> None:

@@ -47,9 +47,7 @@ def memory_mb(
     parts += [(by, input.get(name)) for name, by in factors.items()]
     needed = sum(by * megabytes(files) for by, files in parts)
     for name, by in largest.items():
-        files = input.get(name)
-        sizes = map(megabytes, [files] if isinstance(files, str) else files)
-        needed += by * max(sizes, default=0)
+        needed += by * max(map(megabytes, _paths(input.get(name))), default=0)
     return attempt * (base + int(needed))
 
 
@@ -59,8 +57,11 @@ def megabytes(files: PathOrPaths) -> float:
     Raises:
         FileNotFoundError: if one is not there.
     """
-    paths = [files] if isinstance(files, str) else files
-    return sum(Path(path).stat().st_size for path in paths) / 1e6
+    return sum(Path(path).stat().st_size for path in _paths(files)) / 1e6
+
+
+def _paths(files: PathOrPaths) -> Sequence[str]:
+    return [files] if isinstance(files, str) else files
 
 
 def run_minutes(attempt: int, base: int) -> int:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from susx.core.plain import plain
-from susx.progress.estimate import Step, estimate_left, step, timed
+from susx.progress.estimate import Step, estimate_left, running_steps, step, timed
 from susx.progress.events import Event, JobError, JobFinished, JobInfo, RunEnded, RunInfo
 from susx.progress.failures import failure_reason, warnings
 from susx.progress.run import RunJob, RunState
@@ -150,7 +150,7 @@ class ConsoleView:
         """What is at work, drawn by another thread than that which takes events."""
         run, now = replace(self._run, jobs=dict(self._run.jobs)), time.time()
         running = run.of("begun")
-        steps = {job.id: self._step(job) for job in running if job.log}
+        steps = running_steps(running, self._root)
         earlier = {rule: self._earlier(rule) for rule in run.planned}
         left = estimate_left(run, now, steps, earlier)
         rest = f", not counting {left.untimed} jobs never timed" if left.untimed else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,11 @@ def step(log: Path, since: float) -> Step | None:
     named = UNIT.search(speed)
     unit = (named[1] or named[2]).strip() if named else ""
     return Step(int(done), int(total) if total else None, _seconds(left), unit)
+
+
+def running_steps(running: Iterable[RunJob], root: Path) -> dict[int, Step | None]:
+    """The last progress bar of jobs that run, by their number; those without a log are left out."""
+    return {job.id: step(root / job.log, job.begun) for job in running if job.log}
 
 
 def _seconds(clock: str) -> float | None:

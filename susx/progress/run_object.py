@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from susx.progress.estimate import Step, estimate_left, step, timed
+from susx.progress.estimate import Step, estimate_left, running_steps, timed
 from susx.progress.failures import blamed, failure_reason
 from susx.progress.files import last_file, read_run
 from susx.progress.run import RunJob
@@ -30,7 +30,7 @@ def run_object(root: Path, now: float) -> dict[str, Any]:
     """
     run = read_run(last_file(root))
     running = run.of("begun")
-    steps = {job.id: step(root / job.log, job.begun) for job in running if job.log}
+    steps = running_steps(running, root)
     at_work = run.state == "at work" and run.began is not None
     left = None
     if at_work and not run.quiet:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from susx.evaluation.table import escape
-from susx.progress.estimate import Step, estimate_left, step, timed
+from susx.progress.estimate import Step, estimate_left, running_steps, timed
 from susx.progress.failures import blamed, failure_reason
 from susx.progress.files import last_file, read_run
 from susx.progress.run import RunJob, RunState
@@ -31,7 +31,7 @@ def run_progress(root: Path, now: float) -> tuple[RunState, RenderableType]:
     file = last_file(root)
     run = read_run(file)
     running = run.of("begun")
-    steps = {job.id: step(root / job.log, job.begun) for job in running if job.log}
+    steps = running_steps(running, root)
     parts: list[RenderableType] = [Text(_headline(run, root, steps, now, file))]
     if running and not run.quiet:
         parts.append(_jobs(running, steps, root, now))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from susx.core.errors import InputError, listing
 from susx.core.files import read_checked, read_json, verified, write_checked
-from susx.manifests.classes import ClassManifest
+from susx.manifests.classes import ClassManifest, ClassName
 from susx.prompts.description_keys import keys_of_classes
 from susx.prompts.waffle import random_descriptors
 
@@ -212,7 +212,7 @@ def _template(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[
     return [[fill(settings["template"], entry.prompt_name)] for entry in classes]
 
 
-def _ensemble(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[str]]:
+def _ensemble(classes: Iterable[ClassName], settings: Mapping[str, Any]) -> list[list[str]]:
     return [
         [fill(template, entry.prompt_name) for template in settings["ensemble"]]
         for entry in classes
@@ -221,13 +221,8 @@ def _ensemble(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[
 
 def _frequent_names(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[str]]:
     names = settings["frequent_names"]["renamed"]
-    return [
-        [
-            fill(template, names.get(entry.name, entry.name).replace("_", " "))
-            for template in settings["ensemble"]
-        ]
-        for entry in classes
-    ]
+    renamed = [replace(entry, name=names.get(entry.name, entry.name)) for entry in classes]
+    return _ensemble(renamed, settings)
 
 
 def _waffle(classes: ClassManifest, settings: Mapping[str, Any]) -> list[list[str]]:

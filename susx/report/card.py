@@ -73,9 +73,9 @@ def share_card(result: Result, analyses: Sequence[Analysis]) -> ShareCard | None
 
 def describe_card(result: Result, told_of: Story) -> str:
     """The card in words."""
-    run, before = told_of.run, told_of.before
+    run, before = told_of.run, told_of.compared
     parts = [f"{result.dataset}, {result.n_classes} classes, {run.encoder}"]
-    if before and before is not run:
+    if before:
         parts.append(f"zero-shot {decimal(before.top1)} % top-1")
     low, high = map(decimal, run.ci95)
     parts.append(f"{told_of.name} {decimal(run.top1)} %, 95 % interval {low} to {high}")
@@ -108,11 +108,11 @@ def card_chart(result: Result, told_of: Story) -> alt.TopLevelMixin:
 
 def card_words(result: Result, told_of: Story) -> Iterator[CardLine]:
     """All that is written, each cut at a width that leaves the others room."""
-    run, before = told_of.run, told_of.before
+    run, before = told_of.run, told_of.compared
     sizes = f"{result.n_classes:,} classes · {result.n_test:,} test images · {run.encoder}"
     yield CardLine(result.dataset, MARGIN, 84, 58, INNER, bold=True)
     yield CardLine(sizes, MARGIN, 146, 28, INNER, FAINT)
-    if before and before is not run:
+    if before:
         yield from _row(before, ROWS["before"], FAINT)
     yield from _row(run, ROWS["shown"], _colour(run))
     if gain := run.delta_vs_zero_shot:
@@ -178,8 +178,8 @@ def _intervals(told_of: Story) -> Iterator[alt.Chart]:
     """Point and interval of the rows, on one scale that both fill."""
     import altair
 
-    run, before = told_of.run, told_of.before
-    rows = {ROWS["shown"]: run} | ({ROWS["before"]: before} if before and before is not run else {})
+    run, before = told_of.run, told_of.compared
+    rows = {ROWS["shown"]: run} | ({ROWS["before"]: before} if before else {})
     low = min(row.ci95[0] for row in rows.values())
     span = max(row.ci95[1] for row in rows.values()) - low
 

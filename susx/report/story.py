@@ -41,6 +41,11 @@ class Story:
     shares: Sequence[Share]
     chosen: bool
 
+    @property
+    def compared(self) -> Run | None:
+        """Zero-shot where it is another row."""
+        return None if self.before is self.run else self.before
+
 
 def story(result: Result, analyses: Sequence[Analysis]) -> Story | None:
     """The first row that is looked at closely, else the highest that is not tuned on the test.
