@@ -16,6 +16,7 @@ from susx.methods.base import (
     Terms,
 )
 from susx.methods.calip import CALIP
+from susx.methods.dmn import DMN, DMN_FS
 from susx.methods.dn import DN
 from susx.methods.frolic import FROLIC
 from susx.methods.fusion import FUSION, FUSION_INDUCTIVE, FUSION_TEXT
@@ -23,6 +24,7 @@ from susx.methods.gda import GDA
 from susx.methods.inmap import INMAP
 from susx.methods.neural_priming import NEURAL_PRIMING
 from susx.methods.oga import OGA
+from susx.methods.onzeta import ONZETA
 from susx.methods.proker import PROKER
 from susx.methods.real_linear import REAL_LINEAR
 from susx.methods.stata import STATA
@@ -41,7 +43,7 @@ SUPPORT_METHODS = (TIP_ADAPTER, TIP_X, APE, GDA, FUSION_INDUCTIVE, FUSION)
 RIVALS = (
     *(WAFFLE, REAL_PROMPT),
     *(NEURAL_PRIMING, REAL_LINEAR, PROKER, TIMO, TRANSCLIP_FS),
-    *(STATA, ZLAP, ZLAP_SPARSE, INMAP, FROLIC, TDA, OGA),
+    *(STATA, ZLAP, ZLAP_SPARSE, INMAP, FROLIC, TDA, OGA, ONZETA, DMN, DMN_FS),
 )
 """Methods that are compared only if the configuration names them."""
 

@@ -20,6 +20,7 @@ from susx.methods import (
     Need,
     Terms,
     inmap,
+    onzeta,
 )
 from susx.methods.frolic import ALL_SHOWN
 from susx.methods.fusion import UPDATES
@@ -51,6 +52,9 @@ LEARNT = (
     "frolic",
     "tda",
     "oga",
+    "onzeta",
+    "dmn",
+    "dmn-fs",
 )
 SHARPENED = (*LEARNT, "fusion-inductive", "real-linear-exact")
 SCALE_FREE = pytest.mark.parametrize(
@@ -79,8 +83,14 @@ ROUNDINGS = random_walk(8 + 16 + 101)
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of InMaP's 2,000 steps, which are alike, so many that all of its promises can break."""
+    """Of steps that are alike so many, and such small ones, that all promises can break.
+
+    InMaP takes 2,000. OnZeta's, 20 and 0.5 / 0.04 times differences of posteriors, multiply what
+    these are rounded by; here they are a twentieth of that.
+    """
     monkeypatch.setattr(inmap, "STEPS", 20)
+    for rate in ("BALANCE_RATE", "PROXY_RATE"):
+        monkeypatch.setattr(onzeta, rate, getattr(onzeta, rate) / 20)
 
 
 def logits(method: Method, where: Context | None = None, images: Images | None = None) -> Tensor:

@@ -15,7 +15,7 @@ from susx.evaluation.batch_accuracy import batch_accuracy, without_classes
 from susx.evaluation.batches import BatchDraw, batch_draws
 from susx.evaluation.case import Case
 from susx.evaluation.protocol import evaluate
-from susx.methods import METHODS, Context, oga, tda
+from susx.methods import METHODS, Context, dmn, oga, onzeta, tda
 from tests.long import long
 from tests.made.evaluation import CLASSES, NAMES, encoder_data, plan
 
@@ -32,7 +32,13 @@ CASE = Case(method="zero-shot", text="photo", support=None, protocol="none")
 TEXTS = ("photo", "cupl", "visdesc")
 """Classifiers that stand for three texts of every class."""
 DATA = encoder_data()
-KEEPING = {"tda": tda.adapted, "oga": oga.updated}
+KEEPING = {
+    "tda": tda.adapted,
+    "oga": oga.updated,
+    "onzeta": onzeta.mixed,
+    "dmn": dmn.without_support,
+    "dmn-fs": dmn.summed,
+}
 """Methods that keep their state over a stream, as functions of its order."""
 LABELS = DATA.test.labels.numpy()
 DRAWS = batch_draws(LABELS, PROTOCOLS)

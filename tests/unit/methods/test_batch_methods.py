@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from susx.methods import METHODS, Context, Images, base, frolic, inmap
+from susx.methods.dmn import KEPT, summed, without_support
 from susx.methods.oga import updated
+from susx.methods.onzeta import mixed
 from susx.methods.streams import stream_order
 from susx.methods.tda import adapted
 from susx.methods.zlap import calibrate
@@ -44,6 +46,11 @@ def nearest(row: np.ndarray, others: np.ndarray, k: int, leave_out: int = -1) ->
     return list(np.argsort(-cosines)[:k])
 
 
+def noisy(x: np.ndarray) -> np.ndarray:
+    """The same with a rounding in every number."""
+    return x * (1 + np.finfo(float).eps * np.random.default_rng(0).choice([-1, 1], x.shape))
+
+
 def stata_loop(x: np.ndarray) -> np.ndarray:
     prior = softmax(100 * x @ T.T)
     z, mu = prior.copy(), T.copy()
@@ -75,8 +82,7 @@ def stata_loop(x: np.ndarray) -> np.ndarray:
 def test_stata_anchors_gaussians_at_the_text() -> None:
     expected = stata_loop(X)
     # What a rounding of the images makes of it, for as many as are added up to a mean.
-    noise = np.finfo(float).eps * np.random.default_rng(0).choice([-1, 1], X.shape)
-    condition = roundings_between(stata_loop(X * (1 + noise)), expected)
+    condition = roundings_between(stata_loop(noisy(X)), expected)
     assert condition < 1e8
     assert_close(np.exp(made("stata")), expected, random_walk(N + D) * condition)
 
@@ -264,6 +270,62 @@ def test_oga_remembers_eight_images_per_class(monkeypatch: pytest.MonkeyPatch) -
     found = updated(context_of(problem), features, torch.from_numpy(order)).exp()
     # Softmax of logits of up to 100, and an inverse whose condition is below 2 d.
     assert_close(found, expected, random_walk(150) * 100 * 2 * D)
+
+
+def onzeta_loop(x: np.ndarray) -> np.ndarray:
+    w, r, made = T.copy(), np.zeros(C), np.zeros((N, C))
+    for i, image in enumerate(ORDER, start=1):
+        p = softmax(100 * T @ x[image] + r)
+        q = softmax(w @ x[image] / 0.04)
+        b = 0.8 * math.sqrt(i / N)
+        made[image] = np.log(b * q + (1 - b) * p)
+        r = np.maximum(0, r - 20 / math.sqrt(i) * (p - 1 / C))
+        w -= 0.5 / (0.04 * math.sqrt(i)) * np.outer(q - p, x[image])
+        w /= np.linalg.norm(w, axis=1, keepdims=True)
+    return made
+
+
+def test_onzeta_balances_labels_and_learns_proxies() -> None:
+    expected = onzeta_loop(X)
+    condition = roundings_between(onzeta_loop(noisy(X)), expected)
+    assert condition < 1e8
+    found = mixed(CONTEXT, IMAGES.features, torch.from_numpy(ORDER))
+    assert_close(found, expected, random_walk(N + D) * condition)
+    last_first = mixed(CONTEXT, IMAGES.features, torch.from_numpy(ORDER[::-1].copy()))
+    assert not torch.allclose(last_first, found)
+
+
+@pytest.mark.parametrize("support", [False, True])
+def test_dmn_reads_fifty_images_per_class(support: bool) -> None:
+    problem, n = make_problem(3, n=600), 600
+    where = context_of(problem)
+    x, t = problem.images.astype(np.float64), problem.text.astype(np.float64)
+    shots = problem.support.astype(np.float64)
+    fixed = [[t[c], *(shots[problem.support_labels == c] if support else [])] for c in range(C)]
+    p = softmax(100 * x @ t.T)
+    h = -(p * np.log(p)).sum(axis=1)
+
+    def read(image: np.ndarray, rows: list[np.ndarray]) -> float:
+        whole = sum(np.exp(-5.5 * (1 - image @ row)) * row for row in rows)
+        return float(image @ unit(whole))
+
+    memory: dict[int, list[tuple[float, int]]] = {c: [] for c in range(C)}
+    expected, order, forgotten = np.zeros((n, C)), np.random.default_rng(2).permutation(n), 0
+    for i in order:
+        cache = memory[int(p[i].argmax())]
+        cache.append((h[i], i))
+        cache.sort()
+        forgotten += len(cache) > KEPT
+        del cache[KEPT:]
+        seen = [read(x[i], fixed[c] + [x[j] for _, j in memory[c]]) for c in range(C)]
+        expected[i] = p[i] + softmax(100 * np.array(seen))
+        if support:
+            expected[i] += softmax(100 * np.array([read(x[i], rows) for rows in fixed]))
+    assert forgotten > 100
+    found = (summed if support else without_support)(
+        where, torch.from_numpy(x), torch.from_numpy(order)
+    )
+    assert_close(found, np.log(expected), random_walk(KEPT + D), scale=100)
 
 
 def test_a_stream_comes_in_an_order_of_its_own() -> None:
