@@ -25,6 +25,7 @@ from susx.methods.inmap import INMAP
 from susx.methods.neural_priming import NEURAL_PRIMING
 from susx.methods.oga import OGA
 from susx.methods.onzeta import ONZETA
+from susx.methods.otter import OTTER
 from susx.methods.proker import PROKER
 from susx.methods.real_linear import REAL_LINEAR
 from susx.methods.stata import STATA
@@ -43,7 +44,7 @@ SUPPORT_METHODS = (TIP_ADAPTER, TIP_X, APE, GDA, FUSION_INDUCTIVE, FUSION)
 RIVALS = (
     *(WAFFLE, REAL_PROMPT),
     *(NEURAL_PRIMING, REAL_LINEAR, PROKER, TIMO, TRANSCLIP_FS),
-    *(STATA, ZLAP, ZLAP_SPARSE, INMAP, FROLIC, TDA, OGA, ONZETA, DMN, DMN_FS),
+    *(STATA, ZLAP, ZLAP_SPARSE, INMAP, FROLIC, OTTER, TDA, OGA, ONZETA, DMN, DMN_FS),
 )
 """Methods that are compared only if the configuration names them."""
 

@@ -75,7 +75,7 @@ VOTING = pytest.mark.parametrize(
     "method", [m for m in METHODS.values() if m.votes_of], ids=lambda m: m.name
 )
 # What these learn from the images that they classify fits no constants.
-BATCH_ALONE = (*LEARNT, "zlap")
+BATCH_ALONE = (*LEARNT, "zlap", "otter")
 PROBLEM = make_problem(0, n=101)
 # Methods add up over 8 dimensions, 16 support images and 101 images.
 ROUNDINGS = random_walk(8 + 16 + 101)

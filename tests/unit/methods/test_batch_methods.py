@@ -6,11 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import linprog
 
 from susx.methods import METHODS, Context, Images, base, frolic, inmap
 from susx.methods.dmn import KEPT, summed, without_support
 from susx.methods.oga import updated
 from susx.methods.onzeta import mixed
+from susx.methods.otter import RAISE, balanced_shares
 from susx.methods.streams import stream_order
 from susx.methods.tda import adapted
 from susx.methods.zlap import calibrate
@@ -204,6 +206,37 @@ def test_shares_of_images_that_are_not_sure_of_anything_change_nothing() -> None
     level = torch.zeros(6, 3, dtype=torch.float64)
     assert frolic.corrected(level).argmax(dim=1).tolist() == [0] * 6
     assert_close(frolic.corrected(level).diff(dim=1), torch.zeros(6, 2).double(), 1)
+
+
+def transported(cosines: np.ndarray) -> np.ndarray:
+    """Optimal parts of images in classes of equal size, in units of a C-th of an image."""
+    n = len(cosines)
+    rows = np.kron(np.eye(n), np.ones(C))
+    columns = np.kron(np.ones(n), np.eye(C))
+    sizes = np.concatenate([np.full(n, C), np.full(C, n)])
+    found = linprog(-cosines.flatten(), A_eq=np.concatenate([rows, columns]), b_eq=sizes)
+    assert found.status == 0
+    return np.rint(found.x).reshape(n, C)
+
+
+@pytest.mark.parametrize("n", [3, 5, 38, 40])
+def test_otter_shares_images_out_to_classes_of_equal_size(n: int) -> None:
+    cosines = X[:n] @ T.T
+    plan = transported(cosines)
+    assert (n % C == 0) == (plan.max(axis=1) == C).all()  # else some images are cut
+    best = (plan + cosines / 4).argmax(axis=1)
+    assert (best != cosines.argmax(axis=1)).any()
+    expected = 100 * (cosines + RAISE * np.eye(C)[best])
+    assert_close(made("otter", images=IMAGES[:n]), expected, random_walk(D), scale=100 * RAISE)
+
+
+def test_equal_images_are_of_one_class() -> None:
+    order = np.random.default_rng(4).permutation(2 * N) % N
+    best = made("otter", images=IMAGES[torch.from_numpy(order)]).argmax(axis=1)
+    assert (best == made("otter").argmax(axis=1)[order]).all()
+    shares = balanced_shares(X @ T.T, np.full(N, 2))
+    assert shares.loads.tolist() == [2 * N] * C
+    assert [sum(held.values()) for held in shares.held] == [2 * N] * C
 
 
 ORDER = np.random.default_rng(2).permutation(N)
