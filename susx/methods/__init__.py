@@ -3,6 +3,7 @@
 from typing import Any
 
 from susx.core.registry import Registry
+from susx.methods.adapt import ADAPT_GDA
 from susx.methods.ape import APE
 from susx.methods.base import (
     NEEDS,
@@ -44,7 +45,7 @@ SUPPORT_METHODS = (TIP_ADAPTER, TIP_X, APE, GDA, FUSION_INDUCTIVE, FUSION)
 RIVALS = (
     *(WAFFLE, REAL_PROMPT),
     *(NEURAL_PRIMING, REAL_LINEAR, PROKER, TIMO, TRANSCLIP_FS),
-    *(STATA, ZLAP, ZLAP_SPARSE, INMAP, FROLIC, OTTER, TDA, OGA, ONZETA, DMN, DMN_FS),
+    *(STATA, ZLAP, ZLAP_SPARSE, INMAP, FROLIC, OTTER, ADAPT_GDA, TDA, OGA, ONZETA, DMN, DMN_FS),
 )
 """Methods that are compared only if the configuration names them."""
 

@@ -30,21 +30,31 @@ FEW = 4
 """Images per dimension up to which the covariance is shrunk."""
 
 
-def shared_inverse(centred: Tensor) -> Tensor:
-    """(d, d) inverse of the covariance of (n, d) rows about their means."""
+def shrunk_inverse(centred: Tensor) -> Tensor:
+    """(d, d) `d ((n - 1) S + tr(S) I)^-1` with the covariance S of (n, d) rows about their means.
+
+    It is the identity where there is no spread.
+    """
     import torch
 
     n, d = centred.shape
-    covariance = centred.T.cov() if n > 1 else centred.new_zeros(d, d)
-    if n > FEW * d:
-        inverse: Tensor = torch.linalg.pinv(covariance, hermitian=True)
-        return inverse
-    ridge = covariance.trace()
+    system = (n - 1) * centred.T.cov() if n > 1 else centred.new_zeros(d, d)
+    ridge = system.trace() / max(1, n - 1)
     if not ridge > 0:
         return torch.eye(d, dtype=centred.dtype, device=centred.device)
-    system = (n - 1) * covariance
     system.diagonal().add_(ridge)
     return d * system.inverse()
+
+
+def shared_inverse(centred: Tensor) -> Tensor:
+    """(d, d) inverse of the covariance of (n, d) rows about their means, shrunk if they are few."""
+    import torch
+
+    n, d = centred.shape
+    if n <= FEW * d:
+        return shrunk_inverse(centred)
+    inverse: Tensor = torch.linalg.pinv(centred.T.cov(), hermitian=True)
+    return inverse
 
 
 def updated(context: Context, features: Tensor, order: Tensor) -> Tensor:

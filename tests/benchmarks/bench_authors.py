@@ -43,6 +43,7 @@ KEYS: dict[str, tuple[str, dict[str, float]]] = {
     "inmap": ("inmap/gamma=0", {}),
     "frolic": ("frolic/debiased_after_11", {}),
     "otter": ("otter/uniform", {}),
+    "adapt-gda": ("adapt/transductive,bank=6,gda_alone", {}),
     "tda": ("tda/randperm_seed_1,alpha=2,beta=5", {}),
     "oga": ("oga/randperm_seed_1,batches_of_32,tau=0.05", {}),
     "onzeta": ("onzeta/randperm_seed_1,full", {}),

@@ -50,6 +50,7 @@ LEARNT = (
     "stata",
     "inmap",
     "frolic",
+    "adapt-gda",
     "tda",
     "oga",
     "onzeta",

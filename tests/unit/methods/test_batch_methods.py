@@ -239,6 +239,28 @@ def test_equal_images_are_of_one_class() -> None:
     assert [sum(held.values()) for held in shares.held] == [2 * N] * C
 
 
+@pytest.mark.parametrize("n", [4, N])
+def test_adapt_gda_has_gaussians_of_all_and_of_sure_images(n: int) -> None:
+    x = X[:n]
+    p = softmax(100 * x @ T.T)
+    h, best = -(p * np.log(p)).sum(axis=1), p.argmax(axis=1)
+    mu, rest, unseen = T.copy(), [], 0
+    for c in range(C):
+        bank = sorted(np.flatnonzero(best == c), key=lambda i: h[i])[:6]
+        if not bank:
+            unseen += 1
+            continue
+        m = (p[:, c] @ x + p[bank, c] @ x[bank]) / (p[:, c].sum() + p[bank, c].sum())
+        mu[c] = 0.9 * m + 0.1 * T[c]
+        rest += [x[i] - mu[c] for i in bank]
+    assert (unseen > 0) == (n == 4)
+    s, m = np.cov(np.array(rest).T), len(rest)
+    inverse = D * np.linalg.inv((m - 1) * s + np.trace(s) * np.eye(D))
+    expected = x @ inverse @ mu.T - np.diag(mu @ inverse @ mu.T) / 2
+    # The largest eigenvalue is at most m times the ridge, which is the condition.
+    assert_close(made("adapt-gda", images=IMAGES[:n]), expected, random_walk(N + D) * m)
+
+
 ORDER = np.random.default_rng(2).permutation(N)
 
 
