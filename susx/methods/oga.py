@@ -38,10 +38,11 @@ def shrunk_inverse(centred: Tensor) -> Tensor:
     import torch
 
     n, d = centred.shape
-    system = (n - 1) * centred.T.cov() if n > 1 else centred.new_zeros(d, d)
-    ridge = system.trace() / max(1, n - 1)
+    covariance = centred.T.cov() if n > 1 else centred.new_zeros(d, d)
+    ridge = covariance.trace()
     if not ridge > 0:
         return torch.eye(d, dtype=centred.dtype, device=centred.device)
+    system = (n - 1) * covariance
     system.diagonal().add_(ridge)
     return d * system.inverse()
 
