@@ -1,9 +1,7 @@
 """OTTER: images shared out to classes of equal size, at the highest sum of cosines (NeurIPS 2024).
 
-This is a transport problem: every image has one unit, every class takes N / C of them. It is solved
-exactly, by successive shortest paths: all images begin at their best class, and the chain of moves
-that costs least leads from a class with too much to one with too little, until there is none. Equal
-images are one with more units, so that their order decides nothing. A class that has most of an
+Every image has one unit, every class takes N / C of them. The problem is solved exactly. Equal
+images are one with more units, so that their order decides nothing. The class that has most of an
 image is its class.
 
 The authors take class shares from the labels of the test set, or equal ones; here they are equal.
@@ -11,109 +9,19 @@ The authors take class shares from the labels of the test set, or equal ones; he
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from susx.methods.base import Context, Images, Method, Terms, in_double, zero_shot_logits
 from susx.methods.inmap import EQUAL_SHARES
+from susx.methods.transport import Shares, balanced_shares
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Integers = NDArray[np.int64]
-
+    from susx.methods.transport import Integers
 
 RAISE = 3.0
 """What the class of an image is raised by, in cosines, of which no two differ by more than 2."""
-
-
-class Shares:
-    """Which class has how much of which image.
-
-    Attributes:
-        gains: (U, C) cosines of images and classes.
-        held: by class, the parts of its images, in C-ths of an image.
-        loads: (C,) their sums.
-        losses: (C, C) the least cosine that is lost if an image of a class moves to another.
-        movers: (C, C) the images that lose it.
-    """
-
-    def __init__(self, gains: Floats, counts: Integers) -> None:
-        n_classes = gains.shape[1]
-        self.gains = gains
-        self.held: list[dict[int, int]] = [{} for _ in range(n_classes)]
-        self.loads = np.zeros(n_classes, np.int64)
-        self.losses = np.full((n_classes, n_classes), np.inf)
-        self.movers = np.zeros((n_classes, n_classes), np.int64)
-        for image, (label, count) in enumerate(zip(gains.argmax(axis=1), counts, strict=True)):
-            self.put(image, int(label), n_classes * int(count))
-
-    def put(self, image: int, label: int, parts: int) -> None:
-        """Add parts of an image to a class."""
-        self.held[label][image] = self.held[label].get(image, 0) + parts
-        self.loads[label] += parts
-        lost = self.gains[image, label] - self.gains[image]
-        less = lost < self.losses[label]
-        self.losses[label, less], self.movers[label, less] = lost[less], image
-
-    def take(self, image: int, label: int, parts: int) -> None:
-        """Take them away."""
-        self.loads[label] -= parts
-        self.held[label][image] -= parts
-        if self.held[label][image]:
-            return
-        del self.held[label][image]
-        others = np.flatnonzero(self.movers[label] == image)
-        self.losses[label, others] = np.inf
-        if images := list(self.held[label]):
-            block = self.gains[np.ix_(images, [label, *others])]
-            lost = block[:, :1] - block[:, 1:]
-            first = lost.argmin(axis=0)
-            self.losses[label, others] = lost[first, range(len(others))]
-            self.movers[label, others] = np.array(images)[first]
-
-
-def cheapest(shares: Shares, prices: Floats, size: int) -> list[int]:
-    """Classes along the cheapest chain of moves; prices are raised so that it costs nothing."""
-    distances = np.where(shares.loads > size, 0.0, np.inf)
-    before = np.full(len(distances), -1)
-    open_ones = distances.copy()
-    while shares.loads[label := int(open_ones.argmin())] >= size:
-        # A move costs less than nothing by rounding alone.
-        steps = np.maximum(shares.losses[label] - prices[label] + prices, 0)
-        through = distances[label] + steps
-        nearer = through < distances
-        distances[nearer], before[nearer] = through[nearer], label
-        open_ones[nearer] = through[nearer]
-        open_ones[label] = np.inf
-    prices += np.maximum(distances[label] - distances, 0)
-    path = [label]
-    while before[path[0]] >= 0:
-        path.insert(0, int(before[path[0]]))
-    return path
-
-
-def balanced_shares(gains: Floats, counts: Integers) -> Shares:
-    """The shares with the highest sum of cosines that give all classes the same load.
-
-    Args:
-        gains: (U, C) cosines.
-        counts: (U,) how often each image is there.
-    """
-    shares, size = Shares(gains, counts), int(counts.sum())
-    prices = np.zeros(gains.shape[1])
-    while (shares.loads > size).any():
-        path = cheapest(shares, prices, size)
-        moves = [(int(shares.movers[a, b]), a, b) for a, b in pairwise(path)]
-        spare = (shares.loads[path[0]] - size, size - shares.loads[path[-1]])
-        parts = int(min(*spare, *(shares.held[a][image] for image, a, _ in moves)))
-        for image, a, b in moves:
-            shares.take(image, a, parts)
-            shares.put(image, b, parts)
-    return shares
 
 
 def main_classes(shares: Shares) -> Integers:

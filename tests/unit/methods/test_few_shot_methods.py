@@ -17,12 +17,9 @@ from susx.search.grid import search
 from tests.closeness import assert_close, random_walk
 from tests.helpers import context_of, make_problem, unit_rows
 from tests.made.evaluation import encoder_data
+from tests.plain import unit
 
 SUPPORTS = pytest.mark.parametrize("support", [(4, 1, 3, 2, 6), (16,) * 5, (1,) * 5])
-
-
-def unit(row: np.ndarray) -> np.ndarray:
-    return row / np.linalg.norm(row)
 
 
 class Given:

@@ -1,7 +1,5 @@
 """VisDesc, CLIP+DN and CALIP against plain loops in float64."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -10,19 +8,11 @@ from susx.core.errors import InputError
 from susx.methods import METHODS, Context, Images
 from tests.closeness import assert_close, random_walk
 from tests.helpers import context_of, images_of, make_problem, unit_rows
+from tests.plain import softmax, unit
 
 PROBLEM = make_problem(5, n=9)
 TEXT = PROBLEM.text.astype(float)
 IMAGES = PROBLEM.images.astype(float)
-
-
-def softmax(values: np.ndarray) -> np.ndarray:
-    powers = np.array([math.exp(v) for v in values])
-    return powers / powers.sum()
-
-
-def unit(row: np.ndarray) -> np.ndarray:
-    return row / math.sqrt(sum(v * v for v in row))
 
 
 def test_visdesc_averages_similarities_not_embeddings() -> None:

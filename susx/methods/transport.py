@@ -1,0 +1,106 @@
+"""Exact transport of images to classes of equal size, at the highest sum of gains.
+
+It is found by successive shortest paths: all images begin at their best class, and the chain of
+moves that costs least leads from a class with too much to one with too little, until there is none.
+Prices of the classes keep the cost of every move from falling below zero, as Dijkstra's algorithm
+needs it.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Integers = NDArray[np.int64]
+
+
+class Shares:
+    """Which class has how much of which image.
+
+    Attributes:
+        gains: (U, C) what an image is worth in a class.
+        held: by class, the parts of its images, in C-ths of an image.
+        loads: (C,) their sums.
+        losses: (C, C) the least that is lost if an image of a class moves to another.
+        movers: (C, C) the images that lose it.
+    """
+
+    def __init__(self, gains: Floats, counts: Integers) -> None:
+        n_classes = gains.shape[1]
+        self.gains = gains
+        self.held: list[dict[int, int]] = [{} for _ in range(n_classes)]
+        self.loads = np.zeros(n_classes, np.int64)
+        self.losses = np.full((n_classes, n_classes), np.inf)
+        self.movers = np.zeros((n_classes, n_classes), np.int64)
+        for image, (label, count) in enumerate(zip(gains.argmax(axis=1), counts, strict=True)):
+            self.put(image, int(label), n_classes * int(count))
+
+    def put(self, image: int, label: int, parts: int) -> None:
+        """Add parts of an image to a class."""
+        self.held[label][image] = self.held[label].get(image, 0) + parts
+        self.loads[label] += parts
+        lost = self.gains[image, label] - self.gains[image]
+        less = lost < self.losses[label]
+        self.losses[label, less], self.movers[label, less] = lost[less], image
+
+    def take(self, image: int, label: int, parts: int) -> None:
+        """Take them away."""
+        self.loads[label] -= parts
+        self.held[label][image] -= parts
+        if self.held[label][image]:
+            return
+        del self.held[label][image]
+        others = np.flatnonzero(self.movers[label] == image)
+        self.losses[label, others] = np.inf
+        if images := list(self.held[label]):
+            block = self.gains[np.ix_(images, [label, *others])]
+            lost = block[:, :1] - block[:, 1:]
+            first = lost.argmin(axis=0)
+            self.losses[label, others] = lost[first, range(len(others))]
+            self.movers[label, others] = np.array(images)[first]
+
+
+def cheapest(shares: Shares, prices: Floats, size: int) -> list[int]:
+    """Classes along the cheapest chain of moves; prices are raised so that it costs nothing."""
+    distances = np.where(shares.loads > size, 0.0, np.inf)
+    before = np.full(len(distances), -1)
+    open_ones = distances.copy()
+    while shares.loads[label := int(open_ones.argmin())] >= size:
+        # A move costs less than nothing by rounding alone.
+        steps = np.maximum(shares.losses[label] - prices[label] + prices, 0)
+        through = distances[label] + steps
+        nearer = through < distances
+        distances[nearer], before[nearer] = through[nearer], label
+        open_ones[nearer] = through[nearer]
+        open_ones[label] = np.inf
+    prices += np.maximum(distances[label] - distances, 0)
+    path = [label]
+    while before[path[0]] >= 0:
+        path.insert(0, int(before[path[0]]))
+    return path
+
+
+def balanced_shares(gains: Floats, counts: Integers) -> Shares:
+    """The shares with the highest sum of gains that give all classes the same load.
+
+    Args:
+        gains: (U, C) what an image is worth in a class, finite.
+        counts: (U,) how often each image is there.
+    """
+    shares, size = Shares(gains, counts), int(counts.sum())
+    prices = np.zeros(gains.shape[1])
+    while (shares.loads > size).any():
+        path = cheapest(shares, prices, size)
+        moves = [(int(shares.movers[a, b]), a, b) for a, b in pairwise(path)]
+        spare = (shares.loads[path[0]] - size, size - shares.loads[path[-1]])
+        parts = int(min(*spare, *(shares.held[a][image] for image, a, _ in moves)))
+        for image, a, b in moves:
+            shares.take(image, a, parts)
+            shares.put(image, b, parts)
+    return shares
