@@ -16,10 +16,11 @@ def class_means(rows: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, T
 
 
 def left_to_text(scores: Tensor, counts: Tensor) -> Tensor:
-    """Give classes without support images the mean of the others' scores, in place.
+    """Give classes without support images the mean of the others' scores.
 
     That leaves their rank to the text. Scores are (..., C), counts (C,).
     """
-    if not counts.all():
-        scores[..., counts == 0] = scores[..., counts > 0].mean(dim=-1, keepdim=True)
-    return scores
+    if counts.all():
+        return scores
+    others = scores[..., counts.nonzero()[:, 0]].mean(dim=-1, keepdim=True)
+    return scores.where(counts > 0, others)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from susx.methods.base import Axis, Context, Images, Method, Terms, row_blocks, zero_shot_logits
+from susx.methods.classes import left_to_text
 from susx.methods.tip_adapter import cache_votes, votes_of
 
 if TYPE_CHECKING:
@@ -72,16 +73,14 @@ def affinity_penalty(context: Context, features: Tensor, scale: Rescaling | None
 
     scale = scale or rescaling(context, features)
     support, labels = context.required_support, context.required_labels
-    class_sums = features.new_zeros(context.n_classes, context.n_classes)
+    class_sums = support.new_zeros(context.n_classes, context.n_classes)
     for part in row_blocks(len(support), max(context.n_classes, MIN_WIDTH)):
         class_sums.index_add_(0, labels[part], _log_distributions(context, support[part]))
     p, negentropy = _distributions(context, features)
-    counts = labels.bincount(minlength=context.n_classes).to(p.dtype)
+    counts = labels.bincount(minlength=context.n_classes).to(support.dtype)
     summed = torch.addcmul(-(p @ class_sums.T), negentropy, counts)
     penalty = summed.sub_(scale.nearest * counts).mul_(scale.slope).add_(scale.low * counts)
-    if not counts.all():
-        penalty[:, counts == 0] = penalty[:, counts > 0].mean(dim=1, keepdim=True)
-    return penalty
+    return left_to_text(penalty, counts)
 
 
 def _log_distributions(context: Context, features: Tensor) -> Tensor:
