@@ -58,7 +58,7 @@ lock: .venv/.dev
 	$(PIP) pip-tools==7.6.2
 	$(BIN)/pip-compile --quiet --all-extras --allow-unsafe --strip-extras --no-annotate --no-header \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock
-	sed -i 's/+cpu$$//' requirements.lock
+	sed -i '/^susx @/d; s/+cpu$$//' requirements.lock
 
 clean:
 	rm -rf work cache results check logs benchmarks demo/data site dist .snakemake
@@ -77,6 +77,6 @@ clean:
 	touch $@
 
 .venv/.dev: .venv/.base
-	$(PIP) --editable '.[faiss,heic,llm,pipeline,report,s3,sd,serve,siglip,sklearn,slurm,web,docs,dev]'
+	$(PIP) --editable '.[faiss,heic,llm,onnx,pipeline,report,s3,sd,serve,siglip,sklearn,slurm,web,docs,dev]'
 	$(PIP) --no-deps open-clip-torch  # a torchvision for another torch would break transformers
 	touch $@

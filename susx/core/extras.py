@@ -8,6 +8,7 @@ EXTRAS = {
     "faiss": ("faiss",),
     "heic": ("pillow_heif",),
     "llm": ("httpx2", "openai"),
+    "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "open-clip": ("open_clip",),
     "pipeline": (
         *("ahocorasick_rs", "braceexpand", "fsspec", "h5py", "imagehash", "pyarrow", "scipy"),
