@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -258,12 +258,17 @@ def on_device(context: Context, device: str) -> Context:
         InputError: if there is no such device.
     """
     place = pick_device(device)
+    return with_tensors(context, lambda part: part.to(place))
 
-    def moved(part: Any) -> Any:
-        return part.to(place) if isinstance(part, Tensor) else part
 
-    parts = {name: moved(part) for name, part in vars(context).items()}
-    constants = {name: part.to(place) for name, part in context.constants.items()}
+def with_tensors(context: Context, change: Callable[[Tensor], Tensor]) -> Context:
+    """A context whose tensors are changed alike, constants included."""
+
+    def changed(part: Any) -> Any:
+        return change(part) if isinstance(part, Tensor) else part
+
+    parts = {name: changed(part) for name, part in vars(context).items()}
+    constants = {name: change(part) for name, part in context.constants.items()}
     return Context(**{**parts, "constants": constants})
 
 

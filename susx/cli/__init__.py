@@ -19,6 +19,7 @@ from susx.cli.errors import reported_errors
 from susx.cli.images import image_paths
 from susx.cli.init import init, snakefile
 from susx.cli.new.command import new as new_project
+from susx.cli.onnx import onnx
 from susx.cli.plan import plan
 from susx.cli.printing import AsJson, print_json
 from susx.cli.progress import progress
@@ -73,6 +74,7 @@ app.command("verify")(verify)
 app.command("serve")(serve)
 app.command("clip-benchmark")(clip_benchmark)
 app.command("push")(push)
+app.command("onnx")(onnx)
 app.add_typer(cache, name="cache")
 
 

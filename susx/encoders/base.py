@@ -104,6 +104,12 @@ class TorchEncoder(ABC):
         self._patches = compiled(self.patch_features)
         self._texts = compiled(self.text_features)
 
+    @property
+    def module(self) -> torch.nn.Module:
+        """The library's own model, with all weights."""
+        model: torch.nn.Module = self._model
+        return model
+
     @abstractmethod
     def preprocess(self, image: Image) -> Tensor:
         """Resize and crop an RGB image to (3, H, W) uint8 levels, as the publisher does it."""

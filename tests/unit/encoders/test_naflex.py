@@ -1,12 +1,15 @@
 """SigLIP 2 for images of any aspect, compared with the library."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from transformers import AutoTokenizer, Siglip2Config, Siglip2Model
 from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
 
+from susx.classifier.onnx_file import graph_encoder
 from susx.config.schema import EncoderSettings
 from susx.core.errors import InputError
 from susx.encoders import load_encoder
@@ -94,3 +97,10 @@ def test_shapes_survive_low_precision(folder: Path, pixels: torch.Tensor, precis
 def test_patches_are_refused(folder: Path, pixels: torch.Tensor) -> None:
     with pytest.raises(InputError, match=r"another number of patches .*leave `calip` out"):
         load(folder).encode_patches(pixels)
+
+
+def test_no_onnx_file_takes_images_of_any_aspect(folder: Path) -> None:
+    meta = SimpleNamespace(encoder_name="naflex")
+    classifier: Any = SimpleNamespace(encoder=load(folder), meta=meta)
+    with pytest.raises(InputError, match="encoder naflex: takes images of any aspect, no pixels"):
+        graph_encoder(classifier)

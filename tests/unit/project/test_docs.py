@@ -20,6 +20,8 @@ from PIL import Image
 from snakemake.cli import get_argument_parser
 
 import susx.classifier.file
+from susx.classifier.head import ROUNDINGS, UNIT
+from susx.classifier.onnx_file import write_onnx
 from susx.cli import app
 from susx.config import parse_config
 from susx.config.cards import Card, load_card
@@ -242,6 +244,28 @@ def test_the_classifier_is_used_as_shown(
     exec(compile(block, "classifier.md", "exec"), left)  # noqa: S102
     assert len(left["names"]) == 2
     assert left["probabilities"].sum(axis=1) == pytest.approx([1, 1])
+
+
+def test_onnx_files_are_used_as_shown(
+    tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, rows = (b for b in blocks("docs/classifier.md", "python") if "import onnxruntime" in b)
+    classifier = photos_classifier(tiny_clip, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    Image.effect_mandelbrot((64, 48), (-2, -1.2, 1, 1.2), 9).convert("RGB").save("one.jpg")
+    Image.linear_gradient("L").save("two.png")
+    whole = write_onnx("pets-images.onnx", classifier, with_encoder=True)
+    head = write_onnx("pets.onnx", classifier)
+    found = classifier.embed(["one.jpg", "two.png"])
+    np.save("embeddings.npy", 7 * found.features)
+    expected = classifier.predict(["one.jpg", "two.png"])
+    for block, file in ((images, whole), (rows, head)):
+        known: dict[str, Any] = {}
+        exec(compile(block, "classifier.md", "exec"), known)  # noqa: S102
+        assert known["names"] == expected.names
+        # Logits may move by as much, and a probability by a factor of exp of twice that.
+        apart = np.expm1(2 * file.tolerance) + ROUNDINGS * UNIT
+        assert np.abs(known["probabilities"] - expected.probabilities).max() <= apart
 
 
 def test_the_estimator_is_used_as_shown(
