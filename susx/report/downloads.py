@@ -1,4 +1,4 @@
-"""The table of a page as files that it holds itself: CSV and JSON."""
+"""Tables of a page as files that it holds itself: CSV and JSON."""
 
 from __future__ import annotations
 
@@ -6,36 +6,41 @@ import base64
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from susx.evaluation.schema import Difference
+from susx.report.lines import Line, MeanValue
 from susx.report.results_table import TableRow
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What spreadsheets take for the beginning of a formula."""
 
 
-def downloads(rows: Sequence[TableRow], shown: Callable[[str], str]) -> dict[str, str]:
-    """Addresses of the table, by suffix, as data that a page can hold.
+def downloads(values: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Addresses of a table, by suffix, as data that a page can hold.
 
     Args:
-        rows: of the table.
-        shown: how a text of others may be told.
+        values: of its rows, by column.
     """
-    values = [_values(row, shown) for row in rows]
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(values[0]) if values else [], lineterminator="\r\n")
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in values)
-    text = json.dumps(values, ensure_ascii=False, indent=1, allow_nan=False)
+    text = json.dumps(list(values), ensure_ascii=False, indent=1, allow_nan=False)
     return {
         "csv": _address("text/csv", stream.getvalue()),
         "json": _address("application/json", text),
     }
 
 
-def _values(row: TableRow, shown: Callable[[str], str]) -> dict[str, Any]:
+def row_values(row: TableRow, shown: Callable[[str], str]) -> dict[str, Any]:
+    """What a file tells of a row.
+
+    Args:
+        row: the row.
+        shown: how a text of others may be told.
+    """
     low, high = row.interval or (None, None)
     return {
         "method": shown(row.method),
@@ -54,6 +59,27 @@ def _values(row: TableRow, shown: Callable[[str], str]) -> dict[str, Any]:
         **_difference("vs_zero_shot", row.delta),
         "reported": row.reported.top1 if row.reported else None,
     }
+
+
+def mean_values(line: Line, shown: Callable[[str], str]) -> dict[str, Any]:
+    """What a file tells of the means over all datasets, likewise."""
+    row = line.first
+    return {
+        "method": shown(row.method),
+        "encoder": shown(row.encoder),
+        "text": shown(row.text),
+        "support": None if row.support == "-" else shown(row.support),
+        "protocol": row.protocol,
+        "n_datasets": len(line.rows),
+        "tuned_on_test": line.on_test,
+        **_mean("top1", line.mean),
+        **_mean("vs_zero_shot", line.delta),
+    }
+
+
+def _mean(name: str, mean: MeanValue | None) -> dict[str, float | None]:
+    low, high = (mean and mean.interval) or (None, None)
+    return {name: mean.value if mean else None, f"{name}_low": low, f"{name}_high": high}
 
 
 def _difference(name: str, difference: Difference | None) -> dict[str, float | None]:

@@ -14,18 +14,20 @@ from susx.core.errors import InputError
 from susx.core.files import atomic
 from susx.evaluation.schema import Result
 from susx.report.card import ShareCard
-from susx.report.render import trusted
+from susx.report.ranking import RankTable
+from susx.report.render import told, trusted
 from susx.report.schema import Analysis, Surface
 
 if TYPE_CHECKING:
     import altair as alt
 
 NEEDED = ("altair", "vl_convert", "jinja2")
-ACCURACY, CLASSES, EMBEDDINGS, TUNING = (
+ACCURACY, CLASSES, EMBEDDINGS, TUNING, RANKS = (
     "Accuracy",
     "Classes",
     "Embeddings",
     "Hyper-parameters",
+    "Ranks",
 )
 VIEW_BOX = re.compile(r'viewBox="[-\d.]+ [-\d.]+ ([\d.]+)')
 
@@ -70,11 +72,7 @@ def drawings(result: Result, analyses: Sequence[Analysis]) -> list[Figure]:
     Raises:
         InputError: if a package is missing.
     """
-    for package in NEEDED:
-        if find_spec(package) is None:
-            raise InputError(
-                f"reports need {package}, which is not installed; run pip install 'susx[report]'"
-            )
+    require_drawing()
     from susx.report import figures as f
 
     chart, caption = f.methods(result), f.describe_methods(result)
@@ -101,6 +99,40 @@ def drawings(result: Result, analyses: Sequence[Analysis]) -> list[Figure]:
             found.append(Figure(TUNING, *texts, f.surface(surface), row))
     groups = (ACCURACY, CLASSES, EMBEDDINGS, TUNING)
     return sorted(found, key=lambda drawing: groups.index(drawing.group))
+
+
+def rank_drawings(tables: Sequence[RankTable]) -> list[Figure]:
+    """The figure of every table of ranks, in their order.
+
+    Raises:
+        InputError: if a package is missing.
+    """
+    require_drawing()
+    from susx.report import figures as f
+
+    return [
+        Figure(
+            RANKS,
+            f"ranks-{table.encoder}",
+            f"Mean ranks, {told(table.encoder)}",
+            f.describe_ranks(table),
+            f.ranks(table),
+        )
+        for table in tables
+    ]
+
+
+def require_drawing() -> None:
+    """Look for the packages that figures need.
+
+    Raises:
+        InputError: if one is missing.
+    """
+    for package in NEEDED:
+        if find_spec(package) is None:
+            raise InputError(
+                f"reports need {package}, which is not installed; run pip install 'susx[report]'"
+            )
 
 
 def _of_encoder(

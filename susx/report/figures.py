@@ -15,6 +15,7 @@ from susx.report.draw_changes import (
 )
 from susx.report.draw_gap import affinities, describe_affinities, describe_gap, gap
 from susx.report.draw_methods import describe_methods, methods
+from susx.report.draw_ranks import describe_ranks, ranks
 from susx.report.draw_surface import describe_surface, surface
 from susx.report.drawing import inline_svg, save
 
@@ -28,6 +29,7 @@ __all__ = [
     "describe_gains",
     "describe_gap",
     "describe_methods",
+    "describe_ranks",
     "describe_shots",
     "describe_sizes",
     "describe_surface",
@@ -35,6 +37,7 @@ __all__ = [
     "gap",
     "inline_svg",
     "methods",
+    "ranks",
     "save",
     "shots",
     "sizes",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -53,6 +53,11 @@ def summary_lines(tables: Sequence[ResultTable]) -> list[Line]:
     known = [{_setting(row): row for row in table.rows} for table in tables]
     settings = dict.fromkeys(setting for rows in known for setting in rows)
     return [_line([rows.get(setting) for rows in known]) for setting in settings]
+
+
+def highest(values: Iterable[MeanValue | None]) -> float | None:
+    """The highest mean of those that are known."""
+    return max((value.value for value in values if value), default=None)
 
 
 def _setting(row: TableRow) -> SummaryKey:

@@ -18,7 +18,7 @@ from susx.report import origin
 from susx.report.batch_rows import BatchRows, batch_rows
 from susx.report.card import ShareCard
 from susx.report.costs import MethodCost, StageCost, method_costs, stage_costs
-from susx.report.downloads import downloads
+from susx.report.downloads import downloads, row_values
 from susx.report.drawn import Figure
 from susx.report.examples import Change, ExampleCard, changes
 from susx.report.gallery import ImageSet, SupportFacts, support_set, test_set
@@ -193,7 +193,7 @@ def write_page(
         left_out=list(_left_out(fitting, len(classes), settings, hidden)),
         story=story(result, analyses),
         details=row_details(result, figures),
-        downloads=downloads(rows.rows, told),
+        downloads=downloads([row_values(row, told) for row in rows.rows]),
         strip=_strip(changed),
         changes=changed,
         losses=list(losses(result, listed.meta if listed else None, test.n_lost if test else 0)),

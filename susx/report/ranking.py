@@ -9,6 +9,7 @@ import numpy as np
 
 from susx.evaluation.ranks import LEAST_CLASSIFIERS, mean_ranks, signed_rank_p
 from susx.report.lines import Line
+from susx.report.render import SIGNIFICANT
 from susx.report.results_table import TableRow
 
 
@@ -57,11 +58,31 @@ class RankTable:
     friedman_p: float
     critical_difference: float
 
+    @property
+    def differ(self) -> bool:
+        """Whether any differ; mean ranks are compared in pairs only then (Demsar 2006)."""
+        return self.friedman_p < SIGNIFICANT
 
-def rank_tables(lines: Sequence[Line], n_datasets: int) -> Iterator[RankTable]:
+    @property
+    def groups(self) -> list[tuple[int, int]]:
+        """First and last place of all that do not differ from each other, the longest such runs."""
+        if not self.differ:
+            return [(0, len(self.ranked) - 1)]
+        ranks = [ranked.rank for ranked in self.ranked]
+        found: list[tuple[int, int]] = []
+        for first, rank in enumerate(ranks):
+            last = sum(other - rank < self.critical_difference for other in ranks) - 1
+            if last > max(first, found[-1][1] if found else 0):
+                found.append((first, last))
+        return found
+
+
+def rank_tables(lines: Sequence[Line], n_datasets: int) -> list[RankTable]:
     """Rank what can be ranked, one encoder at a time; nothing if there is one dataset only."""
-    if n_datasets < 2:
-        return
+    return list(_rank_tables(lines)) if n_datasets > 1 else []
+
+
+def _rank_tables(lines: Sequence[Line]) -> Iterator[RankTable]:
     for encoder in dict.fromkeys(line.first.encoder for line in lines):
         own = [line for line in lines if line.first.encoder == encoder]
         fair = [line for line in own if not line.on_test]

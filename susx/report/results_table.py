@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from susx.evaluation.reported import ReportedAccuracy, reported_for
 from susx.evaluation.schema import Difference, Result, Run, SeedSpread
 from susx.evaluation.table import deviation, notes, table_rows, tuned_on
+from susx.report.render import SIGNIFICANT
+
+REFERENCES = ("delta", "best_text")
+"""Differences of a row; the row that they are measured from has none of that name."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,37 @@ class ResultTable:
         """The row with the highest accuracy of those that are not tuned on the test images."""
         fair = [row for row in self.rows if not row.on_test]
         return max(fair, key=lambda row: row.top1, default=None)
+
+    def is_best(self, row: TableRow) -> bool:
+        """Whether no row that counts has a higher accuracy than this one, which does."""
+        best = self.best
+        return best is not None and not row.on_test and row.top1 == best.top1
+
+    def is_undecided(self, row: TableRow) -> bool:
+        """Whether a lower row was tested against the best one, and nothing tells them apart."""
+        best = self.best
+        return best is not None and not self.is_best(row) and _undecided(row, best)
+
+
+def _undecided(one: TableRow, other: TableRow) -> bool:
+    """Whether a paired test of two rows was made, and none tells them apart."""
+    tests = [
+        test.holm_p
+        for row, reference in ((one, other), (other, one))
+        for name in REFERENCES
+        if (test := _tested_against(row, reference, name)) and test.holm_p is not None
+    ]
+    return bool(tests) and min(tests) >= SIGNIFICANT
+
+
+def _tested_against(row: TableRow, reference: TableRow, name: str) -> Difference | None:
+    """The difference of a row to a reference, if that is the row it is measured from."""
+    difference: Difference | None = getattr(row, name)
+    own = getattr(reference, name) is None and reference.interval is not None
+    if difference is None or not own or row.encoder != reference.encoder:
+        return None
+    named = difference.reference, difference.protocol
+    return difference if named == (reference.method, reference.protocol) else None
 
 
 def result_rows(result: Result) -> ResultTable:

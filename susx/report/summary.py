@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from susx.core.files import atomic
 from susx.evaluation.schema import Result
-from susx.report.lines import summary_lines
+from susx.report.downloads import downloads, mean_values, row_values
+from susx.report.drawn import rank_drawings
+from susx.report.lines import highest, summary_lines
 from susx.report.ranking import rank_tables
-from susx.report.render import render
+from susx.report.render import render, told
 from susx.report.results_table import ResultTable, result_rows
 
 
@@ -39,8 +41,23 @@ def write_summary(path: str, results: Iterable[tuple[Result, str | None]]) -> No
         for result, link in results
     ]
     lines = summary_lines([column.table for column in columns])
-    ranks = list(rank_tables(lines, len(columns)))
-    best = [column.table.best for column in columns]
-    text = render("summary.html.j2", columns=columns, lines=lines, ranks=ranks, best=best)
+    ranks = rank_tables(lines, len(columns))
+    cells = [
+        {"dataset": told(column.name), **row_values(row, told)}
+        for column in columns
+        for row in column.table.rows
+    ]
+    text = render(
+        "summary.html.j2",
+        columns=columns,
+        lines=lines,
+        highest_mean=highest([line.mean for line in lines if not line.on_test]),
+        highest_delta=highest([line.delta for line in lines if not line.on_test]),
+        ranks=list(zip(ranks, rank_drawings(ranks), strict=True)),
+        files={
+            "accuracies": downloads(cells),
+            "means": downloads([mean_values(line, told) for line in lines if line.mean]),
+        },
+    )
     with atomic(path) as temporary:
         temporary.write_text(text, "utf-8")

@@ -1,9 +1,8 @@
-"""Parts of a report: costs, losses, the summary of all datasets."""
+"""Parts of a report: costs, losses, numbers as they are written."""
 
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -17,9 +16,7 @@ from susx.report.costs import StageCost, method_costs, stage_costs
 from susx.report.losses import MOST_DETAILS, losses
 from susx.report.origin import configuration
 from susx.report.render import duration, mebibytes, p_value, signed, verdict
-from susx.report.summary import write_summary
 from susx.support.account import GARBLED_CANDIDATES, GARBLED_ROWS
-from tests.html_page import Page
 from tests.made.result import difference, image_counts, result, run, support_counts
 
 
@@ -203,72 +200,6 @@ def told(mean: float, holm_p: float | None) -> Difference:
 )
 def test_numbers_are_written_for_people(shown: str, expected: str) -> None:
     assert shown == expected
-
-
-def dataset(name: str, top1: float, *others: dict[str, Any]) -> Result:
-    tuned = run(method="tip-x", support="lc", protocol="fixed", top1=top1)
-    tuned["delta_vs_zero_shot"] = difference(top1 - 61.24)
-    return Result.model_validate(result(run(), tuned, *others, dataset=name))
-
-
-def test_the_summary_joins_the_same_classifier_of_all_datasets(tmp_path: Path) -> None:
-    only = run(method="dn", transductive=True, top1=50.0)
-    tested = run(method="ape", support="lc", protocol="validation", tuned_on="test", top1=90.0)
-    results = [dataset("pets", 70.0, only), dataset("cars", 80.0, tested)]
-    path = tmp_path / "results/report.html"
-
-    write_summary(str(path), [(r, f"{r.dataset}/report.html") for r in results])
-
-    page = Page(path.read_text("utf-8"))
-    assert page.table("Top-1 accuracy").rows() == [
-        ["zero-shot", "clip", "ensemble", "–", "none", "61.2", "61.2", "61.2 56.9 to 65.6", "–"],
-        [
-            "tip-x",
-            "clip",
-            "ensemble",
-            "lc",
-            "fixed",
-            "70.0 +8.8",
-            "80.0 +18.8",
-            "75.0 60.5 to 81.4",
-            "+13.8 +2.7 to +22.8",
-        ],
-        ["dn transductive", "clip", "ensemble", "–", "none", "50.0", "–", "–", "–"],
-        ["ape", "clip", "ensemble", "lc", "validation", "–", "90.0 tuned on test", "–", "–"],
-    ]
-    body = next(page.table("Top-1 accuracy").all("tbody"))
-    bold = [[b.text for cell in row.children[5:7] for b in cell.all("b")] for row in body.all("tr")]
-    assert bold == [[], ["70.0", "80.0"], [], []]  # 90.0 is tuned on the test images
-    datasets = page.table("Accuracies in percent")
-    assert [row[3:] for row in datasets.rows()] == [
-        ["61.2", "70.0", "tip-x"],
-        ["61.2", "80.0", "tip-x"],
-    ]
-    links = [a.attributes["href"] for a in datasets.all("a")]
-    assert links == ["pets/report.html", "cars/report.html"]
-
-
-def test_a_mean_over_test_tuned_accuracies_says_so(tmp_path: Path) -> None:
-    fair, unfair = (
-        dataset(name, 70.0, run(method="ape", protocol="validation", tuned_on=tuned_on, top1=80.0))
-        for name, tuned_on in (("pets", "validation"), ("cars", "test"))
-    )
-
-    write_summary(str(tmp_path / "report.html"), [(fair, None), (unfair, None)])
-
-    page = Page((tmp_path / "report.html").read_text("utf-8"))
-    row = page.table("Top-1 accuracy").rows()[-1]
-    assert row[5:7] == ["80.0", "80.0 tuned on test"]
-    assert row[7].startswith("80.0 ") and row[7].endswith(" some tuned on test")
-
-
-def test_a_summary_of_one_dataset_has_no_mean(tmp_path: Path) -> None:
-    write_summary(str(tmp_path / "report.html"), [(dataset("pets", 70.0), None)])
-
-    page = Page((tmp_path / "report.html").read_text("utf-8"))
-
-    assert "mean" not in [th.text for th in page.table("Top-1 accuracy").all("th")]
-    assert page.all("a")[0].attributes["href"] == "#main"
 
 
 @pytest.mark.parametrize("package", drawn.NEEDED)

@@ -1,13 +1,16 @@
 """Means and ranks over datasets."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from susx.evaluation.schema import Result
 from susx.report.lines import summary_lines
-from susx.report.ranking import RankTable, rank_tables
+from susx.report.ranking import Ranked, RankTable, rank_tables
 from susx.report.results_table import result_rows
 from susx.report.summary import write_summary
 from tests.html_page import Page
@@ -33,7 +36,7 @@ def ranked_results(accuracies: dict[str, list[float]], **others: Any) -> list[Re
 
 
 def tables_of(results: list[Result]) -> list[RankTable]:
-    return list(rank_tables(summary_lines([result_rows(r) for r in results]), len(results)))
+    return rank_tables(summary_lines([result_rows(r) for r in results]), len(results))
 
 
 SIX = {
@@ -93,3 +96,36 @@ def test_the_mean_of_few_shot_rows_has_no_interval() -> None:
     zero_shot, seeds = summary_lines([result_rows(r) for r in made])
     assert zero_shot.mean is not None and zero_shot.mean.interval is not None
     assert seeds.mean is not None and seeds.mean.interval is None
+
+
+ROW = result_rows(Result.model_validate(result())).rows[0]
+RANKS = st.lists(st.integers(4, 160).map(lambda rank: rank / 4), min_size=3, max_size=40)
+"""Mean ranks on four datasets."""
+
+
+def table_of(ranks: list[float], apart: float, p: float = 0.0) -> RankTable:
+    ranked = [Ranked(ROW, rank, 50.0) for rank in sorted(ranks)]
+    return RankTable("clip", ranked, None, 4, 0, 0, p, apart)
+
+
+@given(RANKS, st.sampled_from([0.25, 1.0, 2.343, 11.7]))
+def test_two_are_in_a_group_if_and_only_if_they_do_not_differ(
+    ranks: list[float], apart: float
+) -> None:
+    table = table_of(ranks, apart)
+    groups, places = table.groups, range(len(ranks))
+
+    for one in places:
+        for other in places[one + 1 :]:
+            together = any(first <= one and other <= last for first, last in groups)
+            near = table.ranked[other].rank - table.ranked[one].rank < apart
+            assert together == near
+    for (first, last), (later, longer) in pairwise(groups):
+        assert first < later and last < longer
+
+
+def test_nothing_is_compared_in_pairs_where_all_may_be_equally_good() -> None:
+    table = table_of([1.0, 2.0, 3.0], 0.5, p=0.05)
+
+    assert (table.differ, table.groups) == (False, [(0, 2)])
+    assert table_of([1.0, 2.0, 3.0], 0.5, p=0.0499).groups == []

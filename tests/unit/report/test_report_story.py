@@ -10,7 +10,7 @@ import pytest
 
 from susx.evaluation.schema import Result
 from susx.evaluation.table import case_key
-from susx.report.downloads import downloads
+from susx.report.downloads import downloads, row_values
 from susx.report.results_table import result_rows
 from susx.report.row_details import MOST, row_details
 from susx.report.schema import Analysis
@@ -102,7 +102,9 @@ def test_the_files_hold_the_table_and_no_formula() -> None:
     compared = {"delta_vs_best_text": difference(4.0, 2.0, 6.0)}
     found = rows(run(method="tip-x", tuned_on="validation", top1=60.0, **TIP_X, **compared))
     table = result_rows(found).rows
-    files = downloads(table, lambda text: "=1+1" if text == "tip-x" else text)
+    files = downloads(
+        [row_values(row, lambda text: "=1+1" if text == "tip-x" else text) for row in table]
+    )
 
     told = {suffix: base64.b64decode(uri.split(",")[1]).decode() for suffix, uri in files.items()}
     as_json = json.loads(told["json"])
