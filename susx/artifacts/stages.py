@@ -35,12 +35,12 @@ STAGES = {
     "predict": 2,
     "prompts": 1,
     "query_service": 3,
-    "report": 7,
+    "report": 8,
     "search_embeddings": 3,
     "search_index": 2,
     "search_shard": 3,
     "select_support": 5,
-    "summary": 5,
+    "summary": 6,
     "synthesise": 1,
 }
 """Version of every stage, by the name of its rule."""

@@ -17,12 +17,13 @@ from susx.images.rgb import UnreadableImage
 from susx.manifests.tables import ImageRecord, SupportRecord, Table
 from susx.prompts.strategies import PromptSet
 from susx.report.schema import Outlier, Outliers
-from susx.report.thumbnails import GalleryPlan, Thumbnail, thumbnail
+from susx.report.thumbnails import GalleryPlan, Thumbnail, both_sizes
 
 LONGEST = 300
 SEED = "seed "
 
 PictureFact = tuple[str, str]
+Sizes = tuple[Thumbnail, Thumbnail | None]
 R = TypeVar("R", SupportRecord, ImageRecord)
 
 
@@ -36,6 +37,7 @@ class Picture:
         facts: named facts about where it comes from.
         link: address of a page that may be linked, or None.
         is_outlier: whether it votes against its class.
+        large: the picture of its dialog; None if that shows the thumbnail.
     """
 
     thumbnail: Thumbnail
@@ -43,6 +45,7 @@ class Picture:
     facts: tuple[PictureFact, ...]
     link: str | None = None
     is_outlier: bool = False
+    large: Thumbnail | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def support_set(
     against = {image.key: image for image in known.outliers.images} if known.outliers else {}
     pictures = {
         key: _support_picture(
-            records[key], thumbnail(data, plan.side, plan.limit), known, against.get(key)
+            records[key], both_sizes(data, plan, key in others), known, against.get(key)
         )
         for key, data in stored_images(images, kept)
         if key in wanted
@@ -155,10 +158,10 @@ def test_set(
 
     def small(record: ImageRecord) -> Picture | None:
         try:
-            picture = thumbnail(read_listed(record), plan.side, plan.limit)
+            sizes = both_sizes(read_listed(record), plan, record.key in others)
         except (InputError, UnreadableImage):
             return None
-        return _test_picture(record, picture)
+        return _test_picture(record, sizes)
 
     chosen = [record for record in readable if record.key in wanted]
     made = zip(chosen, in_threads(small, chosen, threads), strict=True)
@@ -189,7 +192,7 @@ def _kind(source: str) -> str:
 
 
 def _support_picture(
-    record: SupportRecord, picture: Thumbnail, known: SupportFacts, against: Outlier | None
+    record: SupportRecord, sizes: Sizes, known: SupportFacts, against: Outlier | None
 ) -> Picture:
     drawn = record.location.startswith(SEED)
     facts = [
@@ -210,10 +213,11 @@ def _support_picture(
     if against:
         alt = f"votes against its class, for {against.by_images}; {alt}"
     link = web_address(record.url)
-    return Picture(picture, _short(alt), _told(facts), link, is_outlier=against is not None)
+    small, large = sizes
+    return Picture(small, _short(alt), _told(facts), link, against is not None, large)
 
 
-def _test_picture(record: ImageRecord, picture: Thumbnail) -> Picture:
+def _test_picture(record: ImageRecord, sizes: Sizes) -> Picture:
     facts = [
         ("class", record.class_name),
         ("source", "test images"),
@@ -221,7 +225,8 @@ def _test_picture(record: ImageRecord, picture: Thumbnail) -> Picture:
         ("place", record.path),
         ("size", f"{record.width} x {record.height}"),
     ]
-    return Picture(picture, _short(f"{record.class_name}: test image"), _told(facts))
+    small, large = sizes
+    return Picture(small, _short(f"{record.class_name}: test image"), _told(facts), large=large)
 
 
 def _metadata(text: str) -> Iterator[PictureFact]:

@@ -154,10 +154,11 @@ def write_page(
     classes, classes_sha256 = result.classes, result.provenance.get("classes_sha256")
     shown = {name: support for name, support in files.supports.items() if _first(name, files)}
     voting = {(_support_of(a), v.key) for a in analyses for e in a.examples for v in e.voters}
-    examples = {example.key for analysis in analyses for example in analysis.examples}
+    examples = [example for analysis in analyses for example in analysis.examples]
     n_sets = len(shown) + (files.test is not None)
     most = settings.images_per_class, settings.thumbnail
-    fitting = plan_gallery(len(classes), n_sets, len(voting) + len(examples), *most)
+    n_others = sum(1 + len(e.voters) for e in examples) + sum(STRIP.values())
+    fitting = plan_gallery(len(classes), n_sets, n_others, *most)
 
     supports = {}
     for analysis in analyses:
@@ -176,7 +177,7 @@ def write_page(
     if files.test is not None:
         listed = read_table(files.test, ImageRecord, classes_sha256)
         _check_listed(result, "images-test", listed)
-        test = test_set(listed, fitting, examples, threads)
+        test = test_set(listed, fitting, {example.key for example in examples}, threads)
 
     hidden = [name for name in files.supports if name not in shown]
     rows = result_rows(result)
@@ -285,5 +286,7 @@ def _left_out(
         yield f"images of {n_classes - fitting.n_classes} classes, after the first"
     if fitting.side < settings.thumbnail:
         yield f"pixels: pictures have at most {fitting.side}, not {settings.thumbnail}"
+    if fitting.large is None or not fitting.large.of_all:
+        yield "larger pictures in dialogs" + (", but for changed answers" if fitting.large else "")
     if names := ", ".join(hidden):
         yield f"other few-shot draws ({names})"

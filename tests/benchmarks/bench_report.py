@@ -20,7 +20,8 @@ from tests.browser.chromium import Browser, start
 from tests.made import report as made_report
 from tests.made.report import names_of
 
-SIZE = (320, 240)
+SIZE = (500, 375)
+"""That of most photographs of ImageNet."""
 TIMES = """
 const [page] = performance.getEntriesByType("navigation");
 const [paint] = performance.getEntriesByName("first-contentful-paint");
@@ -29,7 +30,7 @@ return [paint ? paint.startTime : NaN, page.loadEventEnd, document.images.length
 
 
 def photo(seed: int) -> bytes:
-    """An image with detail at all scales, more at the coarse ones."""
+    """An image with detail at all scales, which takes the bytes that photographs take."""
     import io
 
     from PIL import Image
@@ -37,7 +38,7 @@ def photo(seed: int) -> bytes:
     random = np.random.default_rng(seed)
     pixels = np.zeros((SIZE[1], SIZE[0], 3))
     for scale in (4, 16, 64, 256):
-        field = random.normal(size=(scale * 3 // 4, scale, 3)) / scale**0.8
+        field = random.normal(size=(scale * 3 // 4, scale, 3)) * scale**0.1
         layers = [Image.fromarray(field[..., c].astype(np.float32)).resize(SIZE) for c in range(3)]
         pixels += np.stack([np.asarray(layer) for layer in layers], axis=-1)
     scaled = 128 + 90 * pixels / np.abs(pixels).max()

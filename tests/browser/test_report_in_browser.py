@@ -10,8 +10,11 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.browser.chromium import Browser, contrast
 from tests.long import long
+from tests.made.report import drawn_report
 
 WIDTHS = [360, 800, 1280]  # pixels of telephones, tablets and screens
+PHONE = 390
+"""Pixels of a telephone that is common now."""
 AA = 4.5
 HEADER = "#result-table thead th:nth-child({}) button"
 COLUMN = "#result-table tbody tr > :nth-child({})"
@@ -166,6 +169,30 @@ def test_a_picture_tells_where_it_comes_from(browser: Browser, page: Path) -> No
     assert not dialog.is_displayed()
 
 
+def test_a_picture_is_larger_in_its_dialog(browser: Browser, tmp_path: Path) -> None:
+    page = drawn_report(tmp_path, ["zebra", "apple"], (640, 480))
+    browser.open(page, PHONE)
+    small = browser.all(".gallery .pic button img")
+    count = browser.run("return document.images.length")
+
+    browser.click(small[0])
+
+    for button in (None, "[data-step='1']", "[data-step='1']"):
+        if button:
+            browser.one(f"dialog {button}").click()
+        shown = browser.one("dialog img")
+        WebDriverWait(browser.driver, 30).until(
+            lambda _, s=shown: browser.run("return arguments[0].naturalWidth", s) == 320
+        )
+        room = browser.run("return document.querySelector('[data-place]').clientWidth")
+        assert shown.rect["width"] == pytest.approx(min(320, room), abs=1)
+        assert shown.rect["height"] == pytest.approx(0.75 * shown.rect["width"], abs=1)
+    assert shown.get_attribute("alt") == small[2].get_attribute("alt")
+    assert len(browser.all("dialog img")) == 1
+    assert browser.run("return document.images.length") == count + 1
+    assert browser.run("return document.documentElement.scrollWidth") <= PHONE
+
+
 def test_a_picture_is_opened_and_closed_by_keyboard(browser: Browser, page: Path) -> None:
     browser.open(page)
     button = browser.all(".gallery .pic button")[4]
@@ -188,10 +215,6 @@ def test_the_first_tab_skips_to_the_content(browser: Browser, page: Path) -> Non
     assert browser.focused.location["x"] >= 0
     browser.press(Keys.ENTER)
     assert browser.focused.tag_name == "main"
-
-
-PHONE = 390
-"""Pixels of a telephone that is common now."""
 
 
 def test_marks_of_support_images_are_seen_on_a_telephone(browser: Browser, page: Path) -> None:

@@ -18,7 +18,7 @@ from susx.report.card import share_card
 from susx.report.drawn import drawings
 from susx.report.page import ImageFiles, SupportFiles, write_page
 from susx.report.schema import SCHEMA, Analysis
-from susx.report.thumbnails import thumbnail
+from susx.report.thumbnails import both_sizes
 from susx.support.selection import write_images
 from tests.helpers import colour_of, image_bytes
 from tests.made.result import difference, image_counts, result, run, spread, support_counts
@@ -26,7 +26,7 @@ from tests.made.result import difference, image_counts, result, run, spread, sup
 SUPPORTS = {"lc": "retrieval from web", "sd": "synthesis with model"}
 PER_CLASS = 4
 
-shrunk = cache(thumbnail)
+shrunk = cache(both_sizes)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Made:
         """Write the page and return it; equal pictures are made smaller once."""
         made_from = self.result, [self.analysis], self.files
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("susx.report.gallery.thumbnail", shrunk)
+            patch.setattr("susx.report.gallery.both_sizes", shrunk)
             write_page(str(path), *made_from, **others)
         return path.read_text("utf-8")
 

@@ -97,8 +97,10 @@ if (dialog) {
     const { details } = button.dataset;
     const source = details ? document.getElementById(details) : button.nextElementSibling;
     const facts = source.content.cloneNode(true);
+    const large = facts.querySelector("img");
     title.textContent = button.dataset.title;
-    place.replaceChildren(...(image ? [image.cloneNode()] : []), facts);
+    if (large) large.alt = image.alt;
+    place.replaceChildren(...(image && !large ? [image.cloneNode()] : []), facts);
     for (const spot of place.querySelectorAll("[data-copy]")) {
       const copy = document.getElementById(spot.dataset.copy).cloneNode(true);
       copy.removeAttribute("id");

@@ -11,8 +11,22 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from susx.images.rgb import UnreadableImage
-from susx.report.thumbnails import BUDGET, LEAST, PREFIX, plan_gallery, thumbnail
+from susx.report.thumbnails import (
+    BUDGET,
+    LARGE,
+    LARGE_BUDGET,
+    LEAST,
+    PREFIX,
+    WORTH,
+    GalleryPlan,
+    LargePlan,
+    Thumbnail,
+    both_sizes,
+    plan_gallery,
+    thumbnail,
+)
 from tests.helpers import image_bytes
+from tests.html_page import Page
 from tests.made.report import made_report, names_of
 
 MEGABYTE = 1_000_000
@@ -44,6 +58,11 @@ def test_a_plan_keeps_within_the_budget_and_shows_something(
     assert 1 <= made.per_class <= per_class
     assert 1 <= made.n_classes <= n_classes
     assert made.side <= max(side, 8)
+    if made.large:
+        # A picture that is shown beside answers may also be among those of its class.
+        enlarged = pictures if made.large.of_all else 2 * n_others
+        assert enlarged * made.large.limit <= LARGE_BUDGET
+        assert WORTH * made.side <= made.large.side <= LARGE
 
 
 def test_few_classes_are_shown_in_full() -> None:
@@ -89,6 +108,93 @@ def test_bytes_that_are_no_image_are_refused() -> None:
         thumbnail(b"no image", 96, 1000)
 
 
+@pytest.mark.parametrize(
+    ("n_classes", "least", "of_all"),
+    [(10, LARGE, True), (50, LARGE, True), (200, 2 * 84, True), (1000, LARGE, False)],
+)
+def test_dialogs_have_large_pictures_as_far_as_there_is_room(
+    n_classes: int, least: int, of_all: bool
+) -> None:
+    large = plan_gallery(n_classes, 3, 103, 4, 96).large
+
+    assert large is not None
+    assert (large.side >= least, large.of_all) == (True, of_all)
+
+
+def test_where_nothing_is_shown_beside_answers_many_classes_have_no_large_pictures() -> None:
+    assert plan_gallery(1000, 3, 0, 4, 96).large is None
+
+
+def plan(large: LargePlan | None) -> GalleryPlan:
+    return GalleryPlan(10, 4, 96, 20_000, large)
+
+
+def opened(picture: Thumbnail) -> Image.Image:
+    data = base64.b64decode(picture.uri.removeprefix(PREFIX))
+    return Image.open(io.BytesIO(data))
+
+
+def test_a_picture_has_two_sizes_of_the_same_image() -> None:
+    data = image_bytes((200, 30, 30), (400, 200), format="JPEG")
+
+    small, large = both_sizes(data, plan(LargePlan(320, 30_000, of_all=True)), is_other=False)
+
+    assert large is not None
+    assert [opened(size).size for size in (small, large)] == [(96, 48), (320, 160)]
+    assert (large.width, large.height) == (320, 160)
+    colours = [np.asarray(opened(size).convert("RGB")).mean(axis=(0, 1)) for size in (small, large)]
+    assert np.abs(colours[0] - colours[1]).max() < 6  # WebP keeps colours at half the resolution
+
+
+@pytest.mark.parametrize(
+    ("large", "is_other", "found"),
+    [
+        (None, True, False),
+        (LargePlan(320, 30_000, of_all=False), False, False),
+        (LargePlan(320, 30_000, of_all=False), True, True),
+    ],
+)
+def test_only_planned_pictures_have_a_large_one(
+    large: LargePlan | None, is_other: bool, found: bool
+) -> None:
+    data = image_bytes((200, 30, 30), (400, 200), format="JPEG")
+
+    assert (both_sizes(data, plan(large), is_other)[1] is not None) == found
+
+
+@pytest.mark.parametrize(("longer", "found"), [(143, False), (144, True)])
+def test_an_image_that_is_hardly_larger_is_kept_once(longer: int, found: bool) -> None:
+    data = image_bytes((200, 30, 30), (longer, 90), format="PNG")
+
+    large = both_sizes(data, plan(LargePlan(320, 30_000, of_all=True)), is_other=False)[1]
+
+    assert (large is not None) == found
+    assert large is None or large.longer == longer  # images are not enlarged
+
+
+def test_a_large_picture_keeps_its_limit_or_is_left_out() -> None:
+    hard = noise((500, 375))
+
+    for limit in (500, 5_000, 30_000):
+        large = both_sizes(hard, plan(LargePlan(320, limit, of_all=True)), is_other=False)[1]
+        assert large is None or (len(large.uri) <= limit and large.longer >= WORTH * 96)
+    assert large is not None
+
+
+def test_a_page_holds_large_pictures_where_only_dialogs_show_them(tmp_path: Path) -> None:
+    text = made_report(tmp_path / "files", names_of(12), (400, 300)).write(tmp_path / "page.html")
+
+    page = Page(text)
+    pictures = [span for span in page.all("span") if "pic" in span.attributes.get("class", "")]
+    assert len(pictures) == 12 * 3 * 4 + 2 * 4
+    for picture in pictures:
+        (shown,) = next(picture.all("button")).all("img")
+        (large,) = next(picture.all("template")).all("img")
+        assert (shown.attributes["width"], large.attributes["width"]) == ("96", "320")
+    assert len(page.all("img")) == 2 * len(pictures) + 2  # and those at the top of the page
+    assert "larger pictures" not in text
+
+
 def test_a_page_of_a_thousand_classes_stays_small_and_says_what_is_left_out(tmp_path: Path) -> None:
     made = made_report(tmp_path / "files", names_of(1000), (64, 48))
 
@@ -98,6 +204,7 @@ def test_a_page_of_a_thousand_classes_stays_small_and_says_what_is_left_out(tmp_
     strip = 2  # one image that became right, and one that became wrong
     assert text.count("<img") == 1000 * 3 * 3 + 2 * 4 + strip
     assert "all but 3 of the 4 images per class and source" in text
+    assert "larger pictures in dialogs, but for changed answers" in text
     assert "the 200 of 1&nbsp;000 classes that changed most" in text
     assert text.count('<details class="group" open>') == 1
     assert text.count('<details class="group">') == 19
