@@ -147,9 +147,13 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     unlabelled = "all test images at once" if run.transductive else "none"
     return [
         ("tuned on", tuned_on_words(run.protocol, run.tuned_on).replace("-", "nothing to tune")),
-        ("support set", run.support or "none"),
+        ("support set", _support(run)),
         ("unlabelled data", unlabelled),
     ]
+
+
+def _support(run: Run) -> str:
+    return f"{run.support or 'none'}" + ("" if run.seed is None else f", seed {run.seed}")
 
 
 def _choice(told_of: Story) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from susx.core.rounding import decimal
 from susx.evaluation.case import Case
-from susx.evaluation.schema import Result, Run
+from susx.evaluation.schema import Result, Run, SeedSpread
+from susx.evaluation.table import case_key, deviation
 from susx.evaluation.tuning_words import tuning_sentence
 from susx.report.examples import case_name
 from susx.report.schema import Analysis
@@ -33,6 +35,7 @@ class Story:
         before: zero-shot of its encoder, None if that was not evaluated.
         shares: of the sources that are measured apart; they add up to the gain over `before`.
         chosen: whether it is looked at closely; else it is the highest, known after the fact.
+        draws: all draws of its few-shot support set together, of which it is one; None of others.
     """
 
     run: Run
@@ -40,11 +43,23 @@ class Story:
     before: Run | None
     shares: Sequence[Share]
     chosen: bool
+    draws: SeedSpread | None = None
 
     @property
     def compared(self) -> Run | None:
         """Zero-shot where it is another row."""
         return None if self.before is self.run else self.before
+
+    @property
+    def draw(self) -> str:
+        """Which few-shot draw it is, and what all of them reach; empty of other rows."""
+        if self.draws is None:
+            return ""
+        mean = f"mean {decimal(self.draws.top1_mean)} %, {deviation(self.draws)}"
+        return (
+            f"It is the draw of seed {self.run.seed} from {self.run.support}, and so is all that "
+            f"looks closely at it below; all draws: {mean}."
+        )
 
 
 def story(result: Result, analyses: Sequence[Analysis]) -> Story | None:
@@ -67,7 +82,9 @@ def story(result: Result, analyses: Sequence[Analysis]) -> Story | None:
     own = [other for other in result.runs if other.encoder == run.encoder]
     before = next((other for other in own if other.method == "zero-shot"), None)
     shares = list(_shares(run, before, own)) if before else []
-    return Story(run, case_name(_case(run)), before, shares, chosen is not None)
+    drawn = [each for each in result.seeds if case_key(each) == case_key(run)]
+    draws = drawn[0] if drawn and run.seed is not None else None
+    return Story(run, case_name(_case(run)), before, shares, chosen is not None, draws)
 
 
 def _case(run: Run) -> Case:

@@ -4,18 +4,23 @@ import base64
 import csv
 import io
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from susx.evaluation.schema import Result
 from susx.evaluation.table import case_key
+from susx.report.card import describe_card
 from susx.report.downloads import downloads, row_values
 from susx.report.results_table import result_rows
 from susx.report.row_details import MOST, row_details
 from susx.report.schema import Analysis
 from susx.report.story import story
+from tests.html_page import Page
 from tests.made.analysis import SHOWN, analysis
+from tests.made.report import analysis_of, made_report
 from tests.made.result import difference, result, run
 
 TIP_X: dict[str, Any] = {"text": "cupl+e", "support": "lc", "protocol": "validation"}
@@ -55,6 +60,32 @@ def test_without_a_row_that_is_looked_at_the_highest_fair_one_is_told_of() -> No
     assert told is not None
     assert (told.run.method, told.chosen) == ("cupl+e", False)
     assert story(Result.model_validate(result() | {"runs": []}), []) is None
+
+
+def test_a_few_shot_row_says_which_draw_it_is(tmp_path: Path) -> None:
+    made = made_report(tmp_path / "files", ["zebra", "apple"])
+    few = {"method": "tip-x", "support": "few", "protocol": "fixed", "seed": 1}
+    looked_at = analysis_of(made.classes, shown={"text": "ensemble", **few})
+
+    told = story(made.result, [looked_at])
+
+    assert told is not None
+    assert (told.run.seed, told.run.top1, told.chosen) == (1, 72.0, True)
+    assert told.draw == (
+        "It is the draw of seed 1 from few, and so is all that looks closely at it below; all "
+        "draws: mean 71.5 %, std 0.61, 2 seeds."
+    )
+    text = replace(made, analysis=looked_at).write(tmp_path / "report.html")
+    (tile,) = [dt.text for dt in Page(text).all("dt") if dt.text.startswith("tip-x, few")]
+    assert told.draw in text and tile == "tip-x, few, seed 1"
+    assert "support set: few, seed 1" in describe_card(made.result, told)
+
+
+def test_rows_that_are_no_draw_say_nothing_of_draws(tmp_path: Path) -> None:
+    told = story(rows(run(method="tip-x", tuned_on="validation", **TIP_X)), [analysis()])
+
+    assert told is not None
+    assert told.draw == ""
 
 
 @pytest.mark.parametrize("twin", [True, False])
