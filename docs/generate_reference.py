@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,14 @@ and encoder, which `methods`, `texts`, `supports` and `encoders` tell of, and `c
 names behind every list with a number per class. Of few-shot support sets, `supports` has every draw
 under a name of its own, `entry-seedN`.
 """
+FORMULAS = {
+    "`softmax(logits / T)`": r"$`\operatorname{softmax}(\text{logits} / T)`$",
+    "`logit_scale`; the published value is 100 / `logit_scale` times": (
+        "`logit_scale` s; the published value is $`100 / s`$ times"
+    ),
+    "Standard deviation (n - 1)": "Standard deviation ($`n - 1`$)",
+}
+"""What results.md has typeset of descriptions, which are plain text in code and in JSON schemas."""
 
 
 def pages() -> dict[str, str]:
@@ -57,7 +65,7 @@ def pages() -> dict[str, str]:
         "config.md": _config(),
         "config.schema.json": schema_text(Config),
         "card.schema.json": schema_text(Card),
-        "results.md": _page(RESULTS, Result),
+        "results.md": typeset(_page(RESULTS, Result), FORMULAS),
         "results.schema.json": schema_text(Result),
     }
 
@@ -66,6 +74,23 @@ def write_pages(folder: Path = DOCS) -> None:
     """Write all files."""
     for name, text in pages().items():
         (folder / name).write_text(text, "utf-8")
+
+
+def typeset(page: str, formulas: Mapping[str, str]) -> str:
+    """Write formulas of a page as LaTeX.
+
+    Args:
+        page: Markdown.
+        formulas: LaTeX by the plain text that it replaces.
+
+    Raises:
+        ValueError: if the page lacks one of the texts, which has changed then.
+    """
+    for plain, latex in formulas.items():
+        if plain not in page:
+            raise ValueError(f"docs/generate_reference.py: no page has {plain!r} any more")
+        page = page.replace(plain, latex)
+    return page
 
 
 def shared_keys(sections: list[dict[str, Any]]) -> dict[str, Any]:

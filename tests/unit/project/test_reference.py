@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from docs import generate_reference
 from docs.config_stages import SOURCES, STAGES, Stage
-from docs.generate_reference import pages, shared_keys, write_pages
+from docs.generate_reference import FORMULAS, pages, shared_keys, typeset, write_pages
 from susx.config.cards import Card
 from susx.config.schema import Config
 from susx.evaluation.schema import Result
@@ -86,6 +86,20 @@ def test_a_section_without_a_place_on_the_page_is_noticed(monkeypatch: pytest.Mo
     monkeypatch.setattr(generate_reference, "STAGES", STAGES[1:])
     with pytest.raises(ValueError, match=r"not each section once: .*'Dataset'"):
         pages()
+
+
+def test_formulas_of_results_are_typeset_and_those_of_its_schema_plain() -> None:
+    page, schema = PAGES["results.md"], PAGES["results.schema.json"]
+    for plain, latex in FORMULAS.items():
+        assert latex in page and plain not in page
+        assert plain in schema
+    assert page.count("$`n - 1`$") == schema.count("(n - 1)") == 2
+
+
+def test_a_formula_that_no_description_has_is_noticed() -> None:
+    assert typeset("x^2 and x^2", {"x^2": "$`x^2`$"}) == "$`x^2`$ and $`x^2`$"
+    with pytest.raises(ValueError, match=r"no page has 'y\^2' any more"):
+        typeset("x^2", {"y^2": "$`y^2`$"})
 
 
 def test_all_files_are_written(tmp_path: Path) -> None:
