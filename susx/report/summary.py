@@ -51,6 +51,7 @@ def write_summary(path: str, results: Iterable[tuple[Result, str | None]]) -> No
         "summary.html.j2",
         columns=columns,
         lines=lines,
+        encoders=list(dict.fromkeys(line.first.encoder for line in lines)),
         highest_mean=highest([line.mean for line in lines if not line.on_test]),
         highest_delta=highest([line.delta for line in lines if not line.on_test]),
         ranks=list(zip(ranks, rank_drawings(ranks), strict=True)),

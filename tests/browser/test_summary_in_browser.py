@@ -30,6 +30,10 @@ def test_nothing_in_ranks_overlaps(
             # A name and a number of the axis at least, and every pair of these once.
             assert found["pairs"] >= (n + 2) * (n + 1) / 2
             assert browser.run("return document.documentElement.scrollWidth") <= width
+    browser.resize(WIDTHS[0])
+    means = browser.all("#summary-table tbody td:nth-child(2)")
+    assert len(means) == n and all(" to " in mean.text for mean in means)
+    assert all(mean.rect["x"] + mean.rect["width"] <= WIDTHS[0] for mean in means)
     (figure,) = browser.all("figure.chart svg")
     assert figure.get_attribute("role") == "img"
     assert figure.find_element("css selector", "title").get_attribute("textContent") == (
