@@ -16,10 +16,13 @@ import torch
 from numpy.typing import NDArray
 
 UNIT_TOLERANCE = 2e-3  # what rounding to float16 does to the length of a unit row
+CONVERTED_AT_ONCE = 2**21
+"""Elements made float32 and measured while a processor's cache holds them."""
 QUERIES_AT_ONCE = 1024
 RESCORED_AT_ONCE = 128
 MERGED_AT_ONCE = 2**20
-SCORES_AT_ONCE = 2**24
+FEW_QUERIES = 512
+"""Up to so many queries smaller blocks are faster: their rows stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,14 @@ class _Search:
         self._rows = np.full((len(queries), k), -1, np.int64)
         self._pending: list[tuple[NDArray[Any], ...]] = []
         self._n_pending = self._n_rows = self._n_unusable = 0
-        self._buffer = torch.empty(0)
+        # Fresh memory for every block would take longer to come by than to fill.
+        self._buffer, self._images = torch.empty(0), torch.empty(0)
         shape = RESCORED_AT_ONCE, queries.shape[1]
-        self._rescored = np.empty(shape), np.empty(shape, np.float32), np.empty(shape)
+        self._rescored = np.empty(shape, np.float32), np.empty(shape)
 
     def add(self, block: NDArray[Any]) -> None:
         """Compare the next block of rows."""
-        images, unusable = _unit_rows(torch.from_numpy(block).float())
+        images, unusable = self._unit_rows(torch.from_numpy(block))
         for start in range(0, len(self._queries), QUERIES_AT_ONCE):
             self._compare(start, images, unusable)
         if self._n_pending > self._best.size or np.isneginf(self._best[:, -1]).any():
@@ -83,6 +87,25 @@ class _Search:
         """What was found so far."""
         self._merge()
         return Nearest(self._best, self._rows, self._n_rows, self._n_unusable)
+
+    def _unit_rows(self, block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Float32 rows of unit length, until the next block, and which have no direction."""
+        n, d = block.shape
+        if self._images.numel() < n * d:
+            self._images = torch.empty(n * d)
+        images = self._images[: n * d].view(n, d)
+        unusable = torch.zeros(n, dtype=torch.bool)
+        step = max(1, CONVERTED_AT_ONCE // max(1, d))
+        for start in range(0, n, step):
+            part = images[start : start + step].copy_(block[start : start + step])
+            lengths = torch.linalg.vector_norm(part, dim=1)
+            off = ~((lengths - 1).abs() <= UNIT_TOLERANCE)
+            if off.any():
+                lost = ~(torch.isfinite(lengths) & (lengths > 0))
+                part[off] /= lengths[off, None]
+                part[lost] = 0
+                unusable[start : start + step] = lost
+        return images, unusable
 
     def _compare(self, start: int, images: torch.Tensor, unusable: torch.Tensor) -> None:
         texts = self._queries[start : start + QUERIES_AT_ONCE]
@@ -110,17 +133,17 @@ class _Search:
         rows: NDArray[np.int64],
         images: torch.Tensor,
     ) -> None:
-        """Score hits again, in buffers that stay in the processor's cache."""
+        """Score hits again, which come query by query, in buffers that stay in a cache."""
         texts += start
         scores, all_rows = np.empty(len(rows)), images.numpy()
-        query, found, row = self._rescored
-        for first in range(0, len(rows), RESCORED_AT_ONCE):
-            part = slice(first, first + RESCORED_AT_ONCE)
-            n = len(rows[part])
-            np.take(self._exact, texts[part], axis=0, out=query[:n], mode="clip")
-            np.take(all_rows, rows[part], axis=0, out=found[:n], mode="clip")
-            row[:n] = found[:n]
-            np.vecdot(query[:n], row[:n], out=scores[part])
+        found, row = self._rescored
+        ends = np.append(np.flatnonzero(np.diff(texts)) + 1, len(texts)).tolist()
+        for first, end in zip([0, *ends[:-1]], ends, strict=True):
+            for at in range(first, end, RESCORED_AT_ONCE):
+                part = slice(at, min(at + RESCORED_AT_ONCE, end))
+                n = part.stop - at
+                row[:n] = np.take(all_rows, rows[part], axis=0, out=found[:n], mode="clip")
+                np.vecdot(row[:n], self._exact[texts[at]], out=scores[part])
         self._pending.append((texts, rows + self._n_rows, scores))
         self._n_pending += len(rows)
         if self._n_pending > MERGED_AT_ONCE + self._best.size:
@@ -136,7 +159,10 @@ class _Search:
         owners = np.concatenate([touched[held], texts])
         rows = np.concatenate([self._rows[touched[held], place], rows])
         scores = np.concatenate([self._best[touched[held], place], scores])
-        order = np.lexsort((rows, -scores, owners))
+        # Rows come in rising order, so that stable sorts keep ties so; whole numbers sort by radix.
+        order = np.argsort(-scores, kind="stable")
+        small = owners.astype(np.min_scalar_type(len(self._best)))
+        order = order[np.argsort(small[order], kind="stable")]
         owners, rows, scores = owners[order], rows[order], scores[order]
         rank = np.arange(len(owners)) - np.searchsorted(owners, owners)
         kept = rank < self._k
@@ -146,22 +172,9 @@ class _Search:
 
 def rows_at_once(n_queries: int) -> int:
     """Rows per block that keep the search fast and its memory at about 0.3 GiB."""
-    return int(SCORES_AT_ONCE // min(max(n_queries, 256), QUERIES_AT_ONCE))
+    return 8192 if n_queries <= FEW_QUERIES else 16384
 
 
 def _below(floor: torch.Tensor) -> torch.Tensor:
     """(Q, 1) float32 numbers less than the (Q,) float64 ones."""
     return floor.float().nextafter(torch.tensor(-torch.inf))[:, None]
-
-
-def _unit_rows(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows of unit length, and which rows have no direction."""
-    lengths = torch.linalg.vector_norm(images, dim=1)
-    off = ~((lengths - 1).abs() <= UNIT_TOLERANCE)
-    unusable = torch.zeros_like(off)
-    if off.any():
-        unusable = ~(torch.isfinite(lengths) & (lengths > 0))
-        images = images.clone()
-        images[off] /= lengths[off, None]
-        images[unusable] = 0
-    return images, unusable

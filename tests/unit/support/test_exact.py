@@ -95,4 +95,4 @@ def test_no_rows_and_no_queries_give_nothing() -> None:
 def test_a_block_of_scores_fits_in_64_mib(n_queries: int) -> None:
     size = rows_at_once(n_queries)
     assert 4 * size * min(n_queries, exact.QUERIES_AT_ONCE) <= 64 * 2**20
-    assert size >= 16384
+    assert size >= 8192
