@@ -29,9 +29,9 @@ datasets:
   pets: {classes: my/classes.txt, images: {test: my/test}}
 ```
 
-`susx init` writes that line and the schema of the installed version, and `susx new` the line. The
-path is relative to the file. In a checkout the schema is
-[docs/config.schema.json](config.schema.json). That of dataset cards is
+`susx init` writes that line and the schema of the installed version, and `susx new` the line. After
+an upgrade `susx init FOLDER --schema` writes the schema anew. The path is relative to the file. In
+a checkout the schema is [docs/config.schema.json](config.schema.json). That of dataset cards is
 [docs/card.schema.json](card.schema.json).
 
 `make docs` generates this page from `susx/config`; do not edit it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,10 @@ PROFILE = "profiles/slurm/config.yaml"
 
 def init(
     folder: Annotated[Path, typer.Argument(help="New folder, or one without a configuration.")],
+    schema: Annotated[
+        bool,
+        typer.Option("--schema", help="Only write the schema for editors anew, after an upgrade."),
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Make a folder to work in: a commented configuration, and settings for a Slurm cluster.
@@ -35,13 +40,16 @@ def init(
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: a file; name a folder")
         files = _files()
-        there = [path for name in files if os.path.lexists(path := folder / name)]
-        if there:
+        if schema:
+            files = _renewed(folder, files)
+        elif there := [path for name in files if os.path.lexists(path := folder / name)]:
             raise InputError(f"exists already: {listing(there)}; name another folder")
         for name, text in files.items():
             with atomic(folder / name) as temporary:
                 temporary.write_text(text, "utf-8")
             tell(f"wrote {folder / name}")
+    if schema:
+        return
     tell("next, to classify your own images:")
     if folder.resolve() != Path.cwd():
         tell(f"  cd {shlex.quote(str(folder))}")
@@ -53,6 +61,17 @@ def _files() -> dict[str, str]:
     config, profile = ((PIPELINE / name).read_text("utf-8") for name in (CONFIG, PROFILE))
     config = MODELINE.sub(lambda _: modeline(SCHEMA_FILE), config)
     return {CONFIG: config, SCHEMA_FILE: schema_text(Config), PROFILE: profile}
+
+
+def _renewed(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
+    """The schema alone.
+
+    Raises:
+        InputError: if the folder has no configuration that it belongs to.
+    """
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"{folder}: no {CONFIG}; without --schema, `susx init` makes one")
+    return {SCHEMA_FILE: files[SCHEMA_FILE]}
 
 
 def snakefile() -> None:

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from susx.cli import app
-from susx.cli.editors import modeline
+from susx.cli.editors import SCHEMA_FILE, modeline
 from susx.cli.errors import NO_PIPELINE, reported_errors
 from susx.config import parse_config
 from susx.config.schema import Config
@@ -56,6 +56,22 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert f'error: exists already: "{tmp_path}/config.yaml"' in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_the_schema_alone_is_written_anew(tmp_path: Path) -> None:
+    RUN.invoke(app, ["init", str(tmp_path)])
+    (tmp_path / "config.yaml").write_text("datasets: {}\n", "utf-8")
+    (tmp_path / SCHEMA_FILE).write_text("{}", "utf-8")
+    done = RUN.invoke(app, ["init", str(tmp_path), "--schema"])
+    assert done.exit_code == 0 and done.output.split() == ["wrote", f"{tmp_path / SCHEMA_FILE}"]
+    assert json.loads((tmp_path / SCHEMA_FILE).read_text("utf-8")) == Config.model_json_schema()
+    assert (tmp_path / "config.yaml").read_text("utf-8") == "datasets: {}\n"
+
+
+def test_a_schema_needs_a_configuration(tmp_path: Path) -> None:
+    done = RUN.invoke(app, ["init", str(tmp_path), "--schema"])
+    assert done.exit_code == 2 and "no config.yaml" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_snakefile_is_named() -> None:
