@@ -14,6 +14,7 @@ from rich.table import Table
 import susx as package
 from susx.cli.cache import app as cache
 from susx.cli.clip_benchmark import clip_benchmark
+from susx.cli.docs import docs
 from susx.cli.encoder_options import Device, MovedModel
 from susx.cli.errors import reported_errors
 from susx.cli.images import image_paths
@@ -69,6 +70,7 @@ app.command("new")(new_project)
 app.command("plan", context_settings=AS_SNAKEMAKE)(plan)
 app.command("run", context_settings=AS_SNAKEMAKE)(run)
 app.command("snakefile")(snakefile)
+app.command("docs")(docs)
 app.command("progress")(progress)
 app.command("verify")(verify)
 app.command("serve")(serve)

@@ -23,6 +23,7 @@ from workflow_scripts.susx_job import load_package
 
 PARTS = ("Snakefile", "config.yaml", "envs/", "profiles/", "rules/", "workflow_scripts/")
 """What the workflow is made of, beside the package."""
+PAGE = re.compile(r"docs/\w+\.md")
 ENCODER = {"library": "transformers", "model": "model"}
 CLASSES = "work/pets/classes.json"
 FOREIGN = f"""
@@ -71,6 +72,7 @@ def test_it_holds_the_package_and_the_workflow_and_nothing_else(wheel: Path) -> 
     tracked = checkout_files()
     wanted = {name for name in tracked if name.startswith("susx/")}
     wanted |= {f"susx/pipeline/{name}" for name in tracked if name.startswith(PARTS)}
+    wanted |= {f"susx/pipeline/{name}" for name in tracked if PAGE.fullmatch(name)}
     with ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert names == wanted
