@@ -1,7 +1,10 @@
 PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+# Compiling all modules takes half of an installation, and most are never imported. Python compiles
+# those that are, unless it may not keep what it compiled.
+LAZILY := $(if $(PYTHONDONTWRITEBYTECODE),,--no-compile)
+PIP := $(BIN)/python -m pip install $(LAZILY) --quiet --disable-pip-version-check --constraint requirements.lock
 
 .PHONY: install new demo test test-long lint audit stages demo-models docs site wheel lock clean
 
