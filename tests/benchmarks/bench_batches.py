@@ -69,10 +69,14 @@ def apart(problem: Problem) -> Problem:
 
     image, text = (1 - IMAGES_SHARE**2) ** 0.5, SPREAD / (1 - IMAGES_SHARE**2) ** 0.5
     texts = moved(context.text, text, COSINE / IMAGES_SHARE)
-    scale = context.logit_scale / SPREAD
     return replace(
         problem,
-        context=replace(context, text=texts, logit_scale=scale, support=None, support_labels=None),
+        context=replace(
+            context,
+            text=texts,
+            logit_scale=context.logit_scale / SPREAD,
+            support=moved(context.required_support, image, IMAGES_SHARE),
+        ),
         test=moved(problem.test, image, IMAGES_SHARE),
     )
 
