@@ -4,6 +4,7 @@
 FROM python:3.11-slim
 WORKDIR /susx
 COPY LICENSE README.md Snakefile config.yaml pyproject.toml requirements.lock ./
+COPY docs docs
 COPY envs envs
 COPY profiles profiles
 COPY rules rules

@@ -6,11 +6,12 @@ and requirements.lock, which says in which version.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import Requirement
 
 from docs.generate_licences import ROOT, locked
 
@@ -28,15 +29,18 @@ IN_CONTAINER = ("faiss", "hub", "llm", "s3", "siglip", "slurm")
 """All that jobs may import, but for HEIC, whose binary package is under the GPL."""
 INSTALLED = ("LICENSE", "README.md", "pyproject.toml", "requirements.lock")
 """What an installation reads besides the files of the wheel."""
-NAME = re.compile(r"[\w.-]+")
 
 
 def needed(project: dict[str, Any], extras: Iterable[str]) -> list[str]:
-    """Names of the packages that a base installation and extras need, sorted."""
+    """Names of the packages that a base installation and extras need, sorted.
+
+    What only later versions of Python need is left out.
+    """
     lines = [*project["dependencies"]]
     for extra in extras:
         lines += project["optional-dependencies"][extra]
-    return sorted({match[0].lower() for line in lines if (match := NAME.match(line))})
+    asked, python = map(Requirement, lines), {"python_version": _python(project)}
+    return sorted({r.name.lower() for r in asked if r.marker is None or r.marker.evaluate(python)})
 
 
 def environment(extras: Iterable[str], project: dict[str, Any], lock: str) -> str:
@@ -55,7 +59,7 @@ def environment(extras: Iterable[str], project: dict[str, Any], lock: str) -> st
 def container(pyproject: dict[str, Any]) -> str:
     """A Dockerfile that installs this checkout with the locked versions."""
     wheel = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]
-    parts = {*wheel["packages"], *wheel["force-include"]}
+    parts = {*wheel["only-include"], *wheel["force-include"]}
     files = sorted(name for name in {*INSTALLED, *parts} if (ROOT / name).is_file())
     folders = sorted(parts - {*files})
     copied = "".join(f"COPY {name} {name}\n" for name in folders)

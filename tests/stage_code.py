@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from susx.artifacts.stages import STAGES
 
@@ -45,8 +46,16 @@ def parsed(file: Path) -> tuple[str, tuple[str, ...]]:
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [n for n in body if not is_text(n)] or [ast.Pass()]  # type: ignore[attr-defined]
-    text = json.dumps([ast.dump(tree), beside])
+    text = json.dumps([outline(tree), beside])
     return hashlib.sha256(text.encode()).hexdigest(), names
+
+
+def outline(node: Any) -> Any:
+    """A syntax tree as lists, without what is empty: later versions of Python have more fields."""
+    if isinstance(node, ast.AST):
+        fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
+        return [type(node).__name__, *([name, outline(value)] for name, value in fields)]
+    return [outline(part) for part in node] if isinstance(node, list) else repr(node)
 
 
 def data_beside(file: Path, tree: ast.AST) -> list[Path]:

@@ -11,14 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from susx.methods.base import Context, Images, Method, Terms, in_double, zero_shot_logits
 from susx.methods.inmap import EQUAL_SHARES
-from susx.methods.transport import Shares, balanced_shares
 
 if TYPE_CHECKING:
-    from susx.methods.transport import Integers
+    from susx.methods.transport import Integers, Shares
 
 RAISE = 3.0
 """What the class of an image is raised by, in cosines, of which no two differ by more than 2."""
@@ -26,6 +23,8 @@ RAISE = 3.0
 
 def main_classes(shares: Shares) -> Integers:
     """(U,) classes that have most of an image; of equal parts that of the higher cosine."""
+    import numpy as np
+
     best = [(0, 0.0, 0)] * len(shares.gains)
     for label, held in enumerate(shares.held):
         for image, parts in held.items():
@@ -36,6 +35,8 @@ def main_classes(shares: Shares) -> Integers:
 def terms(context: Context, images: Images) -> Terms:
     """Zero-shot logits with an image's class raised above the others."""
     import torch
+
+    from susx.methods.transport import balanced_shares
 
     logits = zero_shot_logits(context, images.features)
     if not logits.isfinite().all():
