@@ -36,15 +36,15 @@ def seconds(folder: Path, *command: str) -> float:
 def working_seconds(folder: Path) -> float:
     """How long at least one job ran, by the events of the run."""
     started: dict[int, float] = {}
-    total, idle_until = 0.0, 0.0
+    total, began = 0.0, 0.0
     for line in last_file(folder).read_bytes().splitlines():
         event = EVENT.validate_json(line)
         if isinstance(event, JobInfo):
-            idle_until = idle_until if started else event.time
+            began = began if started else event.time
             started[event.job] = event.time
         elif isinstance(event, JobFinished):
             del started[event.job]
-            total += 0.0 if started else event.time - idle_until
+            total += 0.0 if started else event.time - began
     return total
 
 
