@@ -17,7 +17,10 @@ NO_PIPELINE = (
 
 @contextmanager
 def reported_errors(*others: type[Exception]) -> Iterator[None]:
-    """Print an error in one line, and end with 2; a package that an extra has is one, too.
+    """Print an error in one line, and end with 2.
+
+    A package that an extra has is one, too, and so is what the system says of a path: that its name
+    is too long, that a folder is closed.
 
     Args:
         others: kinds of errors that bad input raises besides `InputError`.
@@ -27,6 +30,11 @@ def reported_errors(*others: type[Exception]) -> Iterator[None]:
         yield
     except kinds as error:
         typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    except OSError as error:
+        if error.filename is None:  # a pipe that nobody reads any more, among others
+            raise
+        typer.echo(f"error: {error.filename}: {error.strerror}", err=True)
         raise typer.Exit(2) from None
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]

@@ -21,6 +21,8 @@ UNWRITABLE = {
     errno.EROFS: "let it be writable, or set another folder under `roots`,",
     **dict.fromkeys((errno.EACCES, errno.EPERM), "let it be writable, or name another folder,"),
     **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "a file lies where a folder is needed: move it"),
+    errno.EISDIR: "a folder lies where a file is needed: move it",
+    errno.ENAMETOOLONG: "choose a shorter name",
 }
 
 
@@ -29,7 +31,7 @@ def write_errors(target: str | Path) -> Iterator[None]:
     """Turn what a full or read-only disk says into an error that names the file.
 
     Raises:
-        InputError: if the disk is full or read-only.
+        InputError: if the disk is full or read-only, or the target cannot have that name.
     """
     try:
         yield
@@ -47,7 +49,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on success flush and rename it there.
 
     Raises:
-        InputError: if the disk is full or read-only; then nothing is left behind.
+        InputError: as `write_errors` says; then nothing is left behind.
     """
     target = Path(path)
     temporary: Path | None = None

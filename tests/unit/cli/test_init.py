@@ -1,5 +1,6 @@
 """`susx init` makes a folder to work in, and `susx snakefile` tells where the workflow is."""
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -89,6 +90,19 @@ def test_without_snakemake_commands_say_what_installs_it(
     done = RUN.invoke(app, call)
     assert done.exit_code == 2, (done.output, done.exception)
     assert done.stderr.strip() == f"error: {NO_PIPELINE.format('snakemake')}"
+
+
+@pytest.mark.parametrize("call", [["init"], ["show"], ["classify", "--classifier", "c"]])
+def test_a_path_that_the_system_refuses_is_one_message(call: list[str]) -> None:
+    name = "a" * 300  # file systems take 255 bytes
+    done = RUN.invoke(app, [*call, name])
+    assert done.exit_code == 2, (done.output, done.exception)
+    assert done.stderr == f"error: {name}: File name too long\n"
+
+
+def test_a_pipe_that_nobody_reads_is_no_bad_input() -> None:
+    with pytest.raises(BrokenPipeError), reported_errors():
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
 
 def test_other_modules_that_are_missing_stay_errors(capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,6 +113,18 @@ def test_a_file_that_the_disk_does_not_hold_is_one_message(tmp_path: Path) -> No
         assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"), [("taken", "a folder lies where"), ("a" * 250, "choose a shorter name")]
+)
+def test_a_name_that_no_file_can_have_is_one_message(
+    tmp_path: Path, name: str, advice: str
+) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(InputError, match=advice), atomic(tmp_path / name) as temporary:
+        temporary.write_text("x")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
 def test_sha256_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     data = bytes(range(256)) * 1000
     (tmp_path / "x").write_bytes(data)
