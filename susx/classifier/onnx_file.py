@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -124,7 +125,7 @@ def write_onnx(path: str | Path, classifier: Classifier, with_encoder: bool = Fa
     target = Path(path)
     if problem := extra_problem("onnx"):
         raise InputError(f"an ONNX file {problem}")
-    if target.exists():
+    if os.path.lexists(target):
         raise InputError(f"{target}: exists already; remove it, or name another file")
     classifier = replace(classifier, context=on_device(classifier.context, "cpu"))
     head = head_of(classifier).float()
@@ -139,7 +140,9 @@ def write_onnx(path: str | Path, classifier: Classifier, with_encoder: bool = Fa
     state_facts(model, classifier.meta, with_encoder)
     with atomic(target) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
-        difference = compared(temporary, trial, classifier.meta.temperature, str(target))
+        difference = compared(
+            temporary.read_bytes(), trial, classifier.meta.temperature, str(target)
+        )
     return OnnxFile(target, module.inputs, difference, trial.tolerance)
 
 
@@ -282,22 +285,29 @@ def facts(meta: ClassifierMeta, with_encoder: bool) -> dict[str, Any]:
     return said
 
 
-def compared(path: Path, trial: Trial, temperature: float, name: str) -> float:
+def compared(data: bytes, trial: Trial, temperature: float, name: str) -> float:
     """Run a file with onnxruntime: the largest difference of a logit from the trial's.
 
     Args:
-        path: the file.
+        data: of the file; onnxruntime opens no path that is not UTF-8.
         trial: what it is to give.
         temperature: of the probabilities.
         name: of the file, for error messages.
 
     Raises:
-        InputError: if logits differ by more than the tolerance, or probabilities by more than that
-            makes of them.
+        InputError: if onnxruntime cannot load it, or logits differ by more than the tolerance, or
+            probabilities by more than that makes of them.
     """
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its kinds share no parent
+        said = str(error).partition("\n")[0]
+        raise InputError(
+            f"{name}: onnxruntime {onnxruntime.__version__} cannot load it ({said}); install a "
+            "newer one; nothing was written"
+        ) from error
     inputs = {key: part.numpy() for key, part in trial.inputs.items()}
     # Where logits move by e at most, each probability changes by a factor within exp(+-2e).
     exponent = min(1.0, 2 * trial.tolerance / temperature)  # from log 2 on, they may be anything

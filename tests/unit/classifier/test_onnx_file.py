@@ -1,6 +1,8 @@
 """Classifiers as ONNX files: what onnxruntime makes of them, and what is refused."""
 
 import json
+import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -321,6 +323,38 @@ def test_what_lies_there_is_kept(made: dict[str, Classifier], tmp_path: Path) ->
     with pytest.raises(InputError, match=r"c\.onnx: exists already; remove it"):
         write_onnx(tmp_path / "c.onnx", made["zero-shot"])
     assert (tmp_path / "c.onnx").read_text() == "mine"
+
+
+def test_a_link_into_nothing_is_kept(made: dict[str, Classifier], tmp_path: Path) -> None:
+    (tmp_path / "c.onnx").symlink_to("gone.onnx")
+    with pytest.raises(InputError, match=r"c\.onnx: exists already; remove it"):
+        write_onnx(tmp_path / "c.onnx", made["zero-shot"])
+    assert (tmp_path / "c.onnx").is_symlink()
+
+
+def test_a_file_may_have_a_name_that_is_not_utf8(
+    made: dict[str, Classifier], tmp_path: Path
+) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.onnx")
+    write_onnx(path, made["zero-shot"])
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_an_onnxruntime_that_is_too_old_is_named(
+    made: dict[str, Classifier], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = onnx_file.onnx_model
+
+    def newer(*arguments: Any) -> onnx.ModelProto:
+        model = real(*arguments)
+        model.ir_version = 9999
+        return model
+
+    monkeypatch.setattr(onnx_file, "onnx_model", newer)
+    version = re.escape(onnxruntime.__version__)
+    with pytest.raises(InputError, match=rf"onnxruntime {version} cannot load it \(.* IR version"):
+        write_onnx(tmp_path / "c.onnx", made["zero-shot"])
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("module", ["onnx", "onnxruntime", "onnxscript"])
