@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 OUTPUTS = ("logits", "probabilities")
 PIXELS = "pixel_values"
+READING = "preprocessing", "transparency", "upright"
+"""What an encoder's provenance says of the way from a file to pixels."""
 SHOWN = 3
 """Images that a graph is told by; the exporter takes 1 for a size that never changes."""
 LARGEST = 2**31 - 1
@@ -281,7 +283,7 @@ def facts(meta: ClassifierMeta, with_encoder: bool) -> dict[str, Any]:
     if not Path(model).exists():  # a folder of this machine says nothing elsewhere
         said["encoder_model"] = model
     if with_encoder:
-        said["preprocessing"] = meta.encoder.get("preprocessing", {})
+        said |= {name: meta.encoder[name] for name in READING if name in meta.encoder}
     return said
 
 

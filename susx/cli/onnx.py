@@ -26,6 +26,8 @@ def onnx(
     from susx.classifier.file import load_classifier
     from susx.classifier.onnx_file import OUTPUTS, write_onnx
 
+    if model is not None and not encoder:
+        raise typer.BadParameter("--model is for --encoder, without which no encoder is loaded")
     with reported_errors():
         made = write_onnx(file, load_classifier(classifier, model, "cpu"), encoder)
     if as_json:

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from typer.testing import CliRunner
 
 import susx
 from susx.classifier import head, onnx_file
 from susx.classifier.classifier import Classifier
-from susx.classifier.file import write_classifier
 from susx.classifier.head import Affine, arguments, head_of, in_float64, made_images, rounding
 from susx.classifier.onnx_file import write_onnx
-from susx.cli import app
 from susx.config.encoders import LIBRARIES
 from susx.core.errors import InputError
 from susx.encoders import load_encoder
@@ -190,6 +186,7 @@ def test_images_go_in_where_the_encoder_is_within(photos: Classifier, whole: Pat
     assert np.abs(logits - photos.logits(Images(features)).numpy()).max() <= tolerance
     assert shares.sum(axis=1) == pytest.approx(np.ones(n), abs=len(photos.classes) * head.UNIT * 2)
     assert json.loads(said(whole)["preprocessing"]) == photos.meta.encoder["preprocessing"]
+    assert (said(whole)["transparency"], said(whole)["upright"]) == ("white", "false")
     assert "encoder_model" not in said(whole)  # a folder of this machine
 
 
@@ -364,35 +361,3 @@ def test_the_extra_is_named(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(InputError, match=rf"needs {module}, .*: pip install 'susx\[onnx\]'"):
         write_onnx(tmp_path / "c.onnx", made["zero-shot"])
-
-
-@pytest.fixture
-def command(made: dict[str, Classifier], tmp_path: Path) -> Callable[..., Any]:
-    write_classifier(tmp_path / "c.safetensors", made["zero-shot"])
-
-    def call(*words: str) -> Any:
-        paths = str(tmp_path / "c.safetensors"), str(tmp_path / "c.onnx")
-        return CliRunner().invoke(app, ["onnx", *paths, *words])
-
-    return call
-
-
-def test_the_command_writes_the_file(command: Callable[..., Any], tmp_path: Path) -> None:
-    done = command("--json")
-    told: Mapping[str, Any] = json.loads(done.stdout)
-    assert (done.exit_code, told["inputs"]) == (0, ["features"])
-    assert told["outputs"] == ["logits", "probabilities"]
-    assert told["difference"] <= told["tolerance"]
-    assert Path(told["file"]) == tmp_path / "c.onnx"
-    assert run(tmp_path / "c.onnx", features=torch.eye(8)[:2])[0].shape == (2, 3)
-    again = command()
-    assert again.exit_code == 2 and again.output.startswith("error: ")
-    assert "exists already" in again.output
-
-
-def test_the_command_says_what_it_found(command: Callable[..., Any], tmp_path: Path) -> None:
-    said_lines = command().stdout
-    assert "c.onnx: features to logits and probabilities" in said_lines
-    assert "rounding explains" in said_lines
-    (tmp_path / "c.onnx").unlink()
-    assert command("-q").output == ""
