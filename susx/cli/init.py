@@ -49,6 +49,8 @@ def init(
                 temporary.write_text(text, "utf-8")
             tell(f"wrote {folder / name}")
     if schema:
+        if not _names_schema(folder):
+            tell(f"editors find it by the first line of {folder / CONFIG}: {modeline(SCHEMA_FILE)}")
         return
     tell("next, to classify your own images:")
     if folder.resolve() != Path.cwd():
@@ -72,6 +74,12 @@ def _renewed(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder}: no {CONFIG}; without --schema, `susx init` makes one")
     return {SCHEMA_FILE: files[SCHEMA_FILE]}
+
+
+def _names_schema(folder: Path) -> bool:
+    """Whether editors find the schema beside a configuration by a line in it."""
+    found = MODELINE.search((folder / CONFIG).read_text("utf-8", errors="replace"))
+    return found is not None and Path(found[1]) == Path(SCHEMA_FILE)
 
 
 def snakefile() -> None:

@@ -61,12 +61,24 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 def test_the_schema_alone_is_written_anew(tmp_path: Path) -> None:
     RUN.invoke(app, ["init", str(tmp_path)])
-    (tmp_path / "config.yaml").write_text("datasets: {}\n", "utf-8")
+    text = (tmp_path / "config.yaml").read_text("utf-8")
     (tmp_path / SCHEMA_FILE).write_text("{}", "utf-8")
     done = RUN.invoke(app, ["init", str(tmp_path), "--schema"])
     assert done.exit_code == 0 and done.output.split() == ["wrote", f"{tmp_path / SCHEMA_FILE}"]
     assert json.loads((tmp_path / SCHEMA_FILE).read_text("utf-8")) == Config.model_json_schema()
-    assert (tmp_path / "config.yaml").read_text("utf-8") == "datasets: {}\n"
+    assert (tmp_path / "config.yaml").read_text("utf-8") == text
+
+
+@pytest.mark.parametrize("text", ["datasets: {}\n", modeline("../other.json") + "\n"])
+def test_a_schema_that_no_line_names_is_pointed_out(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.yaml").write_text(text, "utf-8")
+    done = RUN.invoke(app, ["init", str(tmp_path), "--schema"])
+    assert done.exit_code == 0
+    assert done.output.splitlines()[1] == (
+        f"editors find it by the first line of {tmp_path / 'config.yaml'}: {modeline(SCHEMA_FILE)}"
+    )
+    assert (tmp_path / "config.yaml").read_text("utf-8") == text
+    assert RUN.invoke(app, ["init", str(tmp_path), "--schema", "-q"]).output == ""
 
 
 def test_a_schema_needs_a_configuration(tmp_path: Path) -> None:
