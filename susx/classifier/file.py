@@ -12,9 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from susx.classifier.classifier import Classifier, on_device
-from susx.classifier.hub import fetched
+from susx.classifier.hub import located
 from susx.classifier.meta import ClassifierMeta
-from susx.config.encoders import HUB_PREFIX
 from susx.core.errors import InputError
 from susx.core.files import atomic
 from susx.methods import METHODS, TEXT_FORMS, Context, Images, Method
@@ -64,9 +63,7 @@ def load_classifier(path: str | Path, model: str | None = None, device: str = "a
     Raises:
         InputError: if the file is missing, truncated, altered, foreign or inconsistent.
     """
-    place = str(path)
-    if place.startswith(HUB_PREFIX):
-        place = str(fetched(place))
+    place = located(path)
     meta, tensors = _read(place)
     _check(place, meta, tensors)
     return Classifier(meta, on_device(_context(meta, tensors), device), model)
@@ -84,6 +81,8 @@ def read_classifier_meta(path: str | Path) -> ClassifierMeta:
 def _read(path: str) -> tuple[ClassifierMeta, dict[str, Tensor]]:
     from safetensors import SafetensorError, safe_open
 
+    if Path(path).is_dir():
+        raise InputError(f"{path}: a folder; name the classifier file in it")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}

@@ -11,6 +11,16 @@ CLASSIFIER = "classifier.safetensors"
 """Its file in a repository."""
 
 
+def located(path: str | Path) -> str:
+    """Where the file of a classifier is that may be on the hub, from which it is fetched.
+
+    Raises:
+        InputError: if it cannot be fetched; it says why.
+    """
+    place = str(path)
+    return str(fetched(place)) if place.startswith(HUB_PREFIX) else place
+
+
 def fetched(address: str) -> Path:
     """The local copy of a classifier file of the hub.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from susx.classifier.file import read_classifier_meta
-from susx.classifier.hub import CLASSIFIER
+from susx.classifier.hub import CLASSIFIER, located
 from susx.config.encoders import HUB_PREFIX
 from susx.core.errors import InputError
 from susx.evaluation.tuning_words import tuned_on_words
@@ -29,7 +29,7 @@ def push_to_hub(
     """Upload a classifier and its model card, in one commit.
 
     Args:
-        path: classifier file.
+        path: classifier file, or one of the hub as `load_classifier` takes it.
         name: `owner/name` of the repository, which is made if it is not there.
         private: whether a repository that is made is private.
         licence: identifier of a licence, for the card.
@@ -46,13 +46,13 @@ def push_to_hub(
 
     from susx.encoders.hub import load_failure
 
+    path = located(path)
     meta = publishable(path)
-    if not _is_valid(name):
-        raise InputError(f"{name}: no name of a repository; write owner/name")
+    card = model_card(meta, name, licence)
     hub = HfApi(token=token)
     added = [
-        CommitOperationAdd(CLASSIFIER, str(path)),
-        CommitOperationAdd(CARD, model_card(meta, name, licence).encode()),
+        CommitOperationAdd(CLASSIFIER, path),
+        CommitOperationAdd(CARD, card.encode()),
     ]
     try:
         hub.create_repo(name, private=private, exist_ok=True)
@@ -85,11 +85,16 @@ def model_card(meta: ClassifierMeta, name: str, licence: str | None = None) -> s
         meta: of the classifier.
         name: `owner/name` of its repository.
         licence: identifier of a licence.
+
+    Raises:
+        InputError: if no repository can have that name.
     """
     from huggingface_hub import ModelCardData
 
     from susx.methods import METHODS
 
+    if "/" not in name or not _is_valid(name):
+        raise InputError(f"{name}: no name of a repository; write owner/name")
     method = METHODS[meta.method]
     data = ModelCardData(
         license=licence,
@@ -101,21 +106,21 @@ def model_card(meta: ClassifierMeta, name: str, licence: str | None = None) -> s
     classes = [entry.name for entry in meta.classes]
     support = "none"
     if meta.support is not None:
-        support = f"`{meta.support}`, {len(meta.support_keys)} images; their embeddings are here"
+        support = f"{meta.support}, {len(meta.support_keys)} images; their embeddings are here"
     tested = "not measured: there were no labelled test images"
     if meta.tested is not None:
         share = 100 * meta.tested.correct / meta.tested.n
         tested = f"{share:.2f} % of {meta.tested.n} test images"
     facts = {
-        "Method": f"`{meta.method}` ({method.paper})",
-        "Texts": f"`{meta.text}`",
+        "Method": f"{meta.method} ({method.paper})",
+        "Texts": meta.text,
         "Support set": support,
         "Hyper-parameters tuned on": tuned_on_words(meta.protocol, meta.tuned_on),
         "Probabilities calibrated on": meta.calibration.temperature_on,
         "Constants taken from": meta.calibration.constants_on,
         "Assumes": "; ".join(method.assumes) or "nothing of the images beside their classes",
         "Top-1 accuracy": tested,
-        "Encoder": f"`{meta.encoder_settings.model}` ({meta.encoder_settings.library})",
+        "Encoder": f"{meta.encoder_settings.model} ({meta.encoder_settings.library})",
     }
     listed = "; ".join(map(_escaped, classes[:SHOWN_CLASSES]))
     if len(classes) > SHOWN_CLASSES:

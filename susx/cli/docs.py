@@ -41,7 +41,7 @@ def docs(
     if console.is_terminal:
         console.print(Markdown(text))
     else:  # a program gets the page as it is written
-        typer.echo(text, nl=False)
+        typer.echo(text.encode(), nl=False)
 
 
 def _title(text: str) -> str:

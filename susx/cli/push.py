@@ -38,7 +38,7 @@ def push(
     if as_json:
         print_json({"card" if card else "commit": said})
     elif card:
-        print(said)
+        typer.echo(said.encode())  # UTF-8 whatever standard output is, as the hub wants it
     elif not quiet:
         say(f"uploaded: {said}")
         say(f"to load it: susx classify --classifier hf-hub:{repository} IMAGES")

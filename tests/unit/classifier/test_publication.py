@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import susx
 from susx.classifier.classifier import Classifier
 from susx.classifier.file import write_classifier
+from susx.classifier.meta import class_manifest_of
 from susx.classifier.publication import model_card, push_to_hub
 from susx.cli import app
 from susx.core.errors import InputError
@@ -77,10 +78,30 @@ def test_the_command_publishes(hub: Hub, path: Path, monkeypatch: pytest.MonkeyP
     assert all(WRITER not in text for text in (card, commit, *advice))
 
 
+def test_a_classifier_of_the_hub_is_published_again(hub: Hub, path: Path) -> None:
+    push_to_hub(path, NAME, token=WRITER)
+    push_to_hub(f"hf-hub:{NAME}", "other/pets", token=WRITER)
+    first, again = ([*hub.repositories[name].files.values()][-1] for name in (NAME, "other/pets"))
+    assert again["classifier.safetensors"] == first["classifier.safetensors"]
+
+
+def test_a_card_is_utf8_whatever_standard_output_is(
+    path: Path, made: Classifier, tmp_path: Path
+) -> None:
+    classes = [made.meta.classes[0].model_copy(update={"name": "été"}), *made.meta.classes[1:]]
+    found = {"classes": classes, "classes_sha256": class_manifest_of(classes).sha256}
+    write_classifier(path, replace(made, meta=made.meta.model_copy(update=found)))
+    done = CliRunner(charset="ascii").invoke(app, ["push", str(path), NAME, "--card"])
+    assert done.exit_code == 0, done.exception
+    assert "Classes: été; " in done.stdout_bytes.decode()
+
+
 def test_the_command_says_what_is_wrong(hub: Hub, path: Path, tmp_path: Path) -> None:
-    assert "owner/a/b: no name of a repository; write owner/name" in pushed(
-        path, "owner/a/b", code=2
-    )
+    for name in ("owner/a/b", "pets", "a b/c"):
+        for words in ((), ("--card",)):
+            said = pushed(path, name, *words, code=2)
+            assert said == f"error: {name}: no name of a repository; write owner/name\n"
+    assert "a folder; name the classifier file in it" in pushed(tmp_path, NAME, code=2)
     assert "file not found" in pushed(tmp_path / "gone.safetensors", NAME, code=2)
     assert "401" in pushed(path, NAME, code=2)
     assert not hub.repositories
@@ -116,6 +137,7 @@ def test_the_card_says_how_it_was_made(made: Classifier) -> None:
     }
     assert meta.tested is not None
     share = f"{100 * meta.tested.correct / meta.tested.n:.2f} % of {meta.tested.n} test images"
+    assert "| Texts | cupl+e |" in card.content
     for said in (share, "| Hyper-parameters tuned on | fixed values |", f"hf-hub:{NAME}"):
         assert said in card.content
     assert all(entry.name in card.content for entry in meta.classes)

@@ -27,6 +27,13 @@ def test_a_page_is_printed_as_it_is_written(page: str) -> None:
     assert done.output == (PIPELINE / "docs/pools.md").read_text("utf-8")
 
 
+def test_a_page_is_utf8_whatever_standard_output_is() -> None:
+    page = (PIPELINE / "docs/methods.md").read_bytes()
+    assert not page.isascii()
+    done = CliRunner(charset="ascii").invoke(app, ["docs", "methods"])
+    assert (done.exit_code, done.stdout_bytes) == (0, page), done.exception
+
+
 def test_a_person_sees_a_page_without_its_marks() -> None:
     done = RUN.invoke(app, ["docs", "pools"], env={"FORCE_COLOR": "1"})
     assert done.exit_code == 0
