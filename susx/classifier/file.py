@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from susx.classifier.classifier import Classifier, on_device
-from susx.classifier.hub import located
+from susx.classifier.hub import local_path
 from susx.classifier.meta import ClassifierMeta
 from susx.core.errors import InputError
 from susx.core.files import atomic
@@ -63,7 +63,7 @@ def load_classifier(path: str | Path, model: str | None = None, device: str = "a
     Raises:
         InputError: if the file is missing, truncated, altered, foreign or inconsistent.
     """
-    place = located(path)
+    place = local_path(path)
     meta, tensors = _read(place)
     _check(place, meta, tensors)
     return Classifier(meta, on_device(_context(meta, tensors), device), model)

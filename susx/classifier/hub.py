@@ -11,7 +11,7 @@ CLASSIFIER = "classifier.safetensors"
 """Its file in a repository."""
 
 
-def located(path: str | Path) -> str:
+def local_path(path: str | Path) -> str:
     """Where the file of a classifier is that may be on the hub, from which it is fetched.
 
     Raises:

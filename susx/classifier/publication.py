@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from susx.classifier.file import read_classifier_meta
-from susx.classifier.hub import CLASSIFIER, located
+from susx.classifier.hub import CLASSIFIER, local_path
 from susx.config.encoders import HUB_PREFIX
 from susx.core.errors import InputError
 from susx.evaluation.tuning_words import tuned_on_words
@@ -46,7 +46,7 @@ def push_to_hub(
 
     from susx.encoders.hub import load_failure
 
-    path = located(path)
+    path = local_path(path)
     meta = publishable(path)
     card = model_card(meta, name, licence)
     hub = HfApi(token=token)
