@@ -8,6 +8,8 @@ needs it.
 
 from __future__ import annotations
 
+from array import array
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
+
+
+FEW = 512
+"""Images of a class that are all looked at for the next mover: as fast as to ask a queue."""
+QUEUED = 256
+"""Next movers that are found at once; a queue for every two classes takes 2 KiB."""
 
 
 class Shares:
@@ -38,11 +46,15 @@ class Shares:
         self.loads = np.zeros(n_classes, np.int64)
         self.losses = np.full((n_classes, n_classes), np.inf)
         self.movers = np.zeros((n_classes, n_classes), np.int64)
+        self._came: list[list[int]] = [[] for _ in range(n_classes)]
+        self._queues: dict[tuple[int, int], _Queue] = {}
         for image, (label, count) in enumerate(zip(gains.argmax(axis=1), counts, strict=True)):
             self.put(image, int(label), n_classes * int(count))
 
     def put(self, image: int, label: int, parts: int) -> None:
         """Add parts of an image to a class."""
+        if image not in self.held[label]:
+            self._came[label].append(image)
         self.held[label][image] = self.held[label].get(image, 0) + parts
         self.loads[label] += parts
         lost = self.gains[image, label] - self.gains[image]
@@ -58,12 +70,46 @@ class Shares:
         del self.held[label][image]
         others = np.flatnonzero(self.movers[label] == image)
         self.losses[label, others] = np.inf
-        if images := list(self.held[label]):
+        images = list(self.held[label])
+        if len(images) > FEW:
+            for other in others.tolist():
+                self._find_next(label, other)
+        elif images:
             block = self.gains[np.ix_(images, [label, *others])]
             lost = block[:, :1] - block[:, 1:]
             first = lost.argmin(axis=0)
             self.losses[label, others] = lost[first, range(len(others))]
             self.movers[label, others] = np.array(images)[first]
+
+    def _find_next(self, label: int, other: int) -> None:
+        """Find the image that loses least; a class of many images would take long to look at."""
+        held, came = self.held[label], self._came[label]
+        queue = self._queues.get((label, other))
+        while queue and queue.images and queue.images[-1] not in held:
+            queue.images.pop()
+        if not queue or not queue.images or len(came) - queue.n_came > FEW:
+            images = np.fromiter(held, np.int64, len(held))
+            lost = self.gains[images, label] - self.gains[images, other]
+            first = np.flatnonzero(lost <= np.partition(lost, QUEUED - 1)[QUEUED - 1])
+            first = first[np.argsort(lost[first], kind="stable")[:QUEUED]]
+            queue = _Queue(array("q", images[first[::-1]].tolist()), len(came))
+            self._queues[label, other] = queue
+        later = [image for image in came[queue.n_came :] if image in held]
+        candidates = np.array([queue.images[-1], *later])
+        lost = self.gains[candidates, label] - self.gains[candidates, other]
+        first = lost.argmin()
+        self.losses[label, other], self.movers[label, other] = lost[first], candidates[first]
+
+
+@dataclass
+class _Queue:
+    """Images of a class that lose least if they move to another, the least at the end.
+
+    `n_came` is how many images had ever come into the class by then.
+    """
+
+    images: array[int]
+    n_came: int
 
 
 def cheapest(shares: Shares, prices: Floats, size: int) -> list[int]:

@@ -222,6 +222,22 @@ def test_equal_images_are_of_one_class() -> None:
     assert [sum(held.values()) for held in shares.held] == [2 * N] * C
 
 
+@pytest.mark.parametrize(("few", "queued"), [(1, 1), (7, 3), (512, 256)])
+def test_queues_of_movers_give_the_same_shares(
+    few: int, queued: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("susx.methods.transport.FEW", few)
+    monkeypatch.setattr("susx.methods.transport.QUEUED", queued)
+    rng = np.random.default_rng(6)
+    gains = rng.random((60, C)) * 0.1
+    gains[:, 0] += 1 + rng.random(60)  # all are of the first class, and leave it one by one
+    shares = balanced_shares(gains, np.ones(60, np.int64))
+    found = np.zeros(gains.shape)
+    for label, held in enumerate(shares.held):
+        found[list(held), label] = list(held.values())
+    assert (found == transported(gains)).all()
+
+
 @pytest.mark.parametrize("n", [4, N])
 def test_adapt_gda_has_gaussians_of_all_and_of_sure_images(n: int) -> None:
     x = X[:n]
