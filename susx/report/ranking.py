@@ -12,6 +12,9 @@ from susx.report.lines import Line
 from susx.report.render import SIGNIFICANT
 from susx.report.results_table import TableRow
 
+DECIMALS = 9
+"""Of differences in percent: one image of ten million is more, rounding of a double is less."""
+
 
 @dataclass(frozen=True)
 class Ranked:
@@ -102,7 +105,10 @@ def _ranked(encoder: str, lines: Sequence[Line], n_partial: int, n_on_test: int)
     if reference is not None:
         others = [place for place, line in enumerate(lines) if line is not reference]
         gains = [
-            [own - of for own, of in zip(lines[i].accuracies, reference.accuracies, strict=True)]
+            [
+                round(own - of, DECIMALS)
+                for own, of in zip(lines[i].accuracies, reference.accuracies, strict=True)
+            ]
             for i in others
         ]
         for i, own, p in zip(others, gains, signed_rank_p(gains), strict=True):

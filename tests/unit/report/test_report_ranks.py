@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from susx.evaluation.ranks import signed_rank_p
 from susx.evaluation.schema import Result
 from susx.report.lines import summary_lines
 from susx.report.ranking import Ranked, RankTable, rank_tables
@@ -45,6 +46,19 @@ SIX = {
     "tip-x": [52.0, 64.0, 73.0, 89.0, 51.0, 37.0],
 }
 TUNED = {"tip-x": {"support": "lc", "protocol": "fixed"}}
+
+
+def test_differences_that_rounding_tells_apart_are_equal() -> None:
+    reference = [0.1, 0.7, 30.1, 60.3, 70.7, 80.9, 10.0]
+    gains = [0.2, -0.2, 1.0, 2.0, 3.0, 4.0, 5.0]
+    raised = [of + gain for of, gain in zip(reference, gains, strict=True)]
+    assert raised[0] - reference[0] != reference[1] - raised[1]
+    names = {"cupl": reference, "zero-shot": [0.0] * 7, "tip-x": raised}
+    (table,) = tables_of(ranked_results(names, **TUNED))
+    p = next(one.p for one in table.ranked if one.row.method == "tip-x")
+    assert table.reference is not None
+    assert table.reference.method == "cupl"
+    assert p == signed_rank_p([gains, [-of for of in reference]])[0]
 
 
 def test_classifiers_are_ranked_against_the_best_texts() -> None:
