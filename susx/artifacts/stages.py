@@ -40,7 +40,7 @@ STAGES = {
     "search_index": 2,
     "search_shard": 3,
     "select_support": 5,
-    "summary": 6,
+    "summary": 7,
     "synthesise": 1,
 }
 """Version of every stage, by the name of its rule."""

@@ -154,6 +154,11 @@ def test_numbers_that_do_not_fit_the_classes_are_refused(
     assert problem in message(tmp_path, edited(place, value))
 
 
+def test_a_setting_stands_once(tmp_path: Path) -> None:
+    made = result(run(), run(top1=50.0))
+    assert "`runs.1` has the setting of a run before it" in message(tmp_path, made)
+
+
 @pytest.mark.parametrize("version", [1, 5, 7, 12])
 def test_a_result_of_another_version_says_what_to_do(tmp_path: Path, version: int) -> None:
     text = message(tmp_path, {"schema": f"susx-result-{version}", "dataset": "pets"})
