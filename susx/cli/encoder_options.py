@@ -1,9 +1,11 @@
-"""Options of commands that load a classifier with its encoder."""
+"""Arguments and options of commands that take a classifier, with or without its encoder."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+ClassifierFile = Annotated[Path, typer.Argument(help="Classifier file.")]
 MovedModel = Annotated[
     str | None, typer.Option(help="Folder or hub name of the encoder, if it was moved.")
 ]

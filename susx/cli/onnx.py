@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from susx.cli.encoder_options import MovedModel
+from susx.cli.encoder_options import ClassifierFile, MovedModel
 from susx.cli.errors import reported_errors
 from susx.cli.printing import AsJson, Quiet, print_json, say
 
 
 def onnx(
-    classifier: Annotated[Path, typer.Argument(help="Classifier file.")],
+    classifier: ClassifierFile,
     file: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="File to write.")],
     encoder: Annotated[
         bool, typer.Option("--encoder", help="Take in images, not their embeddings.")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from susx.cli.encoder_options import ClassifierFile
 from susx.cli.errors import reported_errors
 from susx.cli.printing import AsJson, Quiet, print_json, say
 
 
 def push(
-    classifier: Annotated[Path, typer.Argument(help="Classifier file.")],
+    classifier: ClassifierFile,
     repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Made if need be.")],
     public: Annotated[
         bool, typer.Option("--public", help="Whoever likes may see a repository that is made.")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from susx.cli.encoder_options import Device, MovedModel
+from susx.cli.encoder_options import ClassifierFile, Device, MovedModel
 from susx.cli.errors import reported_errors
 from susx.core.errors import InputError
 from susx.core.extras import extra_problem
@@ -17,7 +17,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def serve(
-    classifier: Annotated[Path, typer.Argument(help="Classifier file.")],
+    classifier: ClassifierFile,
     support: Annotated[
         Path | None,
         typer.Option(help="work/{dataset}/support/{support}: shows the images that voted."),

@@ -141,6 +141,11 @@ class Run(Case):
     seconds: float = Field(description="Time of tuning and testing.")
     peak_mib: float = Field(description="Peak memory of the job so far.")
 
+    @property
+    def case(self) -> Case:
+        """What tells it from other runs of its encoder."""
+        return Case.of(vars(self))
+
 
 class SkippedCase(Case):
     """A case that could not be run."""
@@ -237,11 +242,10 @@ class Result(_Strict):
         for split, counts in self.images.items():
             if sum(counts.n_per_class) != counts.n_read:
                 raise ValueError(f"`images.{split}.n_per_class` does not add up to `n_read`")
-        settings = [
-            (run.encoder, *(getattr(run, of) for of in Case.model_fields)) for run in self.runs
-        ]
-        if twice := [i for i, setting in enumerate(settings) if setting in settings[:i]]:
-            raise ValueError(f"`runs.{twice[0]}` has the setting of a run before it")
+        first: dict[tuple[str, Case], int] = {}
+        for i, run in enumerate(self.runs):
+            if first.setdefault((run.encoder, run.case), i) != i:
+                raise ValueError(f"`runs.{i}` has the setting of a run before it")
         for i, row in enumerate(self.batch_runs):
             if row.batches not in self.batches:
                 raise ValueError(f"`batch_runs.{i}.batches` is none of `batches`")

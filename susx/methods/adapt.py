@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from susx.methods.base import Context, Images, Method, Terms, in_double
+from susx.methods.classes import linear_scores
 from susx.methods.oga import shrunk_inverse
 from susx.methods.uncertainty import entropies
 
@@ -52,8 +53,7 @@ def gaussian_scores(context: Context, features: Tensor) -> Tensor:
     sums = (posteriors.T @ x).index_add_(0, owners, counted[:, None] * x[sure])
     shown = labels.bincount(minlength=len(text))[:, None] > 0
     means = ((1 - TEXT_SHARE) * sums / shares[:, None] + TEXT_SHARE * text).where(shown, text)
-    weights = means @ shrunk_inverse(x[sure] - means[owners])
-    return x @ weights.T - (weights * means).sum(dim=1) / 2
+    return linear_scores(x, means, means @ shrunk_inverse(x[sure] - means[owners]))
 
 
 def terms(context: Context, images: Images) -> Terms:

@@ -15,6 +15,17 @@ def class_means(rows: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, T
     return sums / counts.clamp(min=1)[:, None], counts
 
 
+def linear_scores(rows: Tensor, means: Tensor, weights: Tensor) -> Tensor:
+    """(N, C) `f P mu_c - mu_c' P mu_c / 2` of Gaussians with one covariance.
+
+    Args:
+        rows: (N, d) features f.
+        means: (C, d) class means mu.
+        weights: (C, d) `mu P`, with the inverse P of the covariance.
+    """
+    return rows @ weights.T - (weights * means).sum(dim=1) / 2
+
+
 def left_to_text(scores: Tensor, counts: Tensor) -> Tensor:
     """Give classes without support images the mean of the others' scores.
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Context, Images, Method, Terms, in_double
-from susx.methods.streams import STREAM, in_row_order, stream_order
+from susx.methods.base import Context, Method, in_double
+from susx.methods.streams import STREAM, in_drawn_order, in_row_order
 from susx.methods.uncertainty import entropies
 
 if TYPE_CHECKING:
@@ -99,24 +99,12 @@ def without_support(context: Context, features: Tensor, order: Tensor) -> Tensor
     return summed(replace(context, support=None), features, order)
 
 
-def terms(context: Context, images: Images) -> Terms:
-    """The logarithms of the sums of posteriors stand in for logits."""
-    order = stream_order(images.features)
-    return Terms(without_support(context, images.features, order).to(images.features))
-
-
-def supported_terms(context: Context, images: Images) -> Terms:
-    """The same with a support set."""
-    order = stream_order(images.features)
-    return Terms(summed(context, images.features, order).to(images.features))
-
-
 PAPER = "Zhang et al., Dual Memory Networks: A Versatile Adaptation Approach for Vision-Language "
 PAPER += "Models, CVPR 2024"
 DMN = Method(
     name="dmn",
     paper=PAPER,
-    terms=terms,
+    terms=in_drawn_order(without_support),
     transductive=True,
     streamed=in_row_order(without_support),
     assumes=(STREAM,),
@@ -124,7 +112,7 @@ DMN = Method(
 DMN_FS = Method(
     name="dmn-fs",
     paper=f"{PAPER} (few-shot form)",
-    terms=supported_terms,
+    terms=in_drawn_order(summed),
     needs=("support",),
     transductive=True,
     streamed=in_row_order(summed),

@@ -19,7 +19,7 @@ from susx.methods.base import (
     in_double,
     zero_shot_logits,
 )
-from susx.methods.classes import class_means, left_to_text
+from susx.methods.classes import class_means, left_to_text, linear_scores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,8 +43,8 @@ def discriminant(context: Context, features: Tensor) -> Tensor:
     if trace > 1e-12:
         scatter.diagonal().add_(trace)
         weights = d * means @ scatter.inverse()
-    bias = (weights * means).sum(dim=1) / 2
-    return left_to_text(in_double(features) @ weights.T - bias, counts).to(features)
+    scores = linear_scores(in_double(features), means, weights)
+    return left_to_text(scores, counts).to(features)
 
 
 def terms(context: Context, images: Images) -> Terms:

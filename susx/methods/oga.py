@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Context, Images, Method, Terms, in_double, zero_shot_logits
-from susx.methods.streams import STREAM, in_row_order, stream_order
+from susx.methods.base import Context, Method, in_double, zero_shot_logits
+from susx.methods.classes import linear_scores
+from susx.methods.streams import STREAM, in_drawn_order, in_row_order
 from susx.methods.tda import Cache
 from susx.methods.uncertainty import entropies
 
@@ -78,24 +79,16 @@ def updated(context: Context, features: Tensor, order: Tensor) -> Tensor:
         means = (sums / MEMORY).where(held.sum(dim=1)[:, None] >= LEAST, text)
         here = held.flatten()
         inverse = shared_inverse(memory.rows[here] - means[owners[here]])
-        weights = means @ inverse
-        block = x[batch]
-        scores = block @ weights.T - (weights * means).sum(dim=1) / 2
+        scores = linear_scores(x[batch], means, means @ inverse)
         made[batch] = (prior[batch] + SOFTNESS * scores).log_softmax(dim=1)
     return made
-
-
-def terms(context: Context, images: Images) -> Terms:
-    """The logarithms of the posteriors stand in for logits."""
-    order = stream_order(images.features)
-    return Terms(updated(context, images.features, order).to(images.features))
 
 
 OGA = Method(
     name="oga",
     paper="Fuchs, Zanella, De Vleeschouwer, Online Gaussian Test-Time Adaptation of "
     "Vision-Language Models, 2025",
-    terms=terms,
+    terms=in_drawn_order(updated),
     transductive=True,
     streamed=in_row_order(updated),
     assumes=(f"{STREAM}, {BATCH} at a time",),

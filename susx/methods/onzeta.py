@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Context, Images, Method, Terms, in_double
+from susx.methods.base import Context, Method, in_double
 from susx.methods.inmap import EQUAL_SHARES
-from susx.methods.streams import STREAM, in_row_order, stream_order
+from susx.methods.streams import STREAM, in_drawn_order, in_row_order
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,16 +48,10 @@ def mixed(context: Context, features: Tensor, order: Tensor) -> Tensor:
     return made
 
 
-def terms(context: Context, images: Images) -> Terms:
-    """The logarithms of the posteriors stand in for logits."""
-    order = stream_order(images.features)
-    return Terms(mixed(context, images.features, order).to(images.features))
-
-
 ONZETA = Method(
     name="onzeta",
     paper="Qian, Hu, Online Zero-Shot Classification with CLIP, ECCV 2024",
-    terms=terms,
+    terms=in_drawn_order(mixed),
     transductive=True,
     streamed=in_row_order(mixed),
     assumes=(STREAM, KNOWN_NUMBER, EQUAL_SHARES),

@@ -16,6 +16,10 @@ from susx.methods.base import Context, Images, Terms
 if TYPE_CHECKING:
     from torch import Tensor
 
+    Classified = Callable[[Context, Tensor, Tensor], Tensor]
+    """Of context, (N, d) features and the (N,) places of images as they come: (N, C) logits."""
+    TermsOf = Callable[[Context, Images], Terms]
+
 SEED = 1
 """Of the order. A stream's result depends on it; one order has no spread."""
 STREAM = f"images that come one after the other, in random order with seed {SEED}"
@@ -32,21 +36,26 @@ def stream_order(features: Tensor) -> Tensor:
     return torch.tensor(order, dtype=torch.int64, device=features.device)
 
 
-def in_row_order(
-    classified: Callable[[Context, Tensor, Tensor], Tensor],
-) -> Callable[[Context, Images], Terms]:
-    """Terms of images that come in the order of their rows.
+def in_drawn_order(classified: Classified) -> TermsOf:
+    """Terms of images that are classified together: logits in an order drawn from their content."""
+    return _in_order(classified, stream_order)
 
-    Args:
-        classified: function of context, (N, d) features and the (N,) places of images in the order
-            that they come in, giving (N, C) logits.
-    """
 
-    def terms_in_order(context: Context, images: Images) -> Terms:
-        import torch
+def in_row_order(classified: Classified) -> TermsOf:
+    """Terms of images that come in the order of their rows."""
+    return _in_order(classified, row_order)
 
+
+def row_order(features: Tensor) -> Tensor:
+    """(N,) places of the images in the order of their rows."""
+    import torch
+
+    return torch.arange(len(features), device=features.device)
+
+
+def _in_order(classified: Classified, order: Callable[[Tensor], Tensor]) -> TermsOf:
+    def terms(context: Context, images: Images) -> Terms:
         features = images.features
-        order = torch.arange(len(features), device=features.device)
-        return Terms(classified(context, features, order).to(features))
+        return Terms(classified(context, features, order(features)).to(features))
 
-    return terms_in_order
+    return terms

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING
 from susx.methods.base import (
     PUBLISHED_SCALE,
     Context,
-    Images,
     Method,
-    Terms,
     in_double,
     zero_shot_logits,
 )
-from susx.methods.streams import STREAM, in_row_order, stream_order
+from susx.methods.streams import STREAM, in_drawn_order, in_row_order
 from susx.methods.uncertainty import entropies
 
 if TYPE_CHECKING:
@@ -93,16 +91,10 @@ def adapted(context: Context, features: Tensor, order: Tensor) -> Tensor:
     return logits
 
 
-def terms(context: Context, images: Images) -> Terms:
-    """Text and both caches, at the time that an image comes."""
-    order = stream_order(images.features)
-    return Terms(adapted(context, images.features, order).to(images.features))
-
-
 TDA = Method(
     name="tda",
     paper="Karmanov et al., Efficient Test-Time Adaptation of Vision-Language Models, CVPR 2024",
-    terms=terms,
+    terms=in_drawn_order(adapted),
     transductive=True,
     streamed=in_row_order(adapted),
     assumes=(STREAM,),

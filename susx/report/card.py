@@ -153,7 +153,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 
 
 def _support(run: Run) -> str:
-    return f"{run.support or 'none'}" + ("" if run.seed is None else f", seed {run.seed}")
+    support = run.support or "none"
+    return support if run.seed is None else f"{support}, seed {run.seed}"
 
 
 def _choice(told_of: Story) -> str:

@@ -46,9 +46,7 @@ def row_values(row: TableRow, shown: Callable[[str], str]) -> dict[str, Any]:
         "method": shown(row.method),
         "top1": row.top1,
         **_difference("vs_best_text", row.best_text),
-        "encoder": shown(row.encoder),
-        "text": shown(row.text),
-        "support": None if row.support == "-" else shown(row.support),
+        **_inputs(row, shown),
         "tuned_on": None if row.tuned_on == "-" else row.tuned_on,
         "transductive": row.transductive,
         "ci95_low": low,
@@ -66,14 +64,20 @@ def mean_values(line: Line, shown: Callable[[str], str]) -> dict[str, Any]:
     row = line.first
     return {
         "method": shown(row.method),
-        "encoder": shown(row.encoder),
-        "text": shown(row.text),
-        "support": None if row.support == "-" else shown(row.support),
+        **_inputs(row, shown),
         "protocol": row.protocol,
         "n_datasets": len(line.rows),
         "tuned_on_test": line.on_test,
         **_mean("top1", line.mean),
         **_mean("vs_zero_shot", line.delta),
+    }
+
+
+def _inputs(row: TableRow, shown: Callable[[str], str]) -> dict[str, str | None]:
+    return {
+        "encoder": shown(row.encoder),
+        "text": shown(row.text),
+        "support": None if row.support == "-" else shown(row.support),
     }
 
 

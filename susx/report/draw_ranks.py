@@ -14,7 +14,6 @@ import altair as alt
 
 from susx.core.rounding import decimal
 from susx.evaluation.table import p_value
-from susx.evaluation.tuning_words import tuned_on_words
 from susx.report.drawing import BLUE, GREY, VERMILLION, WIDTH, name_axis, room_for, rows_of
 from susx.report.ranking import RankTable
 from susx.report.render import told
@@ -99,5 +98,5 @@ def row_names(rows: Sequence[TableRow]) -> Iterator[str]:
         if texts[row.method] > 1:
             parts.append(row.text)
         if protocols[row.method] > 1 and row.protocol != "none":
-            parts.append(tuned_on_words(row.protocol, "nothing"))
+            parts.append(row.protocol_words)
         yield LINE.join(told(line) for line in (row.method, " · ".join(parts)) if line)

@@ -17,13 +17,12 @@ from susx.images.rgb import UnreadableImage
 from susx.manifests.tables import ImageRecord, SupportRecord, Table
 from susx.prompts.strategies import PromptSet
 from susx.report.schema import Outlier, Outliers
-from susx.report.thumbnails import GalleryPlan, Thumbnail, both_sizes
+from susx.report.thumbnails import GalleryPlan, Sizes, Thumbnail, both_sizes
 
 LONGEST = 300
 SEED = "seed "
 
 PictureFact = tuple[str, str]
-Sizes = tuple[Thumbnail, Thumbnail | None]
 R = TypeVar("R", SupportRecord, ImageRecord)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from susx.evaluation.intervals import BOUNDS, DIFFERENCE_BOUNDS, mean_interval
-from susx.evaluation.tuning_words import tuned_on_words
 from susx.report.results_table import ResultTable, TableRow
 
 SummaryKey = tuple[str, ...]
@@ -38,11 +37,6 @@ class Line:
     mean: MeanValue | None
     delta: MeanValue | None
     on_test: bool
-
-    @property
-    def tuned_on(self) -> str:
-        """What hyper-parameters were chosen on, in words; rows tuned on test images say so."""
-        return tuned_on_words(self.first.protocol, "nothing")
 
     @property
     def accuracies(self) -> list[float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from susx.evaluation.reported import ReportedAccuracy, reported_for
 from susx.evaluation.schema import Difference, Result, Run, SeedSpread
 from susx.evaluation.table import deviation, notes, table_rows, tuned_on
+from susx.evaluation.tuning_words import tuned_on_words
 from susx.report.render import SIGNIFICANT
 
 REFERENCES = ("delta", "best_text")
@@ -52,6 +53,11 @@ class TableRow:
     delta: Difference | None = None
     best_text: Difference | None = None
     reported: ReportedAccuracy | None = None
+
+    @property
+    def protocol_words(self) -> str:
+        """How hyper-parameters are chosen, in the words of `tuned on`."""
+        return tuned_on_words(self.protocol, "nothing")
 
     @property
     def key(self) -> tuple[str | None, ...]:

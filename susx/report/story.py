@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from susx.core.rounding import decimal
-from susx.evaluation.case import Case
 from susx.evaluation.schema import Result, Run, SeedSpread
 from susx.evaluation.table import case_key, deviation
 from susx.evaluation.tuning_words import tuning_sentence
@@ -72,7 +71,7 @@ def story(result: Result, analyses: Sequence[Analysis]) -> Story | None:
     Returns:
         The story; None if no row can be told of.
     """
-    rows = {(run.encoder, _case(run)): run for run in result.runs}
+    rows = {(run.encoder, run.case): run for run in result.runs}
     shown = [rows.get((found.encoder, found.shown)) for found in analyses if found.shown]
     chosen = next((run for run in shown if run), None)
     fair = [run for run in result.runs if run.tuned_on != "test" and run.seed is None]
@@ -84,11 +83,7 @@ def story(result: Result, analyses: Sequence[Analysis]) -> Story | None:
     shares = list(_shares(run, before, own)) if before else []
     drawn = [each for each in result.seeds if case_key(each) == case_key(run)]
     draws = drawn[0] if drawn and run.seed is not None else None
-    return Story(run, case_name(_case(run)), before, shares, chosen is not None, draws)
-
-
-def _case(run: Run) -> Case:
-    return Case(**{name: getattr(run, name) for name in Case.model_fields})
+    return Story(run, case_name(run.case), before, shares, chosen is not None, draws)
 
 
 def _shares(run: Run, before: Run, own: Sequence[Run]) -> Iterator[Share]:

@@ -47,6 +47,10 @@ class Thumbnail:
         return max(self.width, self.height)
 
 
+Sizes = tuple[Thumbnail, Thumbnail | None]
+"""The picture of a place and that of its dialog, if it has one."""
+
+
 @dataclass(frozen=True)
 class LargePlan:
     """How large pictures of dialogs are.
@@ -115,9 +119,7 @@ def _plan_large(n_pictures: int, n_others: int, small: int) -> LargePlan | None:
     return None
 
 
-def both_sizes(
-    data: bytes, plan: GalleryPlan, is_other: bool
-) -> tuple[Thumbnail, Thumbnail | None]:
+def both_sizes(data: bytes, plan: GalleryPlan, is_other: bool) -> Sizes:
     """Shrink an image for its place and for its dialog; it is decoded once.
 
     Args:
