@@ -8,7 +8,6 @@ downloaded before it takes from its cache; Python keeps what it compiles.
 """
 
 import argparse
-import os
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from susx.progress.events import EVENT, JobFinished, JobInfo
 from susx.progress.files import last_file
+from tests.warm import clean_environment
 from tests.workflow.project import REPO
 
 
@@ -25,9 +25,7 @@ def seconds(folder: Path, *command: str) -> float:
     Raises:
         CalledProcessError: if it fails.
     """
-    kept = {
-        k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
-    }
+    kept = {name: value for name, value in clean_environment().items() if name != "PYTHONPATH"}
     started = time.perf_counter()
     subprocess.run(command, cwd=folder, env=kept, stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - started

@@ -14,7 +14,6 @@ import argparse
 import math
 import multiprocessing
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,25 +24,18 @@ import torch
 
 from susx.methods import METHODS
 from susx.search.grid import search
-from tests.benchmarks.bench_methods import Size, cost_of, held, problem
+from tests.benchmarks.bench_methods import Cost, Size, cost_of, problem, watched
 from tests.benchmarks.bench_plan import plan
 from tests.benchmarks.bench_retrieval import search as search_pool
 from tests.benchmarks.bench_retrieval import unit_rows, write_rows
 from tests.workflow.large_plans import write_paper, write_pool
+from tests.workflow.project import Project
 
 BASE = Size(n=8000, classes=100, shots=16, d=512)
 METHOD_NAMES = ("tip-adapter", "tip-x", "gda", "proker", "stata", "zlap", "fusion")
 BEST = 160
 """Images of a pool that are looked for, for every query."""
 RUNS = 2
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Processor seconds, of a plan wall seconds, and MiB."""
-
-    seconds: float
-    mib: float
 
 
 @dataclass(frozen=True)
@@ -81,17 +73,8 @@ SIZES: dict[str, tuple[tuple[int, ...], Callable[[int], Size]]] = {
 }
 
 
-def watched(work: Callable[[], object]) -> Cost:
-    """What a piece of work needs beyond what is held before."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is from here on
-    before, started = held("VmRSS"), time.process_time()
-    work()
-    return Cost(time.process_time() - started, held("VmHWM") - before)
-
-
 def of_method(name: str, sized: Callable[[int], Size], value: int) -> Cost:
-    found = cost_of(name, sized(value))
-    return Cost(found.worked, found.peak)
+    return cost_of(name, sized(value))
 
 
 def of_grid(sized: Callable[[int], Size], value: int) -> Cost:
@@ -100,7 +83,7 @@ def of_grid(sized: Callable[[int], Size], value: int) -> Cost:
     context, images = problem(sized(value), patches=False)
     labels = (images.features @ context.text.T).argmax(dim=1)
     grid = {name: axis.values(context.logit_scale) for name, axis in tip_x.grid.items()}
-    return watched(lambda: search(tip_x.terms(context, images), labels, grid))
+    return watched(len(labels), lambda: search(tip_x.terms(context, images), labels, grid))
 
 
 def of_pool(rows: int, queries: int) -> Cost:
@@ -109,13 +92,14 @@ def of_pool(rows: int, queries: int) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.npy"
         write_rows(path, rows, BASE.d)
-        return watched(lambda: search_pool(path, texts, BEST))
+        return watched(rows, lambda: search_pool(path, texts, BEST))
 
 
-def of_plan(write: Callable[[Path, int], object], value: int) -> Cost:
+def of_plan(write: Callable[[Path, int], Project], value: int) -> Cost:
+    """Planning, by the clock: its work is done in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         seconds, mib, _ = plan(write(Path(folder) / "project", value))
-    return Cost(seconds, mib)
+    return Cost(value, seconds, seconds, mib)
 
 
 def growths() -> Iterator[Growth]:
@@ -143,7 +127,7 @@ def measured(growth: Growth) -> list[Cost]:
         for _ in range(RUNS):
             with multiprocessing.get_context("fork").Pool(1) as pool:
                 runs.append(pool.apply(growth.measure, (value,)))
-        found.append(min(runs, key=lambda cost: cost.seconds))
+        found.append(min(runs, key=lambda cost: cost.worked))
     return found
 
 
@@ -154,7 +138,7 @@ def exponent(values: Sequence[int], found: Sequence[float]) -> float:
 
 def row(growth: Growth, costs: Sequence[Cost]) -> str:
     """A line of a table in Markdown."""
-    seconds, mib = [cost.seconds for cost in costs], [cost.mib for cost in costs]
+    seconds, mib = [cost.worked for cost in costs], [cost.peak for cost in costs]
     cells = (
         *(growth.name, growth.size, ", ".join(f"{value:,}" for value in growth.values)),
         *(", ".join(f"{s:.2f}" for s in seconds), f"{exponent(growth.values, seconds):.2f}"),

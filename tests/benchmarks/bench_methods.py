@@ -14,7 +14,7 @@ import argparse
 import math
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,17 +95,22 @@ def held(of: str) -> float:
     return int(status.split(f"{of}:")[1].split()[0]) / 1024
 
 
+def watched(n: int, work: Callable[[], object]) -> Cost:
+    """What a piece of work on n images needs beyond what is held before."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is from here on
+    before = held("VmRSS")
+    started, worked = time.perf_counter(), time.process_time()
+    work()
+    seconds, worked = time.perf_counter() - started, time.process_time() - worked
+    return Cost(n, worked, seconds, held("VmHWM") - before)
+
+
 def cost_of(name: str, size: Size) -> Cost:
     """What one method needs for all images at once."""
     method = METHODS[name]
     context, images = problem(size, "patches" in method.needs)
     values = method.scaled(method.fixed, context.logit_scale)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is from here on
-    before = held("VmRSS")
-    started, worked = time.perf_counter(), time.process_time()
-    method.fit(context, values).logits(images)
-    seconds, worked = time.perf_counter() - started, time.process_time() - worked
-    return Cost(size.n, worked, seconds, held("VmHWM") - before)
+    return watched(size.n, lambda: method.fit(context, values).logits(images))
 
 
 def in_a_process(name: str, size: Size) -> Cost:

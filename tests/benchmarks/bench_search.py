@@ -132,8 +132,7 @@ def loop(problem: Problem, pairs: int, hoisted: bool) -> Loop:
     context, f = problem.context, problem.features
     support, text, labels = context.required_support, context.text, problem.labels
     one_hot = torch.nn.functional.one_hot(context.required_labels, context.n_classes).to(f)
-    log_p = (f @ text.T / TEMPERATURE).log_softmax(1)
-    log_q = (support @ text.T / TEMPERATURE).log_softmax(1)
+    log_p, log_q = log_distributions(problem)
     divergence = (log_p.exp() * log_p).sum(1, keepdim=True) - log_p.exp() @ log_q.T
 
     def penalty(affinity: torch.Tensor) -> torch.Tensor:
@@ -222,7 +221,7 @@ def products(problem: Problem) -> float:
     That is two products, of images and support images and of their class distributions.
     """
     context, features = problem.context, problem.features
-    pairs = (features, context.required_support), distributions(problem)
+    pairs = (features, context.required_support), log_distributions(problem)
     started = time.process_time()
     for left, right in pairs:
         out = left.new_empty(len(left), PRODUCT_COLUMNS)
@@ -232,14 +231,14 @@ def products(problem: Problem) -> float:
     return time.process_time() - started
 
 
-def distributions(problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
-    """Class distributions of images, and logarithms of those of support images."""
+def log_distributions(problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logarithms of the class distributions of images and support images."""
     context = problem.context
-    p, q = (
+    of_images, of_support = (
         (rows @ context.text.T / TEMPERATURE).log_softmax(dim=1)
         for rows in (problem.features, context.required_support)
     )
-    return p.exp(), q
+    return of_images, of_support
 
 
 def main() -> None:

@@ -7,18 +7,14 @@ Nearly all of it is starting programs.
 """
 
 import argparse
-import csv
 import resource
 import subprocess
-import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
+from tests.benchmarks.bench_demo import rule_costs
 from tests.helpers import save_tiny_clip, write_class_folders
-from tests.warm import clean_environment
-from tests.workflow.project import FOLDERS, NAMES, ONE_THREAD, REPO, RESULT, Project
+from tests.workflow.project import FOLDERS, NAMES, RESULT, Project
 
 
 def write_project(root: Path) -> Project:
@@ -37,15 +33,7 @@ def write_project(root: Path) -> Project:
     return project
 
 
-def of_jobs(root: Path) -> Iterator[tuple[str, float]]:
-    """CPU seconds of jobs by rule, as Snakemake's benchmark files have them."""
-    for path in sorted((root / "benchmarks").rglob("*.tsv")):
-        with path.open(encoding="utf-8", newline="") as file:
-            for line in csv.DictReader(file, delimiter="\t"):
-                yield path.relative_to(root / "benchmarks").parts[0], float(line["cpu_time"])
-
-
-def run() -> tuple[float, Counter[str]]:
+def run() -> tuple[float, dict[str, float]]:
     """CPU seconds in all, and by rule.
 
     Raises:
@@ -53,16 +41,11 @@ def run() -> tuple[float, Counter[str]]:
     """
     with tempfile.TemporaryDirectory() as folder:
         project = write_project(Path(folder) / "project")
-        command = [
-            *(sys.executable, "-m", "snakemake", "--snakefile", str(REPO / "Snakefile")),
-            *("--cores", "1", RESULT, "--set-threads", *ONE_THREAD),
-        ]
-        paths = {"PYTHONPATH": str(REPO), "HF_HUB_OFFLINE": "1"}
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
-            command,
+            project.command("--cores", "1", RESULT),
             cwd=project.root,
-            env=clean_environment() | paths,
+            env=project.cold_environment({"HF_HUB_OFFLINE": "1"}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -70,9 +53,10 @@ def run() -> tuple[float, Counter[str]]:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode:
             raise RuntimeError(done.stdout)
-        rules: Counter[str] = Counter()
-        for rule, seconds in of_jobs(project.root):
-            rules[rule] += seconds  # type: ignore[assignment]
+        rules = {
+            rule: sum(float(job["cpu_time"]) for job in jobs)
+            for rule, jobs in rule_costs(project.root).items()
+        }
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, rules
 
 
@@ -81,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
     total, rules = min((run() for _ in range(parser.parse_args().runs)), key=lambda found: found[0])
-    for rule, seconds in rules.most_common():
+    for rule, seconds in sorted(rules.items(), key=lambda found: -found[1]):
         print(f"{rule:20} {seconds:5.1f} s")
     print(f"{'all':20} {total:5.1f} s")
 
