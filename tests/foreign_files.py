@@ -25,11 +25,10 @@ from susx.pools.shards import Shard, read_shard
 from susx.pools.web import WebShard, web_shards
 from susx.prompts.strategies import read_descriptions
 from susx.published.tensors import load_tensor
-from susx.support.captions import match_captions
-from susx.support.embedding_shards import search_embeddings
 from tests.corruption import Kind
 from tests.helpers import add_member, image_bytes, unit_rows
 from tests.made.datasets import write_cifar10
+from tests.searches import match_captions, search_embeddings
 
 PETS = class_manifest(["cat", "dog"])
 PICTURE = image_bytes((200, 30, 60), size=(8, 6))

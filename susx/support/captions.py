@@ -11,7 +11,9 @@ import heapq
 import logging
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from susx.core.columns import records
@@ -22,7 +24,7 @@ from susx.pools.web import WebShard
 from susx.prompts.spelling import plurals, unaccented
 from susx.support.account import GARBLED_ROWS, NO_ADDRESS, NO_CAPTION, SEARCHED
 from susx.support.remote import ROWS_AT_ONCE, candidate_fields, opened_parquet
-from susx.support.retrieval import Candidate
+from susx.support.retrieval import Candidate, passes
 
 Name = tuple[int, str]
 """Label of a class, and one of its names as the class manifest spells it."""
@@ -136,67 +138,116 @@ def class_scores(found: Mapping[Name, float]) -> dict[int, float]:
     return {label: share / len(shares) for label, share in shares.items()}
 
 
-def match_captions(classes: ClassManifest, shard: WebShard, name: str, limit: int) -> Table:
-    """Find the `limit` captions of a shard that are most about every class.
+@dataclass(frozen=True)
+class NameRequest:
+    """What one support set asks of the captions of a shard.
+
+    Attributes:
+        classes: whose names are looked for.
+        limit: candidates per class.
+    """
+
+    classes: ClassManifest
+    limit: int
+
+    @property
+    def n_hits(self) -> int:
+        """Hits that are held at most."""
+        return len(self.classes) * self.limit
+
+
+def match_captions(requests: Sequence[NameRequest], shard: WebShard, name: str) -> Iterator[Table]:
+    """Find the captions of a shard that are most about every class.
+
+    They are read once for as many requests as their hits fit in memory.
 
     Args:
-        classes: class manifest.
+        requests: what is asked for.
         shard: Parquet file of addresses and captions.
         name: name of the shard.
-        limit: candidates per class.
 
     Returns:
-        Table of Candidate, by class and falling score: the share of the caption that is the name,
-        divided by the number of classes that it names; ties by row order. `meta` counts rows that
-        were searched, of these apart those whose caption is garbled, and those that have no
-        address or no caption; and under `names`, for every class and name that is looked for,
-        the rows searched whose caption has it.
+        Per request a table of Candidate, by class and falling score: the share of the caption that
+        is the name, divided by the number of classes that it names; ties by row order. `meta`
+        counts rows that were searched, of these apart those whose caption is garbled, and those
+        that have no address or no caption; and under `names`, for every class and name that is
+        looked for, the rows searched whose caption has it.
 
     Raises:
         InputError: if the file is broken or lacks a column.
     """
-    finder = NameFinder(classes)
-    best: dict[int, list[tuple[float, int, Candidate]]] = defaultdict(list)
+    for group in passes(requests):
+        yield from _matched(group, shard, name)
+
+
+def _matched(requests: Sequence[NameRequest], shard: WebShard, name: str) -> Iterator[Table]:
+    searches = [_Search(request.classes, request.limit) for request in requests]
     rows: Counter[str] = Counter()
-    named_by: Counter[Name] = Counter()
-    for row, record, named, called in _records(shard, finder):
+    for row, record, named, called in _records(shard, [search.finder for search in searches]):
         placed, captioned = address(record[called.url_column]), record[called.caption_column]
         if not (placed and captioned):
             rows[NO_CAPTION if placed else NO_ADDRESS] += 1
             continue
         rows[GARBLED_ROWS if is_garbled(captioned) else SEARCHED] += 1
-        named_by.update(named.keys())
-        for label, score in class_scores(named).items():
-            heap = best[label]
-            if len(heap) == limit and (score, -row) <= heap[0][:2]:
-                continue
-            found = candidate_fields(record, called)
-            candidate = Candidate(label, label, score, name, f"{row:09d}", **found)
-            push = heapq.heappush if len(heap) < limit else heapq.heapreplace
-            push(heap, (score, -row, candidate))
+        for search, shares in zip(searches, named, strict=True):
+            if shares:
+                search.add(row, shares, partial(candidate_fields, record, called), name)
     if rows[GARBLED_ROWS]:
         logging.warning("%s: " + GARBLED_CAPTIONS, shard.path, rows[GARBLED_ROWS])
-    hits = [hit[2] for label in sorted(best) for hit in sorted(best[label], reverse=True)]
-    names: dict[str, dict[str, int]] = defaultdict(dict)
-    for label, name in finder.names:
-        names[classes.names[label]][name] = named_by[label, name]
-    return Table(hits, classes.sha256, {"rows": dict(rows), "names": dict(names)})
+    for search in searches:
+        yield search.table(rows)
+
+
+class _Search:
+    """The captions that are most about every class of one list."""
+
+    def __init__(self, classes: ClassManifest, limit: int) -> None:
+        self.finder = NameFinder(classes)
+        self._classes, self._limit = classes, limit
+        self._best: dict[int, list[tuple[float, int, Candidate]]] = defaultdict(list)
+        self._named_by: Counter[Name] = Counter()
+
+    def add(
+        self,
+        row: int,
+        shares: Mapping[Name, float],
+        fields: Callable[[], dict[str, str]],
+        shard: str,
+    ) -> None:
+        """Take a caption that names something."""
+        self._named_by.update(shares.keys())
+        for label, score in class_scores(shares).items():
+            heap = self._best[label]
+            if len(heap) == self._limit and (score, -row) <= heap[0][:2]:
+                continue
+            candidate = Candidate(label, label, score, shard, f"{row:09d}", **fields())
+            push = heapq.heappush if len(heap) < self._limit else heapq.heapreplace
+            push(heap, (score, -row, candidate))
+
+    def table(self, rows: Mapping[str, int]) -> Table:
+        """What was found among all rows."""
+        best = self._best
+        hits = [hit[2] for label in sorted(best) for hit in sorted(best[label], reverse=True)]
+        names: dict[str, dict[str, int]] = defaultdict(dict)
+        for label, name in self.finder.names:
+            names[self._classes.names[label]][name] = self._named_by[label, name]
+        return Table(hits, self._classes.sha256, {"rows": dict(rows), "names": dict(names)})
 
 
 def _records(
-    pool: WebShard, finder: NameFinder
-) -> Iterator[tuple[int, dict[str, Any], dict[Name, float], WebShard]]:
-    """Rows by number, with the names that their captions have, and the names of their columns.
+    pool: WebShard, finders: Sequence[NameFinder]
+) -> Iterator[tuple[int, dict[str, Any], list[dict[Name, float]], WebShard]]:
+    """Rows by number, with what each finder finds in their captions, and the names of columns.
 
     Equal captions of a batch are searched once.
     """
     row = 0
     with opened_parquet(pool.path, pool, captioned=True) as (file, there, shard):
         for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=there):
-            known: dict[str, dict[Name, float]] = {}
+            known: dict[str, list[dict[Name, float]]] = {}
             for record in records(batch):
                 caption = record[shard.caption_column] or ""
                 if caption not in known:
-                    known[caption] = finder.find_names(caption)
+                    known[caption] = [finder.find_names(caption) for finder in finders]
                 yield row, record, known[caption], shard
                 row += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,77 +14,84 @@ from numpy.typing import NDArray
 from susx.core.columns import is_bytes, records, values
 from susx.core.errors import InputError, listing
 from susx.core.plain import GARBLED
-from susx.embeddings.cache import Embeddings
 from susx.manifests.tables import Table
 from susx.pools.web import WebShard
 from susx.support.account import NO_ADDRESS, NO_DIRECTION, SEARCHED
-from susx.support.exact import nearest_rows, rows_at_once
+from susx.support.exact import nearest_of, rows_at_once
 from susx.support.npy import NpyFile
 from susx.support.remote import ROWS_AT_ONCE, candidate_fields, located, opened_parquet, remote_file
-from susx.support.retrieval import Candidate
+from susx.support.retrieval import Candidate, Request, passes
 
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 """What reading an archive raises: damaged, cut, compressed in unknown ways, encrypted."""
 
 
 def search_embeddings(
-    queries: Embeddings, shard: WebShard, name: str, limit: int, encoder: str
-) -> Table:
-    """Find the `limit` rows of a shard nearest to every query.
+    requests: Sequence[Request], shard: WebShard, name: str, encoder: str
+) -> Iterator[Table]:
+    """Find the rows of a shard nearest to every query.
 
-    The shard is streamed; memory does not depend on its size.
+    The shard is streamed, once for as many requests as their hits fit in memory; memory does not
+    depend on its size.
 
     Args:
-        queries: text embeddings (Q, d); labels are classes.
+        requests: what is asked for.
         shard: embeddings and their metadata.
         name: name of the shard.
-        limit: candidates per query.
         encoder: name of the encoder that the pool says it was made with, for messages.
 
     Returns:
-        Table of Candidate, sorted by query and falling score (cosine); ties by row order. `meta`
-        counts rows that were searched, and those that have no address, or are zero or not finite.
+        Per request a table of Candidate, sorted by query and falling score (cosine); ties by row
+        order. `meta` counts rows that were searched, and those that have no address, or are zero or
+        not finite.
 
     Raises:
         InputError: if the shard is broken, its dimension is not that of the queries, or its
             metadata have other rows or lack the column of addresses.
     """
-    dimension = queries.features.shape[1]
-    with (
-        opened_parquet(shard.metadata, shard) as (metadata, there, called),
-        _array(shard) as array,
-    ):
-        n_rows, found_dimension = array.shape
-        if found_dimension != dimension:
-            raise InputError(
-                f"{array.name}: dimension {found_dimension}, but encoder {encoder} makes "
-                f"{dimension}; name the encoder that made the embeddings as `encoder` of the pool"
-            )
-        if metadata.metadata.num_rows != n_rows:
-            raise InputError(
-                f"{array.name}: {n_rows} rows, but {shard.metadata} has "
-                f"{metadata.metadata.num_rows}; fetch both again"
-            )
-        addressed = _addressed(metadata, called)
-        blocks = _without(~addressed, array.blocks(rows_at_once(len(queries))))
-        found = nearest_rows(queries.features, blocks, limit)
-        rows = np.unique(found.rows[found.rows >= 0])
-        about = described_rows(metadata, there, called, rows)
-    candidates = [
-        Candidate(int(label), query, score, name, f"{row:09d}", **about[row])
-        for query, label in enumerate(queries.labels)
-        for score, row in zip(found.scores[query].tolist(), found.rows[query].tolist(), strict=True)
-        if row >= 0
-    ]
-    n_addressed = int(addressed.sum())
-    n_usable = found.n_rows - found.n_unusable
-    counts = {
-        SEARCHED: n_usable,
-        NO_ADDRESS: found.n_rows - n_addressed,
-        NO_DIRECTION: n_addressed - n_usable,
-    }
-    meta = {"rows": counts, "queries_sha256": queries.meta["input_sha256"]}
-    return Table(candidates, queries.meta["classes_sha256"], meta)
+    dimension = requests[0].queries.features.shape[1]
+    with opened_parquet(shard.metadata, shard) as (metadata, there, called):
+        addressed = None
+        for group in passes(requests):
+            with _array(shard) as array:
+                _require_fitting(array, dimension, encoder, metadata.metadata.num_rows, shard)
+                if addressed is None:
+                    addressed = _addressed(metadata, called)
+                n_queries = sum(len(request.queries) for request in group)
+                blocks = _without(~addressed, array.blocks(rows_at_once(n_queries)))
+                asked = [(request.queries.features, request.limit) for request in group]
+                nearest = nearest_of(asked, blocks)
+            rows = np.unique(np.concatenate([found.rows.ravel() for found in nearest]))
+            about = described_rows(metadata, there, called, rows[rows >= 0])
+            n_addressed = int(addressed.sum())
+            for request, found in zip(group, nearest, strict=True):
+                candidates = [
+                    Candidate(label, query, score, name, f"{row:09d}", **about[row])
+                    for label, query, score, row in found.hits(request.queries.labels)
+                ]
+                n_usable = found.n_rows - found.n_unusable
+                counts = {
+                    SEARCHED: n_usable,
+                    NO_ADDRESS: found.n_rows - n_addressed,
+                    NO_DIRECTION: n_addressed - n_usable,
+                }
+                yield request.table(candidates, rows=counts)
+
+
+def _require_fitting(
+    array: NpyFile, dimension: int, encoder: str, n_described: int, shard: WebShard
+) -> None:
+    """Look whether embeddings are of the encoder's dimension, and as many as their metadata."""
+    n_rows, found = array.shape
+    if found != dimension:
+        raise InputError(
+            f"{array.name}: dimension {found}, but encoder {encoder} makes {dimension}; name the "
+            "encoder that made the embeddings as `encoder` of the pool"
+        )
+    if n_described != n_rows:
+        raise InputError(
+            f"{array.name}: {n_rows} rows, but {shard.metadata} has {n_described}; fetch both again"
+        )
 
 
 def _addressed(metadata: Any, shard: WebShard) -> NDArray[np.bool_]:

@@ -7,8 +7,8 @@ of a plain sort of all float64 scores, whatever the block size and the number of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,23 @@ class Nearest:
     rows: NDArray[np.int64]
     n_rows: int
     n_unusable: int
+
+    def hits(self, labels: NDArray[Any]) -> Iterator[tuple[int, int, float, int]]:
+        """Label of the query (Q,), its index, score and row of every hit, query by query."""
+        for query, label in enumerate(labels.tolist()):
+            found = zip(self.scores[query].tolist(), self.rows[query].tolist(), strict=True)
+            yield from ((label, query, score, row) for score, row in found if row >= 0)
+
+
+def nearest_of(
+    requests: Sequence[tuple[NDArray[Any], int]], blocks: Iterable[NDArray[Any]]
+) -> list[Nearest]:
+    """The nearest rows for several arrays of queries (Q, d), each with its k, in one pass."""
+    queries, limits = zip(*requests, strict=True)
+    found = nearest_rows(np.concatenate(queries), blocks, max(limits))
+    ends = np.cumsum([len(part) for part in queries])[:-1]
+    parts = zip(np.split(found.scores, ends), np.split(found.rows, ends), limits, strict=True)
+    return [replace(found, scores=scores[:, :k], rows=rows[:, :k]) for scores, rows, k in parts]
 
 
 def nearest_rows(queries: NDArray[Any], blocks: Iterable[NDArray[Any]], k: int) -> Nearest:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from susx.core.errors import InputError
-from susx.embeddings.cache import Embeddings
 from susx.manifests.tables import Table
 from susx.pools.indices import IndexShard
 from susx.support.account import NO_ADDRESS, SEARCHED
 from susx.support.embedding_shards import described_rows
-from susx.support.exact import nearest_rows, rows_at_once
+from susx.support.exact import nearest_of, rows_at_once
 from susx.support.index_files import FaissIndex
 from susx.support.npy import NpyFile
 from susx.support.remote import opened_parquet, remote_file
-from susx.support.retrieval import Candidate
+from susx.support.retrieval import Candidate, Request, passes
 
 WIDEST: Final = 8
 """Times as many hits as wanted that are asked for at most, where rows have no address: LAION's
@@ -31,42 +31,43 @@ RowNumbers = NDArray[np.int64]
 
 
 def search_index(
-    queries: Embeddings, shard: IndexShard, name: str, limit: int, threads: int
-) -> Table:
-    """Find about the `limit` nearest rows of every query.
+    requests: Sequence[Request], shard: IndexShard, name: str, threads: int
+) -> Iterator[Table]:
+    """Find about the nearest rows of every query.
 
     Args:
-        queries: text embeddings (Q, d); labels are classes.
+        requests: what is asked for.
         shard: index, metadata and embeddings to measure recall on.
         name: name of the shard.
-        limit: candidates per query.
         threads: that the search uses.
 
     Returns:
-        Table of Candidate, sorted by query and falling score (inner product as the index tells
-        it); ties by row order. `meta` counts the rows of the index, of which those that were found
-        without an address are told apart, and has `index`: the recall (`IndexSearch`) by shard.
+        Per request a table of Candidate, sorted by query and falling score (inner product as the
+        index tells it); ties by row order. `meta` counts the rows of the index, of which those that
+        were found without an address are told apart, and has `index`: the recall (`IndexSearch`) by
+        shard.
 
     Raises:
         InputError: if the index or a file beside it is broken, or they do not belong together.
     """
-    features = np.ascontiguousarray(queries.features, np.float32)
-    index = FaissIndex(shard, features.shape[1], threads)
+    index = FaissIndex(shard, requests[0].queries.features.shape[1], threads)
     starts = _starts(shard, index.n_rows)
-    first = index.nearest(features, min(limit, index.n_rows))
-    scores, rows, about = _addressed(index, features, first, shard, starts, limit)
-    candidates = [
-        Candidate(int(label), query, score, name, f"{row:09d}", **about[row])
-        for query, label in enumerate(queries.labels)
-        for score, row in _best(scores[query], rows[query], about, limit)
-    ]
-    n_lost = sum(not record["url"] for record in about.values())
-    meta = {
-        "rows": {SEARCHED: index.n_rows - n_lost, NO_ADDRESS: n_lost},
-        "queries_sha256": queries.meta["input_sha256"],
-        "index": {name: _recall(index, features, first[1], shard, starts, limit)},
-    }
-    return Table(candidates, queries.meta["classes_sha256"], meta)
+    for group in passes(requests):
+        beside = _Beside.of(shard, starts, group)
+        for request, exact in zip(group, beside.nearest, strict=True):
+            features = np.ascontiguousarray(request.queries.features, np.float32)
+            limit = request.limit
+            first = index.nearest(features, min(limit, index.n_rows))
+            scores, rows, about = _addressed(index, features, first, shard, starts, limit)
+            candidates = [
+                Candidate(int(label), query, score, name, f"{row:09d}", **about[row])
+                for query, label in enumerate(request.queries.labels)
+                for score, row in _best(scores[query], rows[query], about, limit)
+            ]
+            n_lost = sum(not record["url"] for record in about.values())
+            counts = {SEARCHED: index.n_rows - n_lost, NO_ADDRESS: n_lost}
+            recall = _recall(index, features, first[1], beside.ranges, exact)
+            yield request.table(candidates, rows=counts, index={name: recall})
 
 
 def _starts(shard: IndexShard, n_rows: int) -> RowNumbers:
@@ -137,27 +138,69 @@ def _best(
     return [(score, row) for score, row in hits if row >= 0 and about[row]["url"]][:limit]
 
 
+@dataclass(frozen=True)
+class _Beside:
+    """What the embeddings beside an index say.
+
+    Attributes:
+        ranges: first row, and that behind the last, of every table with embeddings.
+        nearest: per request the nearest of those rows (Q, k), -1 where there are fewer. Where only
+            some embeddings are there, k is the number of those rows that are likely to be among the
+            `limit` best of all.
+    """
+
+    ranges: Sequence[tuple[int, int]]
+    nearest: Sequence[RowNumbers]
+
+    @classmethod
+    def of(cls, shard: IndexShard, starts: RowNumbers, requests: Sequence[Request]) -> _Beside:
+        """Search the embeddings once for all requests."""
+        positions = [i for i, path in enumerate(shard.tables) if path in shard.arrays]
+        ranges = [(int(starts[i]), int(starts[i + 1])) for i in positions]
+        n_rows, n_all = sum(end - start for start, end in ranges), int(starts[-1])
+        if not n_rows:
+            nothing = [np.empty((len(request.queries), 0), np.int64) for request in requests]
+            return cls(ranges, nothing)
+        asked = [
+            (request.queries.features, min(max(1, round(request.limit * n_rows / n_all)), n_rows))
+            for request in requests
+        ]
+        parts = []
+        for i, (start, end) in zip(positions, ranges, strict=True):
+            path = shard.arrays[shard.tables[i]]
+            with remote_file(path, shard.storage) as stream:
+                array = NpyFile.read(stream, path)
+                _require_fitting(array, shard.tables[i], end - start, asked[0][0].shape[1])
+                step = rows_at_once(sum(len(features) for features, _ in asked))
+                found = nearest_of(asked, array.blocks(step))
+            parts.append([(b.scores, np.where(b.rows < 0, -1, b.rows + start)) for b in found])
+        merged = zip(zip(*parts, strict=True), asked, strict=True)
+        return cls(ranges, [_merged(list(part), k) for part, (_, k) in merged])
+
+
+def _require_fitting(array: NpyFile, table: str, n_rows: int, dimension: int) -> None:
+    if array.shape != (n_rows, dimension):
+        raise InputError(
+            f"{array.name}: of shape {array.shape}, but {table} has {n_rows} rows and the index "
+            f"dimension {dimension}; fetch them again"
+        )
+
+
 def _recall(
     index: FaissIndex,
     features: NDArray[np.float32],
     found: RowNumbers,
-    shard: IndexShard,
-    starts: RowNumbers,
-    limit: int,
+    ranges: Sequence[tuple[int, int]],
+    exact: RowNumbers,
 ) -> dict[str, Any]:
-    """How many of the exact nearest rows the index finds, on average over the queries.
+    """How many of the exact nearest rows (Q, k) the index finds, on average over the queries.
 
-    Where only some embeddings are there, both searches are asked for as many of those rows as are
-    likely to be among the `limit` best of all. Addresses do not matter.
+    Where only some embeddings are there, it is asked for as many of these. Addresses do not matter.
     """
-    positions = [i for i, path in enumerate(shard.tables) if path in shard.arrays]
-    ranges = [(int(starts[i]), int(starts[i + 1])) for i in positions]
-    n_rows = sum(end - start for start, end in ranges)
-    k = min(max(1, round(limit * n_rows / max(index.n_rows, 1))), n_rows)
+    n_rows, k = sum(end - start for start, end in ranges), exact.shape[1]
     told = {"recall": None, "k": k, "rows": n_rows, "of": index.n_rows, "reason": NOT_BESIDE}
     if not n_rows:
         return told
-    exact = _exact(features, shard, positions, ranges, k)
     n_exact = (exact >= 0).sum(1)
     if not n_exact.all():
         return told | {"reason": UNUSABLE}
@@ -172,29 +215,6 @@ def _recall(
         found = _merged([part for part in among if part is not None], k)
     hits = [len(np.intersect1d(e[e >= 0], f[:k])) for e, f in zip(exact, found, strict=True)]
     return told | {"recall": float(np.mean(hits / n_exact)), "reason": None}
-
-
-def _exact(
-    features: NDArray[np.float32],
-    shard: IndexShard,
-    positions: list[int],
-    ranges: list[tuple[int, int]],
-    k: int,
-) -> RowNumbers:
-    """The k nearest rows of some tables (Q, k), by their embeddings; -1 where there are fewer."""
-    parts = []
-    for i, (start, end) in zip(positions, ranges, strict=True):
-        path = shard.arrays[shard.tables[i]]
-        with remote_file(path, shard.storage) as stream:
-            array = NpyFile.read(stream, path)
-            if array.shape != (end - start, features.shape[1]):
-                raise InputError(
-                    f"{path}: of shape {array.shape}, but {shard.tables[i]} has {end - start} rows "
-                    f"and the index dimension {features.shape[1]}; fetch them again"
-                )
-            best = nearest_rows(features, array.blocks(rows_at_once(len(features))), k)
-        parts.append((best.scores, np.where(best.rows < 0, -1, best.rows + start)))
-    return _merged(parts, k)
 
 
 def _merged(parts: list[tuple[NDArray[Any], RowNumbers]], k: int) -> RowNumbers:

@@ -10,15 +10,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from susx.core.errors import InputError
-from susx.embeddings.cache import Embeddings, disagreement
+from susx.embeddings.cache import Embeddings, disagreement, read_cache
 from susx.manifests.classes import ClassManifest
 from susx.manifests.tables import Table
 from susx.support.account import NO_DIRECTION, SEARCHED, UNREADABLE
 
 HELD = 4
+HITS_AT_ONCE = 2**20
+"""Hits of several support sets that are held at once; with their addresses they take 0.7 GiB."""
 
 
 @dataclass(frozen=True)
@@ -45,45 +47,108 @@ class Candidate:
         return ("", self.url) if self.url else (self.shard, self.key)
 
 
+@dataclass(frozen=True)
+class Request:
+    """What one support set asks of a shard.
+
+    Attributes:
+        queries: text embeddings (Q, d); labels are classes.
+        limit: candidates per query.
+    """
+
+    queries: Embeddings
+    limit: int
+
+    @classmethod
+    def read(cls, classes: str, queries: str, limit: int) -> Request:
+        """Request with the queries of a cache.
+
+        Args:
+            classes: class manifest.
+            queries: cache of its texts.
+            limit: candidates per query.
+
+        Raises:
+            InputError: if the cache is broken or belongs to other classes.
+        """
+        manifest = ClassManifest.read(classes)
+        return cls(read_cache(queries, manifest.sha256, len(manifest)), limit)
+
+    @property
+    def n_hits(self) -> int:
+        """Hits that are held at most."""
+        return len(self.queries) * self.limit
+
+    def table(self, candidates: list[Candidate], **meta: Any) -> Table:
+        """What was found, and where it comes from."""
+        about = self.queries.meta
+        return Table(
+            candidates, about["classes_sha256"], {"queries_sha256": about["input_sha256"], **meta}
+        )
+
+
+class Holding(Protocol):
+    """What holds hits until a shard has been read."""
+
+    @property
+    def n_hits(self) -> int:
+        """At most so many."""
+        ...
+
+
+AnyRequest = TypeVar("AnyRequest", bound=Holding)
+
+
+def passes(requests: Iterable[AnyRequest]) -> Iterator[Sequence[AnyRequest]]:
+    """Requests in order, in groups whose hits are held at once, so that a shard is read for all."""
+    group: list[AnyRequest] = []
+    for request in requests:
+        if group and sum(one.n_hits for one in [*group, request]) > HITS_AT_ONCE:
+            yield group
+            group = []
+        group.append(request)
+    if group:
+        yield group
+
+
 def search_shard(
-    queries: Embeddings, pool: Embeddings, shard: str, limit: int, block: int | None = None
-) -> Table:
-    """Find the `limit` images of a shard nearest to every query.
+    requests: Sequence[Request], pool: Embeddings, shard: str, block: int | None = None
+) -> Iterator[Table]:
+    """Find the images of a shard nearest to every query.
 
     Args:
-        queries: text embeddings (Q, d); labels are classes.
+        requests: what is asked for.
         pool: image embeddings (N, d) of one shard.
         shard: name of the shard.
-        limit: candidates per query.
         block: pool rows compared at once.
 
     Returns:
-        Table of Candidate, sorted by query and falling score (cosine); ties by row order.
+        Per request a table of Candidate, sorted by query and falling score (cosine); ties by row
+        order.
 
     Raises:
         InputError: if queries and pool come from different encoders.
     """
-    from susx.support.exact import nearest_rows, rows_at_once  # which import PyTorch
+    from susx.support.exact import nearest_of, rows_at_once  # which import PyTorch
 
-    if field := disagreement(queries.encoder, pool.encoder):
-        raise InputError(
-            f"pool shard {shard}: embedded with another encoder ({field} differs); delete its "
-            "cache and run again"
-        )
-    step = block or rows_at_once(len(queries))
-    blocks = (pool.features[start : start + step] for start in range(0, len(pool), step))
-    found = nearest_rows(queries.features, blocks, limit)
-    records = [
-        Candidate(int(label), query, score, shard, pool.keys[row], sha256=pool.sha256(row))
-        for query, label in enumerate(queries.labels)
-        for score, row in zip(found.scores[query].tolist(), found.rows[query].tolist(), strict=True)
-        if row >= 0
-    ]
-    usable = found.n_rows - found.n_unusable
-    lost = {NO_DIRECTION: found.n_unusable, UNREADABLE: pool.meta.get("n_failed", 0)}
-    rows = {SEARCHED: usable, **lost}
-    meta = {"queries_sha256": queries.meta["input_sha256"], "rows": rows}
-    return Table(records, queries.meta["classes_sha256"], meta)
+    for request in requests:
+        if field := disagreement(request.queries.encoder, pool.encoder):
+            raise InputError(
+                f"pool shard {shard}: embedded with another encoder ({field} differs); delete its "
+                "cache and run again"
+            )
+    for group in passes(requests):
+        step = block or rows_at_once(sum(len(request.queries) for request in group))
+        blocks = (pool.features[start : start + step] for start in range(0, len(pool), step))
+        asked = [(request.queries.features, request.limit) for request in group]
+        for request, found in zip(group, nearest_of(asked, blocks), strict=True):
+            candidates = [
+                Candidate(label, query, score, shard, pool.keys[row], sha256=pool.sha256(row))
+                for label, query, score, row in found.hits(request.queries.labels)
+            ]
+            lost = {NO_DIRECTION: found.n_unusable, UNREADABLE: pool.meta.get("n_failed", 0)}
+            rows = {SEARCHED: found.n_rows - found.n_unusable, **lost}
+            yield request.table(candidates, rows=rows)
 
 
 def merge_candidates(

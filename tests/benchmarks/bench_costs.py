@@ -24,9 +24,10 @@ from susx.datasets.manifest import image_manifest
 from susx.embeddings.cache import Embeddings, write_cache
 from susx.manifests.classes import class_manifest
 from susx.manifests.tables import ImageRecord, write_table
-from susx.support.retrieval import Candidate, search_shard
+from susx.support.retrieval import Candidate
 from tests.benchmarks.bench_retrieval import unit_rows
 from tests.helpers import image_bytes
+from tests.searches import search_shard
 
 CLASSES, TEST, TRAIN = 1000, 50_000, 1_281_167
 POOL, SHARD = 2_000_000_000, 1_000_000

@@ -16,8 +16,8 @@ from susx.core.errors import InputError
 from susx.embeddings.cache import Embeddings
 from susx.manifests.classes import class_manifest
 from susx.pools.web import WebShard, web_shards
-from susx.support.embedding_shards import search_embeddings
 from tests.helpers import unit_rows
+from tests.searches import search_embeddings
 
 CLASSES = class_manifest(["zebra", "ant"])
 N, D = 70, 6

@@ -33,13 +33,12 @@ from susx.pools import shards as pools
 from susx.pools.shards import Shard, read_shard
 from susx.pools.web import WebShard
 from susx.published.tensors import load_tensor
-from susx.support.captions import match_captions
-from susx.support.embedding_shards import search_embeddings
 from susx.support.retrieval import Candidate
 from susx.support.selection import collect_support
 from susx.support.strategies import Selection
 from tests.foreign_files import QUERIES, dataset, parquet
 from tests.helpers import add_member, image_bytes
+from tests.searches import match_captions, search_embeddings
 
 CLASSES = class_manifest(["cat"])
 PICTURE = image_bytes((200, 30, 60))

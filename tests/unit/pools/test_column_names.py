@@ -9,8 +9,8 @@ import pytest
 from susx.core.errors import InputError
 from susx.manifests.classes import class_manifest
 from susx.pools.web import WebShard
-from susx.support.captions import match_captions
 from susx.support.column_names import with_names
+from tests.searches import match_captions
 
 LAION = ["SAMPLE_ID", "URL", "TEXT", "HEIGHT", "WIDTH", "LICENSE", "NSFW", "similarity"]
 PUBLISHED = {

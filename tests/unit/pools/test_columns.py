@@ -15,8 +15,8 @@ from susx.core.plain import LONGEST_CAPTION
 from susx.manifests.classes import class_manifest
 from susx.pools.shards import Shard, read_shard
 from susx.pools.web import WebShard
-from susx.support.captions import match_captions
 from tests.helpers import image_bytes
+from tests.searches import match_captions
 
 CLASSES = class_manifest(["red fox"])
 URL, TEXT = "http://h/1.jpg", "a red fox"

@@ -11,8 +11,8 @@ from susx.manifests.classes import class_manifest
 from susx.pools.web import WebShard
 from susx.prompts.frequent_names import frequent_names
 from susx.prompts.strategies import build_prompts
-from susx.support.captions import match_captions
 from susx.support.name_counts import read_name_counts, write_name_counts
+from tests.searches import match_captions
 
 CLASSES = class_manifest(
     [

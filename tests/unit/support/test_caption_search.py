@@ -9,7 +9,8 @@ import pytest
 from susx.core.errors import InputError
 from susx.manifests.classes import class_manifest
 from susx.pools.web import WebShard
-from susx.support.captions import NameFinder, match_captions
+from susx.support.captions import NameFinder
+from tests.searches import match_captions
 
 CLASSES = class_manifest(
     [

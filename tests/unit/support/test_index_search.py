@@ -18,10 +18,10 @@ from susx.manifests.classes import class_manifest
 from susx.manifests.tables import Table
 from susx.pools.indices import SAMPLED, IndexShard, index_shards
 from susx.pools.web import web_shards
-from susx.support.embedding_shards import search_embeddings
-from susx.support.index_search import NOT_BESIDE, NOT_CHOSEN, WIDEST, search_index
+from susx.support.index_search import NOT_BESIDE, NOT_CHOSEN, WIDEST
 from susx.support.retrieval import Candidate, merge_candidates, noting_index
 from tests.helpers import unit_rows
+from tests.searches import search_embeddings, search_index
 
 faiss = pytest.importorskip("faiss")
 

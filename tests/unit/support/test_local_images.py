@@ -19,10 +19,10 @@ from susx.pools.shards import Shard, read_shard
 from susx.pools.web import WebShard, web_shards
 from susx.support.account import NO_ADDRESS, SEARCHED
 from susx.support.download import ImageQuota, collect_downloads, download_images
-from susx.support.embedding_shards import search_embeddings
 from susx.support.local_images import local_address
 from susx.support.retrieval import merge_candidates
 from susx.support.waves import DownloadRules
+from tests.searches import search_embeddings
 from tests.web import photo
 
 CLASSES = class_manifest(["zebra"])

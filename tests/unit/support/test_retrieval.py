@@ -12,9 +12,10 @@ from susx.core.errors import InputError
 from susx.embeddings.cache import Embeddings
 from susx.manifests.classes import class_manifest
 from susx.manifests.tables import Table
-from susx.support.retrieval import Candidate, merge_candidates, search_shard
+from susx.support.retrieval import Candidate, merge_candidates
 from tests.closeness import assert_close, random_walk
 from tests.helpers import unit_rows
+from tests.searches import search_shard
 
 ENCODER = {"weights_sha256": "w", "precision": "float32", "jpeg_draft": False, "store": "float16"}
 CLASSES = class_manifest(["zebra", "ant", "mouse"])
