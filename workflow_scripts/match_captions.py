@@ -10,15 +10,18 @@ def main(job: Job) -> None:
     from susx.manifests.classes import ClassManifest
     from susx.manifests.tables import write_table
     from susx.pools.web import WebShard
-    from susx.support.captions import match_captions
+    from susx.support.captions import NameRequest, match_captions
     from susx.support.name_counts import write_name_counts
     from susx.support.retrieval import Candidate
 
-    classes, shard = ClassManifest.read(job.input.classes), WebShard(**job.params.shard)
-    table = match_captions(classes, shard, job.params.name, job.params.limit)
-    write_table(job.output.candidates, table, Candidate)
-    write_name_counts(job.output.names, table)
-    logging.info("%d candidates", len(table.records))
+    requests = [
+        NameRequest(ClassManifest.read(one.input.classes), one.params.limit) for one in job.members
+    ]
+    tables = match_captions(requests, WebShard(**job.params.shard), job.params.name)
+    for one, table in zip(job.members, tables, strict=True):
+        write_table(one.output.candidates, table, Candidate)
+        write_name_counts(one.output.names, table)
+        logging.info("%d candidates", len(table.records))
 
 
 if __name__ == "__main__":

@@ -7,19 +7,20 @@ from susx_job import Job, run_job
 
 def main(job: Job) -> None:
     """Queries are the text embeddings of a prompt strategy."""
-    from susx.embeddings.cache import read_cache
-    from susx.manifests.classes import ClassManifest
     from susx.manifests.tables import write_table
     from susx.pools.web import WebShard
     from susx.support.embedding_shards import search_embeddings
-    from susx.support.retrieval import Candidate
+    from susx.support.retrieval import Candidate, Request
 
-    classes, params = ClassManifest.read(job.input.classes), job.params
-    queries = read_cache(job.input.queries, classes.sha256, len(classes))
+    requests = [
+        Request.read(one.input.classes, one.input.queries, one.params.limit) for one in job.members
+    ]
+    params = job.params
     shard = WebShard(**params.shard)
-    table = search_embeddings(queries, shard, params.name, params.limit, params.encoder)
-    write_table(job.output[0], table, Candidate)
-    logging.info("%d queries, %s", len(queries), table.meta)
+    tables = search_embeddings(requests, shard, params.name, params.encoder)
+    for one, table in zip(job.members, tables, strict=True):
+        write_table(one.output[0], table, Candidate)
+        logging.info("%d candidates, %s", len(table.records), table.meta)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,17 @@ from susx_job import Job, run_job
 def main(job: Job) -> None:
     """Queries are the text embeddings of a prompt strategy."""
     from susx.embeddings.cache import read_cache
-    from susx.manifests.classes import ClassManifest
     from susx.manifests.tables import write_table
-    from susx.support.retrieval import Candidate, search_shard
+    from susx.support.retrieval import Candidate, Request, search_shard
 
-    classes = ClassManifest.read(job.input.classes)
-    queries = read_cache(job.input.queries, classes.sha256, len(classes))
+    requests = [
+        Request.read(one.input.classes, one.input.queries, one.params.limit) for one in job.members
+    ]
     pool = read_cache(job.input.pool)
-    table = search_shard(queries, pool, job.params.shard, job.params.limit)
-    write_table(job.output[0], table, Candidate)
-    logging.info("%d queries, %d images", len(queries), len(pool))
+    tables = search_shard(requests, pool, job.params.shard)
+    for one, table in zip(job.members, tables, strict=True):
+        write_table(one.output[0], table, Candidate)
+        logging.info("%d candidates, %s", len(table.records), table.meta)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol, TextIO, cast
 
 PIPELINE = Path(__file__).resolve().parents[1]
@@ -42,7 +43,8 @@ def load_package(folder: Path) -> None:
 load_package(PIPELINE)
 
 from susx.artifacts import ground
-from susx.artifacts.making import Paths, make
+from susx.artifacts.companions import companions_of
+from susx.artifacts.making import Paths, make_together
 from susx.artifacts.recipe import Receipt
 from susx.core.compute import end_quickly, limit_threads
 from susx.core.errors import InputError
@@ -100,6 +102,7 @@ class Job:
         params: values by the names that the rule gives.
         threads: at most so many.
         paths: what lies around it.
+        members: this job, and those that it makes along with itself, which read the same.
     """
 
     input: Files
@@ -107,6 +110,7 @@ class Job:
     params: Any
     threads: int
     paths: Paths
+    members: Sequence[Job] = ()
 
     @property
     def parts(self) -> Path:
@@ -156,9 +160,13 @@ def run_job(main: Callable[[Job], None], script: Mapping[str, Any]) -> None:
         sys.exit(f"{script['__doc__']}\n\nSnakemake runs this script for jobs of the same name.")
     given: Given = script["snakemake"]
 
-    def work(paths: Paths) -> None:
-        own, made = Files(given.input, paths.inputs), Files(given.output, paths.outputs)
-        main(Job(own, made, given.params, given.threads, paths))
+    def work(jobs: Sequence[tuple[ground.Job, Paths]]) -> None:
+        members: list[Job] = []
+        for job, paths in jobs:
+            own, made = Files(given.input, paths.inputs), Files(given.output, paths.outputs)
+            params = SimpleNamespace(**job.params)
+            members.append(Job(own, made, params, given.threads, paths, members))
+        main(members[0])
 
     limit_threads(given.threads)
     end_quickly()
@@ -174,7 +182,8 @@ def run_job(main: Callable[[Job], None], script: Mapping[str, Any]) -> None:
         for library in ASK_THE_HUB:
             logging.getLogger(library).setLevel(logging.WARNING)
         try:
-            make(ground.Job.of(given.rule, given.input, given.output, given.params), work)
+            job = ground.Job.of(given.rule, given.input, given.output, given.params)
+            make_together(job, companions_of(job), work)
         except InputError as error:
             logging.error("%s", error)
             sys.exit(1)

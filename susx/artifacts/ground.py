@@ -145,6 +145,17 @@ class Job:
         kept = Storage(**given["kept"]) if isinstance(given["kept"], dict) else None
         return cls(stage, _by_name(inputs), made, given, kept)
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Job:
+        """Job from what `asdict` gives of one."""
+        kept = data["kept"]
+        return cls(**{**data, "kept": kept and Storage(**kept)})
+
+    @property
+    def name(self) -> str:
+        """Its first output, which no other job of a run makes."""
+        return next(iter(self.outputs.values()))
+
     @property
     def settings(self) -> dict[str, Any]:
         """Parameters that change what is made."""

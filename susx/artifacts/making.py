@@ -8,11 +8,12 @@ import resource
 import shutil
 import socket
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from susx.artifacts.ground import (
     Job,
@@ -29,11 +30,13 @@ from susx.artifacts.memory import NOT_THERE, Memory
 from susx.artifacts.recipe import Output, Receipt, Recipe, Source
 from susx.artifacts.store import RECEIPT, Counted, Store
 from susx.core.errors import InputError
-from susx.core.files import sha256_file, sha256_json
+from susx.core.files import sha256_file, sha256_json, write_errors
 from susx.core.provenance import made_with
 from susx.core.stamps import stamp_of
 
 LOG = logging.getLogger(__name__)
+HANDED_OVER = "handed-over"
+"""Folder among the parts of a job with all that it makes, from one that read the same."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,79 @@ def make(job: Job, work: Callable[[Paths], None]) -> None:
     if job.kept is None:
         work(Paths(job.inputs, job.outputs))
         return
-    maker = _Maker(job, job.kept, work)
+    maker = _Maker(job, job.kept)
     if job.kept.store is None:
-        maker.make_own()
+        maker.make_own(work)
     else:
-        maker.make_object(Store(job.kept.store))
+        maker.make_object(Store(job.kept.store), work)
+
+
+def make_together(
+    job: Job, others: Sequence[Job], work: Callable[[Sequence[tuple[Job, Paths]]], None]
+) -> None:
+    """Let a job make its outputs, and at once those of others, which read the same files.
+
+    What others need is handed over to them: when they run, they look whether it was made from what
+    lies there then, and add it to their store themselves.
+
+    Args:
+        job: the job.
+        others: of the same rule; those are left out whose outputs are in their store, and those
+            whose inputs are damaged or missing.
+        work: makes the outputs of all jobs that it is given, the first of which is `job`, unless
+            that is in its store.
+
+    Raises:
+        InputError: as `make`.
+    """
+    with ExitStack() as stack:
+        handed = [(other, stack.enter_context(_handing_over(other))) for other in others]
+        needed = [(other, paths) for other, paths in handed if paths]
+        worked = False
+
+        def work_for_all(paths: Paths) -> None:
+            nonlocal worked
+            worked = True
+            work([(job, paths), *needed])
+
+        make(job, work_for_all)
+        if needed and not worked:
+            work(needed)
+
+
+@contextmanager
+def _handing_over(job: Job) -> Iterator[Paths | None]:
+    """What another job reads, and where to write for it; None if that cannot be, or need not."""
+    maker = None
+    try:
+        if job.kept and job.kept.store:
+            maker = _Maker(job, job.kept)
+    except InputError as error:
+        LOG.warning("left to its own job: %s", error)
+    if maker is None or job.store is None:
+        yield None
+        return
+    with maker.handing_over(job.store) as paths:
+        yield paths
+
+
+def _handed_over(paths: Paths) -> Path:
+    return cast("Path", paths.parts) / HANDED_OVER
+
+
+def _was_handed_over(paths: Paths) -> bool:
+    """Whether the outputs had been made by another job; then they are put where they belong."""
+    outputs = [Path(path) for path in paths.outputs.values()]
+    place = outputs[0].parent / HANDED_OVER
+    try:
+        _handed_over(paths).rename(place)
+    except OSError:
+        return False
+    for path in outputs:
+        (place / path.name).rename(path)
+    place.rmdir()
+    LOG.info("made by a job that read the same: nothing to make")
+    return True
 
 
 class _Maker:
@@ -99,8 +170,8 @@ class _Maker:
     `before` is None if a model of the hub is not in the local cache yet.
     """
 
-    def __init__(self, job: Job, kept: Storage, work: Callable[[Paths], None]) -> None:
-        self._job, self._kept, self._work = job, kept, work
+    def __init__(self, job: Job, kept: Storage) -> None:
+        self._job, self._kept = job, kept
         self._began = _now()
         self._refuse_overtaken()
         self._objects = {path: place for path in self._paths() if (place := kept.meant(path))}
@@ -110,14 +181,14 @@ class _Maker:
         self._tree = self._ancestors()
         self._before, self._stamps = self._recipe()
 
-    def make_own(self) -> None:
+    def make_own(self, work: Callable[[Paths], None]) -> None:
         """Make outputs that are files of their own, and write their receipts."""
         outputs = self._job.outputs
         receipts = [self._kept.receipt_file(path) for path in outputs.values()]
         for path in receipts:
             path.unlink(missing_ok=True)
         try:
-            self._work(Paths(self._inputs, outputs, receipt=self._foreseen))
+            work(Paths(self._inputs, outputs, receipt=self._foreseen))
         except InputError as error:
             raise self._in_readable_names(error, {}) from error
         recipe = self._unchanged()
@@ -126,7 +197,7 @@ class _Maker:
         for path in receipts:
             self._receipt(recipe, made).write(path)
 
-    def make_object(self, store: Store) -> None:
+    def make_object(self, store: Store, work: Callable[[Paths], None]) -> None:
         """Find the object, or make and add it; then link the outputs to it."""
         before, memory = self._before, Memory(self._kept.memory)
         if before and (found := intact_object(store, before, memory)):
@@ -134,7 +205,7 @@ class _Maker:
         else:
             if before and store.find(before.stage, before.key):  # of the right size, but damaged
                 self._discard_damaged(store, before)
-            found = self._add_object(store)
+            found = self._add_object(store, work)
         store.note_use(found.recipe.stage, found.recipe.key)
         folder = store.folder(found.recipe.stage, found.recipe.key)
         self._refuse_overtaken()
@@ -163,21 +234,20 @@ class _Maker:
                 "delete it, or set another `roots.store`"
             ) from None
 
-    def _add_object(self, store: Store) -> Receipt:
-        job, before = self._job, self._before
-        files = {name: object_file(name, path) for name, path in job.outputs.items()}
+    def _add_object(self, store: Store, work: Callable[[Paths], None]) -> Receipt:
+        job, before, files = self._job, self._before, self._files
         memory = Memory(self._kept.memory)
         with store.making() as folder:
-            parts = self._parts(store, folder)
-            outputs = {name: str(folder / file) for name, file in files.items()}
+            paths = self._paths_in(store, folder)
             try:
-                self._work(Paths(self._inputs, outputs, parts, self._foreseen, store))
+                if not _was_handed_over(paths):
+                    work(paths)
             except Exception as error:
                 if before and (there := store.find(job.stage, before.key)):
                     LOG.info("made meanwhile by another process, which removed what this one read")
                     return there
                 if isinstance(error, InputError):
-                    raise self._in_readable_names(error, outputs) from error
+                    raise self._in_readable_names(error, paths.outputs) from error
                 raise
             recipe = self._unchanged()
             made = {name: _output(folder / file, memory) for name, file in files.items()}
@@ -194,6 +264,31 @@ class _Maker:
                 "made from before; run again, and these are made again"
             )
         return receipt
+
+    @contextmanager
+    def handing_over(self, store: Store) -> Iterator[Paths | None]:
+        """What to read, and where to write what this job will find; None if it needs nothing."""
+        before = self._before
+        with store.making() as folder:
+            paths = self._paths_in(store, folder)
+            place = _handed_over(paths)
+            if before is None or place.exists() or store.find(before.stage, before.key):
+                yield None
+                return
+            yield paths
+            with write_errors(place):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                folder.rename(place)
+
+    def _paths_in(self, store: Store, folder: Path) -> Paths:
+        """What to read, and where to write in the folder of an object in the making."""
+        files = {name: str(folder / file) for name, file in self._files.items()}
+        return Paths(self._inputs, files, self._parts(store, folder), self._foreseen, store)
+
+    @property
+    def _files(self) -> dict[str, str]:
+        """Names of the outputs within their object."""
+        return {name: object_file(name, path) for name, path in self._job.outputs.items()}
 
     def _parts(self, store: Store, making: Path) -> Path:
         """Folder for finished parts, made while files of the same stamps lay there.
