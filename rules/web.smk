@@ -16,6 +16,8 @@ rule search_embeddings:
         "benchmarks/search_embeddings/{dataset}/{support}/{shard}.tsv"
     wildcard_constraints:
         support=one_of(web.searched_as(SETUP, "embeddings")),
+    group:
+        "web_search"
     conda:
         WEB_ENVIRONMENT
     threads: 2
@@ -46,6 +48,8 @@ rule search_index:
         "benchmarks/search_index/{dataset}/{support}/{shard}.tsv"
     wildcard_constraints:
         support=one_of(web.searched_as(SETUP, "index")),
+    group:
+        "web_search"
     conda:
         WEB_ENVIRONMENT
     threads: 2
@@ -74,6 +78,8 @@ rule match_captions:
         "benchmarks/match_captions/{dataset}/{support}/{shard}.tsv"
     wildcard_constraints:
         support=one_of(web.searched_as(SETUP, "captions")),
+    group:
+        "web_search"
     conda:
         WEB_ENVIRONMENT
     resources:

@@ -75,8 +75,10 @@ class Decision:
         stale: outputs that have to be made, with the reason; none where an input is made again.
         unlinked: outputs whose objects are gone, so that their links were removed.
         told: lines for people, before the first job.
+        together: groups of jobs, by their first outputs, of which the first reads for all.
     """
 
     stale: Mapping[str, str]
     unlinked: Sequence[str] = ()
     told: Sequence[str] = ()
+    together: Sequence[Sequence[str]] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
+from susx.artifacts.companions import note_companions
 from susx.artifacts.ground import Storage
 from susx.artifacts.memory import Memory
 from susx.artifacts.plan import WorkPlan, plan_work
@@ -15,6 +16,7 @@ from susx.planning.hub import HubAnswers
 from susx.planning.readiness import require_ready
 from susx.planning.run import Decision, PlannedJob, RunJobs
 from susx.planning.setup import Setup
+from susx.planning.shared_reads import read_together
 from susx.planning.words import first_screen
 
 ONCE = "once"
@@ -37,8 +39,8 @@ def decide(setup: Setup, run: RunJobs) -> Decision:
     require_makers(run, kept)
     jobs, made = _compared(run, kept)
     hub = HubAnswers()
+    stale = [job for job in jobs if not made.stale.keys().isdisjoint(job.outputs)]
     if not run.reports:
-        stale = [job for job in jobs if not made.stale.keys().isdisjoint(job.outputs)]
         require_ready(
             setup,
             stale,
@@ -46,14 +48,17 @@ def decide(setup: Setup, run: RunJobs) -> Decision:
             has_own_packages=run.deploys,
             run_elsewhere=run.is_remote,
         )
+    together = [[job.job for job in group] for group in read_together(stale)]
     if not (run.is_dry or run.is_locked):
         made.prepare(kept)
+        note_companions(kept, together)
     if run.reports:
         require_current(jobs, made.stale)
     told = [*stale_lines(made.stale)]
     if not (run.is_dry or run.is_locked or run.is_quiet or run.reports):
         told += _outlook(setup, run, made.stale, hub)
-    return Decision(made.stale, drop_dangling_links(jobs, kept), told)
+    names = [[job.name for job in group] for group in together]
+    return Decision(made.stale, drop_dangling_links(jobs, kept), told, names)
 
 
 def preview(setup: Setup, run: RunJobs) -> Forecast:

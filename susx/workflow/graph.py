@@ -24,10 +24,13 @@ from snakemake.io import flag, get_wildcard_constraints, is_flagged, strip_wildc
 from snakemake.settings.enums import Quietness
 from snakemake.settings.types import DeploymentMethod, ExecMode, RerunTrigger
 
+from susx.artifacts.companions import companions_of
 from susx.artifacts.ground import Job
 from susx.planning.run import Decision, PlannedJob, RunJobs
 from susx.planning.targets import RULES_ONLY, PathForm, Rules, Wish
 from susx.workflow.functions import RefusedRun, refusals
+from susx.workflow.scheduler import look_once_per_span, tell_failures
+from susx.workflow.waits import Waits
 
 UNPLANNABLE = (AmbiguousRuleException, CyclicGraphException, IOException, MissingRuleException)
 """What Snakemake says of jobs that do not fit together, on a page that lists all their files."""
@@ -48,18 +51,20 @@ def decide_before_jobs(
 ) -> None:
     """Let Snakemake ask `decide` when it knows all jobs, and has not yet decided which to run.
 
-    This is all that changes private parts of Snakemake; tests/unit/workflow/test_graph.py tells if
-    the pinned version has others. Jobs, which read the Snakefile once more, decide nothing.
+    This, `Waits` and `scheduler` are all that changes private parts of Snakemake;
+    tests/unit/workflow/test_graph.py tells if the pinned version has others. Jobs, which read the
+    Snakefile once more, decide nothing.
 
     Args:
         workflow: Snakemake's object of that name.
         decide: finds what is stale; an `InputError` of it ends the run with the message alone.
         require: refuses, in the same way, what is asked for and what no rule makes.
     """
+    look_once_per_span()
     if workflow.exec_mode != ExecMode.DEFAULT:
+        on_known_jobs(workflow, lambda dag: Waits(dag).add(noted_groups(dag)))
         return
     execute, create_report = workflow.execute, workflow.create_report
-    build = workflow._build_dag
     reports = False
 
     @cache
@@ -81,8 +86,44 @@ def decide_before_jobs(
         reports = True
         create_report(*arguments, **options)
 
+    def follow(dag: Any) -> None:
+        jobs = [job for level in dag.toposorted() for job in level]
+        with refusals():
+            decision = decide(run_of(workflow, jobs, reports))
+        for path in decision.unlinked:  # Snakemake has seen them, and is to forget that
+            workflow.iocache.exists_local[path] = False
+        stale = {job for job in jobs if not decision.stale.keys().isdisjoint(job.output)}
+        for job in {job for job in jobs if is_own(job)} - stale:
+            for path in job.input:
+                path._file = flag(path._file, "ancient")
+            for maker in stale & dag.dependencies[job].keys():  # comes out as it was
+                del dag.dependencies[job][maker], dag.depending[maker][job]
+        dag.forcefiles.update(decision.stale)
+        workflow.dag_settings.rerun_triggers = frozenset({RerunTrigger.MTIME})
+        waits = Waits(dag)
+        waits.add(decision.together)
+        tell_failures(waits.end)
+        for line in decision.told:
+            print(line, file=sys.stderr)
+
+    workflow.execute, workflow.create_report = execute_asked, create_current_report
+    on_known_jobs(workflow, follow, require_asked)
+
+
+def on_known_jobs(
+    workflow: Any, follow: Callable[[Any], None], begin: Callable[[], None] = lambda: None
+) -> None:
+    """Call `follow` with Snakemake's graph, once, before it decides which of its jobs to run.
+
+    Args:
+        workflow: Snakemake's object of that name.
+        follow: may change the graph.
+        begin: is called before the graph is built.
+    """
+    build = workflow._build_dag
+
     def build_decided() -> None:
-        require_asked()
+        begin()
         dag, update = workflow.dag, workflow.dag.update_needrun
         decided = False
 
@@ -100,25 +141,17 @@ def decide_before_jobs(
         except UNPLANNABLE as error:
             raise RefusedRun(shorten(str(error), LONGEST)) from None
 
-    def follow(dag: Any) -> None:
-        jobs = [job for level in dag.toposorted() for job in level]
-        with refusals():
-            decision = decide(run_of(workflow, jobs, reports))
-        for path in decision.unlinked:  # Snakemake has seen them, and is to forget that
-            workflow.iocache.exists_local[path] = False
-        stale = {job for job in jobs if not decision.stale.keys().isdisjoint(job.output)}
-        for job in {job for job in jobs if is_own(job)} - stale:
-            for path in job.input:
-                path._file = flag(path._file, "ancient")
-            for maker in stale & dag.dependencies[job].keys():  # comes out as it was
-                del dag.dependencies[job][maker], dag.depending[maker][job]
-        dag.forcefiles.update(decision.stale)
-        workflow.dag_settings.rerun_triggers = frozenset({RerunTrigger.MTIME})
-        for line in decision.told:
-            print(line, file=sys.stderr)
-
-    workflow.execute, workflow.create_report = execute_asked, create_current_report
     workflow._build_dag = build_decided
+
+
+def noted_groups(dag: Any) -> list[list[str]]:
+    """Jobs that read the same, as the plan of the run noted them, by their first outputs.
+
+    Args:
+        dag: Snakemake's graph of the jobs that one call of a scheduler runs.
+    """
+    own = [planned(job).job for job in dag.jobs if is_own(job)]
+    return [[job.name, *(other.name for other in companions_of(job))] for job in own]
 
 
 def unmade(workflow: Any) -> Iterator[Wish]:

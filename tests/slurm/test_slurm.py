@@ -9,7 +9,8 @@ import pytest
 
 from susx.progress.files import last_file, read_run
 from tests.slurm.cluster import Cluster
-from tests.workflow.project import REPO, RESULT, Outcome, Project, assert_same_outputs
+from tests.workflow.project import REPO, RESULT, SHARDS, Outcome, Project, assert_same_outputs
+from tests.workflow.sets import ALL, add_sets, assert_one_reads
 
 SUPPORT = "cache/clip/tiny/support-lc.h5"
 
@@ -70,6 +71,15 @@ def test_a_run_through_slurm_gives_the_results_of_a_local_run(
     assert all(job.array == job.comment.startswith("rule_embed_shard") for job in jobs)
     (text,) = (job for job in jobs if job.comment.startswith("rule_text"))
     assert (text.gpus, text.node) == ("gres:gpu:1", "node1")
+
+
+@pytest.mark.long
+def test_a_shard_is_read_once_for_all_sets(cluster: Cluster, fresh_project: Project) -> None:
+    add_sets(fresh_project)
+    run(cluster, fresh_project, *ALL, WARM_STEPS="1")
+    for shard in SHARDS:
+        assert_one_reads(fresh_project, "search_shard", shard)
+    assert sum(job.comment.startswith("rule_search") for job in cluster.jobs()) == 1
 
 
 @pytest.mark.long

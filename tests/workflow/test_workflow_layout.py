@@ -76,6 +76,7 @@ def test_only_short_rules_share_a_job_or_stay_where_snakemake_runs() -> None:
     assert grouped == {
         "embed_text": "text",
         "search_shard": "search",
+        **dict.fromkeys(("search_embeddings", "search_index", "match_captions"), "web_search"),
         **dict.fromkeys(imports, "import"),
     }
 

@@ -1,4 +1,4 @@
-"""What `susx.workflow.graph` touches of Snakemake's inside is there in the pinned version."""
+"""What `graph` and `waits` touch of Snakemake's inside is there in the pinned version."""
 
 import ast
 import base64
@@ -7,7 +7,9 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,10 +17,12 @@ import snakemake
 import snakemake.api  # its modules import each other, and this one is the way in
 from snakemake.dag import DAG
 from snakemake.io import _IOFile
+from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.workflow import Workflow
 
-from susx.workflow import graph
+from susx.workflow import graph, waits
 from susx.workflow.graph import LOCKED
+from susx.workflow.scheduler import look_once_per_span
 from tests import warm
 
 ROOT = Path(__file__).parents[3]
@@ -77,10 +81,15 @@ decide_before_jobs(workflow, decide, require)
 """
 
 
+def parsed(module: ModuleType) -> ast.Module:
+    return ast.parse(inspect.getsource(module))
+
+
 def touched() -> list[str]:
-    """Attributes of Snakemake's objects that the module reads or writes, as dotted names."""
+    """Attributes of Snakemake's objects that the modules read or write, as dotted names."""
     found = set()
-    for node in ast.walk(ast.parse(inspect.getsource(graph))):
+    nodes = (node for module in (graph, waits) for node in ast.walk(parsed(module)))
+    for node in nodes:
         names, value = [], node
         while isinstance(value, ast.Attribute):
             names.append(value.attr)
@@ -216,12 +225,34 @@ def test_the_decision_falls_where_snakemake_has_all_jobs_and_no_reasons_yet() ->
     assert 'is_flagged(self._file, "ancient")' in inspect.getsource(_IOFile.is_ancient.fget)
 
 
-def test_private_parts_are_touched_in_one_place() -> None:
-    private = ("_build_dag", "update_needrun", "forcefiles", "depending", "iocache")
+def test_failed_jobs_are_told_where_snakemake_handles_them() -> None:
+    handled = inspect.getsource(JobScheduler._handle_error)
+    assert "self.failed.add(job)" in handled
+    assert "self._n_until_ready[job] == 0" in inspect.getsource(DAG._ready)
+
+
+def test_a_run_looks_for_jobs_once_per_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is, Snakemake looks again for every look, and all of these look once more."""
+    looks = inspect.getsource(JobScheduler.schedule)
+    assert "self._schedule_reevalutation(self.job_rate_limiter.timespan)" in looks
+    assert "self._open_jobs.release()" in inspect.getsource(JobScheduler._schedule_reevalutation)
+    monkeypatch.setattr(JobScheduler, "_schedule_reevalutation", None)
+    look_once_per_span()
+    run = SimpleNamespace(_open_jobs=threading.Semaphore(0))
+    for _ in range(5):
+        JobScheduler._schedule_reevalutation(run, 0.01)
+    assert run._open_jobs.acquire(timeout=60)
+    assert not run._open_jobs.acquire(timeout=0.1)
+    JobScheduler._schedule_reevalutation(run, 0.01)
+    assert run._open_jobs.acquire(timeout=60)
+
+
+def test_private_parts_are_touched_in_three_modules() -> None:
+    private = ("_build_dag", "update_needrun", "forcefiles", "depending", "iocache", "JobScheduler")
     files = [ROOT / "Snakefile", *ROOT.glob("rules/*.smk"), *ROOT.rglob("susx/**/*.py")]
     places = {
         path.relative_to(ROOT).as_posix()
         for path in files
         if any(name in path.read_text("utf-8") for name in private)
     }
-    assert places == {"susx/workflow/graph.py"}
+    assert places == {f"susx/workflow/{name}.py" for name in ("graph", "scheduler", "waits")}
