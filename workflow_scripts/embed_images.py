@@ -9,10 +9,11 @@ def main(job: Job) -> None:
     from susx.embeddings.embed import embed_images
     from susx.manifests.tables import ImageRecord, read_table
 
-    table = read_table(job.input.manifest, ImageRecord)
     encoder = encoder_section(**job.params.encoder, **job.params.how["runs"])
-    earlier, path = job.paths.kin("manifest"), job.output[0]
-    embed_images(encoder, table, path, job.threads, False, job.parts, earlier)
+    for one in job.members:
+        table = read_table(one.input.manifest, ImageRecord)
+        earlier, path = one.paths.kin("manifest"), one.output[0]
+        embed_images(encoder, table, path, job.threads, False, one.parts, earlier)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,14 @@ def main(job: Job) -> None:
     from susx.manifests.classes import ClassManifest
     from susx.prompts.strategies import PromptSet
 
-    classes = ClassManifest.read(job.input.classes)
-    prompts = PromptSet.read(job.input.prompts, classes)
-    texts = embed_prompts(encoder_section(**job.params.encoder, **job.params.how["runs"]), prompts)
-    text_classifier(texts, classes.names)  # classes that are told apart nowhere end the run here
-    write_cache(job.output[0], texts)
+    encoder = encoder_section(**job.params.encoder, **job.params.how["runs"])
+    classes = [ClassManifest.read(one.input.classes) for one in job.members]
+    read = zip(job.members, classes, strict=True)
+    prompts = [PromptSet.read(one.input.prompts, own) for one, own in read]
+    embedded = embed_prompts(encoder, prompts)
+    for one, own, texts in zip(job.members, classes, embedded, strict=True):
+        text_classifier(texts, own.names)  # classes that are told apart nowhere end the run here
+        write_cache(one.output[0], texts)
 
 
 if __name__ == "__main__":

@@ -111,9 +111,23 @@ def make_together(
         work: makes the outputs of all jobs that it is given, the first of which is `job`, unless
             that is in its store.
 
+    Where the work fails, it is done again for `job` alone: the fault may be another's.
+
     Raises:
         InputError: as `make`.
     """
+    try:
+        _make_all(job, others, work)
+    except Exception as error:
+        if not others:
+            raise
+        LOG.warning("not made with others (%s: %s), but alone", type(error).__name__, error)
+        make(job, lambda paths: work([(job, paths)]))
+
+
+def _make_all(
+    job: Job, others: Sequence[Job], work: Callable[[Sequence[tuple[Job, Paths]]], None]
+) -> None:
     with ExitStack() as stack:
         handed = [(other, stack.enter_context(_handing_over(other))) for other in others]
         needed = [(other, paths) for other, paths in handed if paths]

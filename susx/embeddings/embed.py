@@ -35,9 +35,21 @@ PART = 1024  # images that a job which is cut may lose
 T = TypeVar("T")
 
 
-def embed_prompts(settings: EncoderSettings, prompts: PromptSet) -> Embeddings:
-    """Embed every text of a prompt set; rows are texts, labels their classes."""
+def embed_prompts(
+    settings: EncoderSettings, prompt_sets: Iterable[PromptSet]
+) -> Iterator[Embeddings]:
+    """Embed every text of prompt sets; rows are texts, labels their classes.
+
+    Args:
+        settings: encoder, which is loaded once.
+        prompt_sets: one per cache.
+    """
     encoder = load_encoder(settings)
+    for prompts in prompt_sets:
+        yield _embedded(encoder, settings, prompts)
+
+
+def _embedded(encoder: Encoder, settings: EncoderSettings, prompts: PromptSet) -> Embeddings:
     texts = [text for row in prompts.texts for text in row]
     labels = [index for index, row in enumerate(prompts.texts) for _ in row]
     keys = [f"{index}/{i}" for index, row in enumerate(prompts.texts) for i in range(len(row))]

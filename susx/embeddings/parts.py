@@ -23,9 +23,9 @@ class Parts:
 
         Args:
             path: the cache.
-            folder: where its parts are, or will be; beside the cache if left out.
+            folder: where its parts are, or will be, and stay; beside the cache if left out.
         """
-        self._path = Path(path)
+        self._path, self._stay = Path(path), folder is not None
         self._folder = folder or self._path.with_name(f"{self._path.name}.parts")
 
     def has(self, index: int, stamp: str) -> bool:
@@ -49,13 +49,16 @@ class Parts:
         return [read_meta(self._file(index))[0] for index in range(count)]
 
     def join(self, count: int, meta: dict[str, Any]) -> None:
-        """Join the first `count` parts into the cache, and remove all of them.
+        """Join the first `count` parts into the cache, and remove all of them unless they stay.
+
+        A store keeps them until it has the cache, as another process may make the same of them.
 
         Raises:
             InputError: if one has been damaged meanwhile.
         """
         join_caches(self._path, [self._file(index) for index in range(count)], meta)
-        shutil.rmtree(self._folder, ignore_errors=True)  # another process may do the same
+        if not self._stay:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _file(self, index: int) -> Path:
         return self._folder / f"{index:06d}.h5"

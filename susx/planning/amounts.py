@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def _expected(setup: Setup, dataset: str, split: str) -> int | None:
     return named.get(split) or load_card(card).expected.get(_split(split))
 
 
+@cache  # a plan asks several times
 def _counted(setup: Setup, dataset: str, split: str) -> int | None:
     unlabelled = setup.images[dataset].unlabelled
     if split == UNLABELLED:

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 from susx.artifacts.companions import note_companions
-from susx.artifacts.ground import Storage
+from susx.artifacts.ground import Job, Storage
 from susx.artifacts.memory import Memory
 from susx.artifacts.plan import WorkPlan, plan_work
 from susx.core.errors import InputError
+from susx.planning.companions import companions
 from susx.planning.forecast import Forecast, forecast
 from susx.planning.gaps import Gaps
 from susx.planning.hub import HubAnswers
 from susx.planning.readiness import require_ready
 from susx.planning.run import Decision, PlannedJob, RunJobs
 from susx.planning.setup import Setup
-from susx.planning.shared_reads import read_together
 from susx.planning.words import first_screen
 
 ONCE = "once"
@@ -48,9 +48,10 @@ def decide(setup: Setup, run: RunJobs) -> Decision:
             has_own_packages=run.deploys,
             run_elsewhere=run.is_remote,
         )
-    together = [[job.job for job in group] for group in read_together(stale)]
+    together: list[list[Job]] = []
     if not (run.is_dry or run.is_locked):
         made.prepare(kept)
+        together = [[job.job for job in group] for group in companions(setup, stale)]
         note_companions(kept, together)
     if run.reports:
         require_current(jobs, made.stale)

@@ -33,7 +33,7 @@ def photos_classifier(model: Path, folder: Path, method: str = "tip-x") -> Class
     encoder = settings(model)
     write_class_folders(folder / "support", SLUGS, PER_CLASS, seed=500)
     texts = [[f"a photo of a {name}."] for name in NAMES]
-    prompts = embed_prompts(encoder, PromptSet("ensemble", texts, CLASSES.sha256, {}))
+    (prompts,) = embed_prompts(encoder, [PromptSet("ensemble", texts, CLASSES.sha256, {})])
     write_cache(folder / "text.h5", prompts)
     embed_images(encoder, image_manifest(folder / "support", CLASSES), folder / "support.h5", 1)
     CLASSES.write(folder / "classes.json")

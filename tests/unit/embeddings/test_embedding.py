@@ -110,7 +110,7 @@ def has_rows(made: Embeddings, raw: np.ndarray) -> bool:
 def test_prompt_rows_are_texts_labelled_with_their_class(settings: EncoderSettings) -> None:
     texts = {"template": "x", "ensemble": ["a {}.", "the {}!"], "descriptions": None}
     prompts = build_prompts("ensemble", {"ensemble": "ensemble"}, CLASSES, texts)
-    made = embed_prompts(settings, prompts)
+    (made,) = embed_prompts(settings, [prompts])
     assert made.labels.tolist() == [0, 0, 1, 1, 2, 2]
     assert made.keys == ["0/0", "0/1", "1/0", "1/1", "2/0", "2/1"]
     expected = load_encoder(settings).encode_texts(
@@ -127,18 +127,17 @@ def test_prompt_rows_are_texts_labelled_with_their_class(settings: EncoderSettin
 def test_truncated_prompts_are_counted(settings: EncoderSettings) -> None:
     texts = {"template": "{}" + "z" * 100, "ensemble": ["{}"], "descriptions": None}
     sources = {"photo": "template", "ensemble": "ensemble"}
-    made = embed_prompts(settings, build_prompts("both", sources, CLASSES, texts))
+    (made,) = embed_prompts(settings, [build_prompts("both", sources, CLASSES, texts)])
     assert made.meta["n_truncated"] == 3
 
 
 def test_input_hash_follows_the_texts(settings: EncoderSettings) -> None:
-    inputs = {
-        embed_prompts(
-            settings, build_prompts("photo", {"photo": "template"}, CLASSES, {"template": template})
-        ).meta["input_sha256"]
+    prompts = [
+        build_prompts("photo", {"photo": "template"}, CLASSES, {"template": template})
         for template in ("a {}.", "a {}.", "the {}.")
-    }
-    assert len(inputs) == 2
+    ]
+    made = embed_prompts(settings, prompts)
+    assert len({texts.meta["input_sha256"] for texts in made}) == 2
 
 
 @pytest.mark.parametrize("store", ["float32", "float16"])
@@ -146,8 +145,8 @@ def test_features_are_stored_as_configured(
     settings: EncoderSettings, store: str, tmp_path: Path
 ) -> None:
     prompts = build_prompts("photo", {"photo": "template"}, CLASSES, {"template": "a {}."})
-    exact = embed_prompts(settings, prompts)
-    made = embed_prompts(settings.model_copy(update={"store": store}), prompts)
+    (exact,) = embed_prompts(settings, [prompts])
+    (made,) = embed_prompts(settings.model_copy(update={"store": store}), [prompts])
     assert str(made.features.dtype) == store
     assert np.array_equal(made.features, exact.features.astype(store))
     assert np.array_equal(made.norms, exact.norms)
