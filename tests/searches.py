@@ -6,20 +6,20 @@ from susx.manifests.tables import Table
 from susx.pools.indices import IndexShard
 from susx.pools.web import WebShard
 from susx.support import captions, embedding_shards, index_search, retrieval
-from susx.support.retrieval import Request
+from susx.support.retrieval import TextRequest
 
 
 def search_shard(
     queries: Embeddings, pool: Embeddings, shard: str, limit: int, block: int | None = None
 ) -> Table:
-    (table,) = retrieval.search_shard([Request(queries, limit)], pool, shard, block)
+    (table,) = retrieval.search_shard([TextRequest(queries, limit)], pool, shard, block)
     return table
 
 
 def search_embeddings(
     queries: Embeddings, shard: WebShard, name: str, limit: int, encoder: str
 ) -> Table:
-    request = Request(queries, limit)
+    request = TextRequest(queries, limit)
     (table,) = embedding_shards.search_embeddings([request], shard, name, encoder)
     return table
 
@@ -27,7 +27,7 @@ def search_embeddings(
 def search_index(
     queries: Embeddings, shard: IndexShard, name: str, limit: int, threads: int
 ) -> Table:
-    (table,) = index_search.search_index([Request(queries, limit)], shard, name, threads)
+    (table,) = index_search.search_index([TextRequest(queries, limit)], shard, name, threads)
     return table
 
 

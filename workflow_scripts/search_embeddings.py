@@ -10,10 +10,11 @@ def main(job: Job) -> None:
     from susx.manifests.tables import write_table
     from susx.pools.web import WebShard
     from susx.support.embedding_shards import search_embeddings
-    from susx.support.retrieval import Candidate, Request
+    from susx.support.retrieval import Candidate, TextRequest
 
     requests = [
-        Request.read(one.input.classes, one.input.queries, one.params.limit) for one in job.members
+        TextRequest.read(one.input.classes, one.input.queries, one.params.limit)
+        for one in job.members
     ]
     params = job.params
     shard = WebShard(**params.shard)

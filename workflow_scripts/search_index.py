@@ -10,10 +10,11 @@ def main(job: Job) -> None:
     from susx.manifests.tables import write_table
     from susx.pools.indices import IndexShard
     from susx.support.index_search import search_index
-    from susx.support.retrieval import Candidate, Request
+    from susx.support.retrieval import Candidate, TextRequest
 
     requests = [
-        Request.read(one.input.classes, one.input.queries, one.params.limit) for one in job.members
+        TextRequest.read(one.input.classes, one.input.queries, one.params.limit)
+        for one in job.members
     ]
     shard = IndexShard(**job.params.shard)
     tables = search_index(requests, shard, job.params.name, job.threads)

@@ -9,10 +9,11 @@ def main(job: Job) -> None:
     """Queries are the text embeddings of a prompt strategy."""
     from susx.embeddings.cache import read_cache
     from susx.manifests.tables import write_table
-    from susx.support.retrieval import Candidate, Request, search_shard
+    from susx.support.retrieval import Candidate, TextRequest, search_shard
 
     requests = [
-        Request.read(one.input.classes, one.input.queries, one.params.limit) for one in job.members
+        TextRequest.read(one.input.classes, one.input.queries, one.params.limit)
+        for one in job.members
     ]
     pool = read_cache(job.input.pool)
     tables = search_shard(requests, pool, job.params.shard)

@@ -20,14 +20,14 @@ from susx.support.account import NO_ADDRESS, NO_DIRECTION, SEARCHED
 from susx.support.exact import nearest_of, rows_at_once
 from susx.support.npy import NpyFile
 from susx.support.remote import ROWS_AT_ONCE, candidate_fields, located, opened_parquet, remote_file
-from susx.support.retrieval import Candidate, Request, passes
+from susx.support.retrieval import Candidate, TextRequest, passes
 
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 """What reading an archive raises: damaged, cut, compressed in unknown ways, encrypted."""
 
 
 def search_embeddings(
-    requests: Sequence[Request], shard: WebShard, name: str, encoder: str
+    requests: Sequence[TextRequest], shard: WebShard, name: str, encoder: str
 ) -> Iterator[Table]:
     """Find the rows of a shard nearest to every query.
 

@@ -18,7 +18,7 @@ from susx.support.exact import nearest_of, rows_at_once
 from susx.support.index_files import FaissIndex
 from susx.support.npy import NpyFile
 from susx.support.remote import opened_parquet, remote_file
-from susx.support.retrieval import Candidate, Request, passes
+from susx.support.retrieval import Candidate, TextRequest, passes
 
 WIDEST: Final = 8
 """Times as many hits as wanted that are asked for at most, where rows have no address: LAION's
@@ -31,7 +31,7 @@ RowNumbers = NDArray[np.int64]
 
 
 def search_index(
-    requests: Sequence[Request], shard: IndexShard, name: str, threads: int
+    requests: Sequence[TextRequest], shard: IndexShard, name: str, threads: int
 ) -> Iterator[Table]:
     """Find about the nearest rows of every query.
 
@@ -153,7 +153,7 @@ class _Beside:
     nearest: Sequence[RowNumbers]
 
     @classmethod
-    def of(cls, shard: IndexShard, starts: RowNumbers, requests: Sequence[Request]) -> _Beside:
+    def of(cls, shard: IndexShard, starts: RowNumbers, requests: Sequence[TextRequest]) -> _Beside:
         """Search the embeddings once for all requests."""
         positions = [i for i, path in enumerate(shard.tables) if path in shard.arrays]
         ranges = [(int(starts[i]), int(starts[i + 1])) for i in positions]

@@ -48,7 +48,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Request:
+class TextRequest:
     """What one support set asks of a shard.
 
     Attributes:
@@ -60,7 +60,7 @@ class Request:
     limit: int
 
     @classmethod
-    def read(cls, classes: str, queries: str, limit: int) -> Request:
+    def read(cls, classes: str, queries: str, limit: int) -> TextRequest:
         """Request with the queries of a cache.
 
         Args:
@@ -112,7 +112,7 @@ def passes(requests: Iterable[AnyRequest]) -> Iterator[Sequence[AnyRequest]]:
 
 
 def search_shard(
-    requests: Sequence[Request], pool: Embeddings, shard: str, block: int | None = None
+    requests: Sequence[TextRequest], pool: Embeddings, shard: str, block: int | None = None
 ) -> Iterator[Table]:
     """Find the images of a shard nearest to every query.
 

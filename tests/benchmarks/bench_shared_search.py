@@ -22,7 +22,7 @@ from susx.embeddings.cache import Embeddings
 from susx.manifests.tables import Table
 from susx.pools.web import WebShard
 from susx.support.embedding_shards import search_embeddings
-from susx.support.retrieval import Request
+from susx.support.retrieval import TextRequest
 from tests.benchmarks.bench_retrieval import unit_rows, write_rows
 
 SETS, QUERIES, LIMIT, DIMENSION = 4, 250, 160, 512
@@ -38,20 +38,22 @@ def write_pool(folder: Path, n_rows: int) -> WebShard:
     return WebShard(str(folder / "rows.npy"), str(folder / "rows.parquet"))
 
 
-def requests() -> list[Request]:
+def requests() -> list[TextRequest]:
     random = np.random.default_rng(1)
     labels, keys = np.arange(QUERIES, dtype=np.int32), [str(i) for i in range(QUERIES)]
     meta = {"classes_sha256": "", "input_sha256": ""}
     texts = [unit_rows(random, QUERIES, DIMENSION) for _ in range(SETS)]
-    return [Request(Embeddings(rows, labels, keys, meta), LIMIT) for rows in texts]
+    return [TextRequest(Embeddings(rows, labels, keys, meta), LIMIT) for rows in texts]
 
 
-def searched(shard: WebShard, groups: Sequence[Sequence[Request]]) -> Iterator[Table]:
+def searched(shard: WebShard, groups: Sequence[Sequence[TextRequest]]) -> Iterator[Table]:
     for group in groups:
         yield from search_embeddings(group, shard, "rows", "clip")
 
 
-def cost(shard: WebShard, groups: Sequence[Sequence[Request]]) -> tuple[list[Table], float, float]:
+def cost(
+    shard: WebShard, groups: Sequence[Sequence[TextRequest]]
+) -> tuple[list[Table], float, float]:
     """What is found, MB read and seconds of processor time."""
     read, started = bytes_read(), time.process_time()
     found = list(searched(shard, groups))
