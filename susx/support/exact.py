@@ -28,8 +28,8 @@ HITS_AT_ONCE = 2**21
 """Hits that wait to be scored again, in at most 0.2 GiB; only near ties are so many."""
 RESCORED_AT_ONCE = 64
 """Rows scored again while a processor's cache holds them in float64."""
-FEW_QUERIES = 512
-"""Up to so many queries smaller blocks are faster: the cache holds what was just read."""
+BLOCK_ROWS = 16384
+"""Rows per block: with fewer more are scored again; more take memory that is new every time."""
 
 
 @dataclass(frozen=True)
@@ -90,62 +90,64 @@ class _Search:
         self._rows = np.full((len(queries), k), -1, np.int64)
         self._n_rows = self._n_unusable = 0
         # Fresh memory for every block would take longer to come by than to fill.
-        self._images, self._scores = torch.empty(0), torch.empty(0)
+        d, n = max(1, queries.shape[1]), min(len(queries), QUERIES_AT_ONCE)
+        # The product of many queries needs more rows than the conversion.
+        n_unit = max(CONVERTED_AT_ONCE // d, 2 * n, RESCORED_AT_ONCE)
+        self._unit, self._scores = _memory(n_unit, queries.shape[1]), _memory(0)
 
     def add(self, block: NDArray[Any]) -> None:
         """Compare the next block of rows."""
-        images, left_out = self._unit_rows(torch.from_numpy(block))
-        self._n_unusable += int(left_out.sum())
-        for start in range(0, len(self._queries), QUERIES_AT_ONCE):
-            self._compare(start, images, left_out)
+        left_out, self._all_unit = np.zeros(len(block), bool), True
+        for start in range(0, max(1, len(self._queries)), QUERIES_AT_ONCE):
+            self._compare(start, block, left_out)
         self._n_rows += len(block)
 
     def result(self) -> Nearest:
         """What was found so far."""
         return Nearest(self._best, self._rows, self._n_rows, self._n_unusable)
 
-    def _unit_rows(self, block: torch.Tensor) -> tuple[torch.Tensor, NDArray[np.bool_]]:
-        """Float32 rows of unit length, until the next block, and which have no direction."""
-        n, d = block.shape
-        if self._images.numel() < n * d:
-            self._images = _memory(n * d)
-        images, squares = self._images[: n * d].view(n, d), np.empty(n, np.float32)
-        step = max(1, CONVERTED_AT_ONCE // max(1, d))
-        for start in range(0, n, step):
-            part = images[start : start + step].copy_(block[start : start + step]).numpy()
-            with np.errstate(all="ignore"):
-                np.vecdot(part, part, out=squares[start : start + step])
-        # The square is twice as far from 1: float64 decides about all rows that are near the limit.
-        doubtful = np.flatnonzero(~(np.abs(squares - 1) <= UNIT_TOLERANCE))
-        unusable = np.zeros(n, bool)
-        for start in range(0, len(doubtful), step):
-            at = doubtful[start : start + step]
-            directions, unusable[at] = _directions(images[at].double().numpy())
-            images[at] = torch.from_numpy(directions).float()
-        return images, unusable
-
-    def _compare(self, start: int, images: torch.Tensor, left_out: NDArray[np.bool_]) -> None:
+    def _compare(self, start: int, block: NDArray[Any], left_out: NDArray[np.bool_]) -> None:
         part = slice(start, start + QUERIES_AT_ONCE)
-        texts, best = self._queries[part], self._best[part]
-        step = max(1, SCORES_AT_ONCE // len(texts))
-        if self._scores.numel() < step * len(texts):
-            self._scores = _memory(step * len(texts))
-        sieve = Sieve(best, images.numpy(), left_out)
-        for first in range(0, len(images), step):
-            rows = images[first : first + step]
-            scores = self._scores[: len(rows) * len(texts)].view(len(rows), len(texts))
-            torch.mm(rows, texts.T, out=scores)
+        texts, best = self._queries[part].T, self._best[part]
+        n, piece = len(best), len(self._unit)
+        tile = max(1, SCORES_AT_ONCE // max(1, n))
+        if len(self._scores) < min(tile, len(block)) * n:
+            self._scores = _memory(min(tile, len(block)) * n)
+        sieve = Sieve(best, block, left_out)
+        for first in range(0, len(block), tile):
+            end = min(first + tile, len(block))
+            scores = self._scores[: (end - first) * n].view(end - first, n)
+            for at in range(first, end, piece):
+                until = min(at + piece, end)
+                unit = self._unit_rows(block[at:until], left_out[at:until], not start)
+                torch.mm(unit, texts, out=scores[at - first : until - first])
             sieve.add(first, scores.numpy())
             if sieve.n_hits > HITS_AT_ONCE:
-                self._merge(start, *sieve.hits(), images.numpy())
-                sieve = Sieve(best, images.numpy(), left_out)
-        self._merge(start, *sieve.hits(), images.numpy())
+                self._merge(start, *sieve.hits(), block)
+                sieve = Sieve(best, block, left_out)
+        self._merge(start, *sieve.hits(), block)
 
-    def _merge(
-        self, start: int, texts: Numbers, rows: Numbers, images: NDArray[np.float32]
-    ) -> None:
+    def _unit_rows(
+        self, rows: NDArray[Any], left_out: NDArray[np.bool_], new: bool
+    ) -> torch.Tensor:
+        """Float32 rows of unit length, until the next call; counts new ones without direction."""
+        unit = self._unit[: len(rows)].copy_(torch.from_numpy(rows))
+        if self._all_unit and not new:
+            return unit
+        row = unit.numpy()
+        with np.errstate(all="ignore"):
+            # A square is twice as far from 1: float64 decides about all that are near the limit.
+            at = np.flatnonzero(~(np.abs(np.vecdot(row, row) - 1) <= UNIT_TOLERANCE))
+        if len(at):
+            self._all_unit = False
+            row[at], lost = _directions(row[at].astype(np.float64))
+            left_out[at] |= lost
+            self._n_unusable += int(lost.sum()) if new else 0
+        return unit
+
+    def _merge(self, start: int, texts: Numbers, rows: Numbers, block: NDArray[Any]) -> None:
         """Score hits again, which come query by query, and take them among the best."""
-        k, scores, place = self._k, self._rescored(texts + start, rows, images), places(texts)
+        k, scores, place = self._k, self._rescored(texts + start, rows, block), places(texts)
         if place.max(initial=0) >= 2 * k:
             kept, order = place < k, np.lexsort((-scores, texts))
             texts, place = texts[kept], place[kept]
@@ -161,16 +163,14 @@ class _Search:
         self._best[touched] = np.take_along_axis(all_scores, order, 1)
         self._rows[touched] = np.take_along_axis(all_rows, order, 1)
 
-    def _rescored(
-        self, texts: Numbers, rows: Numbers, images: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
+    def _rescored(self, texts: Numbers, rows: Numbers, block: NDArray[Any]) -> NDArray[np.float64]:
         """Float64 scores, row by row, in buffers that stay in a cache."""
-        scores, shape = np.empty(len(rows)), (RESCORED_AT_ONCE, images.shape[1])
-        single, image, text = np.empty(shape, np.float32), np.empty(shape), np.empty(shape)
+        scores, shape = np.empty(len(rows)), (RESCORED_AT_ONCE, block.shape[1])
+        image, text = np.empty(shape), np.empty(shape)
         for at in range(0, len(rows), RESCORED_AT_ONCE):
             part = slice(at, at + RESCORED_AT_ONCE)
             few, n = texts[part], len(texts[part])
-            image[:n] = np.take(images, rows[part], axis=0, out=single[:n], mode="clip")
+            image[:n] = self._unit_rows(block[rows[part]], np.zeros(n, bool), False).numpy()
             exact = self._exact[few[0]]
             if few[0] != few[-1]:
                 exact = np.take(self._exact, few, axis=0, out=text[:n], mode="clip")
@@ -189,11 +189,6 @@ def _directions(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     return rows, lost
 
 
-def _memory(n: int) -> torch.Tensor:
+def _memory(*shape: int) -> torch.Tensor:
     """NumPy's, which asks the system for large pages, so that first use takes less time."""
-    return torch.from_numpy(np.empty(n, np.float32))
-
-
-def rows_at_once(n_queries: int) -> int:
-    """Rows per block that keep the search fast and its memory at about 0.2 GiB."""
-    return 12288 if n_queries <= FEW_QUERIES else 16384
+    return torch.from_numpy(np.empty(shape, np.float32))

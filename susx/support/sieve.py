@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +23,18 @@ class Sieve:
 
     Args:
         best: (Q, k) float64 scores of earlier rows; -inf where there are fewer.
-        images: (B, d) float32 rows of unit length.
+        block: (B, d) rows.
         left_out: (B,) rows that cannot be among the best; equal rows are marked here, too.
     """
 
     def __init__(
-        self, best: NDArray[np.float64], images: NDArray[np.float32], left_out: NDArray[np.bool_]
+        self, best: NDArray[np.float64], block: NDArray[Any], left_out: NDArray[np.bool_]
     ) -> None:
         self._held, self._k = best.astype(np.float32), best.shape[1]
-        self._images, self._left_out, self._saw_copies = images, left_out, False
+        self._block, self._left_out, self._saw_copies = block, left_out, False
         # Bound of the rounding error of a float32 product of unit rows, in any order of summation,
         # and of what is held.
-        self._margin = 1.01 * (images.shape[1] + 2) * 2.0**-24
+        self._margin = 1.01 * (block.shape[1] + 2) * 2.0**-24
         self._floor = self._below(self._held)
         none, no_scores = np.zeros(0, np.int64), np.zeros(0, np.float32)
         self._hits: list[tuple[Numbers, Numbers, NDArray[np.float32]]] = [(none, none, no_scores)]
@@ -86,13 +87,13 @@ class Sieve:
 
     def _are_many(self, hit: NDArray[np.bool_]) -> bool:
         """Whether looking for copies takes less time than scoring what k per query leaves."""
-        return int(np.count_nonzero(hit)) > self._held.size + PAIRS_PER_LOOK * len(self._images)
+        return int(np.count_nonzero(hit)) > self._held.size + PAIRS_PER_LOOK * len(self._block)
 
     def _leave_out_copies(self) -> None:
         """Of equal rows only the first k can be among the k best, as ties go to first rows."""
         if not self._saw_copies:
             seen: Counter[bytes] = Counter()
-            for i, row in enumerate(self._images):
+            for i, row in enumerate(self._block):
                 seen[data := row.tobytes()] += 1
                 self._left_out[i] |= seen[data] > self._k
         self._saw_copies = True

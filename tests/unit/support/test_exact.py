@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from susx.support import exact
-from susx.support.exact import Nearest, nearest_rows, rows_at_once
+from susx.support.exact import Nearest, nearest_rows
 from susx.support.sieve import PAIRS_PER_LOOK
 from tests.helpers import unit_rows
 
@@ -85,10 +85,13 @@ def test_rows_of_other_lengths_are_compared_by_their_direction() -> None:
     assert (found.rows == full_sort(queries, rows, 50)[1]).all()
 
 
-def test_rows_without_direction_are_left_out_and_counted() -> None:
+def test_rows_without_direction_are_left_out_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     random = np.random.default_rng(2)
     queries, rows = unit_rows(random, 4, 6), unit_rows(random, 20, 6)
     rows[[3, 9]], rows[12, 1], rows[19, 0] = 0, np.nan, np.inf
+    monkeypatch.setattr(exact, "QUERIES_AT_ONCE", 3)
     found = in_blocks(queries, rows, 20, 6)
     assert found.n_unusable == 4
     assert (found.rows[:, 16:] == -1).all()
@@ -97,7 +100,9 @@ def test_rows_without_direction_are_left_out_and_counted() -> None:
 
 def test_no_rows_and_no_queries_give_nothing() -> None:
     assert (nearest_rows(np.ones((2, 1)), [], 3).rows == -1).all()
-    assert nearest_rows(np.ones((0, 2)), [np.ones((5, 2), np.float32)], 3).rows.shape == (0, 3)
+    found = nearest_rows(np.ones((0, 2)), [np.zeros((5, 2), np.float32)], 3)
+    assert found.rows.shape == (0, 3)
+    assert found.n_unusable == 5
 
 
 @pytest.mark.parametrize("size", [1, 10, 1000])
@@ -147,6 +152,7 @@ def test_of_equal_rows_few_are_scored_again(share: float, monkeypatch: pytest.Mo
     found, (scores, order) = in_blocks(queries, rows, k, size), full_sort(queries, rows, k)
     assert (found.rows == order).all()
     assert (found.scores == scores).all()
+    assert found.n_unusable == 0
     # k per query and block, and as many as looking for equal rows is worth.
     assert len(rescored) <= (k * len(queries) + PAIRS_PER_LOOK * size) * n / size
 
@@ -156,8 +162,3 @@ def test_scores_in_memory_do_not_grow_with_blocks() -> None:
     search = exact._Search(unit_rows(random, 1000, 4), 3)
     search.add(unit_rows(random, 5000, 4))
     assert search._scores.numel() <= exact.SCORES_AT_ONCE
-
-
-@pytest.mark.parametrize("n_queries", [1, 100, 1000, 50_000])
-def test_blocks_are_neither_large_nor_many(n_queries: int) -> None:
-    assert 8192 <= rows_at_once(n_queries) <= 16384
