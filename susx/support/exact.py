@@ -25,7 +25,7 @@ QUERIES_AT_ONCE = 1024
 SCORES_AT_ONCE = 2**21
 """Scores compared while a processor's cache holds them."""
 HITS_AT_ONCE = 2**21
-"""Hits that wait to be scored again, in at most 0.2 GiB; only near ties are so many."""
+"""Hits that wait to be scored again, in about 0.2 GiB; only near ties are so many."""
 RESCORED_AT_ONCE = 64
 """Rows scored again while a processor's cache holds them in float64."""
 BLOCK_ROWS = 16384
