@@ -17,7 +17,7 @@ from susx.core.plain import GARBLED
 from susx.manifests.tables import Table
 from susx.pools.web import WebShard
 from susx.support.account import NO_ADDRESS, NO_DIRECTION, SEARCHED
-from susx.support.exact import nearest_of, rows_at_once
+from susx.support.exact import BLOCK_ROWS, nearest_of
 from susx.support.npy import NpyFile
 from susx.support.remote import ROWS_AT_ONCE, candidate_fields, located, opened_parquet, remote_file
 from susx.support.retrieval import Candidate, TextRequest, passes
@@ -57,8 +57,7 @@ def search_embeddings(
                 _require_fitting(array, dimension, encoder, metadata.metadata.num_rows, shard)
                 if addressed is None:
                     addressed = _addressed(metadata, called)
-                n_queries = sum(len(request.queries) for request in group)
-                blocks = _without(~addressed, array.blocks(rows_at_once(n_queries)))
+                blocks = _without(~addressed, array.blocks(BLOCK_ROWS))
                 asked = [(request.queries.features, request.limit) for request in group]
                 nearest = nearest_of(asked, blocks)
             rows = np.unique(np.concatenate([found.rows.ravel() for found in nearest]))

@@ -1,8 +1,8 @@
 """Exact nearest rows of a stream of blocks: the k best per query, in memory that does not grow.
 
 A float32 matrix product finds the few rows of a block that may be among the k best, given the
-error that it can have; those are scored again in float64, row by row, so that the result is that
-of a plain sort of all float64 scores, whatever the block size and the number of threads.
+error that it can have (`sieve`); those are scored again in float64, row by row, so that the result
+is that of a plain sort of all float64 scores, whatever the block size and the number of threads.
 """
 
 from __future__ import annotations
@@ -15,14 +15,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from susx.support.sieve import Numbers, Sieve, places
+
 UNIT_TOLERANCE = 2e-3  # what rounding to float16 does to the length of a unit row
-CONVERTED_AT_ONCE = 2**21
+CONVERTED_AT_ONCE = 2**17
 """Elements made float32 and measured while a processor's cache holds them."""
 QUERIES_AT_ONCE = 1024
-RESCORED_AT_ONCE = 128
-MERGED_AT_ONCE = 2**20
-FEW_QUERIES = 512
-"""Up to so many queries smaller blocks are faster: their rows stay in the processor's cache."""
+"""The product of fewer is slower; of more, scores of fewer rows stay in a processor's cache."""
+SCORES_AT_ONCE = 2**21
+"""Scores compared while a processor's cache holds them."""
+HITS_AT_ONCE = 2**21
+"""Hits that wait to be scored again, in about 0.2 GiB; only near ties are so many."""
+RESCORED_AT_ONCE = 64
+"""Rows scored again while a processor's cache holds them in float64."""
+BLOCK_ROWS = 16384
+"""Rows per block: with fewer more are scored again; more take memory that is new every time."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ def nearest_rows(queries: NDArray[Any], blocks: Iterable[NDArray[Any]], k: int) 
     Args:
         queries: (Q, d) rows of unit length.
         blocks: (B, d) float16 or float32 arrays, in row order. Rows that are not of unit length
-            are divided by their length.
+            are divided by their length in float64, and rounded to float32.
         k: rows per query.
     """
     search = _Search(np.ascontiguousarray(queries, np.float32), k)
@@ -79,119 +86,109 @@ class _Search:
         self._queries = torch.from_numpy(queries)
         self._exact = queries.astype(np.float64)
         self._k = k
-        # Bound of the rounding error of a float32 product of unit rows, in any order of summation.
-        self._margin = 1.01 * (queries.shape[1] + 2) * 2.0**-24
         self._best = np.full((len(queries), k), -np.inf)
         self._rows = np.full((len(queries), k), -1, np.int64)
-        self._pending: list[tuple[NDArray[Any], ...]] = []
-        self._n_pending = self._n_rows = self._n_unusable = 0
+        self._n_rows = self._n_unusable = 0
         # Fresh memory for every block would take longer to come by than to fill.
-        self._buffer, self._images = torch.empty(0), torch.empty(0)
-        shape = RESCORED_AT_ONCE, queries.shape[1]
-        self._rescored = np.empty(shape, np.float32), np.empty(shape)
+        d, n = max(1, queries.shape[1]), min(len(queries), QUERIES_AT_ONCE)
+        # The product of many queries needs more rows than the conversion.
+        n_unit = max(CONVERTED_AT_ONCE // d, 2 * n, RESCORED_AT_ONCE)
+        self._unit, self._scores = _memory(n_unit, queries.shape[1]), _memory(0)
 
     def add(self, block: NDArray[Any]) -> None:
         """Compare the next block of rows."""
-        images, unusable = self._unit_rows(torch.from_numpy(block))
-        for start in range(0, len(self._queries), QUERIES_AT_ONCE):
-            self._compare(start, images, unusable)
-        if self._n_pending > self._best.size or np.isneginf(self._best[:, -1]).any():
-            self._merge()
-        self._n_rows += len(images)
-        self._n_unusable += int(unusable.sum())
+        left_out, self._all_unit = np.zeros(len(block), bool), True
+        for start in range(0, max(1, len(self._queries)), QUERIES_AT_ONCE):
+            self._compare(start, block, left_out)
+        self._n_rows += len(block)
 
     def result(self) -> Nearest:
         """What was found so far."""
-        self._merge()
         return Nearest(self._best, self._rows, self._n_rows, self._n_unusable)
 
-    def _unit_rows(self, block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Float32 rows of unit length, until the next block, and which have no direction."""
-        n, d = block.shape
-        if self._images.numel() < n * d:
-            self._images = torch.empty(n * d)
-        images = self._images[: n * d].view(n, d)
-        unusable = torch.zeros(n, dtype=torch.bool)
-        step = max(1, CONVERTED_AT_ONCE // max(1, d))
-        for start in range(0, n, step):
-            part = images[start : start + step].copy_(block[start : start + step])
-            lengths = torch.linalg.vector_norm(part, dim=1)
-            off = ~((lengths - 1).abs() <= UNIT_TOLERANCE)
-            if off.any():
-                lost = ~(torch.isfinite(lengths) & (lengths > 0))
-                part[off] /= lengths[off, None]
-                part[lost] = 0
-                unusable[start : start + step] = lost
-        return images, unusable
+    def _compare(self, start: int, block: NDArray[Any], left_out: NDArray[np.bool_]) -> None:
+        part = slice(start, start + QUERIES_AT_ONCE)
+        texts, best = self._queries[part].T, self._best[part]
+        n, piece = len(best), len(self._unit)
+        tile = max(1, SCORES_AT_ONCE // max(1, n))
+        if len(self._scores) < min(tile, len(block)) * n:
+            self._scores = _memory(min(tile, len(block)) * n)
+        sieve = Sieve(best, block, left_out)
+        for first in range(0, len(block), tile):
+            end = min(first + tile, len(block))
+            scores = self._scores[: (end - first) * n].view(end - first, n)
+            for at in range(first, end, piece):
+                until = min(at + piece, end)
+                unit = self._unit_rows(block[at:until], left_out[at:until], not start)
+                torch.mm(unit, texts, out=scores[at - first : until - first])
+            sieve.add(first, scores.numpy())
+            if sieve.n_hits > HITS_AT_ONCE:
+                self._merge(start, *sieve.hits(), block)
+                sieve = Sieve(best, block, left_out)
+        self._merge(start, *sieve.hits(), block)
 
-    def _compare(self, start: int, images: torch.Tensor, unusable: torch.Tensor) -> None:
-        texts = self._queries[start : start + QUERIES_AT_ONCE]
-        if not len(images) or not len(texts):
-            return
-        if self._buffer.numel() < len(texts) * len(images):
-            self._buffer = torch.empty(len(texts) * len(images))
-        scores = self._buffer[: len(texts) * len(images)].view(len(texts), len(images))
-        torch.mm(texts, images.T, out=scores)
-        if unusable.any():
-            scores[:, unusable] = -torch.inf
-        # Every row whose exact score is at least `kth` has a float32 score above `kth - margin`.
-        floor = torch.from_numpy(self._best[start : start + len(texts), -1] - self._margin)
-        hit = (scores > _below(floor)).numpy()
-        if np.count_nonzero(hit) > 2 * self._k * len(texts) and self._k <= len(images):
-            found = scores.topk(self._k, sorted=False).values.amin(1)
-            floor = torch.maximum(floor, found.double() - 2 * self._margin)
-            hit = (scores > _below(floor)).numpy()
-        self._rescore(start, *np.divmod(np.flatnonzero(hit), len(images)), images)
+    def _unit_rows(
+        self, rows: NDArray[Any], left_out: NDArray[np.bool_], new: bool
+    ) -> torch.Tensor:
+        """Float32 rows of unit length, until the next call; counts new ones without direction."""
+        unit = self._unit[: len(rows)].copy_(torch.from_numpy(rows))
+        if self._all_unit and not new:
+            return unit
+        row = unit.numpy()
+        with np.errstate(all="ignore"):
+            # A square is twice as far from 1: float64 decides about all that are near the limit.
+            at = np.flatnonzero(~(np.abs(np.vecdot(row, row) - 1) <= UNIT_TOLERANCE))
+        if len(at):
+            self._all_unit = False
+            row[at], lost = _directions(row[at].astype(np.float64))
+            left_out[at] |= lost
+            self._n_unusable += int(lost.sum()) if new else 0
+        return unit
 
-    def _rescore(
-        self,
-        start: int,
-        texts: NDArray[np.int64],
-        rows: NDArray[np.int64],
-        images: torch.Tensor,
-    ) -> None:
-        """Score hits again, which come query by query, in buffers that stay in a cache."""
-        texts += start
-        scores, all_rows = np.empty(len(rows)), images.numpy()
-        found, row = self._rescored
-        ends = np.append(np.flatnonzero(np.diff(texts)) + 1, len(texts)).tolist()
-        for first, end in zip([0, *ends[:-1]], ends, strict=True):
-            for at in range(first, end, RESCORED_AT_ONCE):
-                part = slice(at, min(at + RESCORED_AT_ONCE, end))
-                n = part.stop - at
-                row[:n] = np.take(all_rows, rows[part], axis=0, out=found[:n], mode="clip")
-                np.vecdot(row[:n], self._exact[texts[at]], out=scores[part])
-        self._pending.append((texts, rows + self._n_rows, scores))
-        self._n_pending += len(rows)
-        if self._n_pending > MERGED_AT_ONCE + self._best.size:
-            self._merge()
+    def _merge(self, start: int, texts: Numbers, rows: Numbers, block: NDArray[Any]) -> None:
+        """Score hits again, which come query by query, and take them among the best."""
+        k, scores, place = self._k, self._rescored(texts + start, rows, block), places(texts)
+        if place.max(initial=0) >= 2 * k:
+            kept, order = place < k, np.lexsort((-scores, texts))
+            texts, place = texts[kept], place[kept]
+            rows, scores = rows[order][kept], scores[order][kept]
+        touched, at = np.unique(texts, return_inverse=True)
+        touched += start
+        all_scores = np.full((len(touched), k + place.max(initial=-1) + 1), -np.inf)
+        all_rows = np.full(all_scores.shape, -1)
+        all_scores[:, :k], all_rows[:, :k] = self._best[touched], self._rows[touched]
+        all_scores[at, k + place], all_rows[at, k + place] = scores, rows + self._n_rows
+        # Rows come in rising order, so that stable sorts keep ties so.
+        order = np.argsort(-all_scores, axis=1, kind="stable")[:, :k]
+        self._best[touched] = np.take_along_axis(all_scores, order, 1)
+        self._rows[touched] = np.take_along_axis(all_rows, order, 1)
 
-    def _merge(self) -> None:
-        if not self._pending:
-            return
-        texts, rows, scores = (np.concatenate(part) for part in zip(*self._pending, strict=True))
-        self._pending, self._n_pending = [], 0
-        touched = np.unique(texts)
-        held, place = np.nonzero(self._rows[touched] >= 0)
-        owners = np.concatenate([touched[held], texts])
-        rows = np.concatenate([self._rows[touched[held], place], rows])
-        scores = np.concatenate([self._best[touched[held], place], scores])
-        # Rows come in rising order, so that stable sorts keep ties so; whole numbers sort by radix.
-        order = np.argsort(-scores, kind="stable")
-        small = owners.astype(np.min_scalar_type(len(self._best)))
-        order = order[np.argsort(small[order], kind="stable")]
-        owners, rows, scores = owners[order], rows[order], scores[order]
-        rank = np.arange(len(owners)) - np.searchsorted(owners, owners)
-        kept = rank < self._k
-        self._best[owners[kept], rank[kept]] = scores[kept]
-        self._rows[owners[kept], rank[kept]] = rows[kept]
+    def _rescored(self, texts: Numbers, rows: Numbers, block: NDArray[Any]) -> NDArray[np.float64]:
+        """Float64 scores, row by row, in buffers that stay in a cache."""
+        scores, shape = np.empty(len(rows)), (RESCORED_AT_ONCE, block.shape[1])
+        image, text = np.empty(shape), np.empty(shape)
+        for at in range(0, len(rows), RESCORED_AT_ONCE):
+            part = slice(at, at + RESCORED_AT_ONCE)
+            few, n = texts[part], len(texts[part])
+            image[:n] = self._unit_rows(block[rows[part]], np.zeros(n, bool), False).numpy()
+            exact = self._exact[few[0]]
+            if few[0] != few[-1]:
+                exact = np.take(self._exact, few, axis=0, out=text[:n], mode="clip")
+            np.vecdot(image[:n], exact, out=scores[part])
+        return scores
 
 
-def rows_at_once(n_queries: int) -> int:
-    """Rows per block that keep the search fast and its memory at about 0.3 GiB."""
-    return 8192 if n_queries <= FEW_QUERIES else 16384
+def _directions(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Rows divided by their length unless it is about 1, and which have none: those are zero."""
+    with np.errstate(all="ignore"):
+        lengths = np.sqrt(np.vecdot(rows, rows))
+        lost = ~(np.isfinite(lengths) & (lengths > 0))
+        lengths[np.abs(lengths - 1) <= UNIT_TOLERANCE] = 1
+        rows /= lengths[:, None]
+    rows[lost] = 0
+    return rows, lost
 
 
-def _below(floor: torch.Tensor) -> torch.Tensor:
-    """(Q, 1) float32 numbers less than the (Q,) float64 ones."""
-    return floor.float().nextafter(torch.tensor(-torch.inf))[:, None]
+def _memory(*shape: int) -> torch.Tensor:
+    """NumPy's, which asks the system for large pages, so that first use takes less time."""
+    return torch.from_numpy(np.empty(shape, np.float32))

@@ -14,7 +14,7 @@ from susx.manifests.tables import Table
 from susx.pools.indices import IndexShard
 from susx.support.account import NO_ADDRESS, SEARCHED
 from susx.support.embedding_shards import described_rows
-from susx.support.exact import nearest_of, rows_at_once
+from susx.support.exact import BLOCK_ROWS, nearest_of
 from susx.support.index_files import FaissIndex
 from susx.support.npy import NpyFile
 from susx.support.remote import opened_parquet, remote_file
@@ -171,8 +171,7 @@ class _Beside:
             with remote_file(path, shard.storage) as stream:
                 array = NpyFile.read(stream, path)
                 _require_fitting(array, shard.tables[i], end - start, asked[0][0].shape[1])
-                step = rows_at_once(sum(len(features) for features, _ in asked))
-                found = nearest_of(asked, array.blocks(step))
+                found = nearest_of(asked, array.blocks(BLOCK_ROWS))
             parts.append([(b.scores, np.where(b.rows < 0, -1, b.rows + start)) for b in found])
         merged = zip(zip(*parts, strict=True), asked, strict=True)
         return cls(ranges, [_merged(list(part), k) for part, (_, k) in merged])

@@ -72,13 +72,12 @@ class NpyFile:
         row_bytes = dimension * self.dtype.itemsize
 
         def read(start: int) -> NDArray[Any]:
-            data = bytearray(min(size, n_rows - start) * row_bytes)
-            view, done = memoryview(data), 0
-            while done < len(data) and (n := self.stream.readinto(view[done:])):
+            data, done = np.empty(min(size, n_rows - start) * row_bytes, np.uint8), 0
+            while done < len(data) and (n := self.stream.readinto(data.data[done:])):
                 done += n
             if done < len(data):
                 raise InputError(f"{self.name}: ends before row {n_rows - 1}; fetch it again")
-            return np.frombuffer(data, self.dtype).reshape(-1, dimension)
+            return data.view(self.dtype).reshape(-1, dimension)
 
         starts = range(0, n_rows, size)
         with ThreadPoolExecutor(1) as reader:

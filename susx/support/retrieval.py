@@ -129,7 +129,7 @@ def search_shard(
     Raises:
         InputError: if queries and pool come from different encoders.
     """
-    from susx.support.exact import nearest_of, rows_at_once  # which import PyTorch
+    from susx.support.exact import BLOCK_ROWS, nearest_of  # which import PyTorch
 
     for request in requests:
         if field := disagreement(request.queries.encoder, pool.encoder):
@@ -138,7 +138,7 @@ def search_shard(
                 "cache and run again"
             )
     for group in passes(requests):
-        step = block or rows_at_once(sum(len(request.queries) for request in group))
+        step = block or BLOCK_ROWS
         blocks = (pool.features[start : start + step] for start in range(0, len(pool), step))
         asked = [(request.queries.features, request.limit) for request in group]
         for request, found in zip(group, nearest_of(asked, blocks), strict=True):

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from susx.core.compute import peak_mib
-from susx.support.exact import Nearest, nearest_rows, rows_at_once
+from susx.support.exact import BLOCK_ROWS, Nearest, nearest_rows
 from susx.support.npy import NpyFile
 
 CEILING_BLOCKS = (4096, 8192, 16384, 32768)
@@ -52,7 +52,7 @@ def blocks(path: Path, size: int) -> Iterator[np.ndarray]:
 
 
 def search(path: Path, queries: np.ndarray, k: int) -> Nearest:
-    return nearest_rows(queries, blocks(path, rows_at_once(len(queries))), k)
+    return nearest_rows(queries, blocks(path, BLOCK_ROWS), k)
 
 
 def ceiling(rows: np.ndarray, queries: np.ndarray, k: int, size: int) -> None:

@@ -1,12 +1,16 @@
 """Exact nearest rows of a stream of blocks."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from susx.support import exact
-from susx.support.exact import Nearest, nearest_rows, rows_at_once
+from susx.support.exact import Nearest, nearest_rows
+from susx.support.sieve import PAIRS_PER_LOOK
 from tests.helpers import unit_rows
 
 
@@ -46,7 +50,7 @@ def test_hits_equal_a_full_sort(
 
 @pytest.mark.parametrize("order", ["rising", "falling", "mixed"])
 def test_the_order_of_rows_does_not_matter(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exact, "MERGED_AT_ONCE", 0)
+    monkeypatch.setattr(exact, "SCORES_AT_ONCE", 60)
     monkeypatch.setattr(exact, "QUERIES_AT_ONCE", 3)
     random = np.random.default_rng(3)
     queries, rows = unit_rows(random, 7, 6), unit_rows(random, 900, 6)
@@ -56,7 +60,12 @@ def test_the_order_of_rows_does_not_matter(order: str, monkeypatch: pytest.Monke
     assert (found.rows == full_sort(queries, rows, 5)[1]).all()
 
 
-def test_scores_nearer_than_float32_can_tell_are_ordered() -> None:
+@pytest.mark.parametrize("hits_at_once", [100, exact.HITS_AT_ONCE])
+def test_scores_nearer_than_float32_can_tell_are_ordered(
+    hits_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exact, "HITS_AT_ONCE", hits_at_once)
+    monkeypatch.setattr(exact, "SCORES_AT_ONCE", 60)
     random = np.random.default_rng(0)
     queries = unit_rows(random, 3, 512)
     base = unit_rows(random, 1, 512)
@@ -76,10 +85,13 @@ def test_rows_of_other_lengths_are_compared_by_their_direction() -> None:
     assert (found.rows == full_sort(queries, rows, 50)[1]).all()
 
 
-def test_rows_without_direction_are_left_out_and_counted() -> None:
+def test_rows_without_direction_are_left_out_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     random = np.random.default_rng(2)
     queries, rows = unit_rows(random, 4, 6), unit_rows(random, 20, 6)
     rows[[3, 9]], rows[12, 1], rows[19, 0] = 0, np.nan, np.inf
+    monkeypatch.setattr(exact, "QUERIES_AT_ONCE", 3)
     found = in_blocks(queries, rows, 20, 6)
     assert found.n_unusable == 4
     assert (found.rows[:, 16:] == -1).all()
@@ -88,11 +100,65 @@ def test_rows_without_direction_are_left_out_and_counted() -> None:
 
 def test_no_rows_and_no_queries_give_nothing() -> None:
     assert (nearest_rows(np.ones((2, 1)), [], 3).rows == -1).all()
-    assert nearest_rows(np.ones((0, 2)), [np.ones((5, 2), np.float32)], 3).rows.shape == (0, 3)
+    found = nearest_rows(np.ones((0, 2)), [np.zeros((5, 2), np.float32)], 3)
+    assert found.rows.shape == (0, 3)
+    assert found.n_unusable == 5
 
 
-@pytest.mark.parametrize("n_queries", [1, 100, 1000, 50_000])
-def test_a_block_of_scores_fits_in_64_mib(n_queries: int) -> None:
-    size = rows_at_once(n_queries)
-    assert 4 * size * min(n_queries, exact.QUERIES_AT_ONCE) <= 64 * 2**20
-    assert size >= 8192
+@pytest.mark.parametrize("size", [1, 10, 1000])
+def test_lengths_near_the_tolerance_give_the_same_whatever_the_block_size(size: int) -> None:
+    random = np.random.default_rng(5)
+    queries, rows = unit_rows(random, 3, 512), unit_rows(random, 40, 512)
+    lengths = 1 + exact.UNIT_TOLERANCE * random.choice([-1, 1], 40) * (
+        1 + 1e-7 * np.arange(-20, 20)
+    )
+    rows *= lengths[:, None].astype(np.float32)
+    found, whole = in_blocks(queries, rows, 40, size), nearest_rows(queries, [rows], 40)
+    assert (found.rows == whole.rows).all()
+    assert (found.scores == whole.scores).all()
+
+
+@pytest.mark.parametrize("length", [3e38, 1e30, 1e-30, 1e-37, 7.0])
+def test_rows_of_any_length_that_float32_can_hold_have_a_direction(length: float) -> None:
+    random = np.random.default_rng(6)
+    queries, rows = unit_rows(random, 4, 64), unit_rows(random, 50, 64)
+    rows *= np.float32(length)
+    found = in_blocks(queries, rows, 50, 16)
+    exact_rows = rows.astype(np.float64)
+    exact_rows /= np.linalg.norm(exact_rows, axis=1, keepdims=True)
+    scores, order = full_sort(queries, exact_rows.astype(np.float32), 50)
+    assert found.n_unusable == 0
+    assert (found.rows == order).all()
+    assert np.allclose(found.scores, scores, rtol=0, atol=2**-23)  # their lengths may round apart
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_of_equal_rows_few_are_scored_again(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    n, k, size = 2000, 5, 500
+    random = np.random.default_rng(7)
+    queries, rows = unit_rows(random, 50, 16), unit_rows(random, n, 16)
+    same = random.random(n) < share
+    rows[same] = queries.mean(0) / np.linalg.norm(queries.mean(0))
+    rescored = []
+    plain = exact._Search._rescored
+
+    def counted(
+        search: Any, texts: NDArray[Any], rows: NDArray[Any], images: NDArray[Any]
+    ) -> NDArray[Any]:
+        rescored.extend(rows + search._n_rows)
+        return plain(search, texts, rows, images)
+
+    monkeypatch.setattr(exact._Search, "_rescored", counted)
+    found, (scores, order) = in_blocks(queries, rows, k, size), full_sort(queries, rows, k)
+    assert (found.rows == order).all()
+    assert (found.scores == scores).all()
+    assert found.n_unusable == 0
+    # k per query and block, and as many as looking for equal rows is worth.
+    assert len(rescored) <= (k * len(queries) + PAIRS_PER_LOOK * size) * n / size
+
+
+def test_scores_in_memory_do_not_grow_with_blocks() -> None:
+    random = np.random.default_rng(8)
+    search = exact._Search(unit_rows(random, 1000, 4), 3)
+    search.add(unit_rows(random, 5000, 4))
+    assert search._scores.numel() <= exact.SCORES_AT_ONCE
