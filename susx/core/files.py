@@ -25,6 +25,9 @@ UNWRITABLE = {
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 
+LONGEST_KEPT = 200
+"""Bytes of a file's name that its temporary name keeps: file systems take 255."""
+
 
 @contextmanager
 def write_errors(target: str | Path) -> Iterator[None]:
@@ -56,7 +59,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
     try:
         with write_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+            with suppress(FileNotFoundError):
+                target.lstat()  # which refuses a name that is too long
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=_hidden(target.name))
             os.close(handle)
             temporary = Path(name)
             yield temporary
@@ -102,6 +107,12 @@ class Patient(io.FileIO):
         """
         if self.error is not None:
             raise self.error
+
+
+def _hidden(name: str) -> str:
+    """Beginning of a temporary name, short enough that what is added fits where `name` does."""
+    kept = name.encode("utf-8", "surrogateescape")[:LONGEST_KEPT]
+    return f".{kept.decode('utf-8', 'ignore')}."
 
 
 def _umask() -> int:

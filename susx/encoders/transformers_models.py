@@ -236,6 +236,7 @@ def load(settings: EncoderSettings) -> ClipEncoder:
         InputError: if the model is missing, gated, incomplete, or of another kind.
     """
     name = f"encoder model {settings.model}"
+    transformers.utils.logging.disable_progress_bar()  # of weights, which load in seconds
     options = {"revision": settings.revision, "trust_remote_code": False}
     try:
         kind = AutoConfig.from_pretrained(settings.model, **options).model_type

@@ -24,6 +24,13 @@ def test_atomic_makes_folders_and_leaves_only_the_target(tmp_path: Path) -> None
     assert [p.name for p in target.parent.iterdir()] == ["b.txt"]
 
 
+def test_atomic_writes_the_longest_names_that_a_file_can_have(tmp_path: Path) -> None:
+    for name in ("a" * 255, "é" * 127):
+        with atomic(tmp_path / name) as temporary:
+            temporary.write_text("x", "utf-8")
+        assert (tmp_path / name).read_text("utf-8") == "x"
+
+
 def test_atomic_failure_keeps_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "b.txt"
     target.write_text("old")
@@ -114,7 +121,7 @@ def test_a_file_that_the_disk_does_not_hold_is_one_message(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "advice"), [("taken", "a folder lies where"), ("a" * 250, "choose a shorter name")]
+    ("name", "advice"), [("taken", "a folder lies where"), ("a" * 256, "choose a shorter name")]
 )
 def test_a_name_that_no_file_can_have_is_one_message(
     tmp_path: Path, name: str, advice: str

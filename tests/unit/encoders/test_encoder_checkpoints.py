@@ -46,6 +46,11 @@ def test_other_weights_have_another_hash(checkpoint: Path, tmp_path: Path) -> No
     assert hashes[0] == hashes[1] != hashes[2]
 
 
+def test_loading_says_nothing(checkpoint: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    load(checkpoint)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_compiled_encoder_gives_the_same_features(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
