@@ -19,8 +19,9 @@ from susx.manifests.tables import Table
 from susx.support.account import NO_DIRECTION, SEARCHED, UNREADABLE
 
 HELD = 4
-HITS_AT_ONCE = 2**20
-"""Hits of several support sets that are held at once; with their addresses they take 0.7 GiB."""
+HITS_AT_ONCE = 2**19
+"""Hits of several support sets that are held at once. With addresses and captions they take about
+0.6 GB, which a search asks for whatever its own set is."""
 
 
 @dataclass(frozen=True)
