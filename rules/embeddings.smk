@@ -20,7 +20,8 @@ rule embed_text:
         ENCODER_ENVIRONMENT
     threads: asked(encoders.encoder_threads)
     resources:
-        mem_mb=memory(4000, model=3),
+        # A text of 40 bytes or more has 16 KB as four arrays of 1024 numbers at the peak.
+        mem_mb=memory(4000, model=3, prompts=400),
         runtime=minutes(60),
         gpu=asked(encoders.encoder_gpus),
     params:

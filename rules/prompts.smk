@@ -76,7 +76,8 @@ rule prompts:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=memory(500),
+        # A description of 70 bytes on disk takes 500 in memory, until all are written.
+        mem_mb=memory(500, descriptions=10, descriptors=10),
         runtime=minutes(10),
     params:
         kept=IN_WORK,

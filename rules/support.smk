@@ -22,7 +22,9 @@ rule search_shard:
         ENVIRONMENT
     threads: 2
     resources:
-        mem_mb=memory(2000, pool=3, queries=3),
+        mem_mb=asked(
+            retrieval.found_memory, of="queries", factors={"pool": 3, "queries": 3}
+        ),
         runtime=minutes(60),
     params:
         kept=IN_WORK,

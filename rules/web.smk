@@ -22,7 +22,7 @@ rule search_embeddings:
         WEB_ENVIRONMENT
     threads: 2
     resources:
-        mem_mb=memory(2000, queries=3),
+        mem_mb=asked(retrieval.found_memory, of="queries", factors={"queries": 3}),
         runtime=minutes(240),
     params:
         kept=IN_WORK,
@@ -54,7 +54,9 @@ rule search_index:
         WEB_ENVIRONMENT
     threads: 2
     resources:
-        mem_mb=memory(2000, queries=3, index=1),
+        mem_mb=asked(
+            retrieval.found_memory, of="queries", factors={"index": 1, "queries": 3}
+        ),
         runtime=minutes(240),
     params:
         kept=IN_WORK,
@@ -83,7 +85,7 @@ rule match_captions:
     conda:
         WEB_ENVIRONMENT
     resources:
-        mem_mb=memory(2000),
+        mem_mb=asked(retrieval.found_memory, of="classes", factors={}),
         runtime=minutes(240),
     params:
         kept=IN_WORK,
@@ -109,7 +111,7 @@ rule query_service:
     conda:
         WEB_ENVIRONMENT
     resources:
-        mem_mb=memory(2000),
+        mem_mb=asked(retrieval.found_memory, of="prompts", factors={}),
         runtime=minutes(1440),
     params:
         kept=IN_WORK,
@@ -138,7 +140,8 @@ rule download_support:
         WEB_ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=memory(6000, model=3, candidates=1),
+        # Candidates as in rule select_support.
+        mem_mb=memory(6000, model=3, candidates=60),
         runtime=minutes(1440),
         gpu=asked(web.judge_gpus),
     params:

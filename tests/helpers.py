@@ -28,14 +28,16 @@ WIDTH = 32
 PROJECTION = 16
 
 
-def save_tiny_clip(folder: Path, seed: int = 0, image_size: int = 32) -> None:
+def save_tiny_clip(
+    folder: Path, seed: int = 0, image_size: int = 32, projection: int = PROJECTION
+) -> None:
     """Save a randomly initialised CLIP of a few thousand weights in Hugging Face format."""
     tower = {
         "hidden_size": WIDTH,
         "intermediate_size": 2 * WIDTH,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
-        "projection_dim": PROJECTION,
+        "projection_dim": projection,
     }
     vision = {"image_size": image_size, "patch_size": max(1, image_size // 4)}
     text = {
@@ -46,7 +48,7 @@ def save_tiny_clip(folder: Path, seed: int = 0, image_size: int = 32) -> None:
         "eos_token_id": SPECIAL.index(EOS),
     }
     config = CLIPConfig(
-        text_config=tower | text, vision_config=tower | vision, projection_dim=PROJECTION
+        text_config=tower | text, vision_config=tower | vision, projection_dim=projection
     )
     random_state = torch.get_rng_state()
     torch.manual_seed(seed)

@@ -31,6 +31,9 @@ from susx.pools.shards import Shard, read_shard
 from susx.prompts.strategies import PromptSet
 
 PART = 1024  # images that a job which is cut may lose
+PART_BYTES = 2**27
+"""Of the files of these images, which are in memory, with those of the part before: 1024 files of
+128 KB, or fewer larger ones."""
 
 T = TypeVar("T")
 
@@ -55,12 +58,9 @@ def _embedded(encoder: Encoder, settings: EncoderSettings, prompts: PromptSet) -
     keys = [f"{index}/{i}" for index, row in enumerate(prompts.texts) for i in range(len(row))]
     # Texts of a batch are padded to its longest.
     order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-    blocks = [
-        encoder.encode_texts([texts[place] for place in batch]).numpy()
-        for batch in tqdm(list(_batches(order, settings.batch_size)), unit=" batches of texts")
-    ]
     rows = np.empty((len(texts), encoder.dim), np.float32)
-    rows[order] = concatenate(blocks, encoder.dim, "float32")
+    for batch in tqdm(list(_batches(order, settings.batch_size)), unit=" batches of texts"):
+        rows[batch] = encoder.encode_texts([texts[place] for place in batch]).numpy()
     meta = _meta(encoder, settings) | {
         "strategy": prompts.strategy,
         "n_truncated": encoder.count_truncated(texts),
@@ -233,7 +233,7 @@ def _embed(
 
         def missing() -> Iterator[tuple[tuple[int, str, bool], list[Item]]]:
             nonlocal count
-            for index, part in enumerate(_parts(items, PART * max(1, views))):
+            for index, part in enumerate(_parts(items, max(1, views))):
                 count = index + 1
                 named = [[item.key, item.label, item.sha256, item.seed] for item in part]
                 stamp = sha256_json([made_from, named])
@@ -326,14 +326,19 @@ def _meta(encoder: Encoder, settings: EncoderSettings) -> dict[str, Any]:
     }
 
 
-def _parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of at most `size` items; at least one, which may be empty."""
-    first = True
-    for part in _batches(items, size):
+def _parts(items: Iterable[Item], views: int) -> Iterator[list[Item]]:
+    """Lists of all views of some images; at least one, which may be empty."""
+    part, held, first = list[Item](), 0, True
+    for image in _batches(items, views):
+        source = image[0].source
+        size = len(source) if isinstance(source, bytes) else 0
+        if len(part) >= PART * views or (part and held + size > PART_BYTES):
+            yield part
+            part, held, first = [], 0, False
+        part += image
+        held += size
+    if part or first:
         yield part
-        first = False
-    if first:
-        yield []
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

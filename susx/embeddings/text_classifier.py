@@ -15,6 +15,7 @@ from susx.embeddings.cache import Embeddings, read_cache
 from susx.encoders.protocol import SAME
 from susx.manifests.classes import ClassManifest
 
+ROWS_AT_ONCE = 4096  # 32 MB of d = 1024 in double precision
 SHOWN = 5  # pairs of classes in a message, as many as `susx.core.errors.listing` shows names
 
 
@@ -49,8 +50,8 @@ def text_classifier(embeddings: Embeddings, classes: Sequence[str]) -> TextClass
         raise InputError(
             f'class "{classes[absent[0]]}" has no text embedding; rebuild the text cache'
         )
-    rows = embeddings.features.astype(np.float64)
-    means = _class_means(rows, embeddings.labels, n_classes)
+    of_classes = embeddings.features, embeddings.labels, n_classes
+    means = _class_means(*of_classes)
     lengths = np.linalg.norm(means, axis=1, keepdims=True)
     if not (lengths > SAME).all():
         name = classes[int(np.argmin(lengths > SAME))]
@@ -59,8 +60,7 @@ def text_classifier(embeddings: Embeddings, classes: Sequence[str]) -> TextClass
     _check_distinct(weights, classes)
     raw: NDArray[np.float32] | None = None
     if embeddings.norms is not None:
-        scaled = rows * embeddings.norms[:, None]
-        raw = _class_means(scaled, embeddings.labels, n_classes).astype(np.float32)
+        raw = _class_means(*of_classes, embeddings.norms).astype(np.float32)
     return TextClassifier(
         weights.astype(np.float32),
         means.astype(np.float32),
@@ -80,10 +80,19 @@ def read_classifier(path: str | Path, classes: ClassManifest) -> TextClassifier:
 
 
 def _class_means(
-    rows: NDArray[np.float64], labels: NDArray[np.int32], n_classes: int
+    rows: NDArray[np.floating[Any]],
+    labels: NDArray[np.int32],
+    n_classes: int,
+    lengths: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float64]:
+    """Means (C, d) of the rows of every class, or of these times their lengths."""
     sums = np.zeros((n_classes, rows.shape[1]))
-    np.add.at(sums, labels, rows)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        block = rows[part].astype(np.float64)
+        if lengths is not None:
+            block *= lengths[part, None]
+        np.add.at(sums, labels[part], block)
     means: NDArray[np.float64] = sums / np.bincount(labels, minlength=n_classes)[:, None]
     return means
 

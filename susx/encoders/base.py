@@ -22,6 +22,7 @@ from susx.encoders.texts import cleaned
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+COUNTED_AT_ONCE = 1024  # texts whose tokens, some 5 KB each, are in memory
 FIRST = 1024  # weights that nearly always tell, to spare a look at all of them
 Tokens = Mapping[str, Tensor]
 
@@ -190,7 +191,9 @@ class TorchEncoder(ABC):
         Raises:
             InputError: if a text holds a special token of the tokenizer.
         """
-        return self.truncated(self._cleaned(texts))
+        known = self._cleaned(texts)
+        starts = range(0, len(known), COUNTED_AT_ONCE)
+        return sum(self.truncated(known[start : start + COUNTED_AT_ONCE]) for start in starts)
 
     def _cleaned(self, texts: Sequence[str]) -> list[str]:
         return cleaned(texts, self.clean, self.special_tokens, self.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from susx.core.errors import InputError
 from susx.core.files import atomic
 
 TABLE_VERSION = 4
+AT_ONCE = 4096
+"""Values of a column that are in memory twice: a MB where they are captions."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageRecord:
     """One image of a manifest; `reason` says why it cannot be used, or is empty.
 
@@ -33,7 +35,7 @@ class ImageRecord:
     fingerprint: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SupportRecord:
     """One candidate of a support set; `label` is its class, wherever its file lies.
 
@@ -75,8 +77,6 @@ def write_table(path: str | Path, table: Table, kind: type) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns_of = {column.name: str(column.type) for column in fields(kind)}
-    columns = {name: [getattr(record, name) for record in table.records] for name in columns_of}
     types = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
     types |= {f"list[{name}]": pa.list_(kind) for name, kind in types.items()}
     metadata = {
@@ -84,12 +84,14 @@ def write_table(path: str | Path, table: Table, kind: type) -> None:
         "classes_sha256": table.classes_sha256,
         "meta": json.dumps(table.meta, sort_keys=True),
     }
-    schema = pa.schema(
-        [(name, types[type_name]) for name, type_name in columns_of.items()],
-        metadata={**metadata, "sha256": _contents_sha256(columns, metadata)},
-    )
+    digest, columns = _begun(metadata), {}
+    for column in fields(kind):
+        values = [getattr(record, column.name) for record in table.records]
+        _add(digest, column.name, values)
+        columns[column.name] = pa.array(values, types[str(column.type)])
+    made = pa.table(columns).replace_schema_metadata({**metadata, "sha256": digest.hexdigest()})
     with atomic(path) as temporary:
-        pq.write_table(pa.table(columns, schema=schema), temporary, write_page_checksum=True)
+        pq.write_table(made, temporary, write_page_checksum=True)
 
 
 def read_table(path: str | Path, kind: type, classes_sha256: str | None = None) -> Table:
@@ -105,9 +107,13 @@ def read_table(path: str | Path, kind: type, classes_sha256: str | None = None) 
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             data = file.read()
         metadata = {k.decode(): v.decode() for k, v in (data.schema.metadata or {}).items()}
-        columns = {name: data[name].to_pylist() for name in data.schema.names}
+        columns = {name: _values(data[name]) for name in data.schema.names}
+        del data
         stated = metadata.pop("sha256", None)
-        fits = stated == _contents_sha256(columns, metadata)
+        digest = _begun(metadata)
+        for name, values in columns.items():
+            _add(digest, name, values)
+        fits = stated == digest.hexdigest()
     except FileNotFoundError:
         raise InputError(f"{path}: file not found; run the pipeline to build it") from None
     except Exception as error:  # pyarrow raises many kinds for broken files
@@ -127,9 +133,25 @@ def read_table(path: str | Path, kind: type, classes_sha256: str | None = None) 
     return Table(records, stored, json.loads(metadata["meta"]))
 
 
-def _contents_sha256(columns: Mapping[str, list[Any]], metadata: Mapping[str, str]) -> str:
-    """SHA-256 of a table, whatever its pages and encodings."""
-    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
-    for name, values in columns.items():
-        digest.update(json.dumps([name, values], ensure_ascii=False).encode())
-    return digest.hexdigest()
+def _values(column: Any) -> list[Any]:
+    """Values of a column of Arrow; equal texts are one object, which many rows share."""
+    parts = (column.slice(start, AT_ONCE) for start in range(0, len(column), AT_ONCE))
+    values = (value for part in parts for value in part.to_pylist())
+    if str(column.type) != "string":
+        return list(values)
+    known: dict[str, str] = {}
+    return [known.setdefault(text, text) for text in values]
+
+
+def _begun(metadata: Mapping[str, str]) -> hashlib._Hash:
+    """SHA-256 of a table, whatever its pages and encodings, before its columns."""
+    return hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+
+
+def _add(digest: hashlib._Hash, name: str, values: Sequence[Any]) -> None:
+    """Add a column as the JSON text `[name, values]`, which may be larger than the values."""
+    digest.update(f"[{json.dumps(name, ensure_ascii=False)}, [".encode())
+    for start in range(0, len(values), AT_ONCE):
+        part = json.dumps(values[start : start + AT_ONCE], ensure_ascii=False)
+        digest.update((", " if start else "").encode() + part[1:-1].encode())
+    digest.update(b"]]")

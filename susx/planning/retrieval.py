@@ -9,12 +9,21 @@ from susx.config.pools import CaptionPool, EmbeddingPool
 from susx.planning.caches import text_cache
 from susx.planning.encoders import running_settings
 from susx.planning.paths import OptionalFile, apart
+from susx.planning.resources import Inputs, memory_mb
 from susx.planning.setup import AnyShard, Setup
 from susx.planning.supports import support_folder
 from susx.planning.texts import configured_texts, prompt_file
 
+SEARCH_MB = 2000
+"""Of a search without input: imports, and blocks of rows that are compared at once."""
 CANDIDATES = {False: 2, True: 10}
 """Candidates per image wanted; downloaded or not, because many links are dead."""
+CANDIDATE_MB = 1.5e-3
+"""Of a hit in memory, with its address, caption and metadata; 0.6 to 1.2 KB were measured
+(tests/memory), with short ones."""
+ASKING_MB = {"queries": 2.2e-3, "prompts": 0.03e-3, "classes": 0.1e-3}
+"""Of what has a list of hits of its own, in the file of an input: of a text that is embedded in 512
+numbers of single precision, of a text of some words, of a class with a short name."""
 UNSEEN = {"path", "caption_column", "metadata_columns"}
 """Fields of a shard that do not tell which images it has."""
 
@@ -102,6 +111,29 @@ def candidate_limit(setup: Setup, support: str) -> int:
     """Number of candidates per query and class of a support set."""
     entry = setup.retrieved[support]
     return entry.size * (entry.candidates or CANDIDATES[support in setup.downloaded])
+
+
+def found_memory(
+    setup: Setup,
+    support: str,
+    input: Inputs,
+    attempt: int,
+    of: str,
+    factors: Mapping[str, float],
+) -> int:
+    """Memory of a search in MB, which holds all hits until they are written.
+
+    Args:
+        setup: of the run.
+        support: support set that is searched for.
+        input: files of the job.
+        attempt: from 1.
+        of: input of those whose hits are limited one by one, see `ASKING_MB`.
+        factors: MB per MB of other parts of the input, and of this one beside its hits.
+    """
+    hits = candidate_limit(setup, support) * CANDIDATE_MB / ASKING_MB[of]
+    needed = {**factors, of: factors.get(of, 0) + hits}
+    return memory_mb(input, attempt, SEARCH_MB, factors=needed)
 
 
 def candidate_caches(setup: Setup, support: str) -> list[str]:

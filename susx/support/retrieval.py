@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import zip_longest
 from typing import Any, Protocol, TypeVar
 
@@ -24,7 +25,7 @@ HITS_AT_ONCE = 2**19
 0.6 GB, which a search asks for whatever its own set is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One hit of a query: the text with index `query` of class `label`.
 
@@ -138,13 +139,14 @@ def search_shard(
                 f"pool shard {shard}: embedded with another encoder ({field} differs); delete its "
                 "cache and run again"
             )
+    sha256 = cache(pool.sha256)  # one text for all that found an image
     for group in passes(requests):
         step = block or BLOCK_ROWS
         blocks = (pool.features[start : start + step] for start in range(0, len(pool), step))
         asked = [(request.queries.features, request.limit) for request in group]
         for request, found in zip(group, nearest_of(asked, blocks), strict=True):
             candidates = [
-                Candidate(label, query, score, shard, pool.keys[row], sha256=pool.sha256(row))
+                Candidate(label, query, score, shard, pool.keys[row], sha256=sha256(row))
                 for label, query, score, row in found.hits(request.queries.labels)
             ]
             lost = {NO_DIRECTION: found.n_unusable, UNREADABLE: pool.meta.get("n_failed", 0)}

@@ -1,67 +1,48 @@
-"""Peak memory of the jobs of a run, against what their rules ask of a scheduler.
+"""Peak memory of every rule's jobs at two sizes, against what the rule asks of a scheduler.
 
-    python -m tests.benchmarks.bench_peaks [FOLDER]
+    python -m tests.benchmarks.bench_peaks [--only PART]
 
-FOLDER is a project in which Snakemake ran last with all its jobs, such as a checkout after
-`make demo`. Prints the largest peak per rule, from the receipts of what it made, and the memory
-that was asked for, from Snakemake's log. Ends with 1 if a job had more, or has no receipt.
+Prints a table in Markdown: what is counted, both numbers of it, MB asked for and had, and what both
+come to at the largest number that is expected in use; ends with 1 if a job has more than it asks
+for. The jobs are those of tests/memory, each in a process of its own. `--only PART` leaves out what
+does not have PART in its name.
 """
 
 import argparse
-import json
-import re
 import sys
-from collections import defaultdict
+import tempfile
 from pathlib import Path
 
-from susx.core.errors import InputError
-
-RULE = re.compile(r"(?:local)?rule (\w+):")
-MEMORY = re.compile(r"resources: .*?mem_mb=(\d+)")
-WITHOUT = {"demo_images", "demo_pool"}
-"""Rules whose files are known by their content alone."""
+from tests.memory.cases import CASES
+from tests.memory.measure import Measured, measured
+from tests.memory.rules import rules_with_jobs
 
 
-def asked(folder: Path) -> dict[str, int]:
-    """MB per rule, the most that a job of it asked for in the last run."""
-    logs = sorted((folder / ".snakemake/log").glob("*.snakemake.log"))
-    if not logs:
-        raise InputError(f"{folder}: no run of Snakemake; run it there first")
-    found: dict[str, int] = defaultdict(int)
-    rule = ""
-    for line in logs[-1].read_text("utf-8").splitlines():
-        if begun := RULE.match(line):
-            rule = begun[1]
-        if told := MEMORY.search(line):
-            found[rule] = max(found[rule], int(told[1]))
-    return found
-
-
-def peaks(folder: Path) -> dict[str, float]:
-    """MB per rule, the largest peak of its jobs."""
-    found: dict[str, float] = defaultdict(float)
-    receipts = [*folder.glob("*/store/*/*/receipt.json"), *folder.glob("*/receipts/**/*.json")]
-    for path in receipts:
-        receipt = json.loads(path.read_text("utf-8"))
-        stage, peak = receipt["recipe"]["stage"], receipt["made"]["took"]["peak_mib"]
-        found[stage] = max(found[stage], peak * 2**20 / 1e6)
-    return found
+def row(found: Measured) -> str:
+    """A line of a table in Markdown."""
+    case = found.case
+    pairs = (" / ".join(f"{n:,.0f}" for n in two) for two in (case.sizes, found.asked, found.peaks))
+    in_use = (f"{n:,.0f}" for n in (case.use, *found.in_use))
+    return f"| {' | '.join((case.rule, case.of, *pairs, *in_use))} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=Path())
-    folder = parser.parse_args().folder
-    most, had = asked(folder), peaks(folder)
-    for rule in sorted(had):
-        print(f"{rule:>20}: {had[rule]:6.0f} of {most.get(rule, 0):6} MB")
-    shares = {rule: had[rule] / most[rule] for rule in most if rule in had}
-    if missing := sorted(set(most) - set(had) - WITHOUT):
-        sys.exit(f"without a receipt: {', '.join(missing)}")
-    if over := sorted(rule for rule, share in shares.items() if share > 1):
-        sys.exit(f"more than asked for: {', '.join(over)}")
-    rule = max(shares, key=lambda rule: shares[rule])
-    print(f"the largest share of what it asks for has {rule}: {shares[rule]:.0%}")
+    parser.add_argument("--only", default="", metavar="PART")
+    only = parser.parse_args().only
+    over = []
+    print("| rule | counted | numbers | asked | peak | in use | asked | peak |")
+    print("|---|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as planned:
+        rules = rules_with_jobs(Path(planned))
+    for case in CASES:
+        if only in str(case):
+            with tempfile.TemporaryDirectory() as name:
+                found = measured(case, rules[case.rule], Path(name))
+            print(row(found), flush=True)
+            over += [str(case)] * any(had > asked for asked, had in found.all_sizes)
+    if over:
+        sys.exit(f"more than asked for: {'; '.join(over)}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from susx.embeddings import embed as embedding
 from susx.embeddings.cache import Embeddings, join_caches, read_cache, write_cache
 from susx.embeddings.embed import embed_images, embed_shard
 from susx.embeddings.parts import Parts
+from susx.embeddings.prepare import Item
 from susx.encoders.base import TorchEncoder
 from susx.manifests.classes import class_manifest
 from susx.manifests.tables import Table
@@ -265,3 +266,18 @@ def test_part_that_is_damaged_or_gone_leaves_no_cache(tmp_path: Path) -> None:
     parts.join(2, {})
     assert len(read_cache(tmp_path / "c.h5")) == 6
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.h5"]
+
+
+@pytest.mark.parametrize(("most", "sizes"), [(10**9, [4, 2]), (25, [2, 2, 2]), (1, [1] * 6)])
+@pytest.mark.parametrize("views", [1, 3])
+def test_a_part_ends_where_its_files_would_fill_the_memory(
+    most: int, sizes: list[int], views: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "PART_BYTES", most)
+    items = [Item(f"{i}", 0, "", bytes(10)) for i in range(6) for _ in range(views)]
+
+    parts = list(embedding._parts(items, views))
+
+    assert [len(part) for part in parts] == [views * size for size in sizes]
+    assert [item for part in parts for item in part] == items
+    assert list(embedding._parts([], views)) == [[]]

@@ -9,7 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from susx.core.errors import InputError
-from susx.manifests.tables import ImageRecord, SupportRecord, Table, read_table, write_table
+from susx.manifests.tables import (
+    AT_ONCE,
+    ImageRecord,
+    SupportRecord,
+    Table,
+    read_table,
+    write_table,
+)
 from susx.support.retrieval import Candidate
 
 IMAGES = [
@@ -32,6 +39,14 @@ def test_round_trip_keeps_records_hash_and_meta(tmp_path: Path, kind: type, reco
     write_table(tmp_path / "t.parquet", table, kind)
     assert read_table(tmp_path / "t.parquet", kind, "f" * 64) == table
     assert [p.name for p in tmp_path.iterdir()] == ["t.parquet"]
+
+
+def test_a_table_of_many_rows_keeps_each_text_once(tmp_path: Path) -> None:
+    records = [replace(IMAGES[i % 2], width=i) for i in range(2 * AT_ONCE + 1)]
+    write_table(tmp_path / "t.parquet", Table(records, "f" * 64), ImageRecord)
+    read = read_table(tmp_path / "t.parquet", ImageRecord).records
+    assert read == records
+    assert len({id(record.sha256) for record in read}) == 2
 
 
 def test_table_of_another_kind_is_refused(tmp_path: Path) -> None:

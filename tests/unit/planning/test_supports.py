@@ -1,5 +1,6 @@
 """Support sets: which a dataset can have, and how each is made."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from susx.core.errors import InputError
 from susx.planning import retrieval, supports, synthesis, web
 from susx.planning.setup import Setup
 from tests.planned_world import setup_of
+from tests.unit.planning.test_resources import Files
 
 FOLDER = "work/tiny/support"
 RETRIEVED = ["lc", "agree", "vectors", "apart", "index", "files", "captions", "service"]
@@ -159,3 +161,16 @@ def test_a_model_that_draws_is_local_or_of_the_hub(setup: Setup) -> None:
     runs = synthesis.synthesis_runs(setup, "own")["runs"]
     assert set(runs) == synthesis.DRAWN_ANYHOW
     assert synthesis.synthesis_settings(setup, "own").keys().isdisjoint(runs)
+
+
+def test_a_search_asks_for_the_memory_of_its_hits(setup: Setup) -> None:
+    Path("queries.h5").write_bytes(bytes(2_200_000))
+    files = Files(queries="queries.h5")
+
+    def asked(support: str, **factors: float) -> int:
+        return retrieval.found_memory(setup, support, files, 1, "queries", factors)
+
+    assert retrieval.candidate_limit(setup, "lc") == 6
+    assert asked("lc") == 2000 + 6 * 1.5  # of a thousand texts in 2.2 KB each
+    assert asked("vectors") == 2000 + 30 * 1.5
+    assert asked("vectors", queries=10) == 2000 + 30 * 1.5 + 22
