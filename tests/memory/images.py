@@ -125,7 +125,7 @@ def embedded(folder: Path, n: int) -> Job:
     return Job({"manifest": str(folder / "manifest.parquet"), "model": model}, params)
 
 
-case("embed_images", "images", (1100, 2700), IN_USE, CASES)(embedded)
+case("embed_images", "images", (1100, 4300), IN_USE, CASES)(embedded)
 case("embed_patches", "images", (1100, 2700), 50_000, CASES)(embedded)
 
 

@@ -26,7 +26,6 @@ from susx.prompts.strategies import PromptSet
 from susx.support.retrieval import Candidate
 from susx.support.selection import write_images
 from susx.support.service import query_service
-from tests.diffusion import save_tiny_pipeline
 from tests.helpers import image_bytes, unit_rows
 from tests.memory.case import Case, Job, case
 from tests.memory.images import (
@@ -325,6 +324,8 @@ def downloaded(folder: Path, n: int) -> Job:
 
 @case("synthesise", "images per class", (1, 8), 16, CASES)
 def synthesised(folder: Path, n: int) -> Job:
+    from tests.diffusion import save_tiny_pipeline  # diffusers take seconds to import
+
     classes = written_classes(folder, 5)
     prompts = PromptSet("photo", [[f"a {name}"] for name in classes.names], classes.sha256, {})
     prompts.write(folder / "prompts.json", classes)
