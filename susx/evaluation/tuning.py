@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from susx.core.errors import InputError
 from susx.evaluation.arrays import LabelledImages
 from susx.methods import Axis, Context, Images, Method, Points
-from susx.search.grid import Grid, SearchResult, best_point, search
+from susx.search.grid import Grid, SearchResult, best_point, search, search_each
 
 FOLDS = 5
 """Folds of protocol `support`, at most, as is usual: four fifths of the support set vote."""
@@ -131,15 +131,29 @@ def search_support(
     Raises:
         InputError: if a class has only one support image.
     """
+    return search_support_each(method, context, [grid], memory_mib)[0]
+
+
+def search_support_each(
+    method: Method, context: Context, grids: Sequence[Grid], memory_mib: int | None = None
+) -> list[SearchResult]:
+    """Search several grids as `search_support` does; the terms of a fold are the same for all.
+
+    Raises:
+        InputError: if a class has only one support image.
+    """
     support, labels = context.required_support, context.required_labels
     folds = fold_of(labels, context.n_classes)
-    results: list[SearchResult] = []
+    results: list[list[SearchResult]] = []
     for fold in range(int(folds.max()) + 1):
         held = folds == fold
         rest = replace(context, support=support[~held], support_labels=labels[~held])
         terms = method.finite_terms(rest, Images(support[held]))
-        results.append(search(terms, labels[held], grid, memory_mib=memory_mib))
-    return best_point(np.sum([result.counts for result in results], axis=0), grid)
+        results.append(search_each(terms, labels[held], grids, memory_mib=memory_mib))
+    return [
+        best_point(np.sum([result.counts for result in found], axis=0), grid)
+        for grid, found in zip(grids, zip(*results, strict=True), strict=True)
+    ]
 
 
 def fold_of(labels: Tensor, n_classes: int) -> Tensor:

@@ -244,6 +244,19 @@ def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
 
 
 @dataclass(frozen=True)
+class Grown:
+    """What a method says of N images with a part of its support set; valid until more is added.
+
+    Attributes:
+        logits: function of a slice of n rows, giving their (n, C) logits.
+        constants: those of `Method.calibrate` for these images, where the method has that.
+    """
+
+    logits: Callable[[slice], Tensor]
+    constants: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Fit:
     """A method with its hyper-parameters chosen."""
 
@@ -289,6 +302,9 @@ class Method:
             when others are classified; None if there are none, or if nothing can stand for them.
         votes_of: function of context, (N, d) features and hyper-parameters, giving the (N, M) votes
             of support images for their classes; None if it sums no such votes.
+        growing: function of a fit, images and parts of its support set, given by their places,
+            that compares each support image once and gives what the method says after each part;
+            None for a method that is fitted anew (`susx.methods.growing`).
         grid: published search grid per hyper-parameter, in the order alpha, beta, gamma.
         fixed: values for untuned use, in published units.
     """
@@ -305,6 +321,7 @@ class Method:
     reads: Literal["text", "text_means", "text_raw", "texts"] = "text"
     calibrate: Callable[[Context, Images], dict[str, Tensor]] | None = None
     votes_of: Callable[[Context, Tensor, Mapping[str, float]], Tensor] | None = None
+    growing: Callable[[Fit, Images, Sequence[Tensor]], Iterator[Grown]] | None = None
     grid: Mapping[str, Axis | Points] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -27,3 +27,9 @@ def tables(sizes: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         size = sizes[members, None]
         places = torch.arange(int(size.max()), device=sizes.device)
         yield members, starts[members, None] + places.minimum(size - 1)
+
+
+def index_of(places: Sequence[int]) -> slice | Sequence[int]:
+    """Places as an index: a slice, which copies nothing, where they follow one another."""
+    consecutive = list(places) == list(range(places[0], places[0] + len(places)))
+    return slice(places[0], places[0] + len(places)) if consecutive else places

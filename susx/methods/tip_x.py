@@ -12,12 +12,29 @@ which are found block by block.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Axis, Context, Images, Method, Terms, row_blocks, zero_shot_logits
+from susx.methods.base import (
+    Axis,
+    Context,
+    Fit,
+    Grown,
+    Images,
+    Method,
+    Terms,
+    row_blocks,
+    zero_shot_logits,
+)
 from susx.methods.classes import left_to_text
-from susx.methods.tip_adapter import cache_votes, votes_of
+from susx.methods.tip_adapter import (
+    add_votes,
+    cache_votes,
+    cosine_blocks,
+    support_blocks,
+    votes_of,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +53,20 @@ class Rescaling:
     slope: Tensor
     nearest: Tensor
 
+    @classmethod
+    def of(cls, cosines: Tensor, divergences: Tensor) -> Rescaling:
+        """The map between (2,) ranges. A constant D, without information, is the low end."""
+        (low, high), (nearest, farthest) = cosines, divergences
+        spread = farthest - nearest
+        return cls(low, (high - low) / spread if spread > 0 else spread, nearest)
+
+    @property
+    def constants(self) -> dict[str, Tensor]:
+        """What `calibrate` gives."""
+        import torch
+
+        return {"rescaling": torch.stack([self.low, self.slope, self.nearest])}
+
 
 def rescaling(context: Context, features: Tensor) -> Rescaling:
     """Find the map over all pairs of (N, d) unit rows and support images, block by block."""
@@ -45,7 +76,7 @@ def rescaling(context: Context, features: Tensor) -> Rescaling:
     p, negentropy = _distributions(context, features)
     # Blocks share a buffer: memory given back piece by piece would grow with N x M all the same.
     buffer = p.new_empty(0)
-    cosines, divergences = (p.new_tensor([torch.inf, -torch.inf]) for _ in range(2))
+    cosines, divergences = _no_range(p), _no_range(p)
     for part in row_blocks(len(support), max(context.n_classes, MIN_WIDTH)):
         log_q = _log_distributions(context, support[part])
         for rows in row_blocks(len(features), len(log_q)):
@@ -53,10 +84,7 @@ def rescaling(context: Context, features: Tensor) -> Rescaling:
             _widen(cosines, torch.mm(features[rows], support[part].T, out=block))
             torch.addmm(negentropy[rows], p[rows], log_q.T, alpha=-1, out=block)
             _widen(divergences, block)
-    (low, high), (nearest, farthest) = cosines, divergences
-    # A constant D carries no information: every S is then the low end of the range.
-    spread = farthest - nearest
-    return Rescaling(low, (high - low) / spread if spread > 0 else spread, nearest)
+    return Rescaling.of(cosines, divergences)
 
 
 def affinity_penalty(context: Context, features: Tensor, scale: Rescaling | None = None) -> Tensor:
@@ -69,17 +97,25 @@ def affinity_penalty(context: Context, features: Tensor, scale: Rescaling | None
         features: (N, d) unit rows.
         scale: the map from D to S; by default that of these features, as published.
     """
-    import torch
-
     scale = scale or rescaling(context, features)
     support, labels = context.required_support, context.required_labels
     class_sums = support.new_zeros(context.n_classes, context.n_classes)
     for part in row_blocks(len(support), max(context.n_classes, MIN_WIDTH)):
         class_sums.index_add_(0, labels[part], _log_distributions(context, support[part]))
-    p, negentropy = _distributions(context, features)
-    counts = labels.bincount(minlength=context.n_classes).to(support.dtype)
-    summed = torch.addcmul(-(p @ class_sums.T), negentropy, counts)
-    penalty = summed.sub_(scale.nearest * counts).mul_(scale.slope).add_(scale.low * counts)
+    counts = labels.bincount(minlength=context.n_classes)
+    return _penalty(_distributions(context, features), class_sums, counts, scale)
+
+
+def _penalty(
+    distributions: tuple[Tensor, Tensor], class_sums: Tensor, counts: Tensor, scale: Rescaling
+) -> Tensor:
+    """(N, C) penalty from `_distributions` and, of each class, the sum of `log q` and the size."""
+    import torch
+
+    p, negentropy = distributions
+    sizes = counts.to(p.dtype)
+    summed = torch.addcmul(-(p @ class_sums.T), negentropy, sizes)
+    penalty = summed.sub_(scale.nearest * sizes).mul_(scale.slope).add_(scale.low * sizes)
     return left_to_text(penalty, counts)
 
 
@@ -99,6 +135,11 @@ def _distributions(context: Context, features: Tensor) -> tuple[Tensor, Tensor]:
     return p, log_p.mul_(p).sum(dim=1, keepdim=True)
 
 
+def _no_range(like: Tensor) -> Tensor:
+    """(2,) lowest and highest of no values."""
+    return like.new_tensor([math.inf, -math.inf])
+
+
 def _widen(extent: Tensor, values: Tensor) -> None:
     """Widen (lowest, highest) to hold all values, in place."""
     import torch
@@ -115,10 +156,7 @@ def calibrate(context: Context, images: Images) -> dict[str, Tensor]:
     classes have K support images, another map shifts all logits of an image alike but for its
     slope, so that predictions are the same at `gamma` times the ratio of the two slopes.
     """
-    import torch
-
-    found = rescaling(context, images.features)
-    return {"rescaling": torch.stack([found.low, found.slope, found.nearest])}
+    return rescaling(context, images.features).constants
 
 
 def terms(context: Context, images: Images) -> Terms:
@@ -132,6 +170,37 @@ def terms(context: Context, images: Images) -> Terms:
     )
 
 
+def growing(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Grown]:
+    """The logits after each part of the support set; see `Method.growing`."""
+    import torch
+
+    context, values, features = fitted.context, fitted.hyperparameters, images.features
+    zero_shot = zero_shot_logits(context, features)
+    p, negentropy = _distributions(context, features)
+    votes = p.new_zeros(p.shape[::-1])
+    class_sums = p.new_zeros(context.n_classes, context.n_classes)
+    counts = context.required_labels.new_zeros(context.n_classes)
+    cosines, divergences = _no_range(p), _no_range(p)
+    for part in parts:
+        for support, labels in support_blocks(context, part):
+            log_q = _log_distributions(context, support)
+            class_sums.index_add_(0, labels, log_q)
+            counts.add_(labels.bincount(minlength=context.n_classes))
+            for rows, block in cosine_blocks(support, features):
+                _widen(cosines, block)
+                add_votes(votes[:, rows], block, labels, values["beta"])
+                torch.addmm(negentropy[rows].T, log_q, p[rows].T, alpha=-1, out=block)
+                _widen(divergences, block)
+        scale = Rescaling.of(cosines, divergences)
+
+        def logits(rows: slice, scale: Rescaling = scale) -> Tensor:
+            penalty = _penalty((p[rows], negentropy[rows]), class_sums, counts, scale)
+            lead = zero_shot[rows] + values["alpha"] * votes[:, rows].T
+            return lead - values["gamma"] * penalty
+
+        yield Grown(logits, scale.constants)
+
+
 TIP_X = Method(
     name="tip-x",
     paper="Udandarao, Gupta, Albanie, SuS-X: Training-Free Name-Only Transfer of "
@@ -140,6 +209,7 @@ TIP_X = Method(
     needs=("support",),
     calibrate=calibrate,
     votes_of=votes_of,
+    growing=growing,
     grid={
         "alpha": Axis(0.1, 50.0, 20, scaled=True),
         "beta": Axis(1.0, 50.0, 200),

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from susx.methods.ragged import tables
+from susx.methods.ragged import index_of, tables
 
 TILE_ELEMENTS = {"cpu": 2**17, "cuda": 2**24, "mps": 2**22}
 """Affinities worked on at once, by kind of device: on a CPU what its inner cache holds.
@@ -117,7 +117,7 @@ def sweep(
                 for tile in _pieces(len(affinity), columns // height):
                     distance = 1 - affinity[tile, :, rows]
                     made = _class_votes(distance, weights[tile], betas)
-                    votes[:, :, _index(classes[part][tile]), rows] = made.movedim(1, 2)
+                    votes[:, :, index_of(classes[part][tile]), rows] = made.movedim(1, 2)
     return votes.transpose(2, 3)
 
 
@@ -140,12 +140,6 @@ def votes_at(
         made = sweep(features, groups, n_classes, [points[i][0] for i in places], rest or (0.0,))
         votes[places] = made[:, 0]
     return votes
-
-
-def _index(places: list[int]) -> slice | list[int]:
-    """Use a slice where possible, which is faster."""
-    consecutive = places[-1] - places[0] == len(places) - 1
-    return slice(places[0], places[-1] + 1) if consecutive else places
 
 
 def _pieces(n: int, size: int) -> Iterator[slice]:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from susx.core.errors import InputError
-from susx.evaluation.arrays import EncoderData
+from susx.evaluation.arrays import EncoderData, LabelledImages
 from susx.evaluation.case import Case
 from susx.evaluation.files import CacheFiles
 from susx.evaluation.inputs import check_evaluation, read_caches
@@ -58,12 +58,16 @@ class AnalysedRow:
         context: what its method may know, without constants of the test images.
         rescaling: TIP-X's map from divergences to affinities, if there is a support set.
         keys: of the support images.
+        predicted: (N,) classes of the test images.
+        sizes: its accuracy with fewer support images, if there is a support set.
     """
 
     row: Row
     context: Context
     rescaling: Mapping[str, Tensor]
     keys: Sequence[str]
+    predicted: PredictedLabels
+    sizes: Sequence[SizePoint]
 
     @property
     def known(self) -> Context:
@@ -113,7 +117,7 @@ def analyse(
     plain = data.context(before.case)
     then = before.predict(plain, test)
     shown = _shown(data, evaluation, case)
-    now = then if shown is None else shown.row.predict(shown.known, test)
+    now = then if shown is None else shown.predicted
     context, rescaling = (plain, {}) if shown is None else (shown.context, shown.rescaling)
     labels, names = test.labels.cpu().numpy(), caches.classes.names
     places = changed(labels, then, now)
@@ -126,7 +130,7 @@ def analyse(
         before=before.case,
         shown=shown and shown.row.case,
         histograms=modality_gap(context, test, rescaling, wanted.seed),
-        sizes=list(_sizes(evaluation, shown, data, now)) if shown else [],
+        sizes=list(_sizes(evaluation, shown, test)) if shown else [],
         surfaces=list(_surfaces(evaluation, shown, data, tuning)) if shown else [],
         n_corrected=len(places["corrected"]),
         n_broken=len(places["broken"]),
@@ -156,27 +160,32 @@ def _shown(
     row = find_row(evaluation, case) if case else None
     if row is None or row.case.method == "zero-shot":
         return None
-    context, support = data.context(row.case), data.support(row.case)
-    rescaling = calibrate(context, data.test.images) if support else {}
-    return AnalysedRow(row, context, rescaling, support.keys if support else ())
+    context, support, test = data.context(row.case), data.support(row.case), data.test
+    if support is None:
+        return AnalysedRow(row, context, {}, (), row.predict(context, test), ())
+    grown = accuracy_by_size(row, context, test)
+    scale = grown.constants if row.method is TIP_X else calibrate(context, test.images)
+    return AnalysedRow(row, context, scale, support.keys, grown.predicted, grown.points)
 
 
 def _sizes(
-    evaluation: Mapping[str, Any], shown: AnalysedRow, data: EncoderData, now: PredictedLabels
+    evaluation: Mapping[str, Any], shown: AnalysedRow, test: LabelledImages
 ) -> Iterator[SizePoint]:
     case = shown.row.case
     if case.support is None:
         return
-    yield from accuracy_by_size(shown.row, shown.context, data.test, now)
+    yield from shown.sizes
     for method in SIZED:
         rows = [] if method == case.method else peers(evaluation, case, method)
         for row in rows[:1]:
-            yield from accuracy_by_size(row, shown.context, data.test)
+            yield from accuracy_by_size(row, shown.context, test).points
 
 
 def _surfaces(
     evaluation: Mapping[str, Any], shown: AnalysedRow, data: EncoderData, tuning: TuningSettings
 ) -> Iterator[Surface]:
     images = data.images.get(tuning.validation_split)
+    own = images is data.test
     for row in peers(evaluation, shown.row.case, shown.row.case.method):
-        yield from surfaces(row, shown.context, tuning, images)
+        known = shown.known if own and row.case.protocol == "validation" else shown.context
+        yield from surfaces(row, known, tuning, images)

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from susx.evaluation.arrays import LabelledImages
-from susx.evaluation.tuning import TuningSettings, grid_of, search_support
+from susx.evaluation.tuning import TuningSettings, grid_of, search_support_each
 from susx.methods import Context
 from susx.report.rows import Row
 from susx.report.schema import Surface
-from susx.search.grid import Counts, Grid, SearchResult, search
+from susx.search.grid import Counts, Grid, SearchResult, search_each
 
 MOST_VALUES = 40
 """Values of an axis."""
@@ -29,7 +29,7 @@ def surfaces(
 
     Args:
         row: the row.
-        context: what its method knew when it was tuned: no constants of the test images.
+        context: what its method knew when it was tuned: no constants of other images.
         settings: how it was tuned.
         tuning: images of protocol `validation`.
     """
@@ -38,23 +38,28 @@ def surfaces(
         return
     count, n = counted
     grid, chosen = grid_of(row.method, context, settings), row.hyperparameters
-    for x, y in combinations(grid, 2):
-        axes = {name: [chosen[name]] for name in grid}
-        axes |= {name: thinned(grid[name], chosen[name]) for name in (x, y)}
-        yield accuracy_surface(row, (x, y), (axes[x], axes[y]), count(axes).counts, n)
+    pairs = list(combinations(grid, 2))
+    if not pairs:
+        return
+    axes = {name: thinned(grid[name], chosen[name]) for name in grid}
+    grids = [
+        {name: axes[name] if name in pair else [chosen[name]] for name in grid} for pair in pairs
+    ]
+    for (x, y), found in zip(pairs, count(grids), strict=True):
+        yield accuracy_surface(row, (x, y), (axes[x], axes[y]), found.counts, n)
 
 
 def _counter(
     row: Row, context: Context, settings: TuningSettings, tuning: LabelledImages | None
-) -> tuple[Callable[[Grid], SearchResult], int] | None:
-    """What counts right tuning images on a grid, and how many there are; None if none are."""
+) -> tuple[Callable[[Sequence[Grid]], list[SearchResult]], int] | None:
+    """What counts right tuning images on grids, and how many there are; None if none are."""
     memory = settings.memory_mib
     if row.case.protocol == "validation" and tuning is not None:
         terms, labels = row.method.finite_terms(context, tuning.images), tuning.labels
-        return lambda grid: search(terms, labels, grid, memory_mib=memory), len(labels)
+        return lambda grids: search_each(terms, labels, grids, memory_mib=memory), len(labels)
     n = 0 if context.support is None else len(context.support)
     if row.case.protocol == "support" and n <= MOST_SUPPORT:
-        return lambda grid: search_support(row.method, context, grid, memory), n
+        return lambda grids: search_support_each(row.method, context, grids, memory), n
     return None
 
 

@@ -2,8 +2,8 @@
 
 Class c beats the true class where `lead_c + alpha rise_c > gamma fall_c`, all relative to the true
 class. For given alpha and votes an image is therefore right on an interval of gamma; without a
-penalty, for given votes, on an interval of alpha. Few classes have a say: one that loses at all
-corners of the grid loses everywhere in it.
+penalty, or for a single gamma, and given votes, on an interval of alpha. Few classes have a say:
+one that loses at all corners of the grid loses everywhere in it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Problem:
     @property
     def along_alpha(self) -> bool:
         """Whether intervals are of alpha rather than gamma."""
-        return self.terms.penalty is None and self.terms.votes is not None
+        if self.terms.votes is None:
+            return False
+        return self.terms.penalty is None or len(self.gammas) == 1 < len(self.alphas)
 
     @property
     def outer(self) -> Sequence[float]:
@@ -71,8 +73,12 @@ def intervals(
         lower is not below upper it is right nowhere on the grid.
     """
     terms, truth = problem.terms, problem.labels[rows]
-    lead = _relative(terms.zero_shot[rows].T, truth)
-    fall = None if terms.penalty is None else _relative(terms.penalty[rows].T, truth)
+    base, fall = terms.zero_shot[rows], None
+    if terms.penalty is not None and problem.along_alpha:
+        base = base - problem.gammas[0] * terms.penalty[rows]
+    elif terms.penalty is not None:
+        fall = _relative(terms.penalty[rows].T, truth)
+    lead = _relative(base.T, truth)
     block = _Block(problem, truth, lead, fall)
     if terms.votes is None:
         yield slice(0, 1), *block.ends(torch.zeros_like(lead)[None])

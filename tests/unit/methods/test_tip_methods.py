@@ -9,6 +9,7 @@ import torch
 
 from susx.methods import METHODS, Context, Images
 from susx.methods.base import row_blocks
+from susx.methods.growing import grown
 from susx.methods.tip_x import TEMPERATURE, affinity_penalty, rescaling
 from susx.methods.votes import TILE_ELEMENTS
 from tests.closeness import assert_close, random_walk
@@ -168,6 +169,34 @@ def test_block_size_changes_nothing(
     monkeypatch.setattr("susx.methods.base.BLOCK_ELEMENTS", elements)
     monkeypatch.setitem(TILE_ELEMENTS, "cpu", elements)
     assert_close(made.logits(Images(images(problem))), whole, random_walk(8 + 16))
+
+
+@pytest.mark.parametrize("method", ["tip-adapter", "tip-x"])
+@pytest.mark.parametrize("elements", [1, 10, 10**9])
+def test_a_support_set_that_grows_gives_what_a_new_fit_gives(
+    monkeypatch: pytest.MonkeyPatch, method: str, elements: int
+) -> None:
+    monkeypatch.setattr("susx.methods.base.BLOCK_ELEMENTS", elements)
+    monkeypatch.setattr("susx.methods.tip_adapter.SUPPORT_ROWS", 3)
+    problem = make_problem(7, support=UNBALANCED)
+    where, shown = context(problem), Images(images(problem))
+    parts = [torch.tensor(part) for part in ([15, 2, 7], [0], [1, 3, 4, 5, 6, 8, 9, 10, 14])]
+    values = METHODS[method].fixed
+    steps = 0
+    for found in grown(METHODS[method].fit(where, values), shown, parts):
+        steps += 1
+        kept = torch.cat(parts[:steps])
+        labels = where.required_labels[kept]
+        some = replace(where, support=where.required_support[kept], support_labels=labels)
+        fitted = METHODS[method].fit(some, values)
+        made = torch.cat([found.logits(slice(0, 9)), found.logits(slice(9, len(shown)))])
+        assert_close(made, fitted.logits(shown), random_walk(8 + 16))
+        assert (method == "tip-x") == bool(found.constants)
+        for name, constant in found.constants.items():
+            # The slope divides by the range of D, whose ends are exact to a rounding of 1.
+            expected = calibrated(some, shown.features).constants[name]
+            assert_close(constant, expected, random_walk(8 + 16), scale=float(expected[1]) ** 2)
+    assert steps == len(parts)
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 5, 6, 7])

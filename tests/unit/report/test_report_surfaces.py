@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from susx.core.errors import InputError
 from susx.evaluation.arrays import LabelledImages
 from susx.evaluation.case import Case
 from susx.evaluation.intervals import accuracy_interval
@@ -143,7 +144,8 @@ def test_sizes_double_up_to_all(largest: int, expected: list[int]) -> None:
 def test_smaller_supports_are_the_first_images_of_every_class(method: Method) -> None:
 
     case = row(method.name, "fixed" if method.grid else "none")
-    found = list(accuracy_by_size(case, CONTEXT, TEST))
+    sizes = accuracy_by_size(case, CONTEXT, TEST)
+    found = sizes.points
     assert [point.per_class for point in found] == [1, 2, 4, 6]
     for point in found:
         seen: dict[int, int] = {}
@@ -162,9 +164,13 @@ def test_smaller_supports_are_the_first_images_of_every_class(method: Method) ->
         correct = (logits.argmax(dim=1) == TEST.labels).numpy()
         assert point.top1 == pytest.approx(100 * correct.mean(), abs=stored(3))
         assert list(point.ci95) == accuracy_interval(int(correct.sum()), len(correct))
+    whole = case.method.fit(CONTEXT, case.hyperparameters).logits(TEST.images).argmax(dim=1)
+    assert sizes.predicted.tolist() == whole.tolist()
 
 
-def test_the_whole_support_set_is_not_classified_twice() -> None:
-    case = row("tip-x", "fixed")
-    whole = TEST.labels.numpy()
-    assert list(accuracy_by_size(case, CONTEXT, TEST, whole))[-1].top1 == 100
+def test_all_support_images_must_give_what_the_evaluation_says() -> None:
+    predicted = accuracy_by_size(row("tip-x", "fixed"), CONTEXT, TEST).predicted
+    correct = int((predicted == PROBLEM.labels).sum())
+    accuracy_by_size(row("tip-x", "fixed", correct), CONTEXT, TEST)
+    with pytest.raises(InputError, match="other caches"):
+        accuracy_by_size(row("tip-x", "fixed", correct + 2), CONTEXT, TEST)

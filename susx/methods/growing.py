@@ -1,0 +1,43 @@
+"""A method's answers while its support set grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from susx.methods.base import Fit, Grown, Images, finite
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def grown(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Grown]:
+    """What a method says of N images after each part of its support set is added.
+
+    A method without `growing` is fitted anew each time.
+
+    Args:
+        fitted: the method with the whole support set, and no constants, which depend on it.
+        images: to classify.
+        parts: places of support images, none of which is in two.
+
+    Raises:
+        InputError: if the logits of an image are not finite, here or when they are asked for.
+    """
+    import torch
+
+    method, context = fitted.method, fitted.context
+    if method.growing is not None:
+        for step in method.growing(fitted, images, parts):
+            yield replace(step, logits=_finite(method.name, step.logits))
+        return
+    support, labels = context.required_support, context.required_labels
+    for n in range(1, len(parts) + 1):
+        kept = torch.cat(list(parts[:n])).sort().values
+        some = replace(context, support=support[kept], support_labels=labels[kept])
+        yield Grown(replace(fitted, context=some).logits(images).__getitem__)
+
+
+def _finite(name: str, logits: Callable[[slice], Tensor]) -> Callable[[slice], Tensor]:
+    return lambda rows: finite(name, logits(rows))
