@@ -155,9 +155,10 @@ def lacking(data: EncoderData, plan: EvaluationPlan, case: Case) -> str:
     for need in method.needs:
         if not present[need]:
             return f"needs {NEEDS[need]}"
-    support, most = data.support(case), method.most_support
-    if support is not None and most is not None and len(support) > most:
-        return f"takes at most {most} support images, and {case.drawn} has {len(support)}"
+    support = data.support(case)
+    too_many = "" if support is None else method.too_many(len(support), case.drawn or "")
+    if too_many:
+        return f"{too_many}; choose fewer of every class under supports"
     if case.protocol == "validation" and plan.tuning.validation_split not in data.images:
         return "under protocol validation needs validation images; name them under the dataset"
     if case.protocol == "support":

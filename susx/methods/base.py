@@ -268,7 +268,8 @@ class Fit:
         """Classify N images: (N, C) logits.
 
         Raises:
-            InputError: if the logits of an image are not finite.
+            InputError: if the logits of an image are not finite, or there are more support images
+                than the method can take.
         """
         return self.logits_of(self.method.finite_terms(self.context, images))
 
@@ -297,6 +298,7 @@ class Method:
         streamed: function of context and images that come in the order of their rows, for a method
             that keeps what it learned over a stream; None for others.
         most_support: support images that it can take; None if there is no such bound.
+        pair_bytes: bytes that it keeps for every pair of support images, which is why.
         reads: the form of the text classifier that it reads, a field of `Context`.
         calibrate: function of context and images, giving the constants that stand for these images
             when others are classified; None if there are none, or if nothing can stand for them.
@@ -318,6 +320,7 @@ class Method:
     assumes: tuple[str, ...] = ()
     streamed: Callable[[Context, Images], Terms] | None = None
     most_support: int | None = None
+    pair_bytes: int = 0
     reads: Literal["text", "text_means", "text_raw", "texts"] = "text"
     calibrate: Callable[[Context, Images], dict[str, Tensor]] | None = None
     votes_of: Callable[[Context, Tensor, Mapping[str, float]], Tensor] | None = None
@@ -329,6 +332,15 @@ class Method:
     def needs_support(self) -> bool:
         """Whether it uses a support set."""
         return "support" in self.needs
+
+    def too_many(self, n_support: int, name: str) -> str:
+        """Why it cannot take so many support images of a set; empty if it can."""
+        most = self.most_support
+        if most is None or n_support <= most:
+            return ""
+        pairs = self.pair_bytes * n_support**2 / 2**30
+        memory = f"; for all pairs of them it would need {pairs:.0f} GiB" if pairs else ""
+        return f"takes at most {most} support images, and {name} has {n_support}{memory}"
 
     @property
     def text_forms(self) -> tuple[str, ...]:
@@ -360,8 +372,13 @@ class Method:
         """The terms on N images; votes are looked at when they are asked for.
 
         Raises:
-            InputError: if a term of an image is not finite.
+            InputError: if a term of an image is not finite, or there are more support images than
+                the method can take.
         """
+        support = context.support
+        reason = "" if support is None else self.too_many(len(support), "the set")
+        if reason:
+            raise InputError(f"{self.name} {reason}; take fewer of every class")
         terms = self.terms(context, images)
         finite(self.name, terms.zero_shot)
         if terms.penalty is not None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MOST_SUPPORT = 2**14
-"""Support images whose kernel, M x M in float64, and its factor take 2 GiB each."""
+"""Support images whose kernel, M x M in float64, takes 2 GiB. Its factor takes its place."""
 
 
 def ridge_weights(context: Context, beta: float, ridge: float) -> Tensor:
@@ -43,7 +43,11 @@ def ridge_weights(context: Context, beta: float, ridge: float) -> Tensor:
     residuals[range(len(labels)), labels.to(residuals.device)] += 1
     system = (support @ support.T).sub_(1).mul_(beta).exp_().div_(ridge)
     system.diagonal().add_(1)
-    return torch.cholesky_solve(residuals, torch.linalg.cholesky(system))
+    factor = system.mT  # symmetric; columns in sequence are what LAPACK works on without a copy
+    torch.linalg.cholesky(factor, out=factor)
+    half = torch.linalg.solve_triangular(factor, residuals, upper=False)
+    weights: Tensor = torch.linalg.solve_triangular(factor.mT, half, upper=True)
+    return weights
 
 
 def terms(context: Context, images: Images) -> Terms:
@@ -74,6 +78,7 @@ PROKER = Method(
     terms=terms,
     needs=("support",),
     most_support=MOST_SUPPORT,
+    pair_bytes=8,
     # The published pairs for 1, 2, 4, 8 and 16 images per class, of all datasets; gamma is lambda.
     grid={"beta": Points((1.5, 1.66, 1.7, 2.6, 3.0)), "gamma": Points((0.05, 0.07, 0.1))},
     fixed={"beta": 1.7, "gamma": 0.1},

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from susx.core.errors import InputError
 from susx.evaluation.arrays import EncoderData, LabelledImages
 from susx.evaluation.case import Case
 from susx.evaluation.protocol import EvaluationPlan, evaluate
@@ -204,7 +205,18 @@ def test_a_case_with_more_support_images_than_a_method_takes_is_left_out(
     found = evaluate(data, EvaluationPlan(["proker"], ["cupl+e"], ["fixed"]))
     assert [row["support"] for row in found.runs] == ["few"]
     (skipped,) = found.skipped
-    assert skipped["reason"] == "takes at most 20 support images, and many has 30"
+    assert skipped["reason"] == (
+        "takes at most 20 support images, and many has 30; for all pairs of them it would need "
+        "0 GiB; choose fewer of every class under supports"
+    )
+
+
+def test_a_system_of_too_many_support_images_is_refused_with_its_memory() -> None:
+    rows = torch.eye(2).expand(50_000, 2, 2).reshape(-1, 2)
+    large = Context(torch.eye(2), 100.0, rows, torch.arange(100_000) % 2)
+    fitted = METHODS["proker"].fit(large, METHODS["proker"].fixed)
+    with pytest.raises(InputError, match=r"^proker takes at most 16384 .* 100000; .* 75 GiB; take"):
+        fitted.logits(Images(torch.eye(2)))
 
 
 def test_a_case_hands_over_its_texts_where_they_are_read() -> None:
