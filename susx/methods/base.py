@@ -265,12 +265,14 @@ class Fit:
     hyperparameters: Mapping[str, float]
 
     def logits(self, images: Images) -> Tensor:
-        """Classify N images: (N, C) logits.
+        """Classify N images, of which there may be none: (N, C) logits.
 
         Raises:
             InputError: if the logits of an image are not finite, or there are more support images
                 than the method can take.
         """
+        if not len(images):
+            return images.features.new_empty(0, self.context.n_classes)
         return self.logits_of(self.method.finite_terms(self.context, images))
 
     def logits_of(self, terms: Terms) -> Tensor:

@@ -113,6 +113,14 @@ def values_of(method: Method) -> dict[str, float]:
 
 
 @ALL
+def test_of_no_images_there_are_no_logits(method: Method) -> None:
+    none = images_of(PROBLEM)[:0]
+    assert logits(method, images=none).shape == (0, 5)
+    if method.calibrate:
+        assert logits(method, calibrated(method), none).shape == (0, 5)
+
+
+@ALL
 def test_registry_entry_is_complete(method: Method) -> None:
     assert METHODS[method.name] is method
     assert len(method.paper) > 10
