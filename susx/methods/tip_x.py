@@ -195,8 +195,8 @@ def growing(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Gr
 
         def logits(rows: slice, scale: Rescaling = scale) -> Tensor:
             penalty = _penalty((p[rows], negentropy[rows]), class_sums, counts, scale)
-            lead = zero_shot[rows] + values["alpha"] * votes[:, rows].T
-            return lead - values["gamma"] * penalty
+            made = votes[:, rows].T.contiguous().mul_(values["alpha"]).add_(zero_shot[rows])
+            return made.sub_(penalty.mul_(values["gamma"]))
 
         yield Grown(logits, scale.constants)
 

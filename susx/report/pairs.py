@@ -73,6 +73,7 @@ def products(
     size = max(1, BLOCK_ELEMENTS // left.shape[1])
     for start in range(0, len(i), size):
         block = slice(start, start + size)
-        rows = (part.astype(np.float32) for part in (left[i[block]], right[j[block]]))
+        chosen = left[i[block]], right[j[block]]
+        rows = (part.astype(np.float32, copy=False) for part in chosen)
         np.einsum("nd,nd->n", *rows, out=found[block])
     return found
