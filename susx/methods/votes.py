@@ -75,8 +75,17 @@ def group_by_class(
         rows = order[places]
         group = support.new_zeros(rows.shape) if scores is None else scores[rows]
         group[:, 1:].masked_fill_(places[:, 1:] == places[:, :-1], -torch.inf)
-        groups.append(SizeGroup(classes, support[rows], group))
+        groups.append(SizeGroup(classes, _rows_at(support, rows), group))
     return groups
+
+
+def _rows_at(support: Tensor, places: Tensor) -> Tensor:
+    """(c, K, d) rows at (c, K) places; no copy of them where they lie in that order."""
+    first = int(places[0, 0])
+    in_order = torch.arange(first, first + places.numel(), device=places.device)
+    if torch.equal(places.flatten(), in_order):
+        return support[first : first + places.numel()].reshape(*places.shape, -1)
+    return support[places]
 
 
 def sweep(

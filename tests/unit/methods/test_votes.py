@@ -136,3 +136,13 @@ def test_padding_is_bounded_however_unbalanced_the_support_is() -> None:
     groups = group_by_class(torch.ones(len(UNBALANCED), 1), torch.tensor(UNBALANCED), N_CLASSES)
     assert sum(group.scores.numel() for group in groups) <= 2 * len(UNBALANCED)
     assert sorted(c for g in groups for c in g.classes.tolist()) == [0, 1, 2, 3, 4, 6]
+
+
+def test_a_support_set_in_the_order_of_its_classes_is_not_copied() -> None:
+    labels = torch.tensor([0, 0, 1, 1, 2, 2])
+    support = torch.arange(12.0).view(6, 2)
+    (group,) = group_by_class(support, labels, 3)
+    assert group.support.data_ptr() == support.data_ptr()
+    mixed = torch.tensor([3, 0, 5, 1, 4, 2])
+    (other,) = group_by_class(support[mixed], labels[mixed], 3)
+    assert other.support.sort(dim=1).values.equal(group.support)
