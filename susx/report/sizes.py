@@ -19,7 +19,7 @@ from susx.report.schema import SizePoint
 
 
 @dataclass(frozen=True)
-class Sizes:
+class BySize:
     """A row with ever more support images.
 
     Attributes:
@@ -33,7 +33,7 @@ class Sizes:
     constants: Mapping[str, Tensor]
 
 
-def accuracy_by_size(row: Row, context: Context, test: LabelledImages) -> Sizes:
+def accuracy_by_size(row: Row, context: Context, test: LabelledImages) -> BySize:
     """Test a row with a growing support set.
 
     Args:
@@ -72,7 +72,7 @@ def accuracy_by_size(row: Row, context: Context, test: LabelledImages) -> Sizes:
                 ci95=(low, high),
             )
         )
-    return Sizes(points, row.checked(predicted, test), constants)
+    return BySize(points, row.checked(predicted, test), constants)
 
 
 def halvings(largest: int) -> list[int]:

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[3]
 SHARED = {
     "app": "the commands of one level",
     "calibrate": "a function of a method",
+    "growing": "a function of a method whose support set can grow",
     "load": "a function of a library of encoders or of language models",
     "load_classifier": "offered by the package itself",
     "terms": "a function of a method",
