@@ -9,7 +9,7 @@ from __future__ import annotations
 from susx.core.errors import InputError
 
 STAGES = {
-    "analyse": 4,
+    "analyse": 5,
     "class_manifest": 1,
     "collate": 6,
     "describe_classes": 3,
@@ -21,7 +21,7 @@ STAGES = {
     "embed_shard": 6,
     "embed_support": 4,
     "embed_text": 3,
-    "evaluate": 9,
+    "evaluate": 10,
     "export_classifier": 3,
     "image_manifest": 6,
     "import_classes": 1,
