@@ -47,8 +47,6 @@ rule embed_images:
         "benchmarks/embed_images/{encoder}/{dataset}/{split}.tsv"
     wildcard_constraints:
         dataset=one_of(SETUP.images),
-    group:
-        "images"
     conda:
         ENCODER_ENVIRONMENT
     threads: asked(encoders.encoder_threads)
@@ -79,8 +77,6 @@ rule embed_patches:
         "benchmarks/embed_patches/{encoder}/{dataset}/{split}.tsv"
     wildcard_constraints:
         dataset=one_of(SETUP.images),
-    group:
-        "images"
     conda:
         ENCODER_ENVIRONMENT
     threads: asked(encoders.encoder_threads)

@@ -14,9 +14,9 @@ def main(job: Job) -> None:
     from susx.support.name_counts import write_name_counts
     from susx.support.retrieval import Candidate
 
-    requests = [
+    requests = (
         NameRequest(ClassManifest.read(one.input.classes), one.params.limit) for one in job.members
-    ]
+    )
     tables = match_captions(requests, WebShard(**job.params.shard), job.params.name)
     for one, table in zip(job.members, tables, strict=True):
         write_table(one.output.candidates, table, Candidate)

@@ -30,7 +30,7 @@ minute of a processor with ViT-B/32 (docs/encoders.md), ten times what its start
 Group = list[PlannedJob]
 
 
-def companions(setup: Setup, jobs: Sequence[PlannedJob]) -> list[Group]:
+def companions(setup: Setup, jobs: Sequence[PlannedJob], is_remote: bool = False) -> list[Group]:
     """Groups of two jobs and more that one process makes, each in the order of their outputs.
 
     Searches of a shard are one group whatever they wait for: reading it again would cost more.
@@ -39,13 +39,15 @@ def companions(setup: Setup, jobs: Sequence[PlannedJob]) -> list[Group]:
     Args:
         setup: of the run.
         jobs: those that have to run, each behind those whose outputs it reads.
+        is_remote: whether they run on other machines, where small jobs share one by other means.
     """
+    small = {} if is_remote else SMALL
     awaited = _awaited(jobs)
 
     def beside(job: PlannedJob) -> object:
-        return sorted(awaited[job.job.name]) if job.rule in SMALL else None
+        return sorted(awaited[job.job.name]) if job.rule in small else None
 
-    found = _alike(jobs, {**SEARCHES, **{rule: own for rule, (own, _) in SMALL.items()}}, beside)
+    found = _alike(jobs, {**SEARCHES, **{rule: own for rule, (own, _) in small.items()}}, beside)
     groups = [part for group in found for part in _portions(setup, group)]
     return [group for group in groups if len(group) > 1]
 

@@ -47,6 +47,7 @@ class RunJobs:
         is_dry: whether nothing is to be made.
         is_locked: whether Snakemake will refuse the run, as another one may be at work.
         is_partial: whether the call allows only some rules.
+        is_cut: whether the call says where to end, or what to leave out with all that follows.
         touches: whether times of files are to be set, in place of making them.
         reports: whether a report of Snakemake's is asked for, in place of a run.
         deploys: whether jobs run with packages that are installed for them.
@@ -60,6 +61,7 @@ class RunJobs:
     is_dry: bool = False
     is_locked: bool = False
     is_partial: bool = False
+    is_cut: bool = False
     touches: bool = False
     reports: bool = False
     deploys: bool = False

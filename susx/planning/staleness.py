@@ -51,7 +51,9 @@ def decide(setup: Setup, run: RunJobs) -> Decision:
     together: list[list[Job]] = []
     if not (run.is_dry or run.is_locked):
         made.prepare(kept)
-        together = [[job.job for job in group] for group in companions(setup, stale)]
+        if not run.is_cut:  # Snakemake takes a job that waits for one that follows from it
+            groups = companions(setup, stale, run.is_remote)
+            together = [[job.job for job in group] for group in groups]
         note_companions(kept, together)
     if run.reports:
         require_current(jobs, made.stale)

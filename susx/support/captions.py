@@ -11,7 +11,7 @@ import heapq
 import logging
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -156,7 +156,7 @@ class NameRequest:
         return len(self.classes) * self.limit
 
 
-def match_captions(requests: Sequence[NameRequest], shard: WebShard, name: str) -> Iterator[Table]:
+def match_captions(requests: Iterable[NameRequest], shard: WebShard, name: str) -> Iterator[Table]:
     """Find the captions of a shard that are most about every class.
 
     They are read once for as many requests as their hits fit in memory.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,7 +27,7 @@ UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Run
 
 
 def search_embeddings(
-    requests: Sequence[TextRequest], shard: WebShard, name: str, encoder: str
+    requests: Iterable[TextRequest], shard: WebShard, name: str, encoder: str
 ) -> Iterator[Table]:
     """Find the rows of a shard nearest to every query.
 
@@ -49,10 +49,10 @@ def search_embeddings(
         InputError: if the shard is broken, its dimension is not that of the queries, or its
             metadata have other rows or lack the column of addresses.
     """
-    dimension = requests[0].queries.features.shape[1]
     with opened_parquet(shard.metadata, shard) as (metadata, there, called):
         addressed = None
         for group in passes(requests):
+            dimension = group[0].queries.features.shape[1]
             with _array(shard) as array:
                 _require_fitting(array, dimension, encoder, metadata.metadata.num_rows, shard)
                 if addressed is None:

@@ -59,11 +59,24 @@ def nearest_of(
     requests: Sequence[tuple[NDArray[Any], int]], blocks: Iterable[NDArray[Any]]
 ) -> list[Nearest]:
     """The nearest rows for several arrays of queries (Q, d), each with its k, in one pass."""
-    queries, limits = zip(*requests, strict=True)
-    found = nearest_rows(np.concatenate(queries), blocks, max(limits))
-    ends = np.cumsum([len(part) for part in queries])[:-1]
-    parts = zip(np.split(found.scores, ends), np.split(found.rows, ends), limits, strict=True)
-    return [replace(found, scores=scores[:, :k], rows=rows[:, :k]) for scores, rows, k in parts]
+    by_limit: dict[int, list[int]] = {}
+    for number, (_, k) in enumerate(requests):
+        by_limit.setdefault(k, []).append(number)
+    searches = {
+        k: _Search(np.concatenate([requests[number][0] for number in own], dtype=np.float32), k)
+        for k, own in by_limit.items()
+    }
+    for block in blocks:
+        for search in searches.values():
+            search.add(block)
+    found: dict[int, Nearest] = {}
+    for k, own in by_limit.items():
+        ends = np.cumsum([len(requests[number][0]) for number in own])[:-1]
+        nearest = searches[k].result()
+        parts = zip(np.split(nearest.scores, ends), np.split(nearest.rows, ends), strict=True)
+        for number, (scores, rows) in zip(own, parts, strict=True):
+            found[number] = replace(nearest, scores=scores, rows=rows)
+    return [found[number] for number in range(len(requests))]
 
 
 def nearest_rows(queries: NDArray[Any], blocks: Iterable[NDArray[Any]], k: int) -> Nearest:

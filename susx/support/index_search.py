@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ RowNumbers = NDArray[np.int64]
 
 
 def search_index(
-    requests: Sequence[TextRequest], shard: IndexShard, name: str, threads: int
+    requests: Iterable[TextRequest], shard: IndexShard, name: str, threads: int
 ) -> Iterator[Table]:
     """Find about the nearest rows of every query.
 
@@ -50,9 +50,11 @@ def search_index(
     Raises:
         InputError: if the index or a file beside it is broken, or they do not belong together.
     """
-    index = FaissIndex(shard, requests[0].queries.features.shape[1], threads)
-    starts = _starts(shard, index.n_rows)
+    index = None
     for group in passes(requests):
+        if index is None:
+            index = FaissIndex(shard, group[0].queries.features.shape[1], threads)
+            starts = _starts(shard, index.n_rows)
         beside = _Beside.of(shard, starts, group)
         for request, exact in zip(group, beside.nearest, strict=True):
             features = np.ascontiguousarray(request.queries.features, np.float32)

@@ -102,7 +102,10 @@ AnyRequest = TypeVar("AnyRequest", bound=Holding)
 
 
 def passes(requests: Iterable[AnyRequest]) -> Iterator[Sequence[AnyRequest]]:
-    """Requests in order, in groups whose hits are held at once, so that a shard is read for all."""
+    """Requests in order, in groups whose hits are held at once, so that a shard is read for all.
+
+    They are asked for one by one, at most one ahead: what they hold is not there for all at once.
+    """
     group: list[AnyRequest] = []
     for request in requests:
         if group and sum(one.n_hits for one in [*group, request]) > HITS_AT_ONCE:
@@ -114,7 +117,7 @@ def passes(requests: Iterable[AnyRequest]) -> Iterator[Sequence[AnyRequest]]:
 
 
 def search_shard(
-    requests: Sequence[TextRequest], pool: Embeddings, shard: str, block: int | None = None
+    requests: Iterable[TextRequest], pool: Embeddings, shard: str, block: int | None = None
 ) -> Iterator[Table]:
     """Find the images of a shard nearest to every query.
 
@@ -133,14 +136,14 @@ def search_shard(
     """
     from susx.support.exact import BLOCK_ROWS, nearest_of  # which import PyTorch
 
-    for request in requests:
-        if field := disagreement(request.queries.encoder, pool.encoder):
-            raise InputError(
-                f"pool shard {shard}: embedded with another encoder ({field} differs); delete its "
-                "cache and run again"
-            )
     sha256 = cache(pool.sha256)  # one text for all that found an image
     for group in passes(requests):
+        for request in group:
+            if field := disagreement(request.queries.encoder, pool.encoder):
+                raise InputError(
+                    f"pool shard {shard}: embedded with another encoder ({field} differs); delete "
+                    "its cache and run again"
+                )
         step = block or BLOCK_ROWS
         blocks = (pool.features[start : start + step] for start in range(0, len(pool), step))
         asked = [(request.queries.features, request.limit) for request in group]

@@ -216,6 +216,7 @@ def run_of(workflow: Any, jobs: Sequence[Any], reports: bool) -> RunJobs:
         is_dry=workflow.dryrun,
         is_locked=bool(locks and not workflow.dryrun and workflow.persistence.locked),
         is_partial=bool(workflow.dag_settings.allowed_rules),
+        is_cut=bool(workflow.dag_settings.until or workflow.dag_settings.omit_from),
         touches=workflow.touch,
         reports=reports,
         deploys=workflow.deployment_settings is not None

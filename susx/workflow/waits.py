@@ -50,7 +50,11 @@ class Waits:
             failed: jobs that will not be made.
         """
         dag, lost = self._dag, self._lost(failed)
-        ended = {pair for pair in self._added if pair[1] in lost and pair[0] not in lost}
+        ended = {
+            (job, maker)
+            for job, maker in self._added
+            if maker in lost and job not in lost and maker in dag.dependencies.get(job, ())
+        }
         for job, maker in ended:
             del dag.dependencies[job][maker], dag.depending[maker][job]
             dag._n_until_ready[job] -= 1

@@ -75,7 +75,6 @@ def test_only_short_rules_share_a_job_or_stay_where_snakemake_runs() -> None:
     imports = ("import_classes", "import_images", "import_text", "import_support")
     assert grouped == {
         "embed_text": "text",
-        **dict.fromkeys(("embed_images", "embed_patches"), "images"),
         "search_shard": "search",
         **dict.fromkeys(("search_embeddings", "search_index", "match_captions"), "web_search"),
         **dict.fromkeys(imports, "import"),

@@ -141,3 +141,17 @@ def test_the_others_read_for_themselves_where_the_one_fails(sets: Project) -> No
     assert made(sets) == set(ALL) - {candidates(*first, "000")}
     others = {of: text for of, text in logs(sets, "search_shard", "000").items() if of != first}
     assert not any(HANDED_OVER in text for text in others.values())
+
+
+@pytest.mark.parametrize("rule", ["search_shard", "embed_text"])
+def test_a_run_that_ends_with_a_rule_makes_all_its_files(sets: Project, rule: str) -> None:
+    sets.run(*ALL, "--until", rule)
+    texts = {f"cache/clip/{name}/text-{of}.h5" for name in DATASETS for of in ("photo", "ensemble")}
+    asked = set(ALL) if rule == "search_shard" else texts
+    assert {name for name in asked if sets.path(name).exists()} == asked
+
+
+def test_what_is_left_out_takes_no_other_with_it(sets: Project) -> None:
+    left_out = candidates(DATASETS[0], SUPPORTS[0], SHARDS[0])
+    sets.run(*ALL, "--omit-from", left_out)
+    assert made(sets) == set(ALL) - {left_out}

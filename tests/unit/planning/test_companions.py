@@ -67,6 +67,12 @@ def test_small_jobs_of_a_model_are_made_together(counts: dict[str, int | None]) 
     assert names([*jobs, embed("other", "another model")]) == [["a", "b"], ["c", "d"]]
 
 
+def test_small_jobs_are_made_apart_on_other_machines(counts: dict[str, int | None]) -> None:
+    counts |= dict.fromkeys("ab", 1)
+    jobs = [embed("a"), embed("b"), search("c"), search("d")]
+    assert [len(group) for group in companions(SETUP, jobs, is_remote=True)] == [2]
+
+
 def test_small_jobs_do_not_wait_for_other_kinds_of_jobs(counts: dict[str, int | None]) -> None:
     counts |= dict.fromkeys("abc", 1)
     waiting = job("download_dataset", "fetched"), job("image_manifest", "m", images="fetched")

@@ -12,7 +12,8 @@ from susx.core.errors import InputError
 from susx.embeddings.cache import Embeddings
 from susx.manifests.classes import class_manifest
 from susx.manifests.tables import Table
-from susx.support.retrieval import Candidate, merge_candidates
+from susx.support import retrieval
+from susx.support.retrieval import Candidate, TextRequest, merge_candidates
 from tests.closeness import assert_close, random_walk
 from tests.helpers import unit_rows
 from tests.searches import search_shard
@@ -189,3 +190,18 @@ def test_class_without_hits_is_named() -> None:
     table = Table(hits(0, 0, "a") + hits(2, 2, "a"), CLASSES.sha256)
     with pytest.raises(InputError, match='no readable image; class "ant" found nothing'):
         merge_candidates([table], CLASSES, 1)
+
+
+def test_sets_of_any_limits_find_together_what_each_finds_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(0)
+    images = pool(unit_rows(random, 40, 8))
+    asked = [
+        TextRequest(queries(unit_rows(random, n, 8), list(range(n))), limit)
+        for n, limit in ((3, 2), (1, 50), (4, 7), (2, 2))
+    ]
+    alone = [table for one in asked for table in retrieval.search_shard([one], images, "s")]
+    for hits in (1, 20, 1000):
+        monkeypatch.setattr(retrieval, "HITS_AT_ONCE", hits)
+        assert list(retrieval.search_shard(iter(asked), images, "s", block=9)) == alone
