@@ -68,7 +68,7 @@ rule image_manifest:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=memory(4000),
+        mem_mb=memory(6000),
         runtime=minutes(240),
     params:
         kept=IN_WORK,
@@ -97,7 +97,7 @@ rule list_unlabelled:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=memory(4000),
+        mem_mb=memory(6000),
         runtime=minutes(240),
     params:
         kept=IN_WORK,
