@@ -68,6 +68,7 @@ rule image_manifest:
         ENVIRONMENT
     threads: 4
     resources:
+        # A listed image has 3 to 4 KB, and ImageNet has 1.28 million for training.
         mem_mb=memory(6000),
         runtime=minutes(240),
     params:
@@ -97,6 +98,7 @@ rule list_unlabelled:
         ENVIRONMENT
     threads: 4
     resources:
+        # A listed image has 3 to 4 KB, and ImageNet has 1.28 million for training.
         mem_mb=memory(6000),
         runtime=minutes(240),
     params:

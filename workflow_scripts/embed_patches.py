@@ -7,13 +7,15 @@ def main(job: Job) -> None:
     """One row per readable image, with all its patches."""
     from susx.config.encoders import encoder_section
     from susx.embeddings.embed import embed_images
+    from susx.encoders import load_encoder
     from susx.manifests.tables import ImageRecord, read_table
 
-    encoder = encoder_section(**job.params.encoder, **job.params.how["runs"])
+    settings = encoder_section(**job.params.encoder, **job.params.how["runs"])
+    encoder, threads = load_encoder(settings), job.threads
     for one in job.members:
         table = read_table(one.input.manifest, ImageRecord)
         earlier, path = one.paths.kin("manifest"), one.output[0]
-        embed_images(encoder, table, path, job.threads, True, one.parts, earlier)
+        embed_images(settings, table, path, threads, True, one.parts, earlier, encoder)
 
 
 if __name__ == "__main__":

@@ -102,7 +102,8 @@ def make_together(
     """Let a job make its outputs, and at once those of others, which read the same files.
 
     What others need is handed over to them: when they run, they look whether it was made from what
-    lies there then, and add it to their store themselves.
+    lies there then, and add it to their store themselves. Where the work fails, it is done again
+    for `job` alone: the fault may be another's.
 
     Args:
         job: the job.
@@ -110,8 +111,6 @@ def make_together(
             whose inputs are damaged or missing.
         work: makes the outputs of all jobs that it is given, the first of which is `job`, unless
             that is in its store.
-
-    Where the work fails, it is done again for `job` alone: the fault may be another's.
 
     Raises:
         InputError: as `make`.

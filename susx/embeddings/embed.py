@@ -80,6 +80,7 @@ def embed_images(
     patches: bool = False,
     parts: Path | None = None,
     earlier: Iterable[Path] = (),
+    encoder: Encoder | None = None,
 ) -> None:
     """Embed the readable images of an image manifest, or their patches, into a cache.
 
@@ -91,6 +92,7 @@ def embed_images(
         patches: whether to embed the patches of every image, as (N, P, d) without lengths.
         parts: where a run that was cut has left its finished parts, if not beside `path`.
         earlier: caches that the same encoder made of other manifests; their rows are taken over.
+        encoder: that of the settings, if it is loaded already.
 
     Raises:
         InputError: if a file has changed since the manifest was written.
@@ -108,6 +110,7 @@ def embed_images(
         total=len(records),
         patches=patches,
         known=known,
+        encoder=encoder,
     )
 
 
@@ -217,10 +220,11 @@ def _embed(
     patches: bool = False,
     views: int = 0,
     known: KnownRows | None = None,
+    encoder: Encoder | None = None,
 ) -> None:
     """Embed items part by part; `meta` is asked when all of them have been read."""
     reuse_memory()
-    encoder = load_encoder(settings)
+    encoder = encoder or load_encoder(settings)
     encode = encoder.encode_patches if patches else encoder.encode_images
     count = 0
     own = _meta(encoder, settings)

@@ -12,12 +12,9 @@ from susx.planning.run import PlannedJob
 from susx.planning.setup import Setup
 
 OF_A_SET = frozenset({"classes", "queries", "limit"})
-SEARCHES: Mapping[str, frozenset[str]] = {
-    "search_shard": OF_A_SET,
-    "search_embeddings": OF_A_SET,
-    "search_index": OF_A_SET,
-    "match_captions": OF_A_SET,
-}
+SEARCHES: Mapping[str, frozenset[str]] = dict.fromkeys(
+    ("search_shard", "search_embeddings", "search_index", "match_captions"), OF_A_SET
+)
 """Per rule whose shards are searched for many support sets, the inputs and settings of one set."""
 SMALL: Mapping[str, tuple[frozenset[str], int]] = {
     "embed_text": (frozenset({"classes", "prompts"}), 10_000),
