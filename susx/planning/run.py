@@ -78,9 +78,11 @@ class Decision:
         unlinked: outputs whose objects are gone, so that their links were removed.
         told: lines for people, before the first job.
         together: groups of jobs, by their first outputs, of which the first reads for all.
+        imports: modules by rule that one process may import for all jobs of a machine.
     """
 
     stale: Mapping[str, str]
     unlinked: Sequence[str] = ()
     told: Sequence[str] = ()
     together: Sequence[Sequence[str]] = ()
+    imports: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from susx.planning.companions import companions
 from susx.planning.forecast import Forecast, forecast
 from susx.planning.gaps import Gaps
 from susx.planning.hub import HubAnswers
+from susx.planning.imports import shared_imports
 from susx.planning.readiness import require_ready
 from susx.planning.run import Decision, PlannedJob, RunJobs
 from susx.planning.setup import Setup
@@ -49,19 +50,22 @@ def decide(setup: Setup, run: RunJobs) -> Decision:
             run_elsewhere=run.is_remote,
         )
     together: list[list[Job]] = []
+    shared: Mapping[str, Sequence[str]] = {}
     if not (run.is_dry or run.is_locked):
         made.prepare(kept)
         if not run.is_cut:  # Snakemake takes a job that waits for one that follows from it
             groups = companions(setup, stale, run.is_remote)
             together = [[job.job for job in group] for group in groups]
         note_companions(kept, together)
+        if not (run.is_remote or run.deploys or run.reports):
+            shared = shared_imports(stale)
     if run.reports:
         require_current(jobs, made.stale)
     told = [*stale_lines(made.stale)]
     if not (run.is_dry or run.is_locked or run.is_quiet or run.reports):
         told += _outlook(setup, run, made.stale, hub)
     names = [[job.name for job in group] for group in together]
-    return Decision(made.stale, drop_dangling_links(jobs, kept), told, names)
+    return Decision(made.stale, drop_dangling_links(jobs, kept), told, names, shared)
 
 
 def preview(setup: Setup, run: RunJobs) -> Forecast:

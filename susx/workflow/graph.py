@@ -28,6 +28,7 @@ from susx.artifacts.companions import companions_of
 from susx.artifacts.ground import Job
 from susx.planning.run import Decision, PlannedJob, RunJobs
 from susx.planning.targets import RULES_ONLY, PathForm, Rules, Wish
+from susx.workflow.forks import start_as_forks
 from susx.workflow.functions import RefusedRun, refusals
 from susx.workflow.scheduler import look_once_per_span, tell_failures
 from susx.workflow.waits import Waits
@@ -103,6 +104,7 @@ def decide_before_jobs(
         waits = Waits(dag)
         waits.add(decision.together)
         tell_failures(waits.end)
+        start_as_forks(decision.imports)
         for line in decision.told:
             print(line, file=sys.stderr)
 

@@ -51,7 +51,9 @@ def environment(
     hub = tuple((name, env[name]) for name in settings if name in env)
     socket = _server(hub, checkout, tuple(modules))
     paths = [str(_here(checkout) / "hook"), *filter(None, [env.get("PYTHONPATH")])]
-    return {**env, "PYTHONPATH": os.pathsep.join(paths), "WARM_SERVER": str(socket)}
+    warm = {"PYTHONPATH": os.pathsep.join(paths), "WARM_SERVER": str(socket)}
+    forks = {"SUSX_FORKS": "0"}  # those of a run would import all once more
+    return {**forks, **env, **warm}
 
 
 def _here(checkout: Path) -> Path:
@@ -61,7 +63,7 @@ def _here(checkout: Path) -> Path:
 def clean_environment() -> dict[str, str]:
     """Environment without settings that would change a run, or make it compile all code again."""
     prefixes = ("HF_", "TRANSFORMERS_", "SNAKEMAKE_", "PYTEST_", "OMP_", "MKL_", "WARM_")
-    prefixes = (*prefixes, "PYTHONDONTWRITEBYTECODE")
+    prefixes = (*prefixes, "PYTHONDONTWRITEBYTECODE", "SUSX_FORKS")
     return {name: value for name, value in BEGAN.items() if not name.startswith(prefixes)}
 
 
