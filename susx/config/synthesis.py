@@ -16,7 +16,7 @@ ImageSize = Annotated[int, Field(gt=0, multiple_of=8)]
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "paper": {"model": "CompVis/stable-diffusion-v1-4", "steps": 85, "guidance": 9.5},
     "fast": {"model": "stabilityai/sd-turbo", "steps": 4, "guidance": 0.0},
-    "demo": {"model": "demo/diffusion_model", "steps": 20, "guidance": 4.0},
+    "demo": {"model": "demo/diffusion_model", "steps": 8, "guidance": 4.0},
 }
 
 
