@@ -1,1 +1,1 @@
-"""What susx asks and tells Snakemake: functions of rules, and the graph of jobs."""
+"""What susx asks and tells Snakemake: functions of rules, the graph of jobs, how jobs start."""
