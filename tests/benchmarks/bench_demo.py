@@ -1,60 +1,25 @@
-"""Time and memory of the demo in a fresh folder: `python -m tests.benchmarks.bench_demo`."""
+"""Time and memory of the demo in a fresh folder: `python -m tests.benchmarks.bench_demo`.
+
+With `--than CHECKOUT`, those of the demo of this checkout and of another one, without installation.
+"""
 
 import argparse
 import csv
+import os
 import subprocess
+import sys
 import tempfile
-import time
 from collections import defaultdict
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
-from tests.e2e.demo_project import REPORT, copy_demo, demo_command
-
-INTERVAL = 0.1
-"""Seconds between two looks at the memory of all processes."""
+from tests.benchmarks.processes import Cost, cost
+from tests.e2e.demo_project import REPO, REPORT, copy_demo, demo_command
 
 COLUMNS = ("s", "cpu_time", "max_rss")
 """Columns of Snakemake's benchmark files."""
-
-
-def resident_mib(process: psutil.Process) -> float:
-    """Memory of a process and its descendants; pages that they share count for each."""
-    total = 0
-    try:
-        family = [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0.0
-    for member in family:
-        try:
-            total += member.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
-    return total / 2**20
-
-
-def measure(root: Path, cores: int, *arguments: str) -> tuple[float, float]:
-    """Seconds and peak MiB of one call of Snakemake.
-
-    Raises:
-        RuntimeError: if it fails, with its output.
-    """
-    with tempfile.TemporaryFile("w+") as output:
-        started = time.perf_counter()
-        command = demo_command(root, REPORT, *arguments, cores=cores)
-        process = psutil.Popen(command, cwd=root, stdout=output, stderr=subprocess.STDOUT)
-        peak = 0.0
-        while process.poll() is None:
-            peak = max(peak, resident_mib(process))
-            time.sleep(INTERVAL)
-        seconds = time.perf_counter() - started
-        if process.returncode:
-            output.seek(0)
-            raise RuntimeError(output.read())
-    return seconds, peak
 
 
 def rule_costs(root: Path) -> dict[str, list[dict[str, str]]]:
@@ -96,25 +61,65 @@ def number(text: str) -> float:
         return 0.0
 
 
+def demo_cost(checkout: Path, cores: int) -> Cost:
+    """What the demo of a checkout costs as its Makefile calls it, with the packages that run this.
+
+    Args:
+        checkout: is cloned, so that only what is committed counts.
+        cores: of the call.
+    """
+    with tempfile.TemporaryDirectory(prefix="susx-demo-") as folder:
+        subprocess.run(["git", "clone", "--quiet", checkout, folder], check=True)
+        told = ["make", "--dry-run", "demo", f"CORES={cores}"]
+        lines = subprocess.run(told, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
+        packages = Path(sys.executable).parent
+        command = lines.stdout.splitlines()[-1].replace(".venv/bin", str(packages)).split()
+        return cost(command, Path(folder), {**os.environ, "PYTHONPATH": folder})
+
+
+def compare(earlier: Path, runs: int, cores: int) -> Table:
+    """The demo of this checkout and of another one, in turns."""
+    table = Table(title=f"The demo, {cores} cores, least of {runs}")
+    for name in ("checkout", "seconds", "CPU seconds", "peak MiB"):
+        table.add_column(name, justify="left" if name == "checkout" else "right", no_wrap=True)
+    found: dict[str, list[Cost]] = {"this": [], "earlier": []}
+    for _ in range(runs):
+        for name, checkout in (("earlier", earlier), ("this", REPO)):
+            found[name].append(demo_cost(checkout, cores))
+    keys = ("seconds", "processor", "peak")
+    least = {name: [min(getattr(c, key) for c in of) for key in keys] for name, of in found.items()}
+    for name, figures in least.items():
+        table.add_row(name, *(f"{figure:.0f}" for figure in figures))
+    ratios = [this / other for this, other in zip(*least.values(), strict=True)]
+    table.add_row("ratio", *(f"{ratio:.2f}" for ratio in ratios))
+    return table
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cores", type=int, default=2)
-    cores = parser.parse_args().cores
+    parser.add_argument("--than", type=Path, help="compare with the demo of another checkout")
+    parser.add_argument("--runs", type=int, default=2, help="of each, with --than")
+    options = parser.parse_args()
+    console = Console()
+    if options.than:
+        console.print(compare(options.than.resolve(), options.runs, options.cores))
+        return
     with tempfile.TemporaryDirectory(prefix="susx-demo-") as folder:
         root = Path(folder)
         copy_demo(root)
-        calls = Table(title=f"Calls, {cores} cores")
-        for name in ("call", "seconds", "peak MiB"):
+        calls = Table(title=f"Calls, {options.cores} cores")
+        for name in ("call", "seconds", "CPU seconds", "peak MiB"):
             calls.add_column(name, justify="left" if name == "call" else "right", no_wrap=True)
         for call, arguments in (
             ("dry run", ["--dry-run"]),
             ("demo", []),
             ("demo again", []),
         ):
-            seconds, peak = measure(root, cores, *arguments)
-            calls.add_row(call, f"{seconds:.1f}", f"{peak:.0f}")
-        console = Console()
+            took = cost(demo_command(root, REPORT, *arguments, cores=options.cores), root)
+            figures = (f"{took.seconds:.1f}", f"{took.processor:.1f}", f"{took.peak:.0f}")
+            calls.add_row(call, *figures)
         console.print(calls)
         console.print(rule_table(root))
 

@@ -7,17 +7,14 @@ pool of so many shards, too. Nothing is read but configuration, cards and folder
 
 import argparse
 import re
-import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.bench_demo import INTERVAL, resident_mib
+from tests.benchmarks.processes import cost
 from tests.workflow.large_plans import write_paper, write_pool
 from tests.workflow.project import Project
 
@@ -28,20 +25,11 @@ def plan(project: Project) -> tuple[float, float, int]:
     Raises:
         RuntimeError: if it fails, with its output.
     """
-    with tempfile.TemporaryFile("w+") as output:
-        command = project.command("--dry-run", "--quiet", "rules")
-        started, peak = time.perf_counter(), 0.0
-        process = psutil.Popen(command, cwd=project.root, stdout=output, stderr=subprocess.STDOUT)
-        while process.poll() is None:
-            peak = max(peak, resident_mib(process))
-            time.sleep(INTERVAL)
-        seconds = time.perf_counter() - started
-        output.seek(0)
-        text = output.read()
-    counted = re.search(r"^total\s+(\d+)", text, re.MULTILINE)
-    if process.returncode or not counted:
-        raise RuntimeError(text)
-    return seconds, peak, int(counted[1])
+    took = cost(project.command("--dry-run", "--quiet", "rules"), project.root)
+    counted = re.search(r"^total\s+(\d+)", took.output, re.MULTILINE)
+    if not counted:
+        raise RuntimeError(took.output)
+    return took.seconds, took.peak, int(counted[1])
 
 
 def main() -> None:

@@ -7,12 +7,11 @@ Nearly all of it is starting programs.
 """
 
 import argparse
-import resource
-import subprocess
 import tempfile
 from pathlib import Path
 
 from tests.benchmarks.bench_demo import rule_costs
+from tests.benchmarks.processes import cost
 from tests.helpers import save_tiny_clip, write_class_folders
 from tests.workflow.project import FOLDERS, NAMES, RESULT, Project
 
@@ -41,23 +40,13 @@ def run() -> tuple[float, dict[str, float]]:
     """
     with tempfile.TemporaryDirectory() as folder:
         project = write_project(Path(folder) / "project")
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(
-            project.command("--cores", "1", RESULT),
-            cwd=project.root,
-            env=project.cold_environment({"HF_HUB_OFFLINE": "1"}),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        if done.returncode:
-            raise RuntimeError(done.stdout)
+        command = project.command("--cores", "1", RESULT)
+        took = cost(command, project.root, project.cold_environment({"HF_HUB_OFFLINE": "1"}))
         rules = {
             rule: sum(float(job["cpu_time"]) for job in jobs)
             for rule, jobs in rule_costs(project.root).items()
         }
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, rules
+    return took.processor, rules
 
 
 def main() -> None:
