@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+import tarfile
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import webdataset
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -68,14 +68,15 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 def write_pool_shard(path: Path, shard: int, size: int, seed: int) -> None:
     """Write one webdataset tar of `size` pool images: `{key}.png` and `{key}.txt`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        path.open("wb") as stream,
-        webdataset.TarWriter(stream, encoder=False, mtime=0, user="demo", group="demo") as tar,
-    ):
+    # In the stdlib: webdataset's writer, which puts down the same bytes, imports PyTorch.
+    with tarfile.open(path, "w|") as tar:
         for index in range(size):
             image, text, _ = pool_item(shard, index, seed)
-            key = f"{shard:05d}{index:06d}"
-            tar.write({"__key__": key, "png": _png(image), "txt": text.encode()})
+            for kind, data in (("png", _png(image)), ("txt", text.encode())):
+                member = tarfile.TarInfo(f"{shard:05d}{index:06d}.{kind}")
+                member.size, member.mode = len(data), 0o444
+                member.uname = member.gname = "demo"
+                tar.addfile(member, io.BytesIO(data))
 
 
 __all__ = [

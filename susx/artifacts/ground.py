@@ -14,10 +14,10 @@ from susx.artifacts.memory import Memory
 from susx.artifacts.recipe import HUB, LISTED, PACKAGES, Receipt, Recipe, Source
 from susx.artifacts.stages import version_of
 from susx.artifacts.store import RECEIPT, Store, link, object_of, receipt_of
-from susx.config.encoders import files_of_model
 from susx.core.errors import InputError
 from susx.core.files import atomic
 from susx.core.hub import snapshot_commit
+from susx.core.models import files_of_model
 from susx.core.registry import packages_behind
 
 RUN = "SUSX_RUN"

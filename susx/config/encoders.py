@@ -17,15 +17,12 @@ from pydantic import (
 
 from susx.config.registered import Registered, wrong_section
 from susx.config.types import FilePath, Positive, Section
+from susx.core.models import files_of_model
 from susx.core.processor import has_bfloat16_units
 from susx.core.registry import Registry
-from susx.core.stamps import files_below
 
 HUB_PREFIX = "hf-hub:"
 """What open_clip writes before identifiers of the hub."""
-
-FOR_PEOPLE = (".md",)
-"""Suffix of model cards, which no library reads a model from."""
 
 TOKENIZER = "google-bert/bert-base-uncased"
 """What `blip` and `tcl` take their tokenizer from, if nothing else is named."""
@@ -160,21 +157,6 @@ def local_files(settings: EncoderSettings) -> list[str]:
     """Files of a model on this machine, which its embeddings depend on; none for the hub's."""
     names = (settings.model, settings.tokenizer)
     return [file for name in names if name for file in files_of_model(name)]
-
-
-def files_of_model(model: str) -> list[str]:
-    """A model's file, or all files of its folder; none for a hub identifier.
-
-    Which of them a library reads is its own affair, and differs between its versions; left out are
-    hidden files and what is written for people.
-    """
-    path = Path(model)
-    if path.is_file():
-        return [model]
-    if not path.is_dir():
-        return []
-    found = (name for name, stamp in files_below(model) if stamp and not name.endswith(FOR_PEOPLE))
-    return [f"{model}/{name}" for name in found if not Path(name).name.startswith(".")]
 
 
 def local_keys(settings: EncoderSettings) -> set[str]:

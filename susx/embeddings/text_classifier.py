@@ -16,6 +16,8 @@ from susx.encoders.protocol import SAME
 from susx.manifests.classes import ClassManifest
 
 ROWS_AT_ONCE = 4096  # 32 MB of d = 1024 in double precision
+FEW = 1024
+"""Rows all of which are compared: that takes less than the import of what finds pairs of more."""
 SHOWN = 5  # pairs of classes in a message, as many as `susx.core.errors.listing` shows names
 
 
@@ -98,10 +100,12 @@ def _class_means(
 
 
 def same_rows(rows: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Find (N, d) rows that are no further than `SAME` from another: pairs of indices.
+    """Find (N, d) unit rows that are no further than `SAME` from another: pairs of indices.
 
     Every such row is in a pair, with the first that equals it or the one nearest to it.
     """
+    if len(rows) <= FEW and _are_apart(rows):
+        return []
     from scipy.spatial import KDTree
 
     # A tree of equal rows has one leaf, so that each would be compared with all.
@@ -110,6 +114,13 @@ def same_rows(rows: NDArray[np.float64]) -> list[tuple[int, int]]:
     _, nearest = KDTree(rows[firsts]).query(rows[firsts], k=2, distance_upper_bound=SAME)
     near = (firsts[[i, j]] for i, pair in enumerate(nearest) for j in pair if j < len(firsts))
     return sorted({*equal, *((int(i), int(j)) for i, j in map(sorted, near) if i != j)})
+
+
+def _are_apart(rows: NDArray[np.float64]) -> bool:
+    """Whether (N, d) unit rows are all further than `SAME` from each other; False if in doubt."""
+    squares = 2 - 2 * rows @ rows.T
+    np.fill_diagonal(squares, np.inf)
+    return bool(squares.min() > 2 * SAME**2)  # rounding moves it by 1e-9 of that
 
 
 def _check_distinct(weights: NDArray[np.float64], classes: Sequence[str]) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from susx.config.encoders import LIBRARIES, EncoderSettings
 from susx.core.errors import InputError
 from susx.core.registry import imported
-from susx.encoders.model_files import model_problem
-from susx.encoders.protocol import Encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from susx.config.encoders import EncoderSettings
+    from susx.encoders.protocol import Encoder
 
 
 def load_encoder(settings: EncoderSettings) -> Encoder:
@@ -18,6 +21,8 @@ def load_encoder(settings: EncoderSettings) -> Encoder:
         InputError: if the model is missing, is not of the library's format, or embeds nothing that
             can be used.
     """
+    from susx.config.encoders import LIBRARIES  # which imports pydantic
+    from susx.encoders.model_files import model_problem
     from susx.encoders.trial import tried  # which imports PyTorch
 
     if problem := model_problem(settings):

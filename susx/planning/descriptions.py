@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from susx.config.datasets import WRITTEN
-from susx.config.encoders import files_of_model
 from susx.config.texts import BACKENDS, HOW_IT_RUNS, Backend, Descriptions, LanguageModelSettings
 from susx.core.errors import InputError
+from susx.core.models import files_of_model
 from susx.planning.datasets import dataset_classes
 from susx.planning.resources import Inputs, gpus, memory_mb
 from susx.planning.setup import Setup

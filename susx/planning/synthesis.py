@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from susx.config.encoders import files_of_model
+from susx.core.models import files_of_model
 from susx.planning.datasets import dataset_classes
 from susx.planning.resources import gpus
 from susx.planning.setup import Setup

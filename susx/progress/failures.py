@@ -6,9 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from susx.core.plain import plain
-from susx.progress.run import RunJob, RunState
+
+if TYPE_CHECKING:
+    from susx.progress.run import RunJob, RunState
 
 UNEXPECTED = "unexpected error; please report it with this log"
 """What a log says before the traceback of an exception that is no `InputError`."""

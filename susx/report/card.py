@@ -88,7 +88,7 @@ def drawn_card(result: Result, told_of: Story) -> bytes:
     import vl_convert
     from PIL import Image
 
-    spec = specification(card_chart(result, told_of), INK, "white")
+    spec = specification(card_chart(result, told_of), INK)
     exact = {**spec, "padding": 0, "autosize": "none"}
     drawn = vl_convert.vegalite_to_png(exact, scale=1, allowed_base_urls=[])
     stream = io.BytesIO()

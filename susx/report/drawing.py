@@ -37,6 +37,10 @@ DOTS_PER_PIXEL = 2
 FONT = "Arial, Helvetica, Liberation Sans, sans-serif"
 PADDING = {"left": 8, "right": 20, "top": 5, "bottom": 5}
 """Room for readers whose font is wider than the one that text was measured with."""
+TEXT_COLOUR = "currentColor"
+"""That of the text around a figure, whose name stands for `INK` until a figure becomes a file."""
+PAPER = re.compile(r'<rect width="[\d.]+" height="[\d.]+" fill="white"/>')
+"""The background of a drawn figure."""
 
 
 def with_gaps(places: Sequence[float], gap: float) -> list[float]:
@@ -79,9 +83,12 @@ def name_axis(room: int, grid: bool = False) -> alt.Axis:
     )
 
 
-def specification(chart: alt.TopLevelMixin, ink: str, background: str | None) -> dict[str, Any]:
-    """A chart as Vega-Lite, with text, axes and unnamed marks in one colour."""
-    spec: dict[str, Any] = chart.to_dict()
+def specification(chart: alt.TopLevelMixin, ink: str) -> dict[str, Any]:
+    """A chart as Vega-Lite on white, with text, axes and unnamed marks in one colour.
+
+    It is not looked through here, which takes longer than drawing it; tests do that.
+    """
+    spec: dict[str, Any] = chart.to_dict(validate=False)
     faint = {"gridColor": ink, "gridOpacity": 0.12, "domainColor": ink, "tickColor": ink}
     text = {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "titleFontSize": 12}
     config: dict[str, Any] = {
@@ -94,14 +101,23 @@ def specification(chart: alt.TopLevelMixin, ink: str, background: str | None) ->
         "text": {"color": ink, "fontSize": 12},
         "rule": {"color": ink},
     }
-    return {**spec, "config": config, "background": background, "padding": PADDING}
+    return {**spec, "config": config, "background": "white", "padding": PADDING}
 
 
-def save(chart: alt.TopLevelMixin, path: str | Path) -> tuple[Path, Path]:
-    """Write a chart as PNG and SVG, on white.
+def svg_of(chart: alt.TopLevelMixin) -> str:
+    """A chart as SVG on white, with what has no colour of its own in `TEXT_COLOUR`."""
+    import vl_convert
+
+    spec = specification(chart, TEXT_COLOUR)
+    svg: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    return svg
+
+
+def save(svg: str, path: str | Path) -> tuple[Path, Path]:
+    """Write a figure as PNG and SVG, on white.
 
     Args:
-        chart: the figure.
+        svg: the figure, as `svg_of` draws it.
         path: of the files, without their suffix.
 
     Returns:
@@ -109,9 +125,8 @@ def save(chart: alt.TopLevelMixin, path: str | Path) -> tuple[Path, Path]:
     """
     import vl_convert
 
-    spec = specification(chart, INK, "white")
-    drawn = vl_convert.vegalite_to_png(spec, scale=DOTS_PER_PIXEL, allowed_base_urls=[])
-    text = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    text = svg.replace(f'"{TEXT_COLOUR}"', f'"{INK}"')
+    drawn = vl_convert.svg_to_png(text, scale=DOTS_PER_PIXEL)
     files = Path(f"{path}.png"), Path(f"{path}.svg")
     for file, data in zip(files, (drawn, text.encode()), strict=True):
         with atomic(file) as temporary:
@@ -119,23 +134,20 @@ def save(chart: alt.TopLevelMixin, path: str | Path) -> tuple[Path, Path]:
     return files
 
 
-def inline_svg(chart: alt.TopLevelMixin, name: str) -> str:
-    """Draw a chart as an SVG element for a page.
+def inline_svg(svg: str, name: str) -> str:
+    """Turn a figure into an SVG element for a page.
 
     Text and axes take the colour of the text around it, the background is transparent, and it is
     as wide as its place, up to whatever the page says.
 
     Args:
-        chart: the figure.
+        svg: the figure, as `svg_of` draws it.
         name: its accessible name, one line.
 
     Returns:
         The element, with ids of its own.
     """
-    import vl_convert
-
-    spec = specification(chart, "currentColor", None)
-    drawn = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    drawn = PAPER.sub("", svg, count=1)
     prefix = f"f{hashlib.sha256(f'{name} {drawn}'.encode()).hexdigest()[:10]}-"
     ElementTree.register_namespace("", SVG)
     root = ElementTree.fromstring(drawn)  # noqa: S314  made above, not foreign

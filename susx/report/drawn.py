@@ -53,11 +53,18 @@ class Figure:
     row: tuple[str | None, ...] | None = None
 
     @cached_property
+    def drawn(self) -> str:
+        """The figure as SVG, drawn once for page and files."""
+        from susx.report.figures import svg_of
+
+        return svg_of(self.chart)
+
+    @cached_property
     def svg(self) -> Any:
         """The figure as a part of a page."""
         from susx.report.figures import inline_svg
 
-        return trusted(inline_svg(self.chart, self.title))
+        return trusted(inline_svg(self.drawn, self.title))
 
     @property
     def width(self) -> float:
@@ -168,7 +175,7 @@ def save_all(found: Sequence[Figure], card: ShareCard | None, folder: str | Path
     from susx.report.figures import save
 
     for drawing in found:
-        save(drawing.chart, Path(folder) / drawing.name)
+        save(drawing.drawn, Path(folder) / drawing.name)
     if card:
         with atomic(Path(folder) / "card.png") as temporary:
             temporary.write_bytes(card.png)

@@ -10,6 +10,7 @@ most.
 from __future__ import annotations
 
 import threading
+from bisect import bisect, bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -197,7 +198,8 @@ def _histograms(
             asked = points[start : start + plan.points]
             known = _with_votes(terms, rows, asked)
             for lines, (starts, stops) in zip(searched, made, strict=True):
-                own = [place for place, point in enumerate(lines.points) if point in asked]
+                first, last = bisect_left(lines.points, asked[0]), bisect(lines.points, asked[-1])
+                own = range(first, last)  # both rise, and all of these are among those asked for
                 problem = replace(lines.problem, terms=known)
                 some = [lines.points[place] for place in own]
                 for part, lower, upper in intervals(problem, rows, some, plan):

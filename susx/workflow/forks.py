@@ -20,6 +20,8 @@ from typing import Any
 from snakemake.benchmark import benchmarked
 from snakemake.script import PythonScript
 
+from susx.core.compute import wait_asleep
+
 SWITCH = "SUSX_FORKS"
 """Environment variable that is 0 where every job is to start as a Python of its own."""
 PROGRAMS = ("snakemake", "susx")
@@ -45,6 +47,7 @@ def start_as_forks(modules: Mapping[str, Sequence[str]]) -> None:
     """
     if not modules or not may_fork():
         return
+    wait_asleep()  # which jobs would say too late
     # The program is imported once, and not by every fork.
     forkserver.set_forkserver_preload(["__main__", *sorted(set().union(*modules.values()))])
     try:

@@ -1,6 +1,7 @@
 """Devices, threads and memory."""
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from susx.core.compute import THREAD_VARIABLES, peak_mib, pick_device
+from susx.core.compute import SPINS, THREAD_VARIABLES, WAITING, peak_mib, pick_device
 from susx.core.errors import InputError
 
 ROOT = Path(__file__).parents[3]
@@ -45,6 +46,26 @@ def assert_one_thread(report: dict) -> None:
 def test_one_thread_set_before_imports_means_one_thread_everywhere() -> None:
     (report,) = reported(f"{LIMIT}limit_threads(1)\n{IMPORT}")
     assert_one_thread(report)
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, str(SPINS)), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_threads_sleep_soon_unless_told_how_to_wait(
+    given: dict[str, str], spins: str | None
+) -> None:
+    script = f"import os\n{LIMIT}limit_threads(2)\nprint(os.environ.get('GOMP_SPINCOUNT'))"
+    plain = {name: value for name, value in os.environ.items() if name not in WAITING}
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=plain | given,
+        check=True,
+    )
+    assert told.stdout.strip() == str(spins)
 
 
 def test_threads_are_those_that_were_set_last() -> None:

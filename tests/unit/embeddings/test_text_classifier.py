@@ -80,13 +80,14 @@ def test_texts_that_cancel_out_are_named() -> None:
         text_classifier(made, CLASSES.names)
 
 
-def test_near_rows_are_found_among_many() -> None:
+@pytest.mark.parametrize("n", [500, 2000])
+def test_near_rows_are_found_among_few_and_many(n: int) -> None:
     random = np.random.default_rng(5)
-    rows = unit_rows(random, 2000, 8).astype(np.float64)
-    for first, second, distance in ((3, 1700, 0.9), (41, 40, 0.5), (7, 8, 1.1)):
-        rows[second] = rows[first] + unit_rows(random, 1, 8)[0] * SAME * distance
-    assert same_rows(rows) == [(3, 1700), (40, 41)]
-    assert same_rows(rows[:1]) == []
+    rows = unit_rows(random, n, 64).astype(np.float64)
+    for first, second, distance in ((3, 410, 0.9), (41, 40, 0.5), (7, 8, 1.1)):
+        rows[second] = rows[first] + unit_rows(random, 1, 64)[0] * SAME * distance
+    assert same_rows(rows) == [(3, 410), (40, 41)]
+    assert same_rows(rows[42:400]) == same_rows(rows[:1]) == []
 
 
 def test_rows_that_are_all_the_same_are_each_found() -> None:

@@ -91,12 +91,12 @@ def words_of(svg: str) -> list[str]:
 
 @cache  # drawing takes most of the time of these tests
 def inline(name: str, title: str = "A figure") -> str:
-    return figures.inline_svg(FIGURES[name][0](), title)
+    return figures.inline_svg(figures.svg_of(FIGURES[name][0]()), title)
 
 
 def test_a_figure_is_saved_as_png_and_svg(tmp_path: Path) -> None:
     name = "methods"
-    png, svg = figures.save(FIGURES[name][0](), tmp_path / "new" / f"{name}.v1")
+    png, svg = figures.save(figures.svg_of(FIGURES[name][0]()), tmp_path / "new" / f"{name}.v1")
     assert (png.name, svg.name) == (f"{name}.v1.png", f"{name}.v1.svg")
     with Image.open(png) as image:
         image.load()
@@ -108,6 +108,11 @@ def test_a_figure_is_saved_as_png_and_svg(tmp_path: Path) -> None:
     assert (width, height) == pytest.approx([2 * side for side in sides], abs=2)
     assert {path.name for path in png.parent.iterdir()} == {png.name, svg.name}
     assert "currentColor" not in svg.read_text("utf-8")
+
+
+@ALL
+def test_a_figure_is_valid_vega_lite(name: str) -> None:
+    FIGURES[name][0]().to_dict(validate=True)
 
 
 @ALL
@@ -170,7 +175,7 @@ def test_the_classes_that_change_most_stand_for_a_thousand() -> None:
     many = thousand_classes()
     chart = figures.gains(many)
     assert chart is not None
-    texts = words_of(figures.inline_svg(chart, "x"))
+    texts = words_of(figures.inline_svg(figures.svg_of(chart), "x"))
     names = [text for text in texts if text.startswith("class ")]
     gains = {c.name: c.after - c.before for c in many.classes}
     assert len(names) == 40
@@ -223,7 +228,7 @@ def test_one_shared_label_place_is_not_used_twice() -> None:
              for point in same]  # fmt: skip
     chart = figures.sizes(analysis(sizes=[p.model_dump() for p in [*same, *twins]]))
     assert chart is not None
-    root = parsed(figures.inline_svg(chart, "x"))
+    root = parsed(figures.inline_svg(figures.svg_of(chart), "x"))
     heights = [
         float(re.findall(r"translate\(([^,]+),([^)]+)\)", node.attrib["transform"])[0][1])
         for node in root.iter(f"{SVG}text")
@@ -252,7 +257,7 @@ def test_steps_of_colour_are_round_and_hold_all_values(values: list[float]) -> N
 def test_a_flat_surface_is_one_colour() -> None:
     flat = surface(accuracy=[[50.0] * 3] * 2, plateau=45.0, plateau_share=1.0)
     assert "Best 50.0 %; 100 % of the points" in figures.describe_surface(flat)
-    parsed(figures.inline_svg(figures.surface(flat), "flat"))
+    parsed(figures.svg_of(figures.surface(flat)))
 
 
 def luminance(colour: str) -> float:
@@ -273,7 +278,7 @@ def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
 
     outside = alt.Chart("https://example.org/data.json").mark_point()
     with pytest.raises(ValueError, match=r"(?i)not allowed|allowed|fail|error"):
-        figures.inline_svg(outside, "x")
+        figures.svg_of(outside)
 
 
 def test_an_analysis_survives_json() -> None:

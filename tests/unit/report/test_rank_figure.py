@@ -9,7 +9,7 @@ import pytest
 
 from susx.evaluation.schema import Result
 from susx.report.draw_ranks import LINE, STEP, describe_ranks, ranks, row_names
-from susx.report.drawing import WIDTH, inline_svg
+from susx.report.drawing import WIDTH, inline_svg, svg_of
 from susx.report.lines import summary_lines
 from susx.report.ranking import Ranked, RankTable, rank_tables
 from susx.report.results_table import TableRow, result_rows
@@ -33,8 +33,9 @@ def table_of(n: int) -> RankTable:
 
 @cache
 def drawn(n: int) -> ElementTree.Element:
+    ranks(table_of(n)).to_dict(validate=True)
     return ElementTree.fromstring(  # noqa: S314  made by the library itself
-        inline_svg(ranks(table_of(n)), "Mean ranks")
+        inline_svg(svg_of(ranks(table_of(n))), "Mean ranks")
     )
 
 
@@ -131,7 +132,7 @@ def test_where_all_may_be_equally_good_one_bar_joins_all_and_no_ruler_is_drawn()
     (row,) = rows_of(run())
     table = RankTable("clip", [Ranked(row, 1.5 + i, 50.0) for i in range(3)], None, 4, 0, 0, 0.3, 1)
 
-    svg = inline_svg(ranks(table), "Mean ranks")
+    svg = inline_svg(svg_of(ranks(table)), "Mean ranks")
 
     assert "critical difference" not in svg
     assert "is not refuted (Friedman’s test, p = 0.300): one bar joins all" in describe_ranks(table)
@@ -141,6 +142,8 @@ def test_names_of_others_are_never_markup() -> None:
     odd = rows_of(*(run(method=f"<script>{i}\x1b</script>") for i in range(3)))
     ranked = [Ranked(row, 1.0 + i, 50.0) for i, row in enumerate(odd)]
 
-    svg = inline_svg(ranks(RankTable("clip", ranked, None, 4, 0, 0, 0.01, 0.5)), "Mean ranks")
+    svg = inline_svg(
+        svg_of(ranks(RankTable("clip", ranked, None, 4, 0, 0, 0.01, 0.5))), "Mean ranks"
+    )
 
     assert "<script" not in svg and "&lt;script&gt;0" in svg

@@ -13,7 +13,7 @@ from susx.evaluation.schema import Result
 from susx.report import figures
 from susx.report.batch_rows import batch_curves, batch_rows
 from susx.report.draw_batches import HEIGHT, LINE
-from susx.report.drawing import inline_svg, with_gaps
+from susx.report.drawing import inline_svg, svg_of, with_gaps
 from tests.html_page import Page
 from tests.made.report import made_report
 from tests.made.result import case, result
@@ -85,7 +85,8 @@ def test_few_names_stand_beside_many_curves(n: int) -> None:
     found = crowd(n)
     chart = figures.batches(found, "clip")
     assert chart is not None
-    svg = inline_svg(chart, "Batches")
+    chart.to_dict(validate=True)
+    svg = inline_svg(svg_of(chart), "Batches")
     named = re.findall(r"translate\(([\d.]+),([\d.]+)\)[^>]*>((?:neural|zero)[^<]*)<", svg)
     assert len(named) == min(n, 5)
     heights = sorted(float(y) for _, y, _ in named)

@@ -62,7 +62,7 @@ def ink(picture: Image.Image) -> Box | None:
 
 def drawn_words(words: CardLine) -> Box | None:
     chart = card._text(words).properties(width=SIZE[0], height=SIZE[1])
-    spec = {**specification(chart, INK, "white"), "padding": 0, "autosize": "none"}
+    spec = {**specification(chart, INK), "padding": 0, "autosize": "none"}
     return ink(Image.open(io.BytesIO(vl_convert.vegalite_to_png(spec, allowed_base_urls=[]))))
 
 
@@ -78,6 +78,7 @@ def test_the_longest_names_stay_in_their_places() -> None:
     found, told_of = longest()
     words = list(card_words(found, told_of))
     assert sum(LONG in line.text for line in words) == 6
+    card.card_chart(found, told_of).to_dict(validate=True)
     boxes = [box for line in words if (box := drawn_words(line))]
     assert len(boxes) == len(words)
     assert meeting(boxes) == []
