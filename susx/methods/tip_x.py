@@ -6,7 +6,7 @@ its own range to that of the cosines `f F'`, and `S L` lowers the logits of dist
 
 Written out, `D = h 1' - p log(q)'` with `h_i = sum_c p_ic log p_ic`, and S is affine in D. So
 `S L` needs only the sums of `log q` over each class, and the N x M matrices only their ranges,
-which are found block by block.
+which are found block by block; that of D from few of its rows (`susx.methods.extremes`).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from susx.methods.base import (
     zero_shot_logits,
 )
 from susx.methods.classes import left_to_text
+from susx.methods.extremes import Rough, rough_pays
 from susx.methods.tip_adapter import (
     add_votes,
     cache_votes,
@@ -68,23 +69,57 @@ class Rescaling:
         return {"rescaling": torch.stack([self.low, self.slope, self.nearest])}
 
 
+class _Divergences:
+    """The range of `KL(p_i || q_j)` of all p, given by their `_distributions`, and of added q.
+
+    Less 1 / C and less its mean, p and log q are small, and so is what rounding does to them.
+    """
+
+    def __init__(self, p: Tensor, negentropy: Tensor) -> None:
+        import torch
+
+        self.range = _no_range(p)
+        self._p, self._negentropy = p, negentropy
+        centres = p.new_full((len(p), 1), 1 / p.shape[1])
+        self._rough = Rough.of(p, centres, -negentropy, left=True) if rough_pays(p) else None
+        self._sums = p.new_empty(0, dtype=torch.bfloat16)
+
+    def add(self, log_q: Tensor, buffer: Tensor) -> None:
+        """Add q by their (M, C) `_log_distributions`; the buffer holds what is worked out."""
+        import torch
+
+        added = None
+        if self._rough is not None:
+            means = log_q.mean(dim=1, keepdim=True)
+            added = Rough.of(log_q, means, means, left=False)
+        for rows in row_blocks(len(self._p), len(log_q)):
+            p, negentropy = self._p[rows], self._negentropy[rows]
+            if self._rough is not None and added is not None:
+                lowest, highest = self._rough.bounds(rows, added, self._sums)  # of -D
+                held = (self.range[0] <= -highest) & (-lowest <= self.range[1])
+                wider = held.logical_not_().nonzero()[:, 0]
+                p, negentropy = p[wider], negentropy[wider]
+            if len(p):
+                block = buffer.resize_(len(p), len(log_q))
+                torch.addmm(negentropy, p, log_q.T, alpha=-1, out=block)
+                _widen(self.range, block)
+
+
 def rescaling(context: Context, features: Tensor) -> Rescaling:
     """Find the map over all pairs of (N, d) unit rows and support images, block by block."""
     import torch
 
     support = context.required_support
-    p, negentropy = _distributions(context, features)
+    found = _Divergences(*_distributions(context, features))
     # Blocks share a buffer: memory given back piece by piece would grow with N x M all the same.
-    buffer = p.new_empty(0)
-    cosines, divergences = _no_range(p), _no_range(p)
+    buffer = features.new_empty(0)
+    cosines = _no_range(features)
     for part in row_blocks(len(support), max(context.n_classes, MIN_WIDTH)):
-        log_q = _log_distributions(context, support[part])
-        for rows in row_blocks(len(features), len(log_q)):
-            block = buffer.resize_(len(p[rows]), len(log_q))
+        for rows in row_blocks(len(features), len(support[part])):
+            block = buffer.resize_(len(features[rows]), len(support[part]))
             _widen(cosines, torch.mm(features[rows], support[part].T, out=block))
-            torch.addmm(negentropy[rows], p[rows], log_q.T, alpha=-1, out=block)
-            _widen(divergences, block)
-    return Rescaling.of(cosines, divergences)
+        found.add(_log_distributions(context, support[part]), buffer)
+    return Rescaling.of(cosines, found.range)
 
 
 def affinity_penalty(context: Context, features: Tensor, scale: Rescaling | None = None) -> Tensor:
@@ -172,15 +207,14 @@ def terms(context: Context, images: Images) -> Terms:
 
 def growing(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Grown]:
     """The logits after each part of the support set; see `Method.growing`."""
-    import torch
-
     context, values, features = fitted.context, fitted.hyperparameters, images.features
     zero_shot = zero_shot_logits(context, features)
     p, negentropy = _distributions(context, features)
     votes = p.new_zeros(p.shape[::-1])
     class_sums = p.new_zeros(context.n_classes, context.n_classes)
     counts = context.required_labels.new_zeros(context.n_classes)
-    cosines, divergences = _no_range(p), _no_range(p)
+    cosines, divergences = _no_range(p), _Divergences(p, negentropy)
+    buffer = p.new_empty(0)
     for part in parts:
         for support, labels in support_blocks(context, part):
             log_q = _log_distributions(context, support)
@@ -189,9 +223,8 @@ def growing(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Gr
             for rows, block in cosine_blocks(support, features):
                 _widen(cosines, block)
                 add_votes(votes[:, rows], block, labels, values["beta"])
-                torch.addmm(negentropy[rows].T, log_q, p[rows].T, alpha=-1, out=block)
-                _widen(divergences, block)
-        scale = Rescaling.of(cosines, divergences)
+            divergences.add(log_q, buffer)
+        scale = Rescaling.of(cosines, divergences.range)
 
         def logits(rows: slice, scale: Rescaling = scale) -> Tensor:
             penalty = _penalty((p[rows], negentropy[rows]), class_sums, counts, scale)
