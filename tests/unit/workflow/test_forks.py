@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing import forkserver, spawn
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from snakemake.script import PythonScript
+from snakemake.shell import shell
 
 from susx.workflow import forks
 from tests import warm
@@ -47,8 +49,9 @@ rule lengthy:
     script: "wait.py"
 """
 NOTE = """
-import json, os, sys, tempfile
+import atexit, json, os, sys, tempfile
 
+atexit.register(lambda: open(f"ended-{snakemake.rule}-{os.getpid()}", "w").close())
 if os.path.exists(f"fail-{snakemake.rule}"):
     sys.exit("this job was told to fail")
 facts = {
@@ -56,8 +59,8 @@ facts = {
     "environment": dict(os.environ),
     "temporary": tempfile.gettempdir(),
     "name": __name__,
+    "modules": [name for name in sys.path if "snakemake-runtime-cache" not in name],
     "script": len(sys.argv) == 1 and sys.argv[0].endswith(".note.py"),
-    "beside": sys.path[0].endswith(".snakemake/scripts"),
     "ours": [name for name in sys.modules if name.startswith("susx")],
     "marked": "marked" in sys.modules,
     "parent": os.getppid(),
@@ -172,6 +175,34 @@ def test_what_forks_import_is_imported_once_and_no_process_stays(folder: Folder)
     until(lambda: is_gone(server))
 
 
+def test_forks_end_as_pythons_do(folder: Folder) -> None:
+    folder.call()
+    assert len([*folder.path.glob("ended-forked-*")]) == 6
+
+
+def test_modules_of_the_working_folder_are_not_those_of_jobs(folder: Folder) -> None:
+    folder.module("marked", "import statistics\n")
+    (folder.path / "statistics.py").write_text("raise RuntimeError('not asked for')", "utf-8")
+    status, said = folder.call()
+    assert status == 0, said
+    assert "not asked for" not in said
+    assert all(facts["marked"] for facts in folder.forked)
+
+
+def test_options_of_this_python_are_not_those_of_jobs(folder: Folder) -> None:
+    command = [sys.executable, "-O", "-m", "snakemake", "--cores", "3", "--config"]
+    env = {**warm.clean_environment(), "PYTHONPATH": str(folder.path / "modules")}
+    subprocess.run([*command, "modules=['marked']"], cwd=folder.path, env=env, check=True)
+    assert not any(facts["marked"] for facts in folder.forked)
+
+
+def test_what_a_workflow_puts_before_commands_is_heeded(folder: Folder) -> None:
+    prefix = """shell.prefix("export BEFORE=1; ")\n"""
+    (folder.path / "Snakefile").write_text(prefix + SNAKEFILE, "utf-8")
+    assert folder.call()[0] == 0
+    assert {facts["environment"]["BEFORE"] for facts in folder.forked} == {"1"}
+
+
 def test_benchmarks_are_those_of_forks(folder: Folder) -> None:
     folder.module("marked", "numbers = bytearray(80 * 2**20)\n")
     assert folder.call()[0] == 0
@@ -186,7 +217,7 @@ def test_a_fork_that_fails_is_a_job_that_fails(folder: Folder) -> None:
     status, said = folder.call()
     assert status == 1
     assert said.count("this job was told to fail") == 6
-    assert said.count("CalledProcessError") == 6
+    assert "CalledProcessError" in said
     assert "exit status 1" in said
     assert (folder.path / "cold.json").exists()
     assert not [*folder.path.glob("forked/*.json")]
@@ -199,6 +230,7 @@ def test_jobs_start_by_themselves_where_what_they_import_breaks_a_server(
     folder.module("broken", fault)
     status, said = folder.call(module="broken")
     assert status == 0, said
+    assert said.count("RuntimeError: broken") == ("RuntimeError" in fault)  # it is not tried again
     assert not any(facts["marked"] for facts in folder.forked)
 
 
@@ -237,14 +269,36 @@ def test_an_interrupt_ends_forks_and_their_server(folder: Folder) -> None:
     assert not (folder.path / "lengthy.json").exists()
 
 
-def test_a_server_that_is_killed_fails_its_jobs(folder: Folder) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_no_job_starts_once_a_run_was_told_to_end(folder: Folder, stop: int) -> None:
+    """While the server imports, jobs wait for it."""
+    folder.module(
+        "lengthy", "import os\nopen('imports', 'w').close()\nimport time\ntime.sleep(300)"
+    )
+    run = folder.start("forked/0.json", module="lengthy")
+    until((folder.path / "imports").exists)
+    until(lambda: any((folder.path / ".snakemake/scripts").glob("*.py")))
+    time.sleep(1)  # until it has asked for a fork
+    os.killpg(run.pid, stop)
+    assert run.wait(timeout=60) == 1
+    run.communicate()
+    assert not [*folder.path.glob("forked/*.json")]
+
+
+def test_a_run_that_ends_leaves_nothing_that_imports(folder: Folder) -> None:
+    folder.module("lengthy", "import time\ntime.sleep(300)")
+    status, said = folder.call("cold.json", module="lengthy")  # until all have closed its output
+    assert status == 0, said
+
+
+def test_a_server_that_is_killed_ends_its_jobs(folder: Folder) -> None:
     run = folder.start("lengthy.json")
     waits = folder.path / "waits"
     until(lambda: waits.exists() and len(waits.read_text().split()) == 2)
     fork, server = map(int, waits.read_text().split())
     os.kill(server, signal.SIGKILL)
     assert run.wait(timeout=60) == 1
-    os.kill(fork, signal.SIGKILL)
+    until(lambda: is_gone(fork))
     assert "exit status 255" in run.communicate()[0]
 
 
@@ -256,6 +310,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(sys.modules, "__main__", main)
     monkeypatch.delenv(forks.SWITCH, raising=False)
     monkeypatch.setattr(forks, "GPUS", ())
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "snakemake"])
     return main
 
 
@@ -266,7 +321,7 @@ def test_forks_are_of_runs(program: ModuleType, file: str) -> None:
 
 
 @pytest.mark.parametrize("file", ["my_own.py", None])
-def test_a_program_that_calls_snakemake_is_not_begun_again(
+def test_a_program_that_calls_snakemake_keeps_its_server_of_forks(
     program: ModuleType, file: str | None
 ) -> None:
     program.__file__ = file
@@ -280,13 +335,16 @@ def test_no_forks_where_they_are_not_safe(tmp_path: Path, monkeypatch: pytest.Mo
         with monkeypatch.context() as patch:
             patch.setattr(sys, name, value)
             assert not forks.may_fork()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "orig_argv", ["python", "-W", "error", "snakemake"])
+        assert not forks.may_fork()
     monkeypatch.setattr(forks, "GPUS", (str(tmp_path),))
     assert not forks.may_fork()
 
 
 @pytest.mark.usefixtures("program")
 def test_a_run_without_such_jobs_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forks.forkserver, "ensure_running", lambda: pytest.fail("it started"))
+    monkeypatch.setattr(forkserver, "ensure_running", lambda: pytest.fail("it started"))
     before = PythonScript.execute_script
     forks.start_as_forks({})
     assert PythonScript.execute_script is before
@@ -296,3 +354,9 @@ def test_what_is_touched_of_snakemake_is_there() -> None:
     given = {"rulename", "resources", "conda_env", "container_img", "env_modules", "bench_record"}
     assert given <= inspect.signature(PythonScript.__init__).parameters.keys()
     assert [*inspect.signature(PythonScript.execute_script).parameters] == ["self", "fname", "edit"]
+    assert (shell._process_prefix, shell._process_suffix) == (None, "")
+
+
+def test_what_is_touched_of_multiprocessing_is_there() -> None:
+    assert spawn.get_preparation_data("a name")
+    assert "_forkserver_pid" in vars(forkserver._forkserver)  # type: ignore[attr-defined]
