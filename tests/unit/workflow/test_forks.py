@@ -98,7 +98,9 @@ class Folder:
 
     def start(self, *arguments: str, module: str = "marked", **env: str) -> subprocess.Popen[str]:
         """Call Snakemake with a module that is imported before jobs are."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "3", "--keep-going", *arguments]
+        # What runs tests in the background lets them ignore interrupts.
+        command = ["env", "--default-signal=INT", sys.executable, "-m", "snakemake"]
+        command += ["--cores", "3", "--keep-going", *arguments]
         env = {**warm.clean_environment(), **env, "PYTHONPATH": str(self.path / "modules")}
         return subprocess.Popen(
             [*command, "--config", f"modules=['{module}']"],
