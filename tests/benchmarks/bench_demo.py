@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.processes import Cost, cost
+from tests.benchmarks.tables import figures_table
 from tests.e2e.demo_project import REPO, REPORT, copy_demo, demo_command
 
 COLUMNS = ("s", "cpu_time", "max_rss")
@@ -40,10 +41,8 @@ def rule_table(root: Path, are_cold: bool = True) -> Table:
         are_cold: whether every job was a process of its own. Of a job that another process does,
             Snakemake does not see processor time and memory, and they are left out.
     """
-    table = Table(title="Jobs, by rule")
     seen = ("CPU seconds", "peak MiB") if are_cold else ()
-    for name in ("rule", "jobs", "seconds", "longest", *seen):
-        table.add_column(name, justify="left" if name == "rule" else "right", no_wrap=True)
+    table = figures_table("Jobs, by rule", "rule", "jobs", "seconds", "longest", *seen)
     for rule, rows in rule_costs(root).items():
         seconds, cpu, memory = ([number(row[key]) for row in rows] for key in COLUMNS)
         cells = [str(len(rows)), f"{sum(seconds):.1f}", f"{max(seconds):.1f}"]
@@ -79,9 +78,8 @@ def demo_cost(checkout: Path, cores: int) -> Cost:
 
 def compare(earlier: Path, runs: int, cores: int) -> Table:
     """The demo of this checkout and of another one, in turns."""
-    table = Table(title=f"The demo, {cores} cores, least of {runs}")
-    for name in ("checkout", "seconds", "CPU seconds", "peak MiB"):
-        table.add_column(name, justify="left" if name == "checkout" else "right", no_wrap=True)
+    title = f"The demo, {cores} cores, least of {runs}"
+    table = figures_table(title, "checkout", "seconds", "CPU seconds", "peak MiB")
     found: dict[str, list[Cost]] = {"this": [], "earlier": []}
     for _ in range(runs):
         for name, checkout in (("earlier", earlier), ("this", REPO)):
@@ -109,9 +107,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="susx-demo-") as folder:
         root = Path(folder)
         copy_demo(root)
-        calls = Table(title=f"Calls, {options.cores} cores")
-        for name in ("call", "seconds", "CPU seconds", "peak MiB"):
-            calls.add_column(name, justify="left" if name == "call" else "right", no_wrap=True)
+        title = f"Calls, {options.cores} cores"
+        calls = figures_table(title, "call", "seconds", "CPU seconds", "peak MiB")
         for call, arguments in (
             ("dry run", ["--dry-run"]),
             ("demo", []),

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from susx.planning.costs import step_of
 from tests.benchmarks.bench_demo import number, rule_costs
+from tests.benchmarks.tables import figures_table
 from tests.e2e.demo_project import REPORT, RESULT, copy_demo, demo_command
 
 DATA = [
@@ -53,9 +54,8 @@ def measured_steps(root: Path) -> dict[str, float]:
 
 def comparison(plan: dict[str, Any], seconds: dict[str, float]) -> Table:
     """Foreseen and measured seconds of every step, and their ratio."""
-    table = Table(title="Seconds of the demo, on one core")
-    for name in ("step", "jobs", "not known", "foreseen", "measured", "foreseen / measured"):
-        table.add_column(name, justify="left" if name == "step" else "right", no_wrap=True)
+    figures = ("jobs", "not known", "foreseen", "measured", "foreseen / measured")
+    table = figures_table("Seconds of the demo, on one core", "step", *figures)
     for step in (step for step in plan["steps"] if step["jobs"]):
         foreseen, took = step["seconds"], seconds.get(step["step"], 0.0)
         ratio = f"{foreseen / took:.2f}" if took else "–"

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from tests.benchmarks.processes import cost
+from tests.benchmarks.tables import figures_table
 from tests.workflow.large_plans import write_paper, write_pool
 from tests.workflow.project import Project
 
@@ -44,9 +44,7 @@ def main() -> None:
         ),
         f"1 dataset, {arguments.shards} shards": lambda root: write_pool(root, arguments.shards),
     }
-    table = Table(title="Dry runs")
-    for name in ("plan", "jobs", "seconds", "peak MiB"):
-        table.add_column(name, justify="left" if name == "plan" else "right", no_wrap=True)
+    table = figures_table("Dry runs", "plan", "jobs", "seconds", "peak MiB")
     for name, write in cases.items():
         with tempfile.TemporaryDirectory(prefix="susx-plan-") as folder:
             seconds, peak, jobs = plan(write(Path(folder) / "project"))

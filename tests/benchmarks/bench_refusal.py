@@ -7,13 +7,13 @@ Prints CPU seconds of whole processes, the least of some runs, whose bytecode li
 `--than` also those with the code of another checkout, in turn with those of this one.
 """
 
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from tests.benchmarks.checkouts import comparison
+from tests.benchmarks.processes import processor_seconds
 from tests.warm import clean_environment
 
 RESULT = "results/imagenet.json"
@@ -43,7 +43,7 @@ def cpu_seconds(arguments: list[str], repo: Path, folder: Path) -> float:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
     (folder / "empty").mkdir(exist_ok=True)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = processor_seconds()
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder / "empty",
@@ -52,11 +52,11 @@ def cpu_seconds(arguments: list[str], repo: Path, folder: Path) -> float:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    took = processor_seconds() - before
     said = " ".join(done.stdout.split())  # lines of `susx plan` are folded
     if RESULT in arguments and SAYS not in said:
         raise RuntimeError(done.stdout)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return took
 
 
 def main() -> None:

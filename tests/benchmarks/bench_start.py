@@ -8,13 +8,13 @@ code of another checkout, in turn with those of this one, and the share of them 
 """
 
 import ast
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from tests.benchmarks.checkouts import comparison
+from tests.benchmarks.processes import processor_seconds
 from tests.helpers import save_tiny_clip
 from tests.warm import clean_environment
 
@@ -57,13 +57,12 @@ def programs(model: Path, repo: Path) -> dict[str, str]:
 
 def cpu_seconds(program: str, repo: Path) -> float:
     """CPU seconds of a Python that runs a program with the code of a checkout."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = processor_seconds()
     environment = {**clean_environment(), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = str(repo)
     command = [sys.executable, "-c", program]
     subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return processor_seconds() - before
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ def cost(command: Sequence[str], folder: Path, env: Mapping[str, str] | None = N
         RuntimeError: if it fails, with its output.
     """
     ctypes.CDLL(None).prctl(SUBREAPER, 1)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = processor_seconds()
     with tempfile.TemporaryFile("w+") as output:
         started, peak = time.perf_counter(), 0.0
         process = psutil.Popen(
@@ -60,9 +60,13 @@ def cost(command: Sequence[str], folder: Path, env: Mapping[str, str] | None = N
         text = output.read()
     if process.returncode:
         raise RuntimeError(text)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(seconds, processor, peak, text)
+    return Cost(seconds, processor_seconds() - before, peak, text)
+
+
+def processor_seconds() -> float:
+    """Seconds that processors worked for the children that this process has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _resident_mib(process: psutil.Process) -> float:

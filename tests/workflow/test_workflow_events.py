@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from susx.progress.files import FOLDER, is_locked, last_file, read_run
 from tests import warm
+from tests.waiting import until
 from tests.warm import clean_environment
 from tests.workflow.project import REPO
 
@@ -95,14 +95,6 @@ class Tiny:
     def events(self) -> list[str]:
         """Kinds of the events of the last run, in order."""
         return [json.loads(line)["event"] for line in last_file(self.root).open()]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from multiprocessing import forkserver, spawn
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +18,7 @@ from snakemake.shell import shell
 
 from susx.workflow import forks
 from tests import warm
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
 SNAKEFILE = f"""
@@ -133,14 +133,6 @@ class Folder:
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def is_gone(pid: int) -> bool:
