@@ -78,13 +78,18 @@ def atomic(path: str | Path) -> Iterator[Path]:
 class Patient(io.FileIO):
     """A file for libraries that do not survive a failing write: it keeps the error for later.
 
-    HDF5 ends the process when it cannot write what it holds back until a file is closed.
+    HDF5 ends the process when it cannot write what it holds back until a file is closed, and reads
+    again what it wrote. So what could not be written is kept in memory, and given when it is read.
     """
 
     error: OSError | None = None
 
+    def __init__(self, path: str | Path, mode: str) -> None:
+        super().__init__(path, mode)
+        self._kept: list[tuple[int, bytes]] = []
+
     def write(self, data: Any) -> int:
-        """Write all of it, or keep the error and pretend."""
+        """Write all of it, or keep the error, what is left, and all that is written later."""
         view = memoryview(data).cast("B")
         done = 0
         while done < len(view) and self.error is None:
@@ -92,7 +97,32 @@ class Patient(io.FileIO):
                 done += super().write(view[done:])
             except OSError as error:
                 self.error = error
+        if done < len(view):
+            self._kept.append((self.tell(), bytes(view[done:])))
+            self.seek(len(view) - done, os.SEEK_CUR)
         return len(view)
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what was written, or kept."""
+        begin, n = self.tell(), super().readinto(buffer)
+        if self.error is None:
+            return n
+        view = memoryview(buffer).cast("B")
+        view[n:] = bytes(len(view) - n)
+        for place, data in self._kept:
+            start, stop = max(begin, place), min(begin + len(view), place + len(data))
+            if start < stop:
+                view[start - begin : stop - begin] = data[start - place : stop - place]
+        self.seek(begin + len(view))
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Change its size, or keep the error."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return self.tell() if size is None else size
 
     def __exit__(self, *args: object) -> None:
         """Close it, and raise the error that was kept, whatever came of it."""

@@ -111,10 +111,9 @@ def _write(
     import h5py
 
     text, shape = json.dumps(meta, sort_keys=True), (rows, *like.shape[1:])
-    options: dict[str, Any] = {}
+    options, step = dict[str, Any](), _block_rows(like)
     if rows:
-        block = min(_block_rows(like), rows)
-        options = {"fletcher32": True, "chunks": (block, *shape[1:])}
+        options = {"fletcher32": True, "chunks": (min(step, rows), *shape[1:])}
     layout = {"rdcc_nbytes": CHUNK_CACHE, "userblock_size": SEAL, "locking": False}
     digest = hashlib.sha256(text.encode())
     digest.update(f"{like.dtype}{shape}".encode())
@@ -124,9 +123,11 @@ def _write(
             features = file.create_dataset("features", shape, like.dtype, **options)
             for part in parts:
                 _check(path, part, "the encoder returned unusable features; check its weights")
-                features[start : start + len(part)] = part.features
-                stream.check()
-                start += len(part)
+                for place in range(0, len(part), step):
+                    some = part.features[place : place + step]
+                    features[start : start + len(some)] = some
+                    stream.check()
+                    start += len(some)
                 digest.update(np.ascontiguousarray(part.features).data)
                 keys += part.keys
                 for name, vector in part.vectors.items():

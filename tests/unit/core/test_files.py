@@ -2,16 +2,20 @@
 
 import errno
 import hashlib
+import io
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from susx.core.errors import InputError
 from susx.core.files import Patient, atomic, read_json, sha256_file, sha256_json, write_json
+from tests.full_disk import at_most
 
 
 def test_atomic_makes_folders_and_leaves_only_the_target(tmp_path: Path) -> None:
@@ -172,21 +176,43 @@ def test_missing_json_is_named(tmp_path: Path) -> None:
 
 def test_patient_file_raises_in_the_end_what_went_wrong(tmp_path: Path) -> None:
     """Whoever writes does not notice; nothing is written behind the gap."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    try:
-        with pytest.raises(OSError, match="File too large"):  # noqa: SIM117
-            with Patient(tmp_path / "f", "w+") as stream:
-                assert stream.write(b"a" * 60) == 60
+    with at_most(100), pytest.raises(OSError, match="File too large"):  # noqa: SIM117
+        with Patient(tmp_path / "f", "w+") as stream:
+            assert stream.write(b"a" * 60) == 60
+            stream.check()
+            assert stream.write(memoryview(b"b" * 60)) == 60
+            assert stream.write(b"c") == 1
+            assert stream.truncate(200) == 200
+            with pytest.raises(OSError, match="File too large"):
                 stream.check()
-                assert stream.write(memoryview(b"b" * 60)) == 60
-                assert stream.write(b"c") == 1
-                with pytest.raises(OSError, match="File too large"):
-                    stream.check()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert stream.closed
     assert (tmp_path / "f").read_bytes() == b"a" * 60 + b"b" * 40
+
+
+WRITES = st.lists(st.tuples(st.integers(0, 60), st.binary(min_size=1, max_size=30)))
+
+
+@given(st.integers(0, 60), WRITES, st.integers(0, 90), st.integers(0, 90))
+def test_patient_file_is_read_as_it_was_written(
+    limit: int, writes: list[tuple[int, bytes]], start: int, size: int
+) -> None:
+    """HDF5 would take what lay in its memory for what it had written."""
+    expected = io.BytesIO()
+    with TemporaryDirectory() as folder, Patient(Path(folder) / "f", "w+") as stream:
+        with at_most(limit):
+            for place, data in writes:
+                for file in (stream, expected):
+                    file.seek(place)
+                    assert file.write(data) == len(data)
+                    assert file.tell() == place + len(data)
+        known = expected.getvalue()[start : start + size]
+        found = bytearray(b"?" * size)
+        stream.seek(start)
+        n = stream.readinto(found)
+        assert found[: len(known)] == known
+        assert n == (len(known) if stream.error is None else size)
+        assert stream.tell() == start + n if known else True
+        stream.error = None  # which would be raised
 
 
 def test_patient_file_that_can_be_written_is_an_ordinary_one(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from susx.core.errors import InputError
+from susx.core.files import Patient
 from susx.embeddings import cache
 from susx.embeddings.cache import (
     Embeddings,
@@ -24,6 +25,7 @@ from susx.embeddings.cache import (
     write_cache,
 )
 from tests.closeness import assert_close, random_walk
+from tests.full_disk import at_most
 from tests.made.embeddings import (
     META,
     craft,
@@ -145,6 +147,29 @@ def test_interrupted_writing_leaves_the_old_cache(
     monkeypatch.undo()
     assert [p.name for p in tmp_path.iterdir()] == ["c.h5"]
     assert same(read_cache(tmp_path / "c.h5"), embeddings())
+
+
+def test_a_cache_that_does_not_fit_is_refused_however_much_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDF5 never gets less than it asks for, which it would not notice."""
+    asked, made = [], embeddings(300)
+
+    class Watched(Patient):
+        def readinto(self, buffer: Any) -> int:
+            n = super().readinto(buffer)
+            asked.append((self.error is not None, len(memoryview(buffer).cast("B")) - n))
+            return n
+
+    monkeypatch.setattr(cache, "Patient", Watched)
+    write_cache(tmp_path / "whole.h5", made)
+    whole = (tmp_path / "whole.h5").stat().st_size
+    for limit in range(cache.SEAL, whole, 997):
+        with at_most(limit), pytest.raises(InputError, match="File too large"):
+            write_cache(tmp_path / "cut.h5", made)
+    assert [path.name for path in tmp_path.iterdir()] == ["whole.h5"]
+    assert {lacking for _, lacking in asked} == {0}
+    assert any(failed for failed, _ in asked)
 
 
 def test_a_cache_that_another_has_locked_is_read(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Downloads from a server on loopback that misbehaves in every way that the web does."""
 
-import resource
 import socket
 import time
 import urllib.request
@@ -15,6 +14,7 @@ from susx.pools.shards import Shard, read_shard
 from susx.support.waves import DownloadRules, Outcome, etiquette_of, fetch_wave, quoted, read_wave
 from susx.web.guard import Limits, opener
 from susx.web.refusal import RefusedResponse
+from tests.full_disk import at_most
 from tests.web import Web, photo, serving
 
 RULES = DownloadRules(
@@ -181,14 +181,9 @@ def test_other_requests_of_the_process_are_as_before(web: Web, tmp_path: Path) -
 
 
 def test_a_full_disk_leaves_nothing(web: Web, tmp_path: Path) -> None:
-    """A limit on the size of files stands in for it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
-    try:
-        with pytest.raises(InputError, match=r"00000.*File too large.*\Z") as told:
-            fetched(web.images(*range(30)), RULES, tmp_path / "00000")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    refused = pytest.raises(InputError, match=r"00000.*File too large.*\Z")
+    with at_most(40_000), refused as told:
+        fetched(web.images(*range(30)), RULES, tmp_path / "00000")
     assert "\n" not in str(told.value)
     assert list(tmp_path.iterdir()) == []
 
