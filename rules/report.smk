@@ -28,7 +28,6 @@ rule analyse:
         encoder=lambda w: w.encoder,
         names=asked(reports.analysis_names),
         row=asked(reports.shown_row),
-        tuning=asked(evaluation.tuning_settings),
         wanted=asked(reports.analysis_settings),
         packages=asked(packages.of_analysis),
         how=asked(evaluation.evaluation_runs),

@@ -4,12 +4,11 @@ from susx_job import Job, run_job
 
 
 def main(job: Job) -> None:
-    """All grids and values are in published units; the analysis rescales them."""
+    """Nothing is tuned again."""
     from susx.core.compute import pick_device
     from susx.core.files import read_checked, write_checked
     from susx.evaluation.case import Case
     from susx.evaluation.files import CacheFiles
-    from susx.evaluation.tuning import TuningSettings
     from susx.report.analysis import AnalysisSettings, analyse
 
     params = job.params
@@ -19,7 +18,6 @@ def main(job: Job) -> None:
         CacheFiles.of(job.input, params.names),
         read_checked(job.input.evaluation, "delete it and run again"),
         Case(**params.row) if params.row else None,
-        TuningSettings.of({**params.tuning, "memory_mib": params.how["memory_mib"]}),
         AnalysisSettings(**params.wanted, device=pick_device(params.how["device"])),
     )
     write_checked(job.output[0], analysis)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -75,13 +75,17 @@ class EvaluationPlan:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Rows of the result file: what was run, what could not be, spread over seeds, batches."""
+    """Rows of the result file: what was run, what could not be, spread over seeds, batches.
+
+    `planes`, for figures, are those of the tuned rows.
+    """
 
     runs: list[dict[str, Any]]
     skipped: list[dict[str, Any]]
     seeds: list[dict[str, Any]]
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
     batch_runs: list[dict[str, Any]] = field(default_factory=list)
+    planes: list[dict[str, Any]] = field(default_factory=list)
 
 
 def evaluate(
@@ -103,7 +107,7 @@ def evaluate(
             if support is not None and not lacking(data, plan, case):
                 where = f"evaluation.batches.{name}: support set {case.drawn}"
                 check_known_support(support, draw.unknown, where)
-    rows, skipped, batch_runs = [], [], []
+    rows, skipped, batch_runs, planes = [], [], [], []
     predictions: dict[Case, Classes] = {}
     for case in cases(data, plan):
         named = {"encoder": data.name, **case.model_dump()}
@@ -112,8 +116,9 @@ def evaluate(
             skipped.append({**named, "reason": reason})
             notify(f"{case} left out: {reason}")
             continue
-        row, predictions[case] = run_case(data, plan, case)
+        row, predictions[case], seen = run_case(data, plan, case)
         rows.append(named | row)
+        planes += [named | plane for plane in seen]
         notify(f"{case}: {decimal(row['top1'], 2)}")
         for name, draw in draws.items():
             values, method = row["hyperparameters"], METHODS[case.method]
@@ -123,7 +128,7 @@ def evaluate(
             notify(f"{case}, {name}: {found['top1_mean']:.2f}")
     _compare(rows, predictions, data, plan)
     facts = {name: batch_facts(draw, data.classes) for name, draw in draws.items()}
-    return Evaluation(rows, skipped, seed_spread(rows), facts, batch_runs)
+    return Evaluation(rows, skipped, seed_spread(rows), facts, batch_runs, planes)
 
 
 def cases(data: EncoderData, plan: EvaluationPlan) -> Iterator[Case]:
@@ -197,11 +202,14 @@ def tip_adapter_of(case: Case, predictions: Mapping[Case, Classes]) -> Case | No
     return next(iter(same or peers), None)
 
 
-def run_case(data: EncoderData, plan: EvaluationPlan, case: Case) -> tuple[dict[str, Any], Classes]:
+def run_case(
+    data: EncoderData, plan: EvaluationPlan, case: Case
+) -> tuple[dict[str, Any], Classes, list[dict[str, Any]]]:
     """Tune and test one case.
 
     Returns:
-        The row without names and differences, and the (N,) predicted classes of the test images.
+        The row without names and differences, the (N,) predicted classes of the test images, and
+        the planes of the grid that was searched, with what they count.
     """
     started = time.perf_counter()
     method = METHODS[case.method]
@@ -251,7 +259,10 @@ def run_case(data: EncoderData, plan: EvaluationPlan, case: Case) -> tuple[dict[
         "seconds": round(time.perf_counter() - started, 3),
         "peak_mib": round(peak_mib(data.device), 1),
     }
-    return row, ranks[:, 0]
+    counted = context.support if tuned.split == "support" else validation
+    n = 0 if counted is None else len(counted)
+    told = {"tuned_on": tuned.split, "n_images": n, "chosen": values}
+    return row, ranks[:, 0], [told | asdict(plane) for plane in tuned.planes]
 
 
 def check_data(data: EncoderData, plan: EvaluationPlan) -> None:

@@ -13,7 +13,8 @@ from torch import Tensor
 from susx.core.errors import InputError
 from susx.evaluation.arrays import LabelledImages
 from susx.methods import Axis, Context, Images, Method, Points
-from susx.search.grid import Grid, SearchResult, best_point, search, search_each
+from susx.search.grid import Grid, SearchResult, best_point, search
+from susx.search.planes import Plane, planes
 
 FOLDS = 5
 """Folds of protocol `support`, at most, as is usual: four fifths of the support set vote."""
@@ -58,11 +59,13 @@ class TuningResult:
         split: what they were chosen on: `nothing`, `validation`, `support` or `test`.
         correct: how many images of that split, or else of the validation split, they get right;
             None without such images.
+        planes: of the grid that was searched, if one was.
     """
 
     hyperparameters: dict[str, float]
     split: str
     correct: int | None
+    planes: Sequence[Plane] = ()
 
 
 def tune(
@@ -87,7 +90,8 @@ def tune(
     if protocol == "support":
         grid = grid_of(method, context, settings)
         found = search_support(method, context, grid, settings.memory_mib)
-        return TuningResult(found.hyperparameters, "support", found.correct)
+        seen = list(planes(found, grid))
+        return TuningResult(found.hyperparameters, "support", found.correct, seen)
     if protocol == "validation":
         if validation is None:
             raise InputError("protocol validation needs validation images")
@@ -100,8 +104,8 @@ def tune(
             continuous=settings.continuous,
             memory_mib=settings.memory_mib,
         )
-        best = found.continuous or found
-        return TuningResult(best.hyperparameters, settings.validation_split, best.correct)
+        best, seen = found.continuous or found, list(planes(found, grid))
+        return TuningResult(best.hyperparameters, settings.validation_split, best.correct, seen)
     given = {**method.fixed, **settings.fixed.get(method.name, {})}
     values = method.scaled(given, context.logit_scale)
     if validation is None:
@@ -131,29 +135,15 @@ def search_support(
     Raises:
         InputError: if a class has only one support image.
     """
-    return search_support_each(method, context, [grid], memory_mib)[0]
-
-
-def search_support_each(
-    method: Method, context: Context, grids: Sequence[Grid], memory_mib: int | None = None
-) -> list[SearchResult]:
-    """Search several grids as `search_support` does; the terms of a fold are the same for all.
-
-    Raises:
-        InputError: if a class has only one support image.
-    """
     support, labels = context.required_support, context.required_labels
     folds = fold_of(labels, context.n_classes)
-    results: list[list[SearchResult]] = []
+    counts = []
     for fold in range(int(folds.max()) + 1):
         held = folds == fold
         rest = replace(context, support=support[~held], support_labels=labels[~held])
         terms = method.finite_terms(rest, Images(support[held]))
-        results.append(search_each(terms, labels[held], grids, memory_mib=memory_mib))
-    return [
-        best_point(np.sum([result.counts for result in found], axis=0), grid)
-        for grid, found in zip(grids, zip(*results, strict=True), strict=True)
-    ]
+        counts.append(search(terms, labels[held], grid, memory_mib=memory_mib).counts)
+    return best_point(np.sum(counts, axis=0), grid)
 
 
 def fold_of(labels: Tensor, n_classes: int) -> Tensor:

@@ -57,6 +57,8 @@ def feature_choice(setup: Setup, dataset: str) -> Case:
 def analysis_files(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
     """The caches of an evaluation that its shown row, zero-shot and the marks of images need.
 
+    Of images those of the test split: nothing is tuned again.
+
     Raises:
         InputError: as `cache_files` does.
     """
@@ -67,9 +69,11 @@ def analysis_files(setup: Setup, dataset: str, encoder: str) -> CacheFiles:
     return replace(
         files,
         texts=_of(files.texts, texts),
+        images=_of(files.images, ["test"]),
+        image_manifests=_of(files.image_manifests, ["test"]),
         supports=_of(files.supports, supports),
         support_manifests=_of(files.support_manifests, supports),
-        patches=files.patches if row and needs_patches(row) else {},
+        patches=_of(files.patches, ["test"]) if row and needs_patches(row) else {},
         prompts=_of(files.prompts, texts),
     )
 

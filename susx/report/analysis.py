@@ -13,14 +13,13 @@ from susx.evaluation.arrays import EncoderData, LabelledImages
 from susx.evaluation.case import Case
 from susx.evaluation.files import CacheFiles
 from susx.evaluation.inputs import check_evaluation, read_caches
-from susx.evaluation.tuning import TuningSettings
 from susx.methods import ZERO_SHOT, Context
 from susx.methods.tip_x import TIP_X, calibrate
 from susx.report.changes import Names, changed, class_changes, examples, frequent_confusions
 from susx.report.gap import modality_gap
 from susx.report.outliers import outliers
 from susx.report.rows import PredictedLabels, Row, find_row, peers, zero_shot_of
-from susx.report.schema import SCHEMA, Analysis, SizePoint, Surface
+from susx.report.schema import SCHEMA, Analysis, SizePoint
 from susx.report.sizes import accuracy_by_size
 from susx.report.surfaces import surfaces
 
@@ -82,7 +81,6 @@ def analyse(
     files: CacheFiles,
     evaluation: Mapping[str, Any],
     case: Case | None,
-    tuning: TuningSettings,
     wanted: AnalysisSettings,
 ) -> dict[str, Any]:
     """Look closely at one row of an evaluation; nothing is tuned again.
@@ -93,7 +91,6 @@ def analyse(
         files: caches of the texts, support set and images that are used.
         evaluation: work/{dataset}/evaluation/{encoder}.json.
         case: the row; None if there is none.
-        tuning: grids and splits that it was tuned with.
         wanted: how much is shown.
 
     Returns:
@@ -131,7 +128,7 @@ def analyse(
         shown=shown and shown.row.case,
         histograms=modality_gap(context, test, rescaling, wanted.seed),
         sizes=list(_sizes(evaluation, shown, test)) if shown else [],
-        surfaces=list(_surfaces(evaluation, shown, data, tuning)) if shown else [],
+        surfaces=list(surfaces(evaluation, shown.row.case)) if shown else [],
         n_corrected=len(places["corrected"]),
         n_broken=len(places["broken"]),
         examples=[]
@@ -179,13 +176,3 @@ def _sizes(
         rows = [] if method == case.method else peers(evaluation, case, method)
         for row in rows[:1]:
             yield from accuracy_by_size(row, shown.context, test).points
-
-
-def _surfaces(
-    evaluation: Mapping[str, Any], shown: AnalysedRow, data: EncoderData, tuning: TuningSettings
-) -> Iterator[Surface]:
-    images = data.images.get(tuning.validation_split)
-    own = images is data.test
-    for row in peers(evaluation, shown.row.case, shown.row.case.method):
-        known = shown.known if own and row.case.protocol == "validation" else shown.context
-        yield from surfaces(row, known, tuning, images)

@@ -59,7 +59,7 @@ class SizePoint(_Strict):
 
 
 class Surface(_Strict):
-    """Accuracy on the tuning images over two hyper-parameters, the others as chosen.
+    """Accuracy on the tuning images over two hyper-parameters, through the best point of the grid.
 
     Attributes:
         case: which row of the result.

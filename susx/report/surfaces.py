@@ -3,86 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from susx.evaluation.arrays import LabelledImages
-from susx.evaluation.tuning import TuningSettings, grid_of, search_support_each
-from susx.methods import Context
-from susx.report.rows import Row
+from susx.evaluation.case import Case
 from susx.report.schema import Surface
-from susx.search.grid import Counts, Grid, SearchResult, search_each
-
-MOST_VALUES = 40
-"""Values of an axis."""
-MOST_SUPPORT = 20_000
-"""Support images up to which a search on the support set itself, M x M affinities, is repeated."""
 
 
-def surfaces(
-    row: Row, context: Context, settings: TuningSettings, tuning: LabelledImages | None
-) -> Iterator[Surface]:
-    """Surfaces of a tuned row, one per pair of hyper-parameters; none for a row that is not tuned.
+def surfaces(evaluation: Mapping[str, Any], case: Case) -> Iterator[Surface]:
+    """Surfaces of a case and of the same tuned otherwise, its own first.
 
     Args:
-        row: the row.
-        context: what its method knew when it was tuned: no constants of other images.
-        settings: how it was tuned.
-        tuning: images of protocol `validation`.
+        evaluation: work/{dataset}/evaluation/{encoder}.json.
+        case: a row of it.
     """
-    counted = _counter(row, context, settings, tuning)
-    if counted is None:
-        return
-    count, n = counted
-    grid, chosen = grid_of(row.method, context, settings), row.hyperparameters
-    pairs = list(combinations(grid, 2))
-    if not pairs:
-        return
-    axes = {name: thinned(grid[name], chosen[name]) for name in grid}
-    grids = [
-        {name: axes[name] if name in pair else [chosen[name]] for name in grid} for pair in pairs
-    ]
-    for (x, y), found in zip(pairs, count(grids), strict=True):
-        yield accuracy_surface(row, (x, y), (axes[x], axes[y]), found.counts, n)
+    planes = [plane for plane in evaluation["planes"] if _differs_in_tuning(Case.of(plane), case)]
+    for plane in sorted(planes, key=lambda plane: plane["protocol"] != case.protocol):
+        yield accuracy_surface(plane)
 
 
-def _counter(
-    row: Row, context: Context, settings: TuningSettings, tuning: LabelledImages | None
-) -> tuple[Callable[[Sequence[Grid]], list[SearchResult]], int] | None:
-    """What counts right tuning images on grids, and how many there are; None if none are."""
-    memory = settings.memory_mib
-    if row.case.protocol == "validation" and tuning is not None:
-        terms, labels = row.method.finite_terms(context, tuning.images), tuning.labels
-        return lambda grids: search_each(terms, labels, grids, memory_mib=memory), len(labels)
-    n = 0 if context.support is None else len(context.support)
-    if row.case.protocol == "support" and n <= MOST_SUPPORT:
-        return lambda grids: search_support_each(row.method, context, grids, memory), n
-    return None
+def _differs_in_tuning(one: Case, case: Case) -> bool:
+    return one.model_copy(update={"protocol": case.protocol}) == case
 
 
-def accuracy_surface(
-    row: Row,
-    names: tuple[str, str],
-    axes: tuple[Sequence[float], Sequence[float]],
-    counts: Counts,
-    n: int,
-) -> Surface:
-    """A surface from numbers of right images, in any shape with x before y, among n."""
-    grid = counts.reshape(len(axes[0]), len(axes[1])).T
-    shares = grid / n
+def accuracy_surface(plane: Mapping[str, Any]) -> Surface:
+    """The surface of a plane of an evaluation."""
+    n = plane["n_images"]
+    shares = np.array(plane["correct"]) / n
     least = plateau(shares, n)
     return Surface(
-        case=row.case,
-        tuned_on=row.tuned_on,
-        x=names[0],
-        y=names[1],
-        x_values=list(axes[0]),
-        y_values=list(axes[1]),
-        accuracy=(100 * grid / n).tolist(),
-        chosen=dict(row.hyperparameters),
+        case=Case.of(plane),
+        **{key: plane[key] for key in ("tuned_on", "x", "y", "x_values", "y_values", "chosen")},
+        accuracy=(100 * shares).tolist(),
         plateau=100 * least,
         plateau_share=float((shares >= least).mean()),
     )
@@ -92,14 +47,3 @@ def plateau(shares: NDArray[np.float64], n: int) -> float:
     """The best of some shares of n images, less one standard error."""
     best = float(shares.max())
     return max(0.0, best - math.sqrt(best * (1 - best) / n))
-
-
-def thinned(values: Sequence[float], chosen: float, most: int = MOST_VALUES) -> list[float]:
-    """At most `most` of some rising values, evenly spaced; the chosen one, in or between, is kept.
-
-    The first and the last are kept too.
-    """
-    if len({*values, chosen}) <= most:
-        return sorted({*values, chosen})
-    places = np.linspace(0, len(values) - 1, most - 1).round().astype(int)
-    return sorted({*(values[i] for i in places), chosen})

@@ -1,11 +1,10 @@
 """Time and memory of an analysis at the size of ImageNet, on made features.
 
-    python -m tests.benchmarks.bench_analysis [--support 64] [--surfaces] [--threads 2]
+    python -m tests.benchmarks.bench_analysis [--support 100] [--method tip-x] [--threads 2]
 
-50,000 test images, 1,000 classes and 64 support images of each, 1,024 dimensions. Prints seconds,
-those of the processor, and peak memory of the modality gap and of a whole analysis, each in a
-process of its own. With `--surfaces` the shown row is one that was tuned, on the test images
-themselves.
+50,000 test images, 1,000 classes and 100 support images of each, 1,024 dimensions. Prints seconds,
+those of the processor, and peak memory of the modality gap and of a whole analysis of a method's
+row, each in a process of its own.
 """
 
 import argparse
@@ -23,13 +22,13 @@ from susx.embeddings.cache import Embeddings, read_cache, write_cache
 from susx.manifests.classes import class_manifest
 
 CLASSES, TEST, DIMENSION = 1000, 50, 1024
+LOGIT_SCALE = 100.0
 MANIFEST = class_manifest([f"class {number}" for number in range(CLASSES)])
-VALUES = {"alpha": 3.0, "beta": 5.5, "gamma": 0.5}
 META = {
     "encoder": {"weights_sha256": "w"},
     "classes_sha256": MANIFEST.sha256,
     "input_sha256": "i",
-    "logit_scale": 100.0,
+    "logit_scale": LOGIT_SCALE,
 }
 
 
@@ -52,7 +51,7 @@ def write_files(folder: Path, per_class: int) -> None:
     write_part(folder / "lc.h5", per_class, 2.5, shift, 3)
 
 
-def gap(folder: Path, protocol: str) -> None:
+def gap(folder: Path, name: str) -> None:
     import torch
 
     from susx.embeddings.text_classifier import text_classifier
@@ -71,13 +70,15 @@ def gap(folder: Path, protocol: str) -> None:
     print(time.perf_counter() - started, time.process_time() - worked)
 
 
-def whole(folder: Path, protocol: str) -> None:
-    from susx.evaluation.case import Case
+def whole(folder: Path, name: str) -> None:
+    from susx.evaluation.case import Case, Protocol
     from susx.evaluation.files import CacheFiles
-    from susx.evaluation.tuning import TuningSettings
+    from susx.methods import METHODS
     from susx.report.analysis import AnalysisSettings, analyse
 
-    case = Case(method="tip-x", text="ensemble", support="lc", protocol=protocol)
+    method = METHODS[name]
+    protocol: Protocol = "fixed" if method.grid else "none"
+    case = Case(method=name, text="ensemble", support="lc", protocol=protocol)
     files = CacheFiles(
         classes=str(folder / "classes.json"),
         texts={"ensemble": str(folder / "ensemble.h5")},
@@ -88,15 +89,14 @@ def whole(folder: Path, protocol: str) -> None:
     )
     row: dict[str, Any] = {
         **case.model_dump(),
-        "hyperparameters": VALUES,
-        "tuned_on": "test" if protocol == "validation" else "nothing",
+        "hyperparameters": method.scaled(method.fixed, LOGIT_SCALE),
+        "tuned_on": "nothing",
         "correct": None,
     }
-    tuning = TuningSettings(validation_split="test")
     started, worked = time.perf_counter(), time.process_time()
     made = {"inputs": {}, "classes_sha256": MANIFEST.sha256}
-    evaluation = {"encoder": "made", "runs": [row], "provenance": made}
-    analyse("made", "made", files, evaluation, case, tuning, AnalysisSettings(12, 3, 10))
+    evaluation = {"encoder": "made", "runs": [row], "planes": [], "provenance": made}
+    analyse("made", "made", files, evaluation, case, AnalysisSettings(12, 3, 10))
     print(time.perf_counter() - started, time.process_time() - worked)
 
 
@@ -105,23 +105,23 @@ STEPS = {"gap": gap, "whole": whole}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--support", type=int, default=64)
-    parser.add_argument("--surfaces", action="store_true")
+    parser.add_argument("--support", type=int, default=100)
+    parser.add_argument("--method", default="tip-x")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--step", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     limit_threads(chosen.threads)
     if chosen.step:
-        name, folder, protocol = chosen.step
-        STEPS[name](Path(folder), protocol)
+        name, folder = chosen.step
+        STEPS[name](Path(folder), chosen.method)
         print(peak_mib())
         return
     with TemporaryDirectory() as folder:
         write_files(Path(folder), chosen.support)
-        protocol = "validation" if chosen.surfaces else "fixed"
         for name in STEPS:
             command = [sys.executable, "-m", "tests.benchmarks.bench_analysis"]
-            command += ["--threads", str(chosen.threads), "--step", name, folder, protocol]
+            command += ["--threads", str(chosen.threads), "--method", chosen.method]
+            command += ["--step", name, folder]
             done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
             seconds, worked, peak = map(float, done.stdout.split())
             took = f"{seconds:.1f} s, {worked:.1f} s of processor time"

@@ -105,7 +105,6 @@ def analysed(folder: Path, images: int, classes: int) -> Job:
             "encoder": "clip",
             "names": files.names,
             "row": ROW,
-            "tuning": TUNING,
             "wanted": wanted | {"leaks": "keep", "seed": 0},
             "how": HOW,
         },

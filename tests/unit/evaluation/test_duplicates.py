@@ -147,8 +147,8 @@ def test_accuracy_without_leaks_is_that_of_the_support_set_without_them() -> Non
     support = data.supports["lc"]
     smaller = LabelledImages(support.images[keep], support.labels[keep])
 
-    row, _ = run_case(data, plan(), CASE)
-    expected, _ = run_case(replace(data, supports={"lc": smaller}, leaked={}), plan(), CASE)
+    row, _, _ = run_case(data, plan(), CASE)
+    expected, _, _ = run_case(replace(data, supports={"lc": smaller}, leaked={}), plan(), CASE)
 
     assert row["top1_without_leaks"] == expected["top1"]
     assert expected["top1_without_leaks"] is None

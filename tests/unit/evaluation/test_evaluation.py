@@ -61,6 +61,25 @@ def test_rows_are_the_cases_in_table_order(rows: list[dict[str, Any]]) -> None:
     ]
 
 
+def test_a_tuned_row_has_the_planes_of_its_grid() -> None:
+    protocols = ["validation", "support", "fixed"]
+    made = evaluate(encoder_data(), plan(methods=["zero-shot", "tip-x"], protocols=protocols))
+    data, searched = encoder_data(), [row for row in made.runs if row["tuned_on"] != "nothing"]
+    assert {row["tuned_on"] for row in searched} == {"validation", "support"}
+    planes = [(*case_of(plane), plane["x"], plane["y"]) for plane in made.planes]
+    pairs = [("alpha", "beta"), ("alpha", "gamma"), ("beta", "gamma")]
+    assert planes == [(*case_of(row), *pair) for row in searched for pair in pairs]
+    chosen = {case_of(row): row for row in searched}
+    for plane in made.planes:
+        row = chosen[case_of(plane)]
+        shown = data.supports if row["tuned_on"] == "support" else data.images
+        n = len(shown[row["support"] if row["tuned_on"] == "support" else "validation"])
+        assert (plane["tuned_on"], plane["n_images"]) == (row["tuned_on"], n)
+        assert plane["chosen"] == row["hyperparameters"]
+        x, y = (plane[f"{axis}_values"].index(plane["chosen"][plane[axis]]) for axis in "xy")
+        assert plane["correct"][y][x] == row["tuning_correct"]
+
+
 def test_rows_follow_the_result_schema(
     rows: list[dict[str, Any]], many: list[dict[str, Any]]
 ) -> None:

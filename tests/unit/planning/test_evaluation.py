@@ -203,6 +203,7 @@ def test_a_report_shows_the_row_of_the_classifier() -> None:
     names = reports.analysis_names(setup, "tiny", "clip")
     assert (names["texts"], names["supports"]) == (["ensemble", "cupl+e"], ["lc", "few-seed0"])
     assert names["prompts"] == names["texts"]
+    assert names["images"] == names["image_manifests"] == ["test"]
     inputs = reports.analysis_inputs(setup, "tiny", "clip")
     assert inputs["support_manifests"][0] == "work/tiny/support/lc/manifest.parquet"
     assert reports.analysis_settings(setup)["leaks"] == "keep"

@@ -25,7 +25,7 @@ from susx.report.schema import Analysis
 from tests.closeness import assert_close, random_walk
 from tests.long import long
 from tests.made.caches import CLASSES, PROBLEM, write_files
-from tests.made.classifier import EXPORTABLE, STRATEGIES, TUNING, choice_of, evaluated
+from tests.made.classifier import EXPORTABLE, STRATEGIES, choice_of, evaluated
 
 WANTED = AnalysisSettings(examples=4, voters=2, confusions=5)
 TEST_LABELS = PROBLEM.labels[:20]
@@ -48,7 +48,7 @@ def analysed(
     choice: Case | None = LC,
     wanted: AnalysisSettings = WANTED,
 ) -> Analysis:
-    found = analyse("pets", "clip", files, evaluation, choice, TUNING, wanted)
+    found = analyse("pets", "clip", files, evaluation, choice, wanted)
     return Analysis.model_validate(json.loads(json.dumps(found)))
 
 
@@ -257,7 +257,7 @@ def test_no_text_at_all_is_an_error(files: CacheFiles, evaluation: dict[str, Any
 def test_an_analysis_is_written_with_its_checksum(
     files: CacheFiles, evaluation: dict[str, Any], tmp_path: Path
 ) -> None:
-    found = analyse("pets", "clip", files, evaluation, LC, TUNING, WANTED)
+    found = analyse("pets", "clip", files, evaluation, LC, WANTED)
     write_checked(tmp_path / "clip.json", found)
     assert read_checked(tmp_path / "clip.json", "") == found
     stored = json.loads((tmp_path / "clip.json").read_text("utf-8"))

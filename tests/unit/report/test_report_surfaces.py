@@ -1,13 +1,12 @@
 """Accuracy over support size and over hyper-parameters, against evaluating point by point."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from susx.core.errors import InputError
 from susx.evaluation.arrays import LabelledImages
@@ -15,11 +14,10 @@ from susx.evaluation.case import Case
 from susx.evaluation.intervals import accuracy_interval
 from susx.evaluation.tuning import TuningSettings, fold_of, tune
 from susx.methods import METHODS, Axis, Context, Images, Method
-from susx.report import surfaces as module
 from susx.report.rows import Row
 from susx.report.schema import Surface
 from susx.report.sizes import accuracy_by_size, halvings
-from susx.report.surfaces import plateau, surfaces, thinned
+from susx.report.surfaces import plateau, surfaces
 from tests.closeness import stored
 from tests.helpers import context_of, images_of, make_problem
 
@@ -38,10 +36,27 @@ TUNING = TuningSettings(
 )
 
 
+def case_of(method: str, protocol: str) -> Case:
+    return Case(method=method, text="cupl+e", support="lc", protocol=protocol)
+
+
 def row(method: str, protocol: str, correct: int | None = None) -> Row:
     tuned = tune(METHODS[method], CONTEXT, protocol, TUNING, TEST)
-    case = Case(method=method, text="cupl+e", support="lc", protocol=protocol)
+    case = case_of(method, protocol)
     return Row(case, METHODS[method], tuned.hyperparameters, tuned.split, correct)
+
+
+def evaluation_of(method: str, *protocols: str, continuous: bool = False) -> dict[str, Any]:
+    """What an evaluation says of the grids of some rows."""
+    rows = []
+    for protocol in protocols:
+        settings = replace(TUNING, continuous=continuous)
+        tuned = tune(METHODS[method], CONTEXT, protocol, settings, TEST)
+        n = len(PROBLEM.support) if protocol == "support" else len(TEST)
+        told = {"tuned_on": tuned.split, "n_images": n, "chosen": tuned.hyperparameters}
+        case = case_of(method, protocol).model_dump()
+        rows += [{"encoder": "clip", **case, **told, **asdict(plane)} for plane in tuned.planes]
+    return {"planes": rows}
 
 
 def right(
@@ -66,13 +81,17 @@ def right_on_support(case: Row, values: Mapping[str, float]) -> int:
     return total
 
 
+@pytest.mark.parametrize("continuous", [False, True])
 @pytest.mark.parametrize("protocol", ["validation", "support"])
 @pytest.mark.parametrize("method", ["tip-adapter", "tip-x"])
-def test_a_surface_is_that_of_every_point_by_itself(method: str, protocol: str) -> None:
+def test_a_surface_is_that_of_every_point_by_itself(
+    method: str, protocol: str, continuous: bool
+) -> None:
     case = row(method, protocol)
     count = right_on_validation if protocol == "validation" else right_on_support
-    n = len(TEST.labels) if protocol == "validation" else len(PROBLEM.support)
-    found = list(surfaces(case, CONTEXT, TUNING, TEST))
+    n = len(TEST) if protocol == "validation" else len(PROBLEM.support)
+    evaluation = evaluation_of(method, protocol, continuous=continuous)
+    found = list(surfaces(evaluation, case.case))
     names = list(METHODS[method].grid)
     assert [(s.x, s.y) for s in found] == [
         (x, y) for i, x in enumerate(names) for y in names[i + 1 :]
@@ -82,14 +101,14 @@ def test_a_surface_is_that_of_every_point_by_itself(method: str, protocol: str) 
             for value_x, accuracy in zip(surface.x_values, line, strict=True):
                 values = {**case.hyperparameters, surface.x: value_x, surface.y: value_y}
                 assert accuracy == pytest.approx(100 * count(case, values) / n, abs=stored(4))
-        assert_consistent(surface, n)
+        assert_consistent(surface, case.hyperparameters, n)
 
 
-def assert_consistent(surface: Surface, n: int) -> None:
+def assert_consistent(surface: Surface, best_point: Mapping[str, float], n: int) -> None:
     accuracy = np.array(surface.accuracy)
     best = accuracy.max() / 100
     at = [
-        (surface.x_values, surface.y_values)[i].index(surface.chosen[name])
+        (surface.x_values, surface.y_values)[i].index(best_point[name])
         for i, name in enumerate((surface.x, surface.y))
     ]
     assert accuracy[at[1], at[0]] == pytest.approx(100 * best, abs=stored(4))
@@ -98,33 +117,20 @@ def assert_consistent(surface: Surface, n: int) -> None:
     assert surface.plateau_share == pytest.approx((accuracy >= surface.plateau).mean())
 
 
+def test_the_shown_row_comes_first_then_its_peers() -> None:
+    evaluation = evaluation_of("tip-x", "validation", "support", "fixed")
+    other = evaluation_of("tip-adapter", "validation")
+    evaluation["planes"] += other["planes"]
+    found = list(surfaces(evaluation, case_of("tip-x", "support")))
+    assert [s.tuned_on for s in found] == 3 * ["support"] + 3 * ["validation"]
+    assert {s.case.method for s in found} == {"tip-x"}
+    few = case_of("tip-x", "support").model_copy(update={"seed": 1})
+    assert list(surfaces(evaluation, few)) == []
+
+
 def test_what_is_not_tuned_has_no_surface() -> None:
-    fixed = row("tip-x", "fixed")
-    assert list(surfaces(fixed, CONTEXT, TUNING, TEST)) == []
-    assert list(surfaces(row("tip-x", "validation"), CONTEXT, TUNING, None)) == []
-
-
-def test_a_large_support_set_is_not_searched_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_SUPPORT", len(PROBLEM.support) - 1)
-    assert list(surfaces(row("tip-x", "support"), CONTEXT, TUNING, TEST)) == []
-
-
-@given(
-    st.lists(st.integers(0, 999), min_size=1, max_size=120, unique=True).map(sorted),
-    st.floats(-1, 1000),
-    st.booleans(),
-)
-def test_thinned_axes_rise_and_have_the_chosen_value(
-    values: list[int], other: float, on_grid: bool
-) -> None:
-    axis = [float(value) for value in values]
-    chosen = axis[len(axis) // 2] if on_grid else other
-    found = thinned(axis, chosen)
-    assert found == sorted(set(found))
-    assert len(found) <= 40
-    assert {chosen, axis[0], axis[-1]} <= set(found) <= {*axis, chosen}
-    if len(axis) < 40:
-        assert set(found) == {*axis, chosen}
+    evaluation = evaluation_of("tip-x", "fixed")
+    assert list(surfaces(evaluation, case_of("tip-x", "fixed"))) == []
 
 
 def test_a_plateau_is_never_below_zero() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from susx.methods import METHODS, Context, Images, Terms
-from susx.search.grid import search, search_each
+from susx.search.grid import search
 from tests.helpers import make_problem
 from tests.search_problems import AXES, Made, integer_problems, normal_problem
 
@@ -79,23 +79,6 @@ def test_ties_along_alpha_at_a_single_gamma_are_those_of_argmax(
     made, labels, grid = problem
     for gamma in grid.get("gamma", []):
         check(made, labels, {**grid, "gamma": [gamma]})
-
-
-@pytest.mark.parametrize("memory", [None, 1])
-@pytest.mark.parametrize("seed", range(4))
-def test_grids_searched_together_are_those_searched_alone(seed: int, memory: int | None) -> None:
-    made, labels, grid = normal_problem(seed, AXES)
-    grids = [
-        grid,
-        {**grid, "gamma": grid["gamma"][:1]},
-        {**grid, "beta": grid["beta"][::2], "alpha": grid["alpha"][1:2]},
-    ]
-    wanted = torch.from_numpy(labels)
-    together = search_each(made.terms(), wanted, grids, memory_mib=memory)
-    for found, own in zip(together, grids, strict=True):
-        alone = search(made.terms(), wanted, own)
-        assert found.counts.tolist() == alone.counts.tolist()
-        assert found.hyperparameters == alone.hyperparameters
 
 
 @given(integer_problems())
