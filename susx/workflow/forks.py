@@ -6,16 +6,15 @@ What a job does and writes is the same. It begins as a Python without a module o
 from __future__ import annotations
 
 import atexit
+import json
 import os
-import runpy
 import signal
+import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from multiprocessing import forkserver, get_context, spawn
-from multiprocessing.connection import wait
+from collections.abc import Collection, Mapping, Sequence
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +23,78 @@ from snakemake.script import PythonScript
 from snakemake.shell import shell
 
 from susx.core.compute import wait_asleep
-from susx.workflow import fork
+from susx.workflow import fork_server
 
 SWITCH = "SUSX_FORKS"
 """Environment variable that is 0 where every job is to start as a Python of its own."""
-PROGRAMS = ("snakemake", "susx")
-"""What has no other use for a server of forks."""
 GPUS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """Drivers that a fork cannot use once the process that it comes from has asked them anything."""
-SAFE = (3, 11, 1)
-"""Before it, every user of the machine could ask the server for processes (CVE-2022-42919)."""
 TEMPORARY = ("TMPDIR", "TMP", "TEMPDIR", "TEMP")
 """What Snakemake sets for the scripts that it runs."""
 STOPS = (signal.SIGINT, signal.SIGTERM)
 """How a run is told to end: no job is to begin then."""
-_SAFE_PATH = "PYTHONSAFEPATH"
-"""Environment variable of a Python that imports nothing from the working folder."""
-_CHANGES = threading.Lock()
-"""Of two threads that ask for the end of a fork at once, multiprocessing tells one a wrong code."""
+KILLED = 255
+"""Exit code of a fork whose server was killed, and it with it."""
+
+
+class ForkServer:
+    """A process that imports modules, of which jobs can be forks."""
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        self._asking, theirs = socket.socketpair()
+        handle = theirs.fileno()
+        # It imports nothing from the working folder.
+        command = [sys.executable, "-P", fork_server.__file__, str(handle), *modules]
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603  # ourselves
+                command, stdin=subprocess.DEVNULL, pass_fds=[handle]
+            )
+        # It may still import, and keeps open what this process writes to.
+        atexit.register(self._process.kill)
+
+    def run(self, script: Any, file: str) -> bool:
+        """Run a script of Snakemake's, and say whether it could be started.
+
+        Args:
+            script: Snakemake's object of that name.
+            file: with the job that it is for.
+
+        Raises:
+            CalledProcessError: if it failed, or the run was told to end before it began.
+        """
+        env = dict(os.environ)
+        if folder := script.resources.get("tmpdir"):
+            env |= dict.fromkeys(TEMPORARY, folder)
+        request = {"file": file, "folder": str(Path.cwd()), "env": env}
+        try:
+            answer, theirs = Pipe()
+        except OSError:  # too many open files
+            return False
+        status: int | None = None
+        with answer:
+            try:
+                with theirs:
+                    socket.send_fds(self._asking, [b"."], [theirs.fileno()])
+                answer.send_bytes(json.dumps(request).encode())
+                pid = json.loads(answer.recv_bytes())
+            except (EOFError, ConnectionError):  # it ended, as it may while it imports
+                pid, status = None, self._process.wait()
+            if pid is not None:
+                with benchmarked(pid if script.bench_record else False, script.bench_record):
+                    status = _end(answer)
+            elif status is None or -status not in STOPS:
+                return False
+        if status:
+            raise subprocess.CalledProcessError(status, f"{sys.executable} {file}")
+        return True
+
+
+def _end(answer: Connection[bytes, bytes]) -> int:
+    """Wait for the exit code of a fork."""
+    try:
+        return int(json.loads(answer.recv_bytes()))
+    except (EOFError, ConnectionError):
+        return KILLED
 
 
 def start_as_forks(modules: Mapping[str, Sequence[str]]) -> None:
@@ -55,19 +108,14 @@ def start_as_forks(modules: Mapping[str, Sequence[str]]) -> None:
     if not modules or not may_fork():
         return
     wait_asleep()  # which jobs would say too late
-    forkserver.set_forkserver_preload(sorted(set().union(*modules.values())))
     try:
-        with _apart_from_folder(), _apart_from_program():
-            forkserver.ensure_running()
-    except OSError:  # no room for its socket
+        server = ForkServer(sorted(set().union(*modules.values())))
+    except OSError:  # there is no room for another process
         return
-    server: int = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
-    # It may still import, and keeps open what this process writes to.
-    atexit.register(os.kill, server, signal.SIGKILL)
     execute = PythonScript.execute_script
 
     def execute_forked(script: Any, file: str, edit: bool = False) -> None:
-        if not (_is_plain(script, modules) and run_forked(script, file, server)):
+        if not (_is_plain(script, modules) and server.run(script, file)):
             execute(script, file, edit)
 
     PythonScript.execute_script = execute_forked
@@ -78,13 +126,11 @@ def may_fork() -> bool:
 
     Options of this Python would be theirs, and are not those of jobs.
     """
-    program = Path(getattr(sys.modules["__main__"], "__file__", None) or "").stem
+    option = next(iter(sys.orig_argv[1:]), "-")
     return (
         os.environ.get(SWITCH) != "0"
         and sys.platform == "linux"
-        and sys.version_info >= SAFE
-        and (program in PROGRAMS or program == "__main__")  # python -m
-        and (sys.orig_argv[1] == "-m" or not sys.orig_argv[1].startswith("-"))
+        and (option == "-m" or not option.startswith("-"))
         and not any(Path(path).exists() for path in GPUS)
     )
 
@@ -94,79 +140,3 @@ def _is_plain(script: Any, rules: Collection[str]) -> bool:
     deployed = script.conda_env or script.container_img or script.env_modules
     around = shell._process_prefix or shell._process_suffix or script.resources.get("shell_exec")
     return script.rulename in rules and not deployed and not around
-
-
-@contextmanager
-def _apart_from_folder() -> Iterator[None]:
-    given = os.environ.get(_SAFE_PATH)
-    os.environ[_SAFE_PATH] = "1"
-    try:
-        yield
-    finally:
-        del os.environ[_SAFE_PATH]
-        if given is not None:
-            os.environ[_SAFE_PATH] = given
-
-
-@contextmanager
-def _apart_from_program() -> Iterator[None]:
-    """Let multiprocessing hand on neither the program of this process nor where its modules lie."""
-    given = spawn.get_preparation_data
-    spawn.get_preparation_data = lambda name: {}
-    try:
-        yield
-    finally:
-        spawn.get_preparation_data = given
-
-
-def run_forked(script: Any, file: str, server: int) -> bool:
-    """Run a script of Snakemake's, and say whether it could be started.
-
-    Args:
-        script: Snakemake's object of that name.
-        file: with the job that it is for.
-        server: the process that forks.
-
-    Raises:
-        CalledProcessError: if it failed.
-    """
-    env = dict(os.environ)
-    if folder := script.resources.get("tmpdir"):
-        env |= dict.fromkeys(TEMPORARY, folder)
-    given = {fork.GIVEN: (file, str(Path.cwd()), env)}
-    process = get_context("forkserver").Process(target=runpy.run_path, args=(fork.__file__, given))
-    with _CHANGES:
-        status = _start(process, server)
-    if status is None:
-        with benchmarked(process.pid if script.bench_record else False, script.bench_record):
-            wait([process.sentinel])
-        with _CHANGES:
-            process.join()
-        status = process.exitcode
-    elif -status not in STOPS:
-        return False
-    if status:
-        raise subprocess.CalledProcessError(status, f"{sys.executable} {file}")
-    return True
-
-
-def _start(process: Any, server: int) -> int | None:
-    """Start a process, or say how the server has ended: as an exit code, 0 if it is at work."""
-    try:
-        end = _end(server, os.WNOHANG)
-        if end is None:
-            with _apart_from_program():
-                process.start()
-        return end
-    except OSError:
-        return 0
-    except EOFError:  # it ended while it imported
-        return _end(server)
-
-
-def _end(process: int, options: int = 0) -> int | None:
-    """Exit code of a child of this process, which stays to be waited for."""
-    end = os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT | options)
-    if end is None:
-        return None
-    return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status

@@ -7,16 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from multiprocessing import forkserver, spawn
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from snakemake.script import PythonScript
 from snakemake.shell import shell
 
-from susx.workflow import forks
+from susx.workflow import fork_server, forks
 from tests import warm
 from tests.waiting import until
 
@@ -240,16 +239,6 @@ def test_forks_can_be_switched_off(folder: Folder) -> None:
     assert not [*folder.path.glob("imported-*")]
 
 
-def test_jobs_start_by_themselves_where_a_server_has_no_room_for_its_socket(
-    folder: Folder,
-) -> None:
-    deep = folder.path / ("x" * 60) / ("y" * 60)
-    deep.mkdir(parents=True)
-    status, said = folder.call(TMPDIR=str(deep))
-    assert status == 0, said
-    assert not any(facts["marked"] for facts in folder.forked)
-
-
 def test_an_interrupt_ends_forks_and_their_server(folder: Folder) -> None:
     run = folder.start("lengthy.json")
     waits = folder.path / "waits"
@@ -296,49 +285,112 @@ def test_a_server_that_is_killed_ends_its_jobs(folder: Folder) -> None:
     assert "exit status 255" in run.communicate()[0]
 
 
+def script(**changes: Any) -> Any:
+    """What `ForkServer.run` reads of Snakemake's object."""
+    return SimpleNamespace(**{"resources": {}, "bench_record": None, **changes})
+
+
+def job(folder: Path, text: str) -> str:
+    (folder / "job.py").write_text(text, "utf-8")
+    return str(folder / "job.py")
+
+
+def test_a_server_that_was_told_to_end_ends_what_asks_later(tmp_path: Path) -> None:
+    server = forks.ForkServer([])
+    assert server.run(script(), job(tmp_path, ""))
+    server._process.terminate()
+    with pytest.raises(subprocess.CalledProcessError) as told:
+        server.run(script(), job(tmp_path, "raise RuntimeError('it began')"))
+    assert told.value.returncode == -signal.SIGTERM
+
+
+def test_a_server_that_was_killed_leaves_jobs_to_themselves(tmp_path: Path) -> None:
+    server = forks.ForkServer([])
+    server._process.kill()
+    for _ in range(2):
+        assert not server.run(script(), job(tmp_path, "raise RuntimeError('it began')"))
+
+
+def test_a_server_without_room_for_a_fork_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"""
+import os, runpy
+fork, tries = os.fork, iter([False, True])
+def some():
+    if next(tries):
+        return fork()
+    raise OSError("no room")
+os.fork = some
+runpy.run_path({fork_server.__file__!r}, run_name="__main__")
+"""
+    (tmp_path / "server.py").write_text(text, "utf-8")
+    monkeypatch.setattr(fork_server, "__file__", str(tmp_path / "server.py"))
+    server = forks.ForkServer([])
+    assert not server.run(script(), job(tmp_path, ""))
+    assert server.run(script(), job(tmp_path, ""))
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("import sys; sys.exit(3)", 3),
+        ("import os; os._exit(4)", 4),
+        ("import os; os.abort()", -signal.SIGABRT),
+        ("raise ValueError", 1),
+    ],
+)
+def test_a_fork_ends_with_the_exit_code_of_its_script(
+    tmp_path: Path, text: str, status: int
+) -> None:
+    server = forks.ForkServer([])
+    with pytest.raises(subprocess.CalledProcessError) as told:
+        server.run(script(), job(tmp_path, text))
+    assert told.value.returncode == status
+
+
+def test_a_fork_waits_for_its_threads_and_writes_what_it_has_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = """
+import threading, time, weakref
+def late():
+    time.sleep(0.3)
+    print("said late", end="")
+threading.Thread(target=late).start()
+class Thing: pass
+thing = Thing()
+weakref.finalize(thing, print, "thrown away")
+"""
+    assert forks.ForkServer([]).run(script(), job(tmp_path, text))
+    assert capfd.readouterr().out == "said latethrown away\n"
+
+
 @pytest.fixture
-def program(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """What this process began with, as if it were a run in Linux without a GPU."""
-    main = ModuleType("__main__")
-    main.__file__ = "/usr/bin/susx"
-    monkeypatch.setitem(sys.modules, "__main__", main)
+def safe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if this process were a run in Linux without a GPU."""
     monkeypatch.delenv(forks.SWITCH, raising=False)
     monkeypatch.setattr(forks, "GPUS", ())
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "snakemake"])
-    return main
 
 
-@pytest.mark.parametrize("file", ["/usr/bin/susx", "snakemake", "/x/snakemake/__main__.py"])
-def test_forks_are_of_runs(program: ModuleType, file: str) -> None:
-    program.__file__ = file
-    assert forks.may_fork()
-
-
-@pytest.mark.parametrize("file", ["my_own.py", None])
-def test_a_program_that_calls_snakemake_keeps_its_server_of_forks(
-    program: ModuleType, file: str | None
-) -> None:
-    program.__file__ = file
-    assert not forks.may_fork()
-
-
-@pytest.mark.usefixtures("program")
+@pytest.mark.usefixtures("safe")
 def test_no_forks_where_they_are_not_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert forks.may_fork()
-    for name, value in {"platform": "darwin", "version_info": (3, 11, 0)}.items():
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, name, value)
-            assert not forks.may_fork()
     with monkeypatch.context() as patch:
-        patch.setattr(sys, "orig_argv", ["python", "-W", "error", "snakemake"])
+        patch.setattr(sys, "platform", "darwin")
         assert not forks.may_fork()
+    for options in (["-W", "error", "snakemake"], ["-c", "pass"], []):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "orig_argv", ["python", *options])
+            assert not forks.may_fork()
     monkeypatch.setattr(forks, "GPUS", (str(tmp_path),))
     assert not forks.may_fork()
 
 
-@pytest.mark.usefixtures("program")
+@pytest.mark.usefixtures("safe")
 def test_a_run_without_such_jobs_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forkserver, "ensure_running", lambda: pytest.fail("it started"))
+    monkeypatch.setattr(forks, "ForkServer", lambda _: pytest.fail("it started"))
     before = PythonScript.execute_script
     forks.start_as_forks({})
     assert PythonScript.execute_script is before
@@ -349,8 +401,3 @@ def test_what_is_touched_of_snakemake_is_there() -> None:
     assert given <= inspect.signature(PythonScript.__init__).parameters.keys()
     assert [*inspect.signature(PythonScript.execute_script).parameters] == ["self", "fname", "edit"]
     assert (shell._process_prefix, shell._process_suffix) == (None, "")
-
-
-def test_what_is_touched_of_multiprocessing_is_there() -> None:
-    assert spawn.get_preparation_data("a name")
-    assert "_forkserver_pid" in vars(forkserver._forkserver)  # type: ignore[attr-defined]
