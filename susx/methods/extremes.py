@@ -1,4 +1,4 @@
-"""Which rows of a large matrix may hold its extremes, found in bfloat16.
+"""The range of a large matrix, most of whose rows are worked out in bfloat16 only.
 
 A processor with units for bfloat16 multiplies matrices of it several times as fast as those of
 float32. What they give is known but for a bound of its error. So a range that is widened block by
@@ -7,6 +7,8 @@ block needs in full only the few rows that may lie outside of what it holds alre
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,7 +49,10 @@ class Rough:
 
     @classmethod
     def of(cls, rows: Tensor, centres: Tensor, offsets: Tensor, *, left: bool) -> Rough:
-        """Round (N, d) rows less (N, 1) centres, which are x or y, and (N, 1) offsets a or b."""
+        """Round (N, d) rows less centres, which are x or y, and (N, 1) offsets a or b.
+
+        Centres are (N, 1), one per row, or (1, d), one for all.
+        """
         import torch
 
         n, d = rows.shape
@@ -56,7 +61,7 @@ class Rough:
         parts = values[:, d : d + 2] if left else values[:, d + 2 :]
         parts[:, :1] = offsets
         parts[:, 1:] = offsets - parts[:, :1]
-        lengths = offsets.new_empty(n)
+        lengths, centres = offsets.new_empty(n), centres.expand(n, d)
         for some in row_blocks(n, d):
             centred = rows[some] - centres[some]
             values[some, :d] = centred
@@ -83,3 +88,62 @@ class Rough:
         # In the end a sum is rounded itself, to what is seen here.
         below = lowest - error - 1.1 * ROUNDING * lowest.abs()
         return below, highest + error + 1.1 * ROUNDING * highest.abs()
+
+
+class Extent:
+    """The range of an (N, M) matrix of sums `a_i + b_j + x_i y_j`, whose columns come in parts.
+
+    Attributes:
+        range: (2,) least and greatest of what was added.
+    """
+
+    def __init__(self, rows: Tensor, centres: Tensor, offsets: Tensor) -> None:
+        """The left side, as `Rough.of` takes it: x is (N, d) rows less centres."""
+        self.range = no_range(rows)
+        self._n = len(rows)
+        self._left = Rough.of(rows, centres, offsets, left=True) if rough_pays(rows) else None
+        self._sums = rows.new_empty(0).bfloat16()
+
+    def add(
+        self,
+        rows: Tensor,
+        centres: Tensor,
+        offsets: Tensor,
+        exact: Callable[[slice | Tensor], Tensor],
+    ) -> None:
+        """Add columns.
+
+        Args:
+            rows: (M, d), of which centres and offsets are as those of the left side.
+            centres: see there.
+            offsets: see there.
+            exact: function of n places of the left side, giving their (n, M) sums in full.
+        """
+        import torch
+
+        right = None if self._left is None else Rough.of(rows, centres, offsets, left=False)
+        for some in row_blocks(self._n, len(rows)):
+            if self._left is None or right is None:
+                widen(self.range, exact(some))
+                continue
+            below, above = self._left.bounds(some, right, self._sums)
+            likeliest = torch.stack((below.argmin(), above.argmax()))
+            every = torch.arange(len(below), device=below.device)
+            for places in (likeliest, every):  # the first leave few of the others
+                held = (self.range[0] <= below[places]) & (above[places] <= self.range[1])
+                if not held.all():
+                    widen(self.range, exact(some.start + places[~held]))
+
+
+def no_range(like: Tensor) -> Tensor:
+    """(2,) least and greatest of no values."""
+    return like.new_tensor([math.inf, -math.inf])
+
+
+def widen(extent: Tensor, values: Tensor) -> None:
+    """Widen (least, greatest) to hold all values, in place."""
+    import torch
+
+    least, greatest = values.aminmax()
+    torch.minimum(extent[0], least, out=extent[0])
+    torch.maximum(extent[1], greatest, out=extent[1])

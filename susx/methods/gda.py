@@ -17,9 +17,10 @@ from susx.methods.base import (
     Terms,
     fixed_votes,
     in_double,
+    row_blocks,
     zero_shot_logits,
 )
-from susx.methods.classes import class_means, left_to_text, linear_scores
+from susx.methods.classes import left_to_text, linear_scores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,19 +33,37 @@ def discriminant(context: Context, features: Tensor) -> Tensor:
     the identity: the nearest class mean wins. A class without support images gets the mean of the
     others' scores, which leaves its rank to the text.
     """
-    support = in_double(context.required_support)
-    labels = context.required_labels.to(support.device)
-    m, d = support.shape
-    means, counts = class_means(support, labels, context.n_classes)
-    centred = support - means[labels]
-    scatter = centred.T @ centred
-    trace = scatter.trace() / max(1, m - 1)
+    means, counts, scatter = statistics(context)
+    d = len(scatter)
+    trace = scatter.trace() / max(1, int(counts.sum()) - 1)
     weights = means
     if trace > 1e-12:
         scatter.diagonal().add_(trace)
         weights = d * means @ scatter.inverse()
-    scores = linear_scores(in_double(features), means, weights)
-    return left_to_text(scores, counts).to(features)
+    made = features.new_empty(len(features), context.n_classes)
+    for rows in row_blocks(*made.shape):
+        scores = linear_scores(in_double(features[rows]), means, weights)
+        made[rows] = left_to_text(scores, counts).to(made)
+    return made
+
+
+def statistics(context: Context) -> tuple[Tensor, Tensor, Tensor]:
+    """Class means (C, d), sizes (C,) and the scatter within classes (d, d) of the support set.
+
+    In float64, block by block.
+    """
+    support, d = context.required_support, context.text.shape[1]
+    means = in_double(context.text.new_zeros(context.n_classes, d))
+    labels = context.required_labels.to(means.device)
+    counts = labels.bincount(minlength=context.n_classes)
+    for rows in row_blocks(*support.shape):
+        means.index_add_(0, labels[rows], in_double(support[rows]))
+    means /= counts.clamp(min=1)[:, None]
+    scatter = means.new_zeros(d, d)
+    for rows in row_blocks(*support.shape):
+        centred = in_double(support[rows]) - means[labels[rows]]
+        scatter.addmm_(centred.T, centred)
+    return means, counts, scatter
 
 
 def terms(context: Context, images: Images) -> Terms:

@@ -6,7 +6,7 @@ its own range to that of the cosines `f F'`, and `S L` lowers the logits of dist
 
 Written out, `D = h 1' - p log(q)'` with `h_i = sum_c p_ic log p_ic`, and S is affine in D. So
 `S L` needs only the sums of `log q` over each class, and the N x M matrices only their ranges,
-which are found block by block; that of D from few of its rows (`susx.methods.extremes`).
+which are found block by block, and from few of their rows (`susx.methods.extremes`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from susx.methods.base import (
     zero_shot_logits,
 )
 from susx.methods.classes import left_to_text
-from susx.methods.extremes import Rough, rough_pays
+from susx.methods.extremes import Extent, no_range, widen
 from susx.methods.tip_adapter import (
     add_votes,
     cache_votes,
@@ -69,57 +69,63 @@ class Rescaling:
         return {"rescaling": torch.stack([self.low, self.slope, self.nearest])}
 
 
-class _Divergences:
+class _Cosines(Extent):
+    """The range of `f F'` of (N, d) unit rows f and of added F.
+
+    Less their mean, rows are shorter, and so is what rounding does to them.
+    """
+
+    def __init__(self, features: Tensor) -> None:
+        self._features, self._mean = features, features.mean(dim=0, keepdim=True)
+        own = features @ self._mean.T
+        super().__init__(features, self._mean, own - self._mean @ self._mean.T)
+
+    def add_support(self, support: Tensor, buffer: Tensor) -> None:
+        """Add (M, d) unit rows F; the buffer holds what is worked out."""
+        import torch
+
+        def cosines(places: slice | Tensor) -> Tensor:
+            some = self._features[places]
+            return torch.mm(some, support.T, out=buffer.resize_(len(some), len(support)))
+
+        self.add(support, self._mean, support @ self._mean.T, cosines)
+
+
+class _Divergences(Extent):
     """The range of `KL(p_i || q_j)` of all p, given by their `_distributions`, and of added q.
 
     Less 1 / C and less its mean, p and log q are small, and so is what rounding does to them.
     """
 
     def __init__(self, p: Tensor, negentropy: Tensor) -> None:
-        import torch
-
-        self.range = _no_range(p)
         self._p, self._negentropy = p, negentropy
-        centres = p.new_full((len(p), 1), 1 / p.shape[1])
-        self._rough = Rough.of(p, centres, -negentropy, left=True) if rough_pays(p) else None
-        self._sums = p.new_empty(0, dtype=torch.bfloat16)
+        super().__init__(p, p.new_full((1, 1), 1 / p.shape[1]), negentropy)
 
-    def add(self, log_q: Tensor, buffer: Tensor) -> None:
+    def add_support(self, log_q: Tensor, buffer: Tensor) -> None:
         """Add q by their (M, C) `_log_distributions`; the buffer holds what is worked out."""
         import torch
 
-        added = None
-        if self._rough is not None:
-            means = log_q.mean(dim=1, keepdim=True)
-            added = Rough.of(log_q, means, means, left=False)
-        for rows in row_blocks(len(self._p), len(log_q)):
-            p, negentropy = self._p[rows], self._negentropy[rows]
-            if self._rough is not None and added is not None:
-                lowest, highest = self._rough.bounds(rows, added, self._sums)  # of -D
-                held = (self.range[0] <= -highest) & (-lowest <= self.range[1])
-                wider = held.logical_not_().nonzero()[:, 0]
-                p, negentropy = p[wider], negentropy[wider]
-            if len(p):
-                block = buffer.resize_(len(p), len(log_q))
-                torch.addmm(negentropy, p, log_q.T, alpha=-1, out=block)
-                _widen(self.range, block)
+        surprise = -log_q
+        means = surprise.mean(dim=1, keepdim=True)
+
+        def divergences(places: slice | Tensor) -> Tensor:
+            p, negentropy = self._p[places], self._negentropy[places]
+            block = buffer.resize_(len(p), len(log_q))
+            return torch.addmm(negentropy, p, surprise.T, out=block)
+
+        self.add(surprise, means, means, divergences)
 
 
 def rescaling(context: Context, features: Tensor) -> Rescaling:
     """Find the map over all pairs of (N, d) unit rows and support images, block by block."""
-    import torch
-
     support = context.required_support
-    found = _Divergences(*_distributions(context, features))
+    cosines, divergences = _Cosines(features), _Divergences(*_distributions(context, features))
     # Blocks share a buffer: memory given back piece by piece would grow with N x M all the same.
     buffer = features.new_empty(0)
-    cosines = _no_range(features)
     for part in row_blocks(len(support), max(context.n_classes, MIN_WIDTH)):
-        for rows in row_blocks(len(features), len(support[part])):
-            block = buffer.resize_(len(features[rows]), len(support[part]))
-            _widen(cosines, torch.mm(features[rows], support[part].T, out=block))
-        found.add(_log_distributions(context, support[part]), buffer)
-    return Rescaling.of(cosines, found.range)
+        cosines.add_support(support[part], buffer)
+        divergences.add_support(_log_distributions(context, support[part]), buffer)
+    return Rescaling.of(cosines.range, divergences.range)
 
 
 def affinity_penalty(context: Context, features: Tensor, scale: Rescaling | None = None) -> Tensor:
@@ -170,20 +176,6 @@ def _distributions(context: Context, features: Tensor) -> tuple[Tensor, Tensor]:
     return p, log_p.mul_(p).sum(dim=1, keepdim=True)
 
 
-def _no_range(like: Tensor) -> Tensor:
-    """(2,) lowest and highest of no values."""
-    return like.new_tensor([math.inf, -math.inf])
-
-
-def _widen(extent: Tensor, values: Tensor) -> None:
-    """Widen (lowest, highest) to hold all values, in place."""
-    import torch
-
-    lowest, highest = values.aminmax()
-    torch.minimum(extent[0], lowest, out=extent[0])
-    torch.maximum(extent[1], highest, out=extent[1])
-
-
 def calibrate(context: Context, images: Images) -> dict[str, Tensor]:
     """The map from D to S over these images, as (3,) `rescaling`: low, slope and nearest.
 
@@ -213,7 +205,7 @@ def growing(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Gr
     votes = p.new_zeros(p.shape[::-1])
     class_sums = p.new_zeros(context.n_classes, context.n_classes)
     counts = context.required_labels.new_zeros(context.n_classes)
-    cosines, divergences = _no_range(p), _Divergences(p, negentropy)
+    cosines, divergences = no_range(p), _Divergences(p, negentropy)
     buffer = p.new_empty(0)
     for part in parts:
         for support, labels in support_blocks(context, part):
@@ -221,9 +213,9 @@ def growing(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Gr
             class_sums.index_add_(0, labels, log_q)
             counts.add_(labels.bincount(minlength=context.n_classes))
             for rows, block in cosine_blocks(support, features):
-                _widen(cosines, block)
+                widen(cosines, block)
                 add_votes(votes[:, rows], block, labels, values["beta"])
-            divergences.add(log_q, buffer)
+            divergences.add_support(log_q, buffer)
         scale = Rescaling.of(cosines, divergences.range)
 
         def logits(rows: slice, scale: Rescaling = scale) -> Tensor:

@@ -20,7 +20,7 @@ from susx.report.gap import modality_gap
 from susx.report.outliers import outliers
 from susx.report.rows import PredictedLabels, Row, find_row, peers, zero_shot_of
 from susx.report.schema import SCHEMA, Analysis, SizePoint
-from susx.report.sizes import accuracy_by_size
+from susx.report.sizes import accuracy_by_size, is_too_long
 from susx.report.surfaces import surfaces
 
 SIZED = ("tip-adapter", "fusion")
@@ -116,6 +116,7 @@ def analyse(
     shown = _shown(data, evaluation, case)
     now = then if shown is None else shown.predicted
     context, rescaling = (plain, {}) if shown is None else (shown.context, shown.rescaling)
+    compared = _compared(evaluation, shown.row) if shown else []
     labels, names = test.labels.cpu().numpy(), caches.classes.names
     places = changed(labels, then, now)
     found = Analysis(
@@ -127,7 +128,8 @@ def analyse(
         before=before.case,
         shown=shown and shown.row.case,
         histograms=modality_gap(context, test, rescaling, wanted.seed),
-        sizes=list(_sizes(evaluation, shown, test)) if shown else [],
+        sizes=list(_sizes(compared, shown, test)) if shown else [],
+        sizes_left_out=[row.case.method for row in compared if is_too_long(row, context, test)],
         surfaces=list(surfaces(evaluation, shown.row.case)) if shown else [],
         n_corrected=len(places["corrected"]),
         n_broken=len(places["broken"]),
@@ -165,14 +167,16 @@ def _shown(
     return AnalysedRow(row, context, scale, support.keys, grown.predicted, grown.points)
 
 
+def _compared(evaluation: Mapping[str, Any], row: Row) -> list[Row]:
+    """A row with a support set, and those whose accuracy against its size stands beside it."""
+    others = (peers(evaluation, row.case, method) for method in SIZED if method != row.case.method)
+    return [row, *(rows[0] for rows in others if rows)] if row.case.support else []
+
+
 def _sizes(
-    evaluation: Mapping[str, Any], shown: AnalysedRow, test: LabelledImages
+    compared: Sequence[Row], shown: AnalysedRow, test: LabelledImages
 ) -> Iterator[SizePoint]:
-    case = shown.row.case
-    if case.support is None:
-        return
     yield from shown.sizes
-    for method in SIZED:
-        rows = [] if method == case.method else peers(evaluation, case, method)
-        for row in rows[:1]:
+    for row in compared[1:]:
+        if not is_too_long(row, shown.context, test):
             yield from accuracy_by_size(row, shown.context, test).points

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from susx.evaluation.case import Case
 from susx.evaluation.schema import Percent
 
-SCHEMA = "susx-analysis-3"
+SCHEMA = "susx-analysis-4"
 
 
 class _Strict(BaseModel):
@@ -177,6 +177,8 @@ class Analysis(_Strict):
             from `before`.
         histograms: the modality gap.
         sizes: accuracy against support size.
+        sizes_left_out: methods of which it is not told, as they would learn from the test images
+            anew for every size, and these are too many.
         surfaces: of the tuned cases.
         n_corrected: test images that only `shown` gets right.
         n_broken: test images that only `before` gets right.
@@ -188,7 +190,7 @@ class Analysis(_Strict):
         sha256: of the other entries, added by `susx.core.files.write_checked`.
     """
 
-    schema_: Literal["susx-analysis-3"] = Field(alias="schema")
+    schema_: Literal["susx-analysis-4"] = Field(alias="schema")
     dataset: str
     encoder: str
     classes_sha256: str
@@ -197,6 +199,7 @@ class Analysis(_Strict):
     shown: Case | None
     histograms: list[Histogram]
     sizes: list[SizePoint]
+    sizes_left_out: list[str]
     surfaces: list[Surface]
     n_corrected: int
     n_broken: int

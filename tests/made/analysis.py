@@ -67,6 +67,7 @@ def analysis(**changes: Any) -> Analysis:
             *(size_point("tip-x", k, 60 + k) for k in (1, 2, 4)),
             *(size_point("fusion", k, 61 + k) for k in (1, 2, 4)),
         ],
+        "sizes_left_out": [],
         "surfaces": [surface().model_dump()],
         "n_corrected": 4,
         "n_broken": 2,

@@ -166,6 +166,7 @@ def analysis_of(classes: ClassManifest, **changes: Any) -> Analysis:
             {"case": shown, "per_class": k, "n_images": k, "top1": 60.0 + k, "ci95": [58.0, 66.0]}
             for k in (1, 2, 4)
         ],
+        "sizes_left_out": [],
         "surfaces": [
             {
                 "case": shown,

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from susx.methods import tip_x
-from susx.methods.extremes import Rough
+from susx.methods import extremes, tip_x
+from susx.methods.extremes import Extent, Rough
 from susx.methods.tip_x import rescaling
 from tests.helpers import make_problem
 from tests.unit.methods.test_tip_methods import context, images
@@ -61,6 +61,28 @@ def test_bounds_are_close_to_the_sums_of_rows_of_like_lengths() -> None:
     assert (above - highest).max() <= 6 * 2**-8 * float(ours.lengths.max() * theirs.lengths.max())
 
 
+@pytest.mark.parametrize("far", [0.0, 1.0, FAR])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("parts", [1, 3])
+def test_an_extent_is_that_of_all_sums(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int, int], far: float, parts: int
+) -> None:
+    monkeypatch.setattr("susx.methods.base.BLOCK_ELEMENTS", 64)
+    monkeypatch.setattr(extremes, "rough_pays", lambda _: True)
+    left, right = sides(*shape, torch.float64, far)
+    (x, a), (y, b) = ((rows - centre, off) for rows, centre, off in (left, right))
+    sums = a + b.T + x @ y.T
+    found = Extent(*left)
+    for part in torch.arange(shape[1]).chunk(parts):
+        rows, centres, offsets = (side[part] for side in right)
+
+        def exact(some: slice | torch.Tensor, part: torch.Tensor = part) -> torch.Tensor:
+            return sums[some][:, part]
+
+        found.add(rows, centres, offsets, exact)
+    assert found.range.tolist() == [sums.min(), sums.max()]
+
+
 @pytest.mark.parametrize("block", [2**22, 16])
 def test_a_range_is_the_same_with_bounds_and_without(
     monkeypatch: pytest.MonkeyPatch, block: int
@@ -70,7 +92,7 @@ def test_a_range_is_the_same_with_bounds_and_without(
     problem = make_problem(4, support=(3, 5, 2, 6))
     found = []
     for pays in (True, False):
-        monkeypatch.setattr(tip_x, "rough_pays", lambda _, pays=pays: pays)
+        monkeypatch.setattr(extremes, "rough_pays", lambda _, pays=pays: pays)
         found.append(rescaling(context(problem), images(problem)).constants["rescaling"])
     torch.testing.assert_close(found[0], found[1], rtol=1e-12, atol=1e-15)
 
@@ -78,23 +100,23 @@ def test_a_range_is_the_same_with_bounds_and_without(
 def test_rows_within_the_range_are_not_worked_out_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("susx.methods.base.BLOCK_ELEMENTS", 512)
     monkeypatch.setattr(tip_x, "MIN_WIDTH", 1)
-    monkeypatch.setattr(tip_x, "rough_pays", lambda _: True)
-    problem = make_problem(6, support=(16, 16, 16, 16))
-    widen, full = tip_x._widen, []
+    monkeypatch.setattr(extremes, "rough_pays", lambda _: True)
+    problem = make_problem(6, n=300, support=(16, 16, 16, 16))
+    widen, full = extremes.widen, []
 
     def counted(extent: torch.Tensor, values: torch.Tensor) -> None:
         full.append(values.numel())
         widen(extent, values)
 
-    monkeypatch.setattr(tip_x, "_widen", counted)
+    monkeypatch.setattr(extremes, "widen", counted)
     rescaling(context(problem), images(problem))
     pairs = len(problem.images) * len(problem.support)
-    assert sum(full) - pairs < pairs  # the other ones are cosines, and all are needed
+    assert sum(full) < pairs  # of twice as many: cosines and divergences
 
 
 @pytest.mark.parametrize("pays", [True, False])
 def test_what_is_not_a_number_is_not_lost(monkeypatch: pytest.MonkeyPatch, pays: bool) -> None:
-    monkeypatch.setattr(tip_x, "rough_pays", lambda _: pays)
+    monkeypatch.setattr(extremes, "rough_pays", lambda _: pays)
     problem = make_problem(4, support=(3, 5, 2, 6))
     known = context(problem)
     support = known.required_support.clone()

@@ -21,6 +21,7 @@ from susx.evaluation.files import CacheFiles
 from susx.evaluation.leakage import NearDuplicate
 from susx.report.analysis import AnalysisSettings, analyse
 from susx.report.changes import changed, class_changes, frequent_confusions
+from susx.report.draw_accuracy import describe_sizes
 from susx.report.schema import Analysis
 from tests.closeness import assert_close, random_walk
 from tests.long import long
@@ -131,6 +132,17 @@ def test_peers_with_the_same_support_set_stand_beside_it(
     assert cases == {"tip-x": "validation", "tip-adapter": "validation", "fusion": "none"}
     assert {surface.tuned_on for surface in found.surfaces} == {"validation", "support"}
     assert {surface.case.method for surface in found.surfaces} == {"tip-x"}
+
+
+def test_a_peer_that_would_take_long_is_left_out_and_named(
+    files: CacheFiles, evaluation: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert analysed(files, evaluation).sizes_left_out == []
+    monkeypatch.setattr("susx.report.sizes.MOST_LOGITS", 10)
+    found = analysed(files, evaluation)
+    assert {point.case.method for point in found.sizes} == {"tip-x", "tip-adapter"}
+    assert found.sizes_left_out == ["fusion"]
+    assert "Without fusion: too many test images" in describe_sizes(found)
 
 
 def test_examples_are_changed_images_with_their_strongest_voters(

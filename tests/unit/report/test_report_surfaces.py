@@ -14,9 +14,10 @@ from susx.evaluation.case import Case
 from susx.evaluation.intervals import accuracy_interval
 from susx.evaluation.tuning import TuningSettings, fold_of, tune
 from susx.methods import METHODS, Axis, Context, Images, Method
+from susx.report import sizes
 from susx.report.rows import Row
 from susx.report.schema import Surface
-from susx.report.sizes import accuracy_by_size, halvings
+from susx.report.sizes import MOST_LOGITS, accuracy_by_size, is_too_long, sizes_of
 from susx.report.surfaces import plateau, surfaces
 from tests.closeness import stored
 from tests.helpers import context_of, images_of, make_problem
@@ -141,7 +142,8 @@ def test_a_plateau_is_never_below_zero() -> None:
     ("largest", "expected"), [(1, [1]), (2, [1, 2]), (6, [1, 2, 4, 6]), (16, [1, 2, 4, 8, 16])]
 )
 def test_sizes_double_up_to_all(largest: int, expected: list[int]) -> None:
-    assert halvings(largest) == expected
+    labels = torch.tensor([0] + largest * [1])
+    assert sizes_of(labels) == expected
 
 
 @pytest.mark.parametrize(
@@ -150,8 +152,8 @@ def test_sizes_double_up_to_all(largest: int, expected: list[int]) -> None:
 def test_smaller_supports_are_the_first_images_of_every_class(method: Method) -> None:
 
     case = row(method.name, "fixed" if method.grid else "none")
-    sizes = accuracy_by_size(case, CONTEXT, TEST)
-    found = sizes.points
+    by_size = accuracy_by_size(case, CONTEXT, TEST)
+    found = by_size.points
     assert [point.per_class for point in found] == [1, 2, 4, 6]
     for point in found:
         seen: dict[int, int] = {}
@@ -171,7 +173,23 @@ def test_smaller_supports_are_the_first_images_of_every_class(method: Method) ->
         assert point.top1 == pytest.approx(100 * correct.mean(), abs=stored(3))
         assert list(point.ci95) == accuracy_interval(int(correct.sum()), len(correct))
     whole = case.method.fit(CONTEXT, case.hyperparameters).logits(TEST.images).argmax(dim=1)
-    assert sizes.predicted.tolist() == whole.tolist()
+    assert by_size.predicted.tolist() == whole.tolist()
+
+
+@pytest.mark.parametrize("method", ["fusion", "tip-x", "gda"])
+def test_what_learns_from_the_test_images_has_sizes_only_where_they_are_few(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_logits = 4 * len(TEST) * CONTEXT.n_classes
+    assert n_logits < MOST_LOGITS
+    case = row(method, "fixed" if METHODS[method].grid else "none")
+    whole = accuracy_by_size(case, CONTEXT, TEST)
+    assert len(whole.points) == 4
+    monkeypatch.setattr(sizes, "MOST_LOGITS", n_logits - 1)
+    assert is_too_long(case, CONTEXT, TEST) == (method == "fusion")
+    found = accuracy_by_size(case, CONTEXT, TEST)
+    assert found.points == (whole.points[-1:] if method == "fusion" else whole.points)
+    assert found.predicted.tolist() == whole.predicted.tolist()
 
 
 def test_all_support_images_must_give_what_the_evaluation_says() -> None:
