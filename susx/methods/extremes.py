@@ -90,7 +90,7 @@ class Rough:
         return below, highest + error + 1.1 * ROUNDING * highest.abs()
 
 
-class Extent:
+class SumRange:
     """The range of an (N, M) matrix of sums `a_i + b_j + x_i y_j`, whose columns come in parts.
 
     Attributes:

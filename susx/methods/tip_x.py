@@ -28,7 +28,7 @@ from susx.methods.base import (
     zero_shot_logits,
 )
 from susx.methods.classes import left_to_text
-from susx.methods.extremes import Extent, no_range, widen
+from susx.methods.extremes import SumRange, no_range, widen
 from susx.methods.tip_adapter import (
     add_votes,
     cache_votes,
@@ -69,7 +69,7 @@ class Rescaling:
         return {"rescaling": torch.stack([self.low, self.slope, self.nearest])}
 
 
-class _Cosines(Extent):
+class _Cosines(SumRange):
     """The range of `f F'` of (N, d) unit rows f and of added F.
 
     Less their mean, rows are shorter, and so is what rounding does to them.
@@ -91,7 +91,7 @@ class _Cosines(Extent):
         self.add(support, self._mean, support @ self._mean.T, cosines)
 
 
-class _Divergences(Extent):
+class _Divergences(SumRange):
     """The range of `KL(p_i || q_j)` of all p, given by their `_distributions`, and of added q.
 
     Less 1 / C and less its mean, p and log q are small, and so is what rounding does to them.

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from susx.methods import extremes, tip_x
-from susx.methods.extremes import Extent, Rough
+from susx.methods.extremes import Rough, SumRange
 from susx.methods.tip_x import rescaling
 from tests.helpers import make_problem
 from tests.unit.methods.test_tip_methods import context, images
@@ -72,7 +72,7 @@ def test_an_extent_is_that_of_all_sums(
     left, right = sides(*shape, torch.float64, far)
     (x, a), (y, b) = ((rows - centre, off) for rows, centre, off in (left, right))
     sums = a + b.T + x @ y.T
-    found = Extent(*left)
+    found = SumRange(*left)
     for part in torch.arange(shape[1]).chunk(parts):
         rows, centres, offsets = (side[part] for side in right)
 
