@@ -98,7 +98,7 @@ def evaluated_report(folder: Path, n_classes: int) -> Path:
     found = collate("made", classes, [], [evaluation], {"versions": {}})
     wanted = AnalysisSettings(examples=4, voters=2, confusions=10)
     analysis = Analysis.model_validate(
-        analyse("made", "ViT-B32", files, evaluation, SHOWN, TUNING, wanted)
+        analyse("made", "ViT-B32", files, evaluation, SHOWN, wanted)
     )
     result = Result.model_validate(found)
     page = folder / "report.html"
