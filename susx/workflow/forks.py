@@ -23,12 +23,11 @@ from snakemake.script import PythonScript
 from snakemake.shell import shell
 
 from susx.core.compute import wait_asleep
+from susx.planning.machine import GPU_FILES
 from susx.workflow import fork_server
 
 SWITCH = "SUSX_FORKS"
 """Environment variable that is 0 where every job is to start as a Python of its own."""
-GPUS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-"""Drivers that a fork cannot use once the process that it comes from has asked them anything."""
 TEMPORARY = ("TMPDIR", "TMP", "TEMPDIR", "TEMP")
 """What Snakemake sets for the scripts that it runs."""
 STOPS = (signal.SIGINT, signal.SIGTERM)
@@ -131,7 +130,8 @@ def may_fork() -> bool:
         os.environ.get(SWITCH) != "0"
         and sys.platform == "linux"
         and (option == "-m" or not option.startswith("-"))
-        and not any(Path(path).exists() for path in GPUS)
+        # A fork cannot use a driver that the process which it comes from has asked anything.
+        and not any(Path(path).exists() for path in GPU_FILES)
     )
 
 

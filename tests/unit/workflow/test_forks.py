@@ -370,7 +370,7 @@ weakref.finalize(thing, print, "thrown away")
 def safe(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if this process were a run in Linux without a GPU."""
     monkeypatch.delenv(forks.SWITCH, raising=False)
-    monkeypatch.setattr(forks, "GPUS", ())
+    monkeypatch.setattr(forks, "GPU_FILES", ())
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "snakemake"])
 
 
@@ -384,7 +384,7 @@ def test_no_forks_where_they_are_not_safe(tmp_path: Path, monkeypatch: pytest.Mo
         with monkeypatch.context() as patch:
             patch.setattr(sys, "orig_argv", ["python", *options])
             assert not forks.may_fork()
-    monkeypatch.setattr(forks, "GPUS", (str(tmp_path),))
+    monkeypatch.setattr(forks, "GPU_FILES", (str(tmp_path),))
     assert not forks.may_fork()
 
 
