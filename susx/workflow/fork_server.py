@@ -8,11 +8,11 @@ The answers are the number of the process, or null if there can be none, and the
 from __future__ import annotations
 
 import atexit
+import builtins
 import ctypes
 import gc
 import json
 import os
-import runpy
 import selectors
 import signal
 import socket
@@ -24,12 +24,17 @@ from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 from warnings import catch_warnings, simplefilter
 from weakref import finalize
 
 DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of Linux."""
+UNFLUSHED = 120
+"""Exit code of a Python that could not write what its streams still held."""
+EXIT_CODES = 0xFF
+"""Bits of an exit code that the system keeps."""
 
 
 def serve(asking: socket.socket) -> dict[str, Any] | None:
@@ -111,8 +116,13 @@ def become(file: str, folder: str, env: dict[str, str]) -> None:
     os.environ.update(env)
     tempfile.tempdir = None  # it was looked up in another environment
     sys.argv[:] = [file]
-    sys.path.insert(0, str(Path(file).resolve().parent))
-    runpy.run_path(file, run_name="__main__")
+    if not env.get("PYTHONSAFEPATH"):
+        sys.path.insert(0, str(Path(file).resolve().parent))
+    # It stays there: threads that outlive the script may look up what it defines.
+    script = sys.modules["__main__"] = ModuleType("__main__")
+    vars(script).update(__file__=file, __cached__=None, __builtins__=builtins)
+    code = compile(Path(file).read_bytes(), file, "exec", dont_inherit=True)
+    exec(code, vars(script))  # noqa: S102  # the script of a job
 
 
 def end_with(request: dict[str, Any]) -> NoReturn:
@@ -121,19 +131,33 @@ def end_with(request: dict[str, Any]) -> NoReturn:
     try:
         become(**request)
     except SystemExit as error:
-        code = error.code or 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+        code = 0 if error.code is None else error.code
+    except BaseException as error:
+        trace = error.__traceback__
+        while trace and trace.tb_frame.f_code.co_filename == __file__:
+            trace = trace.tb_next  # a Python that runs the script itself has no such frames
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
         code = 1
     if not isinstance(code, int):
         print(code, file=sys.stderr)
         code = 1
     threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
     atexit._run_exitfuncs()
-    with suppress(OSError, ValueError):  # nobody reads them, or they are closed
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
+    if not all([_flush(sys.stdout), _flush(sys.stderr)]):
+        code = UNFLUSHED
+    os._exit(code & EXIT_CODES)
+
+
+def _flush(stream: Any) -> bool:
+    """Write what a stream still holds, and say whether that could be done."""
+    try:
+        if stream is not None and not stream.closed:
+            stream.flush()
+    except Exception as error:
+        with suppress(Exception):
+            print(f"{stream}: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def main(place: str, modules: Sequence[str]) -> None:

@@ -338,6 +338,9 @@ runpy.run_path({fork_server.__file__!r}, run_name="__main__")
         ("import os; os._exit(4)", 4),
         ("import os; os.abort()", -signal.SIGABRT),
         ("raise ValueError", 1),
+        ("import sys; sys.exit('')", 1),
+        ("import sys; sys.exit(0.0)", 1),
+        ("import sys; sys.stdout = open('/dev/full', 'w'); print('lost')", 120),
     ],
 )
 def test_a_fork_ends_with_the_exit_code_of_its_script(
@@ -347,6 +350,43 @@ def test_a_fork_ends_with_the_exit_code_of_its_script(
     with pytest.raises(subprocess.CalledProcessError) as told:
         server.run(script(), job(tmp_path, text))
     assert told.value.returncode == status
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import sys; sys.exit(None)",
+        "import sys; sys.exit(2**40)",  # whose last eight bits are 0
+        "import sys; sys.stdout = sys.stderr = None",
+        "import sys; sys.stdout.close(); sys.stderr.close()",
+    ],
+)
+def test_a_fork_succeeds_where_a_python_does(tmp_path: Path, text: str) -> None:
+    assert forks.ForkServer([]).run(script(), job(tmp_path, text))
+
+
+def test_what_a_script_defines_can_be_looked_up_when_it_has_ended(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = """
+import pickle, threading, time
+def late():
+    time.sleep(0.3)
+    print(pickle.loads(pickle.dumps(late)) is late)
+threading.Thread(target=late).start()
+"""
+    assert forks.ForkServer([]).run(script(), job(tmp_path, text))
+    assert capfd.readouterr().out == "True\n"
+
+
+def test_an_error_is_told_without_the_frames_of_a_server(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = job(tmp_path, "raise ValueError('told')")
+    with pytest.raises(subprocess.CalledProcessError):
+        forks.ForkServer([]).run(script(), file)
+    apart = subprocess.run([sys.executable, file], capture_output=True, text=True, check=False)
+    assert capfd.readouterr().err == apart.stderr
 
 
 def test_a_fork_waits_for_its_threads_and_writes_what_it_has_said(
