@@ -37,12 +37,19 @@ EXIT_CODES = 0xFF
 """Bits of an exit code that the system keeps."""
 
 
-def serve(asking: socket.socket) -> dict[str, Any] | None:
-    """Fork for everyone who asks, until nobody can; in a fork, return what it is to run."""
+def serve(asking: socket.socket, interrupted: Any) -> dict[str, Any] | None:
+    """Fork for everyone who asks, until nobody can; in a fork, return what it is to run.
+
+    Args:
+        asking: where they ask.
+        interrupted: what an interrupt does to a fork.
+    """
     ended, told = os.pipe()
     os.set_blocking(told, False)
     answers: dict[int, Connection] = {}
-    interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells forks, too
+    # A terminal tells forks, too; one that has just begun hears it later.
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(told)
     with selectors.DefaultSelector() as ready:
@@ -67,6 +74,7 @@ def serve(asking: socket.socket) -> dict[str, Any] | None:
                         signal.signal(signal.SIGINT, interrupted)
                         # A fork that held these would hide that their server has ended.
                         _close(asking.detach(), ended, told, answer, *answers.values())
+                        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
                         return request
                     if pid:
                         answers[pid] = answer
@@ -109,8 +117,6 @@ def become(file: str, folder: str, env: dict[str, str]) -> None:
         folder: where it runs.
         env: its environment.
     """
-    # Nobody learns how a fork ends whose server has ended.
-    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
@@ -123,6 +129,13 @@ def become(file: str, folder: str, env: dict[str, str]) -> None:
     vars(script).update(__file__=file, __cached__=None, __builtins__=builtins)
     code = compile(Path(file).read_bytes(), file, "exec", dont_inherit=True)
     exec(code, vars(script))  # noqa: S102  # the script of a job
+
+
+def die_with(server: int) -> None:
+    """End this process when its server ends, or at once if it has: nobody learns how it ends."""
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != server:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def end_with(request: dict[str, Any]) -> NoReturn:
@@ -162,20 +175,21 @@ def _flush(stream: Any) -> bool:
 
 def main(place: str, modules: Sequence[str]) -> None:
     """Serve; in a fork, be what was asked for."""
+    server = os.getpid()
     interrupted = signal.getsignal(signal.SIGINT)
     if interrupted is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # which ends imports without a word
     for name in modules:
         with suppress(ImportError):  # it is left to those who need it
             import_module(name)
-    signal.signal(signal.SIGINT, interrupted)
     for one in gc.get_objects():
         if type(one) is finalize:
             one.atexit = False  # what was imported ends with the server: PyTorch's takes 0.1 s
     gc.freeze()  # collections in forks would copy every page
     with socket.socket(fileno=int(place)) as asking:
-        request = serve(asking)
+        request = serve(asking, interrupted)
     if request is not None:
+        die_with(server)
         end_with(request)
 
 
