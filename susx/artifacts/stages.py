@@ -21,7 +21,7 @@ STAGES = {
     "embed_shard": 6,
     "embed_support": 4,
     "embed_text": 3,
-    "evaluate": 10,
+    "evaluate": 11,
     "export_classifier": 3,
     "image_manifest": 6,
     "import_classes": 1,
