@@ -35,6 +35,8 @@ STOPS = (signal.SIGINT, signal.SIGTERM)
 KILLED = 255
 """Exit code of a fork whose server was killed, and it with it."""
 
+_BY_THEMSELVES = PythonScript.execute_script
+
 
 class ForkServer:
     """A process that imports modules, of which jobs can be forks."""
@@ -87,6 +89,13 @@ class ForkServer:
             raise subprocess.CalledProcessError(status, f"{sys.executable} {file}")
         return True
 
+    def end(self) -> None:
+        """End the process, and all forks with it."""
+        self._asking.close()
+        atexit.unregister(self._process.kill)
+        self._process.kill()
+        self._process.wait()
+
 
 def _end(answer: Connection[bytes, bytes]) -> int:
     """Wait for the exit code of a fork."""
@@ -96,14 +105,24 @@ def _end(answer: Connection[bytes, bytes]) -> int:
         return KILLED
 
 
+_last: ForkServer | None = None
+"""That of the last workflow, which has ended when another one begins."""
+
+
 def start_as_forks(modules: Mapping[str, Sequence[str]]) -> None:
     """Let jobs of some rules start as forks of a process that begins to import at once.
 
-    Where that is not safe or not possible, every job starts as ever.
+    Where that is not safe or not possible, every job starts as ever. What the last workflow of this
+    process has left ends.
 
     Args:
         modules: by rule, what its jobs import; one that cannot be imported is left to them.
     """
+    global _last  # Snakemake runs one workflow of a process after the other
+    if _last is not None:
+        PythonScript.execute_script = _BY_THEMSELVES
+        _last.end()
+        _last = None
     if not modules or not may_fork():
         return
     wait_asleep()  # which jobs would say too late
@@ -111,11 +130,11 @@ def start_as_forks(modules: Mapping[str, Sequence[str]]) -> None:
         server = ForkServer(sorted(set().union(*modules.values())))
     except OSError:  # there is no room for another process
         return
-    execute = PythonScript.execute_script
+    _last = server
 
     def execute_forked(script: Any, file: str, edit: bool = False) -> None:
         if not (_is_plain(script, modules) and server.run(script, file)):
-            execute(script, file, edit)
+            _BY_THEMSELVES(script, file, edit)
 
     PythonScript.execute_script = execute_forked
 

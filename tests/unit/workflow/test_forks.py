@@ -306,6 +306,23 @@ def test_a_run_without_such_jobs_starts_nothing(monkeypatch: pytest.MonkeyPatch)
     assert PythonScript.execute_script is before
 
 
+@pytest.mark.usefixtures("safe")
+def test_another_run_of_a_process_ends_the_server_of_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = PythonScript.execute_script
+    monkeypatch.setattr(PythonScript, "execute_script", before)
+    forks.start_as_forks({"forked": ["json"]})
+    first = forks._last
+    assert first is not None
+    forks.start_as_forks({"forked": ["json"]})
+    assert first._process.returncode == -signal.SIGKILL
+    assert forks._last is not first
+    forks.start_as_forks({})
+    assert forks._last is None
+    assert PythonScript.execute_script is before
+
+
 def test_what_is_touched_of_snakemake_is_there() -> None:
     given = {"rulename", "resources", "conda_env", "container_img", "env_modules", "bench_record"}
     assert given <= inspect.signature(PythonScript.__init__).parameters.keys()
