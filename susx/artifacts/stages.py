@@ -9,7 +9,7 @@ from __future__ import annotations
 from susx.core.errors import InputError
 
 STAGES = {
-    "analyse": 5,
+    "analyse": 6,
     "class_manifest": 1,
     "collate": 6,
     "describe_classes": 3,

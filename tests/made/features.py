@@ -97,9 +97,7 @@ def evaluated_report(folder: Path, n_classes: int) -> Path:
     evaluation = evaluate_caches("ViT-B32", files, plan, lambda _: None)
     found = collate("made", classes, [], [evaluation], {"versions": {}})
     wanted = AnalysisSettings(examples=4, voters=2, confusions=10)
-    analysis = Analysis.model_validate(
-        analyse("made", "ViT-B32", files, evaluation, SHOWN, wanted)
-    )
+    analysis = Analysis.model_validate(analyse("made", "ViT-B32", files, evaluation, SHOWN, wanted))
     result = Result.model_validate(found)
     page = folder / "report.html"
     write_page(str(page), result, [analysis], ImageFiles(), drawings(result, [analysis]))
