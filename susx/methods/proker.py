@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from susx.core.errors import InputError
 from susx.methods.base import (
     Context,
     Images,
@@ -34,7 +35,8 @@ def ridge_weights(context: Context, beta: float, ridge: float) -> Tensor:
     """(M, C) weights A, in float64.
 
     Raises:
-        InputError: if support features and labels differ in number.
+        InputError: if support features and labels differ in number, or values leave a system
+            that has no such factor.
     """
     import torch
 
@@ -44,7 +46,13 @@ def ridge_weights(context: Context, beta: float, ridge: float) -> Tensor:
     system = (support @ support.T).sub_(1).mul_(beta).exp_().div_(ridge)
     system.diagonal().add_(1)
     factor = system.mT  # symmetric; columns in sequence are what LAPACK works on without a copy
-    torch.linalg.cholesky(factor, out=factor)
+    place = torch.zeros((), dtype=torch.int32, device=factor.device)
+    torch.linalg.cholesky_ex(factor, out=(factor, place))
+    if place:  # of what is not positive
+        raise InputError(
+            f"proker: beta {beta:g} and gamma {ridge:g} leave no system that can be solved; both "
+            "have to be above 0 under evaluation.fixed and evaluation.grid"
+        )
     half = torch.linalg.solve_triangular(factor, residuals, upper=False)
     weights: Tensor = torch.linalg.solve_triangular(factor.mT, half, upper=True)
     return weights

@@ -107,6 +107,12 @@ def test_proker_is_kernel_ridge_regression(
     assert_close(made, proker_loop(given, beta, ridge), roundings, scale=100)
 
 
+@pytest.mark.parametrize(("beta", "ridge"), [(1.7, 0.0), (1.7, -0.1), (-3.0, 0.05)])
+def test_proker_tells_which_values_leave_nothing_to_solve(beta: float, ridge: float) -> None:
+    with pytest.raises(InputError, match=rf"beta {beta:g} and gamma {ridge:g} .* above 0"):
+        Given(7).logits("proker", beta=beta, gamma=ridge)
+
+
 @pytest.mark.parametrize("continuous", [False, True])
 def test_hyperparameters_of_a_method_without_alpha_are_searched(continuous: bool) -> None:
     given = Given(3, n=200)
