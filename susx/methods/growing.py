@@ -34,8 +34,9 @@ def grown(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Grow
         return
     support, labels = context.required_support, context.required_labels
     for n in range(1, len(parts) + 1):
-        kept = torch.cat(list(parts[:n])).sort().values
-        some = replace(context, support=support[kept], support_labels=labels[kept])
+        kept, some = torch.cat(list(parts[:n])).sort().values, context
+        if len(kept) < len(support):  # another copy of all of it is as large
+            some = replace(context, support=support[kept], support_labels=labels[kept])
         yield Grown(replace(fitted, context=some).logits(images).__getitem__)
 
 

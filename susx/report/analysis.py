@@ -108,23 +108,24 @@ def analyse(
             "`zero-shot` under evaluation.methods"
         )
     data = caches.opened(encoder, wanted.leaks, wanted.device)
-    test = data.test
+    test, classes, inputs = data.test, caches.classes, caches.input_hashes
+    del caches  # their numbers, beside those of `data`
     own = next(iter(ZERO_SHOT.texts))
-    before = zero_shot_of(evaluation, own if own in caches.texts else next(iter(caches.texts)))
+    before = zero_shot_of(evaluation, own if own in data.texts else next(iter(data.texts)))
     plain = data.context(before.case)
     then = before.predict(plain, test)
     shown = _shown(data, evaluation, case)
     now = then if shown is None else shown.predicted
     context, rescaling = (plain, {}) if shown is None else (shown.context, shown.rescaling)
     compared = _compared(evaluation, shown.row) if shown else []
-    labels, names = test.labels.cpu().numpy(), caches.classes.names
+    labels, names = test.labels.cpu().numpy(), classes.names
     places = changed(labels, then, now)
     found = Analysis(
         schema=SCHEMA,
         dataset=dataset,
         encoder=encoder,
-        classes_sha256=caches.classes.sha256,
-        inputs=caches.input_hashes,
+        classes_sha256=classes.sha256,
+        inputs=inputs,
         before=before.case,
         shown=shown and shown.row.case,
         histograms=modality_gap(context, test, rescaling, wanted.seed),
