@@ -18,6 +18,10 @@ from susx.planning.setup import Setup
 from susx.planning.supports import evaluated_supports, unavailable_supports, wanted_supports
 from susx.planning.texts import configured_texts, evaluated_texts, lacking_texts
 
+NO_CLASSIFIER = (
+    "published features name no encoder that could embed other images; a classifier needs `images`"
+)
+
 
 def classifier_texts(setup: Setup, dataset: str) -> list[str]:
     """Prompt strategies that a dataset can have, those of the evaluation first."""
@@ -50,10 +54,7 @@ def classifier_choice(setup: Setup, dataset: str) -> Case:
             names.
     """
     if dataset in setup.features:
-        raise InputError(
-            f"config.yaml: datasets.{dataset}.features: published features name no encoder that "
-            "could embed other images; a classifier needs `images`"
-        )
+        raise InputError(f"config.yaml: datasets.{dataset}.features: {NO_CLASSIFIER}")
     supports, texts = classifier_supports(setup, dataset), classifier_texts(setup, dataset)
     tuned_on, settings = tuning_images(setup, dataset), setup.config.classifier
     try:

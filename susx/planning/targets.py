@@ -13,6 +13,7 @@ from typing import NamedTuple
 from susx.config.schema import Roots
 from susx.core.errors import LONGEST_NAME, InputError, closest, hint, listing
 from susx.core.plain import visible
+from susx.planning.classifier import NO_CLASSIFIER
 from susx.planning.setup import Setup
 
 WILDCARD = re.compile(r"\{(\w+)\}")
@@ -206,6 +207,8 @@ def _problem(setup: Setup, rules: Rules, name: str, takes_rules: bool = False) -
         if any(form.unknown(path) == {} for form in rules.all_forms):
             return f"{reason}{hint(path)}"
         return f"{reason}; {path}: {_problem(setup, rules, path)}"
+    if any(name.startswith(f"{setup.results}/{key}/classifier/") for key in setup.features):
+        return NO_CLASSIFIER
     near = _nearest_target(setup, rules, name, takes_rules)
     if words := _unknown_names(rules, name, near):
         return words

@@ -51,6 +51,21 @@ def test_the_files_made_and_the_next_command_are_named(
     assert lines[-1].startswith(f"next: {expected}")
 
 
+def test_published_features_go_on_to_no_classifier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_json(Path("results/shared.json"), full_result())
+    Path("results/shared").mkdir()
+    Path("results/shared/report.html").touch()
+    features = {"layout": "susx", "root": "features", "backbone": "RN50"}
+    section = {"classes": ["cat", "dog"], "features": features}
+    print_ended(Setup.of({"datasets": {"shared": section}, **ENCODERS}), 0)
+    said = capsys.readouterr().err
+    assert "made: results/shared/report.html" in said
+    assert "next:" not in said
+
+
 def test_what_earlier_runs_made_is_not_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -141,6 +141,15 @@ def test_a_root_in_the_place_of_another_is_taken_as_it_is(
     assert problem_of(setup, rules, Wish(asked)).startswith(f"{asked}: {words}")
 
 
+def test_published_features_make_no_classifier(setup: Setup) -> None:
+    (dataset, *_) = setup.features
+    name = f"results/{dataset}/classifier/RN50.safetensors"
+    assert problem_of(setup, RULES, Wish(name)) == (
+        f"{name}: published features name no encoder that could embed other images; a classifier "
+        "needs `images`"
+    )
+
+
 def test_a_path_from_the_root_of_the_disk_is_told_from_here(named: Setup, folder: object) -> None:
     name = f"{folder}/results/pets.json"
     assert problem_of(named, RULES, Wish(name)) == (
