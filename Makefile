@@ -29,6 +29,7 @@ lint: .venv/.dev
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases tests
 
 audit: .venv/.dev
 	-$(PIP) pip-audit==2.10.1

@@ -7,7 +7,7 @@ import pytest
 from susx.report.analysis import AnalysisSettings, analyse
 from susx.report.schema import Analysis
 from tests.made.caches import write_files
-from tests.made.classifier import STRATEGIES, TUNING, choice_of, evaluated
+from tests.made.classifier import STRATEGIES, choice_of, evaluated
 
 pytestmark = pytest.mark.gpu
 
@@ -20,7 +20,7 @@ def test_an_analysis_on_cuda_is_that_on_the_cpu(tmp_path: Path, method: str) -> 
     for device in ("cpu", "cuda"):
         evaluation = evaluated(files, device=device)
         wanted = AnalysisSettings(4, 2, 5, device=device)
-        made = analyse("pets", "clip", files, evaluation, choice, TUNING, wanted)
+        made = analyse("pets", "clip", files, evaluation, choice, wanted)
         found.append(Analysis.model_validate(made))
     cpu, cuda = found
     assert cuda.classes == cpu.classes

@@ -123,7 +123,8 @@ def serve(place: str) -> tuple[dict[str, Any], list[int]] | None:
             if key.fileobj == owner:
                 for key in [*select.get_map().values()]:
                     if isinstance(key.fileobj, socket.socket) and key.data:
-                        _end(select, *key.data, None)
+                        pid, link = key.data
+                        _end(select, pid, link, None)
                 shutil.rmtree(Path(place).parent, ignore_errors=True)
                 return None
             if key not in select.get_map().values():  # ended in this round

@@ -44,8 +44,8 @@ def root(tmp_path: Path) -> Path:
 
 def images(root: Path, split: str = "test", classes: ClassManifest = CLASSES) -> Embeddings:
     short = {"test": "test", "validation": "val"}[split]
-    files = (str(root / f"pets_{kind}_{short}_mRN50.pt") for kind in "ft")
-    return read_images(*files, split, classes, SOURCE, D)
+    features, labels = (str(root / f"pets_{kind}_{short}_mRN50.pt") for kind in "ft")
+    return read_images(features, labels, split, classes, SOURCE, D)
 
 
 def text(root: Path, classes: ClassManifest = CLASSES, dimension: int = D) -> Embeddings:
