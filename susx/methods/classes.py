@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from susx.methods.base import in_double, row_blocks
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -13,6 +15,16 @@ def class_means(rows: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, T
     counts = labels.bincount(minlength=n_classes)
     sums = rows.new_zeros(n_classes, rows.shape[1]).index_add_(0, labels, rows)
     return sums / counts.clamp(min=1)[:, None], counts
+
+
+def exact_class_means(rows: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, Tensor]:
+    """The same in float64, which the rows become block by block."""
+    sums = in_double(rows.new_zeros(n_classes, rows.shape[1]))
+    labels = labels.to(sums.device)
+    counts = labels.bincount(minlength=n_classes)
+    for some in row_blocks(*rows.shape):
+        sums.index_add_(0, labels[some], in_double(rows[some]))
+    return sums.div_(counts.clamp(min=1)[:, None]), counts
 
 
 def linear_scores(rows: Tensor, means: Tensor, weights: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from susx.methods.base import Context, Images, Method, Terms, in_double, row_blocks
-from susx.methods.classes import class_means
+from susx.methods.classes import exact_class_means
 from susx.methods.inmap import image_proxies, sharpened
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def text_prototypes(context: Context) -> Tensor:
     from torch.nn.functional import normalize
 
     rows, labels = context.required_texts
-    means, _ = class_means(in_double(rows), labels, context.n_classes)
+    means, _ = exact_class_means(rows, labels, context.n_classes)
     return normalize(means, dim=1)
 
 

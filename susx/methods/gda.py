@@ -20,7 +20,7 @@ from susx.methods.base import (
     row_blocks,
     zero_shot_logits,
 )
-from susx.methods.classes import left_to_text, linear_scores
+from susx.methods.classes import exact_class_means, left_to_text, linear_scores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,13 +52,9 @@ def statistics(context: Context) -> tuple[Tensor, Tensor, Tensor]:
 
     In float64, block by block.
     """
-    support, d = context.required_support, context.text.shape[1]
-    means = in_double(context.text.new_zeros(context.n_classes, d))
-    labels = context.required_labels.to(means.device)
-    counts = labels.bincount(minlength=context.n_classes)
-    for rows in row_blocks(*support.shape):
-        means.index_add_(0, labels[rows], in_double(support[rows]))
-    means /= counts.clamp(min=1)[:, None]
+    support, labels = context.required_support, context.required_labels
+    means, counts = exact_class_means(support, labels, context.n_classes)
+    labels, d = labels.to(means.device), means.shape[1]
     scatter = means.new_zeros(d, d)
     for rows in row_blocks(*support.shape):
         centred = in_double(support[rows]) - means[labels[rows]]

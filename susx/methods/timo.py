@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from susx.methods.base import Context, Images, Method, Points, Terms, fixed_votes, in_double
-from susx.methods.classes import class_means
+from susx.methods.classes import class_means, exact_class_means
 from susx.methods.gda import discriminant
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def guided_texts(context: Context) -> tuple[Tensor, Context]:
 
     texts, text_labels = context.required_texts
     support, labels = context.required_support, context.required_labels
-    means, counts = class_means(in_double(support), labels, context.n_classes)
+    means, counts = exact_class_means(support, labels, context.n_classes)
     rows = in_double(texts)
     cosines = (rows * normalize(means, dim=1)[text_labels]).sum(dim=1)
     squares = cosines.new_zeros(context.n_classes).index_add_(0, text_labels, cosines.square())
