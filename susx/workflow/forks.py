@@ -51,7 +51,7 @@ class ForkServer:
                 command, stdin=subprocess.DEVNULL, pass_fds=[handle]
             )
         # It may still import, and keeps open what this process writes to.
-        atexit.register(self._process.kill)
+        atexit.register(self.end)
 
     def run(self, script: Any, file: str) -> bool:
         """Run a script of Snakemake's, and say whether it could be started.
@@ -71,7 +71,6 @@ class ForkServer:
             answer, theirs = Pipe()
         except OSError:  # too many open files
             return False
-        status: int | None = None
         with answer:
             try:
                 with theirs:
@@ -79,12 +78,14 @@ class ForkServer:
                 answer.send_bytes(json.dumps(request).encode())
                 pid = json.loads(answer.recv_bytes())
             except (EOFError, ConnectionError):  # it ended, as it may while it imports
-                pid, status = None, self._process.wait()
-            if pid is not None:
+                status = self._process.wait()
+                if -status not in STOPS:
+                    return False
+            else:
+                if pid is None:
+                    return False
                 with benchmarked(pid if script.bench_record else False, script.bench_record):
                     status = _end(answer)
-            elif status is None or -status not in STOPS:
-                return False
         if status:
             raise subprocess.CalledProcessError(status, f"{sys.executable} {file}")
         return True
@@ -92,7 +93,7 @@ class ForkServer:
     def end(self) -> None:
         """End the process, and all forks with it."""
         self._asking.close()
-        atexit.unregister(self._process.kill)
+        atexit.unregister(self.end)
         self._process.kill()
         self._process.wait()
 

@@ -7,17 +7,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from susx.workflow import fork_server, forks
 from tests.waiting import is_gone, until
 
-
-def script(**changes: Any) -> Any:
-    """What `ForkServer.run` reads of Snakemake's object."""
-    return SimpleNamespace(**{"resources": {}, "bench_record": None, **changes})
+SCRIPT = SimpleNamespace(resources={}, bench_record=None)
+"""What `ForkServer.run` reads of Snakemake's object."""
 
 
 def job(folder: Path, text: str) -> str:
@@ -27,10 +24,10 @@ def job(folder: Path, text: str) -> str:
 
 def test_a_server_that_was_told_to_end_ends_what_asks_later(tmp_path: Path) -> None:
     server = forks.ForkServer([])
-    assert server.run(script(), job(tmp_path, ""))
+    assert server.run(SCRIPT, job(tmp_path, ""))
     server._process.terminate()
     with pytest.raises(subprocess.CalledProcessError) as told:
-        server.run(script(), job(tmp_path, "raise RuntimeError('it began')"))
+        server.run(SCRIPT, job(tmp_path, "raise RuntimeError('it began')"))
     assert told.value.returncode == -signal.SIGTERM
 
 
@@ -41,7 +38,7 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     text = """
 import os, pathlib, time
 def slowly():
-    pathlib.Path(__file__).with_name("begins").write_text(f"{os.getpid()} {os.getppid()}")
+    pathlib.Path(__file__).with_name("begins").write_text(f"{os.getpid()}.")
     time.sleep(0.5)
 os.register_at_fork(after_in_child=slowly)
 """
@@ -49,13 +46,18 @@ os.register_at_fork(after_in_child=slowly)
     return tmp_path / "begins"
 
 
+def begun(note: Path) -> int:
+    """Number of the fork that notes it."""
+    until(lambda: note.exists() and note.read_text().endswith("."))
+    return int(note.read_text().removesuffix("."))
+
+
 def test_an_interrupt_ends_a_fork_that_just_began(tmp_path: Path, slow: Path) -> None:
     server = forks.ForkServer(["slow"])
     file = job(tmp_path, "import time; time.sleep(10)")
     with ThreadPoolExecutor() as threads:
-        asked = threads.submit(server.run, script(), file)
-        until(lambda: slow.exists() and len(slow.read_text().split()) == 2)
-        os.kill(int(slow.read_text().split()[0]), signal.SIGINT)
+        asked = threads.submit(server.run, SCRIPT, file)
+        os.kill(begun(slow), signal.SIGINT)
         with pytest.raises(subprocess.CalledProcessError):
             asked.result(timeout=60)
 
@@ -64,12 +66,12 @@ def test_a_fork_whose_server_ends_as_it_begins_does_nothing(tmp_path: Path, slow
     server = forks.ForkServer(["slow"])
     file = job(tmp_path, "open(__file__ + '.ran', 'w').close()")
     with ThreadPoolExecutor() as threads:
-        asked = threads.submit(server.run, script(), file)
-        until(lambda: slow.exists() and len(slow.read_text().split()) == 2)
+        asked = threads.submit(server.run, SCRIPT, file)
+        fork = begun(slow)
         server._process.kill()
         with pytest.raises(subprocess.CalledProcessError):
             asked.result(timeout=60)
-    until(lambda: is_gone(int(slow.read_text().split()[0])))
+    until(lambda: is_gone(fork))
     assert not Path(file + ".ran").exists()
 
 
@@ -77,7 +79,7 @@ def test_a_server_that_was_killed_leaves_jobs_to_themselves(tmp_path: Path) -> N
     server = forks.ForkServer([])
     server._process.kill()
     for _ in range(2):
-        assert not server.run(script(), job(tmp_path, "raise RuntimeError('it began')"))
+        assert not server.run(SCRIPT, job(tmp_path, "raise RuntimeError('it began')"))
 
 
 def test_a_server_without_room_for_a_fork_goes_on(
@@ -96,8 +98,8 @@ runpy.run_path({fork_server.__file__!r}, run_name="__main__")
     (tmp_path / "server.py").write_text(text, "utf-8")
     monkeypatch.setattr(fork_server, "__file__", str(tmp_path / "server.py"))
     server = forks.ForkServer([])
-    assert not server.run(script(), job(tmp_path, ""))
-    assert server.run(script(), job(tmp_path, ""))
+    assert not server.run(SCRIPT, job(tmp_path, ""))
+    assert server.run(SCRIPT, job(tmp_path, ""))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ def test_a_fork_ends_with_the_exit_code_of_its_script(
 ) -> None:
     server = forks.ForkServer([])
     with pytest.raises(subprocess.CalledProcessError) as told:
-        server.run(script(), job(tmp_path, text))
+        server.run(SCRIPT, job(tmp_path, text))
     assert told.value.returncode == status
 
 
@@ -131,21 +133,7 @@ def test_a_fork_ends_with_the_exit_code_of_its_script(
     ],
 )
 def test_a_fork_succeeds_where_a_python_does(tmp_path: Path, text: str) -> None:
-    assert forks.ForkServer([]).run(script(), job(tmp_path, text))
-
-
-def test_what_a_script_defines_can_be_looked_up_when_it_has_ended(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    text = """
-import pickle, threading, time
-def late():
-    time.sleep(0.3)
-    print(pickle.loads(pickle.dumps(late)) is late)
-threading.Thread(target=late).start()
-"""
-    assert forks.ForkServer([]).run(script(), job(tmp_path, text))
-    assert capfd.readouterr().out == "True\n"
+    assert forks.ForkServer([]).run(SCRIPT, job(tmp_path, text))
 
 
 def test_an_error_is_told_without_the_frames_of_a_server(
@@ -153,23 +141,33 @@ def test_an_error_is_told_without_the_frames_of_a_server(
 ) -> None:
     file = job(tmp_path, "raise ValueError('told')")
     with pytest.raises(subprocess.CalledProcessError):
-        forks.ForkServer([]).run(script(), file)
+        forks.ForkServer([]).run(SCRIPT, file)
     apart = subprocess.run([sys.executable, file], capture_output=True, text=True, check=False)
     assert capfd.readouterr().err == apart.stderr
 
 
-def test_a_fork_waits_for_its_threads_and_writes_what_it_has_said(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("late", "ending", "said"),
+    [
+        ("print(pickle.loads(pickle.dumps(late)) is late)", "", "True\n"),
+        (
+            "print('said late', end='')",
+            "class Thing: pass\nthing = Thing()\nweakref.finalize(thing, print, 'thrown away')",
+            "said latethrown away\n",
+        ),
+    ],
+    ids=["looks up what the script defines", "says what is not flushed, then finalizers speak"],
+)
+def test_a_fork_waits_for_its_threads(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], late: str, ending: str, said: str
 ) -> None:
-    text = """
-import threading, time, weakref
+    text = f"""
+import pickle, threading, time, weakref
 def late():
     time.sleep(0.3)
-    print("said late", end="")
+    {late}
 threading.Thread(target=late).start()
-class Thing: pass
-thing = Thing()
-weakref.finalize(thing, print, "thrown away")
+{ending}
 """
-    assert forks.ForkServer([]).run(script(), job(tmp_path, text))
-    assert capfd.readouterr().out == "said latethrown away\n"
+    assert forks.ForkServer([]).run(SCRIPT, job(tmp_path, text))
+    assert capfd.readouterr().out == said
