@@ -86,8 +86,7 @@ def _next(setup: Setup, made: list[Path]) -> str:
         result, report = Path(shown_files(setup, dataset)[0]), f"{setup.results}/{dataset}"
         if result in made and f"{report}/report.html" not in map(str, made):
             return f"susx run {report}/report.html"
-        if dataset in setup.features:  # of which no classifier is made
-            continue
-        if result in made and (runs := read_result(result).runs):
+        makes_classifier = dataset not in setup.features
+        if result in made and makes_classifier and (runs := read_result(result).runs):
             return f"susx run {report}/classifier/{runs[0].encoder}.safetensors"
     return ""

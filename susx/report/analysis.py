@@ -118,6 +118,8 @@ def analyse(
     now = then if shown is None else shown.predicted
     context, rescaling = (plain, {}) if shown is None else (shown.context, shown.rescaling)
     compared = _compared(evaluation, shown.row) if shown else []
+    too_long = [row for row in compared if is_too_long(row, context, test)]
+    beside = [row for row in compared[1:] if row not in too_long]
     labels, names = test.labels.cpu().numpy(), classes.names
     places = changed(labels, then, now)
     found = Analysis(
@@ -129,8 +131,8 @@ def analyse(
         before=before.case,
         shown=shown and shown.row.case,
         histograms=modality_gap(context, test, rescaling, wanted.seed),
-        sizes=list(_sizes(compared, shown, test)) if shown else [],
-        sizes_left_out=[row.case.method for row in compared if is_too_long(row, context, test)],
+        sizes=list(_sizes(shown, beside, test)) if shown else [],
+        sizes_left_out=[row.case.method for row in too_long],
         surfaces=list(surfaces(evaluation, shown.row.case)) if shown else [],
         n_corrected=len(places["corrected"]),
         n_broken=len(places["broken"]),
@@ -174,10 +176,7 @@ def _compared(evaluation: Mapping[str, Any], row: Row) -> list[Row]:
     return [row, *(rows[0] for rows in others if rows)] if row.case.support else []
 
 
-def _sizes(
-    compared: Sequence[Row], shown: AnalysedRow, test: LabelledImages
-) -> Iterator[SizePoint]:
+def _sizes(shown: AnalysedRow, beside: Sequence[Row], test: LabelledImages) -> Iterator[SizePoint]:
     yield from shown.sizes
-    for row in compared[1:]:
-        if not is_too_long(row, shown.context, test):
-            yield from accuracy_by_size(row, shown.context, test).points
+    for row in beside:
+        yield from accuracy_by_size(row, shown.context, test).points

@@ -52,9 +52,9 @@ def describe_sizes(analysis: Analysis) -> str:
             f"{method} {decimal(first.top1)} % with {first.per_class} and "
             f"{decimal(last.top1)} % with {last.per_class}"
         )
-    names = " and ".join(analysis.sizes_left_out)
-    told = f" Without {names}: too many test images to learn from anew for every size."
-    left_out = told if names else ""
+    left_out = ""
+    if names := " and ".join(analysis.sizes_left_out):
+        left_out = f" Without {names}: too many test images to learn from anew for every size."
     return (
         f"Test accuracy with the first support images of every class, hyper-parameters as tuned "
         f"with all of them: {'; '.join(parts)}; zero-shot {decimal(_zero_shot(analysis))} %. "

@@ -20,12 +20,12 @@ def surfaces(evaluation: Mapping[str, Any], case: Case) -> Iterator[Surface]:
         evaluation: work/{dataset}/evaluation/{encoder}.json.
         case: a row of it.
     """
-    planes = [plane for plane in evaluation["planes"] if _differs_in_tuning(Case.of(plane), case)]
+    planes = [plane for plane in evaluation["planes"] if _same_but_for_tuning(Case.of(plane), case)]
     for plane in sorted(planes, key=lambda plane: plane["protocol"] != case.protocol):
         yield accuracy_surface(plane)
 
 
-def _differs_in_tuning(one: Case, case: Case) -> bool:
+def _same_but_for_tuning(one: Case, case: Case) -> bool:
     return one.model_copy(update={"protocol": case.protocol}) == case
 
 

@@ -114,9 +114,8 @@ def search(
     result = best_point(counts, axes)
     if not continuous:
         return result
-    stretch = None
-    if between:
-        stretch = best_stretch(problem, points, plan, starts, covered, result.correct)
+    args = problem, points, plan, starts, covered, result.correct
+    stretch = best_stretch(*args) if between else None
     if stretch is None:
         return replace(result, continuous=Optimum(result.hyperparameters, result.correct))
     outer, place = divmod(stretch.line, len(points))
