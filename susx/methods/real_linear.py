@@ -10,8 +10,7 @@ stands in for stopping early: the loss is strictly convex, and its one optimum i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from susx.core.errors import InputError
@@ -24,6 +23,7 @@ from susx.methods.base import (
     fixed_votes,
     in_double,
     row_blocks,
+    scaled_cosines,
     zero_shot_logits,
 )
 
@@ -46,54 +46,77 @@ as the curvature is at least `2 lambda`, and logits by some 1e-4."""
 class ProbeLoss:
     """The loss of (C, d) weights, its gradient and its curvature.
 
-    Rows of samples are turned to the axes of their second moments, where the diagonal of the
-    curvature says most of it.
+    Weights lie on the axes of the samples' second moments, where the diagonal of the curvature
+    says most of it. Loss and gradient, which say where the optimum is, are in float64, of one block
+    of samples at a time; the curvature, which only leads there, is in float32.
     """
 
     def __init__(self, context: Context) -> None:
         import torch
 
         texts, owners = context.required_texts
-        support, labels = in_double(context.required_support), context.required_labels
-        samples = torch.cat([support, in_double(texts)])
-        halves = [part.new_full((len(part),), 0.5 / len(part)) for part in (support, texts)]
-        self.shares = torch.cat(halves).to(samples)
-        self.labels = torch.cat([labels, owners]).to(samples.device)
-        _, self.axes = torch.linalg.eigh(samples.T @ (self.shares[:, None] * samples))
-        self.samples = samples @ self.axes
-        self.text = in_double(context.text) @ self.axes
-        self.scale = context.logit_scale
+        support, labels = context.required_support, context.required_labels
+        self._parts = [(support, labels), (texts, owners)]
+        self.scale, text = context.logit_scale, in_double(context.text)
+        moments = text.new_zeros(text.shape[1], text.shape[1])
+        for _, share, x, _ in self._blocks():
+            moments.addmm_(x.T, x, alpha=share)
+        _, self.axes = torch.linalg.eigh(moments)
+        self.text = text @ self.axes
+        n = len(support) + len(texts)
+        self._rotated = text.new_empty(n, len(moments), dtype=torch.float32)
+        self._shares = text.new_empty(n, dtype=torch.float32)
+        for places, share, x, _ in self._blocks():
+            self._rotated[places] = (x @ self.axes).float()
+            self._shares[places] = share
+        self._posteriors = text.new_empty(n, len(text), dtype=torch.float32)
+
+    def _blocks(self) -> Iterator[tuple[slice, float, Tensor, Tensor]]:
+        """Places of some samples, the share of each, (n, d) rows in float64 and (n,) classes."""
+        start = 0
+        for rows, labels in self._parts:
+            for some in row_blocks(*rows.shape):
+                places = slice(start + some.start, start + some.stop)
+                x = in_double(rows[some])
+                yield places, 0.5 / len(rows), x, labels[some].to(x.device)
+            start += len(rows)
 
     def at(self, weights: Tensor) -> tuple[float, Tensor]:
-        """ProbeLoss, and (M, C) posteriors."""
-        logs = (self.scale * self.samples @ weights.T).log_softmax(dim=1)
-        own = logs.gather(1, self.labels[:, None])[:, 0]
-        pulled = PULL * (weights - self.text).square().sum()
-        return float(pulled - self.shares @ own), logs.exp_()
+        """The loss and its (C, d) gradient; the curvature is then that at these weights."""
+        moved = weights - self.text
+        value = PULL * float(moved.square().sum())
+        gradient = (2 * PULL * moved) @ self.axes.T
+        on_inputs = self.scale * weights @ self.axes.T
+        for places, share, x, labels in self._blocks():
+            logs = (x @ on_inputs.T).log_softmax(dim=1)
+            value -= share * float(logs.gather(1, labels[:, None]).sum())
+            posteriors = logs.exp_()
+            self._posteriors[places] = posteriors.float()
+            posteriors[range(len(x)), labels] -= 1
+            gradient.addmm_(posteriors.T, x, alpha=self.scale * share)
+        return value, gradient @ self.axes
 
-    def gradient(self, weights: Tensor, posteriors: Tensor) -> Tensor:
-        """(C, d) gradient."""
-        residuals = posteriors.clone()
-        residuals[range(len(residuals)), self.labels] -= 1
-        residuals *= self.scale * self.shares[:, None]
-        made: Tensor = residuals.T @ self.samples + 2 * PULL * (weights - self.text)
-        return made
-
-    def diagonal(self, posteriors: Tensor) -> Tensor:
+    def diagonal(self) -> Tensor:
         """(C, d) second derivatives."""
-        factors = self.scale**2 * self.shares[:, None] * posteriors * (1 - posteriors)
         made: Tensor = self.text.new_full(self.text.shape, 2 * PULL)
-        for rows in row_blocks(len(self.samples), self.samples.shape[1]):
-            made += factors[rows].T @ self.samples[rows].square()
+        for p, x, factors in self._rough_blocks():
+            made += (factors * p * (1 - p)).T @ x.square()
         return made
 
-    def curvature(self, posteriors: Tensor, way: Tensor) -> Tensor:
+    def curvature(self, way: Tensor) -> Tensor:
         """(C, d) product of the Hessian with (C, d) directions."""
-        slopes = posteriors * (self.samples @ way.T)
-        slopes -= posteriors * slopes.sum(dim=1, keepdim=True)
-        slopes *= self.scale**2 * self.shares[:, None]
-        made: Tensor = slopes.T @ self.samples + 2 * PULL * way
+        made, toward = 2 * PULL * way, way.float()
+        for p, x, factors in self._rough_blocks():
+            slopes = (x @ toward.T).mul_(p)
+            slopes -= p * slopes.sum(dim=1, keepdim=True)
+            made += slopes.mul_(factors).T @ x
         return made
+
+    def _rough_blocks(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """(n, C) posteriors of some samples, (n, d) rows and (n, 1) factors, in float32."""
+        factors = self.scale**2 * self._shares[:, None]
+        for some in row_blocks(*self._rotated.shape):
+            yield self._posteriors[some], self._rotated[some], factors[some]
 
 
 def solved(
@@ -127,23 +150,21 @@ def probe(context: Context) -> Tensor:
     """
     loss = ProbeLoss(context)
     weights = loss.text
-    value, posteriors = loss.at(weights)
-    gradient = loss.gradient(weights, posteriors)
+    value, gradient = loss.at(weights)
     first, last = float(gradient.norm()), math.inf
     near = NEAR * loss.scale
     for _ in range(STEPS):
         norm = float(gradient.norm())
         if not norm or last / 2 < norm < near:
             break
-        last, curved = norm, posteriors
+        last = norm
         to = min(0.1, (norm / first) ** 0.5) * norm  # rough at first, where steps are guesses
-        way = solved(partial(loss.curvature, curved), -gradient, loss.diagonal(curved), to)
-        found, posteriors = loss.at(weights + way)
+        way = solved(loss.curvature, -gradient, loss.diagonal(), to)
+        found, gradient = loss.at(weights + way)
         while found > value and norm > near:
             way = way / 2
-            found, posteriors = loss.at(weights + way)
+            found, gradient = loss.at(weights + way)
         weights, value = weights + way, found
-        gradient = loss.gradient(weights, posteriors)
     else:
         raise InputError("real-linear-exact: no optimum was found; leave the method out")
     turned: Tensor = weights @ loss.axes.T
@@ -153,7 +174,7 @@ def probe(context: Context) -> Tensor:
 def terms(context: Context, images: Images) -> Terms:
     """`s f T' + alpha s f (W - T)'`: alpha is 0.5 for the average of both, 1 for W alone."""
     moved = (probe(context) - in_double(context.text)).to(images.features)
-    scores = context.logit_scale * images.features @ moved.T
+    scores = scaled_cosines(context, images.features, moved)
     return Terms(zero_shot_logits(context, images.features), fixed_votes(scores))
 
 
@@ -163,6 +184,7 @@ REAL_LINEAR = Method(
     "(REAL-Linear), trained to the optimum of a convex loss",
     terms=terms,
     needs=("support",),
+    costly=True,
     reads="texts",
     grid={"alpha": Points((0.5, 1.0))},
     fixed={"alpha": 0.5},
