@@ -34,6 +34,8 @@ ROUNDS = 4
 """Rounds of weights and Gaussians; the weights of the third and fourth differ by little."""
 LEAST_WEIGHT = 1e-3
 """Least weight of an image, as the least share of wrong labels."""
+LEAST_POWER = -80.0
+"""Least exponent beside one of 0, far below rounding; smaller powers are slow, as not normal."""
 COMPANY = 0.5
 """Least weight of the other images of a class by which one of them can be measured."""
 LEVERAGE = 0.95
@@ -97,6 +99,8 @@ class LeftOut:
         freedom: of the scatter.
         inverse: (d, d) inverse covariance.
         spread: squared distance to expect within a class.
+        projected: (C, d) products of the means with the inverse.
+        between: (C, C) squared distances of the means.
     """
 
     features: Tensor
@@ -108,6 +112,8 @@ class LeftOut:
     freedom: float
     inverse: Tensor
     spread: float
+    projected: Tensor
+    between: Tensor
 
     @property
     def others(self) -> Tensor:
@@ -116,19 +122,20 @@ class LeftOut:
 
     def scores(self, rows: slice) -> Tensor:
         """(m, C) log-densities of some images up to a constant per image."""
-        block, own, weight = self.features[rows], self.labels[rows], self.weights[rows]
+        own, weight = self.labels[rows], self.weights[rows]
         total, others = self.counts[own], self.others[rows]
-        residual = block - self.means[own]
-        projected = residual @ self.inverse
-        length = (projected * residual).sum(dim=1)
+        residual = self.features[rows] - self.means[own]
+        length = (residual @ self.inverse * residual).sum(dim=1)
         share = weight * total / others / self.freedom
         gain = share / (1 - share * length).clamp(min=1 - LEVERAGE)
-        along = (projected * block).sum(dim=1, keepdim=True) - projected @ self.means.T
-        distances = squared_distances(block, self.means, self.inverse)
-        distances += gain[:, None] * along.square()
+        # Products of the residual with the ways from its own mean to the others.
+        products = residual @ self.projected.T
+        products -= products.gather(1, own[:, None])
+        distances = self.between[own].sub_(products, alpha=2).add_(length[:, None])
+        distances += gain[:, None] * (length[:, None] - products).square()
         left = (total / others).square() * (length + gain * length.square())
         distances.scatter_(1, own[:, None], left[:, None])
-        noise = (self.spread / self.counts.clamp(min=COMPANY)).repeat(len(block), 1)
+        noise = (self.spread / self.counts.clamp(min=COMPANY)).repeat(len(own), 1)
         noise.scatter_(1, own[:, None], (self.spread / others.clamp(min=COMPANY))[:, None])
         return (noise - distances) / 2
 
@@ -225,7 +232,19 @@ def _left_out(context: Context, features: Tensor, labels: Tensor, weights: Tenso
     scatter = (weights[:, None] * centred).T @ centred
     freedom = float((counts - squares / counts.clamp(min=TINY)).sum())
     inverse, spread = ridge_inverse(scatter, freedom)
-    return LeftOut(features, labels, weights, counts, means, scatter, freedom, inverse, spread)
+    return LeftOut(
+        features=features,
+        labels=labels,
+        weights=weights,
+        counts=counts,
+        means=means,
+        scatter=scatter,
+        freedom=freedom,
+        inverse=inverse,
+        spread=spread,
+        projected=(means - features.mean(dim=0)) @ inverse,
+        between=squared_distances(means, means, inverse),
+    )
 
 
 @dataclass(frozen=True)
@@ -280,11 +299,16 @@ def _own_likelihoods(
     like: Tensor, labels: Tensor, classes: int, grid: Sequence[float], view: View
 ) -> Tensor:
     """(T, M) log-likelihoods of the images' labels by a view, at every temperature of a grid."""
+    import torch
+
     made = like.new_empty(len(grid), len(labels))
     for rows in row_blocks(len(labels), classes):
-        logits, own = view(rows), labels[rows, None]
+        logits = view(rows)
+        logits -= logits.amax(dim=1, keepdim=True)
+        own, powers = logits.gather(1, labels[rows, None])[:, 0], torch.empty_like(logits)
         for place, factor in enumerate(grid):
-            made[place, rows] = (factor * logits).log_softmax(dim=1).gather(1, own)[:, 0]
+            torch.mul(logits, factor, out=powers).clamp_(min=LEAST_POWER)
+            made[place, rows] = factor * own - powers.exp_().sum(dim=1).log()
     return made
 
 
