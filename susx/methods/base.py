@@ -204,7 +204,11 @@ class Terms:
 
     def logits(self, **values: float) -> Tensor:
         """Return (N, C) logits for values of the method's hyper-parameters."""
-        logits = self.zero_shot.clone()
+        return replace(self, zero_shot=self.zero_shot.clone()).summed(**values)
+
+    def summed(self, **values: float) -> Tensor:
+        """The same in the place of `zero_shot`, for terms that are needed no more."""
+        logits = self.zero_shot
         if self.votes is not None:
             point = tuple(values[name] for name in self.nonlinear)
             for rows in row_blocks(*logits.shape):
@@ -245,14 +249,18 @@ def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
 
 @dataclass(frozen=True)
 class Grown:
-    """What a method says of N images with a part of its support set; valid until more is added.
+    """What a method says of some of N images with the first parts of its support set.
 
     Attributes:
-        logits: function of a slice of n rows, giving their (n, C) logits.
-        constants: those of `Method.calibrate` for these images, where the method has that.
+        n_parts: how many parts.
+        rows: which n images.
+        logits: (n, C), which the next may overwrite.
+        constants: those of `Method.calibrate` for all N images, where the method has that.
     """
 
-    logits: Callable[[slice], Tensor]
+    n_parts: int
+    rows: slice
+    logits: Tensor
     constants: Mapping[str, Tensor] = field(default_factory=dict)
 
 
@@ -273,7 +281,8 @@ class Fit:
         """
         if not len(images):
             return images.features.new_empty(0, self.context.n_classes)
-        return self.logits_of(self.method.finite_terms(self.context, images))
+        terms = self.method.finite_terms(self.context, images)
+        return finite(self.method.name, terms.summed(**self.hyperparameters))
 
     def logits_of(self, terms: Terms) -> Tensor:
         """The (N, C) logits of the method's terms.
@@ -299,6 +308,8 @@ class Method:
             result rows say so.
         streamed: function of context and images that come in the order of their rows, for a method
             that keeps what it learned over a stream; None for others.
+        costly: whether fitting it goes through its support set, and the images if it learns from
+            these, many times or one by one.
         most_support: support images that it can take; None if there is no such bound.
         pair_bytes: bytes that it keeps for every pair of support images, which is why.
         reads: the form of the text classifier that it reads, a field of `Context`.
@@ -307,8 +318,9 @@ class Method:
         votes_of: function of context, (N, d) features and hyper-parameters, giving the (N, M) votes
             of support images for their classes; None if it sums no such votes.
         growing: function of a fit, images and parts of its support set, given by their places,
-            that compares each support image once and gives what the method says after each part;
-            None for a method that is fitted anew (`susx.methods.growing`).
+            that compares each support image once and gives what the method says of every image
+            with the first part, the first two, ...; None for a method that is fitted anew
+            (`susx.methods.growing`).
         grid: published search grid per hyper-parameter, in the order alpha, beta, gamma.
         fixed: values for untuned use, in published units.
     """
@@ -321,6 +333,7 @@ class Method:
     transductive: bool = False
     assumes: tuple[str, ...] = ()
     streamed: Callable[[Context, Images], Terms] | None = None
+    costly: bool = False
     most_support: int | None = None
     pair_bytes: int = 0
     reads: Literal["text", "text_means", "text_raw", "texts"] = "text"
@@ -415,4 +428,9 @@ def zero_shot_terms(context: Context, images: Images) -> Terms:
 
 def zero_shot_logits(context: Context, features: Tensor) -> Tensor:
     """Scaled cosines `s f W'` of (N, d) unit rows: (N, C)."""
-    return context.logit_scale * features @ context.text.T
+    return scaled_cosines(context, features, context.text)
+
+
+def scaled_cosines(context: Context, features: Tensor, classes: Tensor) -> Tensor:
+    """Scaled cosines `s f V'` of (N, d) unit rows, and V of (C, d): (N, C)."""
+    return (features @ classes.T).mul_(context.logit_scale)

@@ -19,12 +19,18 @@ def class_means(rows: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, T
 
 def exact_class_means(rows: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, Tensor]:
     """The same in float64, which the rows become block by block."""
+    sums, counts = exact_class_sums(rows, labels, n_classes)
+    return sums.div_(counts.clamp(min=1)[:, None]), counts
+
+
+def exact_class_sums(rows: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, Tensor]:
+    """Sums of (M, d) rows over each class, (C, d), in float64, and (C,) counts."""
     sums = in_double(rows.new_zeros(n_classes, rows.shape[1]))
     labels = labels.to(sums.device)
     counts = labels.bincount(minlength=n_classes)
     for some in row_blocks(*rows.shape):
         sums.index_add_(0, labels[some], in_double(rows[some]))
-    return sums.div_(counts.clamp(min=1)[:, None]), counts
+    return sums, counts
 
 
 def linear_scores(rows: Tensor, means: Tensor, weights: Tensor) -> Tensor:

@@ -115,6 +115,7 @@ DMN_FS = Method(
     terms=in_drawn_order(summed),
     needs=("support",),
     transductive=True,
+    costly=True,
     streamed=in_row_order(summed),
     assumes=(STREAM,),
 )

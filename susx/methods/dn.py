@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from susx.core.errors import InputError
-from susx.methods.base import Context, Images, Method, Terms
+from susx.methods.base import Context, Images, Method, Terms, scaled_cosines
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,7 @@ def terms(context: Context, images: Images) -> Terms:
         raise InputError("dn needs raw text embeddings, not a finished classifier")
     constants = context.constants or calibrate(context, images)
     rows = without_mean(raw_embeddings(images), constants["mean"])
-    return Terms(context.logit_scale * rows @ without_mean(texts, texts.mean(dim=0)).T)
+    return Terms(scaled_cosines(context, rows, without_mean(texts, texts.mean(dim=0))))
 
 
 DN = Method(

@@ -7,6 +7,7 @@ Bayes ridge `d ((M - 1) Sigma + tr(Sigma) I)^-1`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from susx.methods.base import (
@@ -20,51 +21,60 @@ from susx.methods.base import (
     row_blocks,
     zero_shot_logits,
 )
-from susx.methods.classes import exact_class_means, left_to_text, linear_scores
+from susx.methods.classes import exact_class_sums, left_to_text, linear_scores
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def discriminant(context: Context, features: Tensor) -> Tensor:
+Samples = Sequence[tuple["Tensor", "Tensor"]]
+"""(M, d) rows and their (M,) classes, in parts."""
+
+
+def discriminant(samples: Samples, n_classes: int, features: Tensor) -> Tensor:
     """Linear discriminant scores `f P mu_c - mu_c' P mu_c / 2`: (N, C), in the features' type.
 
     Works in float64. Without any spread inside the classes, as with one image per class, P is
-    the identity: the nearest class mean wins. A class without support images gets the mean of the
+    the identity: the nearest class mean wins. A class without samples gets the mean of the
     others' scores, which leaves its rank to the text.
     """
-    means, counts, scatter = statistics(context)
+    means, counts, scatter = statistics(samples, n_classes)
     d = len(scatter)
     trace = scatter.trace() / max(1, int(counts.sum()) - 1)
     weights = means
     if trace > 1e-12:
         scatter.diagonal().add_(trace)
         weights = d * means @ scatter.inverse()
-    made = features.new_empty(len(features), context.n_classes)
+    made = features.new_empty(len(features), n_classes)
     for rows in row_blocks(*made.shape):
         scores = linear_scores(in_double(features[rows]), means, weights)
         made[rows] = left_to_text(scores, counts).to(made)
     return made
 
 
-def statistics(context: Context) -> tuple[Tensor, Tensor, Tensor]:
-    """Class means (C, d), sizes (C,) and the scatter within classes (d, d) of the support set.
+def statistics(samples: Samples, n_classes: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Class means (C, d), sizes (C,) and the scatter within classes (d, d) of the samples.
 
     In float64, block by block.
     """
-    support, labels = context.required_support, context.required_labels
-    means, counts = exact_class_means(support, labels, context.n_classes)
-    labels, d = labels.to(means.device), means.shape[1]
-    scatter = means.new_zeros(d, d)
-    for rows in row_blocks(*support.shape):
-        centred = in_double(support[rows]) - means[labels[rows]]
-        scatter.addmm_(centred.T, centred)
+    import torch
+
+    found = (exact_class_sums(rows, labels, n_classes) for rows, labels in samples)
+    sums, counts = (torch.stack(parts).sum(dim=0) for parts in zip(*found, strict=True))
+    means = sums.div_(counts.clamp(min=1)[:, None])
+    scatter = means.new_zeros(means.shape[1], means.shape[1])
+    for rows, labels in samples:
+        owners = labels.to(means.device)
+        for some in row_blocks(*rows.shape):
+            centred = in_double(rows[some]) - means[owners[some]]
+            scatter.addmm_(centred.T, centred)
     return means, counts, scatter
 
 
 def terms(context: Context, images: Images) -> Terms:
     """`s f W' + alpha g`, with the discriminant scores g."""
-    scores = discriminant(context, images.features)
+    samples = [(context.required_support, context.required_labels)]
+    scores = discriminant(samples, context.n_classes, images.features)
     return Terms(zero_shot_logits(context, images.features), fixed_votes(scores))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def grown(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Grown]:
-    """What a method says of N images after each part of its support set is added.
+    """What a method says of N images with the first part of its support set, the first two, ...
 
-    A method without `growing` is fitted anew each time.
+    Each of these comes for every image once, in any order. A method without `growing` is fitted
+    anew each time.
 
     Args:
         fitted: the method with the whole support set, and no constants, which depend on it.
@@ -23,22 +24,19 @@ def grown(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Grow
         parts: places of support images, none of which is in two.
 
     Raises:
-        InputError: if the logits of an image are not finite, here or when they are asked for.
+        InputError: if the logits of an image are not finite.
     """
     import torch
 
     method, context = fitted.method, fitted.context
     if method.growing is not None:
-        for step in method.growing(fitted, images, parts):
-            yield replace(step, logits=_finite(method.name, step.logits))
+        for found in method.growing(fitted, images, parts):
+            finite(method.name, found.logits)
+            yield found
         return
     support, labels = context.required_support, context.required_labels
     for n in range(1, len(parts) + 1):
         kept, some = torch.cat(list(parts[:n])).sort().values, context
         if len(kept) < len(support):  # another copy of all of it is as large
             some = replace(context, support=support[kept], support_labels=labels[kept])
-        yield Grown(replace(fitted, context=some).logits(images).__getitem__)
-
-
-def _finite(name: str, logits: Callable[[slice], Tensor]) -> Callable[[slice], Tensor]:
-    return lambda rows: finite(name, logits(rows))
+        yield Grown(n, slice(0, len(images)), replace(fitted, context=some).logits(images))

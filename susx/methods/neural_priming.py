@@ -7,13 +7,17 @@ a class without images a shorter vector; here its rank is left to the text.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from susx.methods.base import Context, Images, Method, Points, Terms, fixed_votes, zero_shot_logits
+from susx.methods.base import (
+    Context,
+    Images,
+    Method,
+    Points,
+    Terms,
+    fixed_votes,
+    scaled_cosines,
+    zero_shot_logits,
+)
 from susx.methods.classes import class_means, left_to_text
-
-if TYPE_CHECKING:
-    pass
 
 TEXT_SHARES = (0.9, 0.8, 0.7, 0.6, 0.5)
 """Values of a. Published are 0.9 by default, 0.7 without labels, 0.55 to 0.58 with few shots."""
@@ -25,9 +29,9 @@ def terms(context: Context, images: Images) -> Terms:
 
     support, labels = context.required_support, context.required_labels
     means, counts = class_means(support, labels, context.n_classes)
-    cosines = images.features @ normalize(means, dim=1).T
-    scores = left_to_text(context.logit_scale * cosines, counts)
-    return Terms(zero_shot_logits(context, images.features), fixed_votes(scores))
+    scores = scaled_cosines(context, images.features, normalize(means, dim=1))
+    votes = fixed_votes(left_to_text(scores, counts))
+    return Terms(zero_shot_logits(context, images.features), votes)
 
 
 NEURAL_PRIMING = Method(

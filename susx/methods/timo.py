@@ -8,12 +8,20 @@ has its own number.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from susx.methods.base import Context, Images, Method, Points, Terms, fixed_votes, in_double
+from susx.methods.base import (
+    Context,
+    Images,
+    Method,
+    Points,
+    Terms,
+    fixed_votes,
+    in_double,
+    scaled_cosines,
+)
 from susx.methods.classes import class_means, exact_class_means
-from susx.methods.gda import discriminant
+from susx.methods.gda import Samples, discriminant
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,13 +30,13 @@ SHARPNESS = 50.0
 """The published g of 9 of 11 datasets; ImageNet has 1 and Flowers 100, chosen on labels."""
 
 
-def guided_texts(context: Context) -> tuple[Tensor, Context]:
-    """Texts guided by images, and a support set joined by texts.
+def guided_texts(context: Context) -> tuple[Tensor, Samples]:
+    """Texts guided by images, and samples of images and texts.
 
     Returns:
-        (C, d) unit rows, weighted means of a class's texts, and the context with the texts, each
-        times its cosine, among the support images. A class without support images has the plain
-        mean, and no text among them.
+        (C, d) unit rows, weighted means of a class's texts, and the support images beside the
+        texts, each times its cosine. A class without support images has the plain mean, and no
+        text among the samples.
     """
     import torch
     from torch.nn.functional import normalize
@@ -43,13 +51,9 @@ def guided_texts(context: Context) -> tuple[Tensor, Context]:
     weights = (SHARPNESS * cosines / lengths[text_labels]).exp()
     guided, _ = class_means(weights[:, None] * rows, text_labels, context.n_classes)
     seen = counts[text_labels] > 0
-    samples = (cosines[:, None] * rows)[seen].to(support)
-    joined = replace(
-        context,
-        support=torch.cat([support, samples]),
-        support_labels=torch.cat([labels, text_labels[seen]]),
-    )
-    return normalize(guided, dim=1).to(texts), joined
+    weighed = (cosines[:, None] * rows)[seen].to(support)
+    samples = [(support, labels), (weighed, text_labels[seen])]
+    return normalize(guided, dim=1).to(texts), samples
 
 
 def terms(context: Context, images: Images) -> Terms:
@@ -60,9 +64,9 @@ def terms(context: Context, images: Images) -> Terms:
     Raises:
         InputError: if only the finished text classifier is known.
     """
-    guided, joined = guided_texts(context)
-    scores = discriminant(joined, images.features)
-    return Terms(context.logit_scale * images.features @ guided.T, fixed_votes(scores))
+    guided, samples = guided_texts(context)
+    scores = discriminant(samples, context.n_classes, images.features)
+    return Terms(scaled_cosines(context, images.features, guided), fixed_votes(scores))
 
 
 TIMO = Method(

@@ -61,11 +61,16 @@ def terms(context: Context, images: Images) -> Terms:
     return Terms(zero_shot_logits(context, f), cache_votes(context, f), ("beta",))
 
 
+def place_blocks(places: Tensor) -> Iterator[Tensor]:
+    """Places of support images, `SUPPORT_ROWS` at a time."""
+    for start in range(0, len(places), SUPPORT_ROWS):
+        yield places[start : start + SUPPORT_ROWS]
+
+
 def support_blocks(context: Context, part: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rows and classes of the support images at some places, `SUPPORT_ROWS` at a time."""
-    for start in range(0, len(part), SUPPORT_ROWS):
-        some = part[start : start + SUPPORT_ROWS]
-        yield context.required_support[some], context.required_labels[some]
+    """Rows and classes of the support images at some places, block by block."""
+    for some in place_blocks(part):
+        yield context.required_support.index_select(0, some), context.required_labels[some]
 
 
 def cosine_blocks(support: Tensor, features: Tensor) -> Iterator[tuple[slice, Tensor]]:
@@ -88,15 +93,16 @@ def add_votes(votes: Tensor, cosines: Tensor, labels: Tensor, beta: float) -> No
 
 
 def growing(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Grown]:
-    """The logits after each part of the support set; see `Method.growing`."""
+    """The logits with each part of the support set added; see `Method.growing`."""
     context, values, features = fitted.context, fitted.hyperparameters, images.features
     zero_shot = zero_shot_logits(context, features)
     votes = zero_shot.new_zeros(zero_shot.shape[::-1])
-    for part in parts:
+    for n_parts, part in enumerate(parts, 1):
         for support, labels in support_blocks(context, part):
             for rows, block in cosine_blocks(support, features):
                 add_votes(votes[:, rows], block, labels, values["beta"])
-        yield Grown(lambda rows: zero_shot[rows] + values["alpha"] * votes[:, rows].T)
+        for rows in row_blocks(*zero_shot.shape):
+            yield Grown(n_parts, rows, zero_shot[rows] + values["alpha"] * votes[:, rows].T)
 
 
 TIP_ADAPTER = Method(

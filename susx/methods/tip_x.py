@@ -198,7 +198,7 @@ def terms(context: Context, images: Images) -> Terms:
 
 
 def growing(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Grown]:
-    """The logits after each part of the support set; see `Method.growing`."""
+    """The logits with each part of the support set added; see `Method.growing`."""
     context, values, features = fitted.context, fitted.hyperparameters, images.features
     zero_shot = zero_shot_logits(context, features)
     p, negentropy = _distributions(context, features)
@@ -207,7 +207,7 @@ def growing(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Gr
     counts = context.required_labels.new_zeros(context.n_classes)
     cosines, divergences = no_range(p), _Divergences(p, negentropy)
     buffer = p.new_empty(0)
-    for part in parts:
+    for n_parts, part in enumerate(parts, 1):
         for support, labels in support_blocks(context, part):
             log_q = _log_distributions(context, support)
             class_sums.index_add_(0, labels, log_q)
@@ -217,13 +217,11 @@ def growing(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Gr
                 add_votes(votes[:, rows], block, labels, values["beta"])
             divergences.add_support(log_q, buffer)
         scale = Rescaling.of(cosines, divergences.range)
-
-        def logits(rows: slice, scale: Rescaling = scale) -> Tensor:
+        for rows in row_blocks(*zero_shot.shape):
             penalty = _penalty((p[rows], negentropy[rows]), class_sums, counts, scale)
-            made = votes[:, rows].T.contiguous().mul_(values["alpha"]).add_(zero_shot[rows])
-            return made.sub_(penalty.mul_(values["gamma"]))
-
-        yield Grown(logits, scale.constants)
+            logits = votes[:, rows].T.contiguous().mul_(values["alpha"]).add_(zero_shot[rows])
+            logits.sub_(penalty.mul_(values["gamma"]))
+            yield Grown(n_parts, rows, logits, scale.constants)
 
 
 TIP_X = Method(

@@ -208,6 +208,7 @@ TRANSCLIP_FS = Method(
     terms=few_shot_terms,
     needs=("support",),
     transductive=True,
+    costly=True,
     grid={"gamma": Points((0.002, 0.01, 0.02, 0.2))},
     fixed={"gamma": 0.02},
 )

@@ -8,7 +8,7 @@ a class whose descriptors scatter scores lower.
 from __future__ import annotations
 
 from susx.core.errors import InputError
-from susx.methods.base import Context, Images, Method, Terms
+from susx.methods.base import Context, Images, Method, Terms, scaled_cosines
 
 
 def terms(context: Context, images: Images) -> Terms:
@@ -19,7 +19,7 @@ def terms(context: Context, images: Images) -> Terms:
     """
     if context.text_means is None:
         raise InputError("this method needs an embedding per descriptor, not a finished classifier")
-    return Terms(context.logit_scale * images.features @ context.text_means.T)
+    return Terms(scaled_cosines(context, images.features, context.text_means))
 
 
 VISDESC = Method(

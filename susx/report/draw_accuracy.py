@@ -54,7 +54,7 @@ def describe_sizes(analysis: Analysis) -> str:
         )
     left_out = ""
     if names := " and ".join(analysis.sizes_left_out):
-        left_out = f" Without {names}: too many test images to learn from anew for every size."
+        left_out = f" Without {names}: fitting it anew for every size would take long."
     return (
         f"Test accuracy with the first support images of every class, hyper-parameters as tuned "
         f"with all of them: {'; '.join(parts)}; zero-shot {decimal(_zero_shot(analysis))} %. "

@@ -177,8 +177,8 @@ class Analysis(_Strict):
             from `before`.
         histograms: the modality gap.
         sizes: accuracy against support size.
-        sizes_left_out: methods of which it is not told, as they would learn from the test images
-            anew for every size, and these are too many.
+        sizes_left_out: methods of which it is not told, as they are slow to fit anew for every
+            size.
         surfaces: of the tuned cases.
         n_corrected: test images that only `shown` gets right.
         n_broken: test images that only `before` gets right.

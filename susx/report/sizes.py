@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from torch import Tensor
@@ -12,14 +13,13 @@ from susx.evaluation.arrays import LabelledImages
 from susx.evaluation.intervals import accuracy_interval, percent
 from susx.evaluation.tuning import place_in_class
 from susx.methods import Context
-from susx.methods.base import row_blocks
 from susx.methods.growing import grown
 from susx.report.rows import PredictedLabels, Row
 from susx.report.schema import SizePoint
 
 MOST_LOGITS = 50_000_000
-"""Logits, of all sizes together, up to which a method that learns from all test images does so anew
-for every size: five of the 19,850 images of SUN397 are 40 million, and two minutes of `fusion`."""
+"""Logits, of all sizes together, up to which a costly method is fitted anew for every size:
+those of five sizes on SUN397's 19,850 images are 40 million, and two minutes of `fusion`."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,14 @@ class BySize:
 
 
 def is_too_long(row: Row, context: Context, test: LabelledImages) -> bool:
-    """Whether a row would learn from too many test images, once for every size."""
-    anew = row.method.transductive and row.method.growing is None
-    n_sizes = len(sizes_of(context.required_labels))
-    return anew and n_sizes * len(test) * context.n_classes > MOST_LOGITS
+    """Whether a costly method would learn from too many images, once for every size."""
+    if not row.method.costly:
+        return False
+    sizes, counts = sizes_of(context.required_labels), context.required_labels.bincount()
+    n_images = sum(int(counts.clamp(max=size).sum()) for size in sizes)
+    if row.method.transductive:
+        n_images += len(sizes) * len(test)
+    return n_images * context.n_classes > MOST_LOGITS
 
 
 def accuracy_by_size(row: Row, context: Context, test: LabelledImages) -> BySize:
@@ -64,27 +68,28 @@ def accuracy_by_size(row: Row, context: Context, test: LabelledImages) -> BySize
         for start, stop in zip(starts, sizes, strict=True)
     ]
     labels = test.labels.cpu().numpy()
-    predicted = np.empty(len(labels), np.int64)
-    points: list[SizePoint] = []
-    n_images = 0
+    predicted = np.empty((len(parts), len(labels)), np.int64)
     constants: Mapping[str, Tensor] = {}
     fitted = row.method.fit(context, row.hyperparameters)
-    for per_class, part, found in zip(sizes, parts, grown(fitted, test.images, parts), strict=True):
-        for rows in row_blocks(len(labels), context.n_classes):
-            predicted[rows] = found.logits(rows).cpu().numpy().argmax(axis=1)
-        n_images, constants = n_images + len(part), found.constants
-        correct = int((predicted == labels).sum())
+    for found in grown(fitted, test.images, parts):
+        predicted[found.n_parts - 1, found.rows] = found.logits.cpu().numpy().argmax(axis=1)
+        if found.n_parts == len(parts):
+            constants = found.constants
+    points = []
+    n_images = accumulate(len(part) for part in parts)
+    for per_class, n, some in zip(sizes, n_images, predicted, strict=True):
+        correct = int((some == labels).sum())
         low, high = accuracy_interval(correct, len(labels))
         points.append(
             SizePoint(
                 case=row.case,
                 per_class=per_class,
-                n_images=n_images,
+                n_images=n,
                 top1=percent(correct, len(labels)),
                 ci95=(low, high),
             )
         )
-    return BySize(points, row.checked(predicted, test), constants)
+    return BySize(points, row.checked(predicted[-1], test), constants)
 
 
 def sizes_of(labels: Tensor) -> list[int]:

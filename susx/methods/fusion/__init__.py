@@ -211,6 +211,7 @@ FUSION = Method(
     terms=terms,
     needs=("support",),
     transductive=True,
+    costly=True,
 )
 FUSION_TEXT = Method(
     name="fusion-text",
@@ -223,5 +224,6 @@ FUSION_INDUCTIVE = Method(
     paper=f"{PAPER}, without target images",
     terms=linear_terms,
     needs=("support",),
+    costly=True,
     calibrate=calibrate,
 )

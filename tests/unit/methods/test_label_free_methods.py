@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from susx.methods import METHODS, Context, Images
-from susx.methods.gda import discriminant
+from susx.methods.gda import Samples, discriminant
 from tests.closeness import assert_close, random_walk
 from tests.helpers import Problem, make_problem, unit_rows
 
@@ -23,6 +23,11 @@ def context(problem: Problem) -> Context:
         torch.from_numpy(problem.support).double(),
         torch.from_numpy(problem.support_labels),
     )
+
+
+def samples_of(problem: Problem) -> tuple[Samples, int]:
+    given = context(problem)
+    return [(given.required_support, given.required_labels)], given.n_classes
 
 
 def doubles(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -48,7 +53,7 @@ def gda_scores(problem: Problem) -> np.ndarray:
 @pytest.mark.parametrize("support", SUPPORTS)
 def test_discriminant_is_that_of_gaussians_with_shared_covariance(support: tuple) -> None:
     problem = make_problem(3, n=11, support=support)
-    found = discriminant(context(problem), torch.from_numpy(problem.images).double())
+    found = discriminant(*samples_of(problem), torch.from_numpy(problem.images).double())
     expected = gda_scores(problem)
     # A score is the difference of terms as large as the largest score.
     assert_close(found, expected, DISCRIMINANT, np.abs(expected).max())
@@ -56,7 +61,7 @@ def test_discriminant_is_that_of_gaussians_with_shared_covariance(support: tuple
 
 def test_a_class_without_support_gets_the_mean_score_of_the_others() -> None:
     problem = make_problem(3, n=11, support=(4, 3, 2, 6, 0))
-    found = discriminant(context(problem), torch.from_numpy(problem.images).double()).numpy()
+    found = discriminant(*samples_of(problem), torch.from_numpy(problem.images).double()).numpy()
     others = gda_scores(replace(problem, text=problem.text[:4]))
     assert_close(found[:, :4], others, DISCRIMINANT, np.abs(others).max())
     assert_close(found[:, 4], others.mean(axis=1), DISCRIMINANT, np.abs(others).max())
@@ -66,7 +71,7 @@ def test_one_support_image_per_class_falls_back_to_the_nearest() -> None:
     problem = make_problem(4, n=30, support=(1, 1, 1, 1, 1))
     images, support, _ = doubles(problem)
     nearest = [problem.support_labels[np.argmax(support @ image)] for image in images]
-    found = discriminant(context(problem), torch.from_numpy(images))
+    found = discriminant(*samples_of(problem), torch.from_numpy(images))
     assert found.argmax(dim=1).tolist() == nearest
 
 

@@ -1,6 +1,7 @@
 """Tip-Adapter and TIP-X against plain loops."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -171,32 +172,34 @@ def test_block_size_changes_nothing(
     assert_close(made.logits(Images(images(problem))), whole, random_walk(8 + 16))
 
 
-@pytest.mark.parametrize("method", ["tip-adapter", "tip-x"])
+@pytest.mark.parametrize("method", ["tip-adapter", "tip-x", "ape", "gda"])
 @pytest.mark.parametrize("elements", [1, 10, 10**9])
 def test_a_support_set_that_grows_gives_what_a_new_fit_gives(
     monkeypatch: pytest.MonkeyPatch, method: str, elements: int
 ) -> None:
     monkeypatch.setattr("susx.methods.base.BLOCK_ELEMENTS", elements)
-    monkeypatch.setattr("susx.methods.tip_adapter.SUPPORT_ROWS", 3)
+    for module in ("tip_adapter", "ape"):
+        monkeypatch.setattr(f"susx.methods.{module}.SUPPORT_ROWS", 3)
     problem = make_problem(7, support=UNBALANCED)
     where, shown = context(problem), Images(images(problem))
     parts = [torch.tensor(part) for part in ([15, 2, 7], [0], [1, 3, 4, 5, 6, 8, 9, 10, 14])]
     values = METHODS[method].fixed
-    steps = 0
+    made = torch.full((len(parts), len(shown), where.n_classes), torch.nan, dtype=torch.float64)
+    constants: list[Mapping[str, torch.Tensor]] = [{}] * len(parts)
     for found in grown(METHODS[method].fit(where, values), shown, parts):
-        steps += 1
-        kept = torch.cat(parts[:steps])
+        assert made[found.n_parts - 1, found.rows].isnan().all()  # each comes once
+        made[found.n_parts - 1, found.rows] = found.logits
+        constants[found.n_parts - 1] = found.constants
+    for n_parts, (logits, known) in enumerate(zip(made, constants, strict=True), 1):
+        kept = torch.cat(parts[:n_parts])
         labels = where.required_labels[kept]
         some = replace(where, support=where.required_support[kept], support_labels=labels)
-        fitted = METHODS[method].fit(some, values)
-        made = torch.cat([found.logits(slice(0, 9)), found.logits(slice(9, len(shown)))])
-        assert_close(made, fitted.logits(shown), random_walk(8 + 16))
-        assert (method == "tip-x") == bool(found.constants)
-        for name, constant in found.constants.items():
+        assert_close(logits, METHODS[method].fit(some, values).logits(shown), random_walk(8 + 16))
+        assert (method == "tip-x") == bool(known)
+        for name, constant in known.items():
             # The slope divides by the range of D, whose ends are exact to a rounding of 1.
             expected = calibrated(some, shown.features).constants[name]
             assert_close(constant, expected, random_walk(8 + 16), scale=float(expected[1]) ** 2)
-    assert steps == len(parts)
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 5, 6, 7])

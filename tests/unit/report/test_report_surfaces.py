@@ -176,19 +176,23 @@ def test_smaller_supports_are_the_first_images_of_every_class(method: Method) ->
     assert by_size.predicted.tolist() == whole.tolist()
 
 
-@pytest.mark.parametrize("method", ["fusion", "tip-x", "gda"])
-def test_what_learns_from_the_test_images_has_sizes_only_where_they_are_few(
+@pytest.mark.parametrize("method", ["fusion", "fusion-inductive", "tip-x", "gda"])
+def test_what_is_slow_to_fit_has_sizes_only_where_images_are_few(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    n_logits = 4 * len(TEST) * CONTEXT.n_classes
+    costly = method.startswith("fusion")
+    n_images = sum(min(count, size) for count in (4, 2, 3, 2, 6) for size in (1, 2, 4, 6))
+    if METHODS[method].transductive:
+        n_images += 4 * len(TEST)
+    n_logits = n_images * CONTEXT.n_classes
     assert n_logits < MOST_LOGITS
     case = row(method, "fixed" if METHODS[method].grid else "none")
     whole = accuracy_by_size(case, CONTEXT, TEST)
     assert len(whole.points) == 4
     monkeypatch.setattr(sizes, "MOST_LOGITS", n_logits - 1)
-    assert is_too_long(case, CONTEXT, TEST) == (method == "fusion")
+    assert is_too_long(case, CONTEXT, TEST) == costly
     found = accuracy_by_size(case, CONTEXT, TEST)
-    assert found.points == (whole.points[-1:] if method == "fusion" else whole.points)
+    assert found.points == (whole.points[-1:] if costly else whole.points)
     assert found.predicted.tolist() == whole.predicted.tolist()
 
 
