@@ -5,12 +5,13 @@ from susx_job import Job, run_job
 
 def main(job: Job) -> None:
     """Nothing is tuned again."""
-    from susx.core.compute import pick_device
+    from susx.core.compute import flush_subnormals, pick_device
     from susx.core.files import read_checked, write_checked
     from susx.evaluation.case import Case
     from susx.evaluation.files import CacheFiles
     from susx.report.analysis import AnalysisSettings, analyse
 
+    flush_subnormals()
     params = job.params
     analysis = analyse(
         params.dataset,

@@ -7,13 +7,14 @@ from susx_job import Job, run_job
 
 def main(job: Job) -> None:
     """All grids and values are in published units; the evaluation rescales them."""
-    from susx.core.compute import pick_device
+    from susx.core.compute import flush_subnormals, pick_device
     from susx.core.files import write_checked
     from susx.evaluation.files import CacheFiles
     from susx.evaluation.protocol import EvaluationPlan
     from susx.evaluation.results import evaluate_caches
     from susx.evaluation.tuning import TuningSettings
 
+    flush_subnormals()
     params, device = job.params, pick_device(job.params.how["device"])
     tuning = TuningSettings.of({**params.tuning, "memory_mib": params.how["memory_mib"]})
     plan = EvaluationPlan(**params.plan, tuning=tuning)

@@ -10,12 +10,13 @@ def main(job: Job) -> None:
     from susx.classifier.export import classifier_line, export_classifier
     from susx.classifier.file import write_classifier
     from susx.config.encoders import encoder_section
-    from susx.core.compute import pick_device
+    from susx.core.compute import flush_subnormals, pick_device
     from susx.core.files import read_checked
     from susx.evaluation.case import Case
     from susx.evaluation.files import CacheFiles
     from susx.evaluation.tuning import TuningSettings
 
+    flush_subnormals()
     params, advice = job.params, "delete it and run again"
     paths = job.input.get("evaluation", [])
     evaluation = next((read_checked(path, advice) for path in paths), None)

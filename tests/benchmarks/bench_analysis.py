@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from susx.core.compute import limit_threads, peak_mib
+from susx.core.compute import flush_subnormals, limit_threads, peak_mib
 from susx.embeddings.cache import Embeddings, read_cache, write_cache
 from susx.manifests.classes import class_manifest
 
@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     limit_threads(chosen.threads)
+    flush_subnormals()  # as jobs do
     if chosen.step:
         name, folder = chosen.step
         STEPS[name](Path(folder), chosen.method)

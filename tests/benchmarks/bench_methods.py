@@ -23,6 +23,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from susx.core.compute import flush_subnormals
 from susx.methods import METHODS, Context, Images
 from tests.benchmarks.bench_retrieval import unit_rows
 
@@ -107,6 +108,7 @@ def watched(n: int, work: Callable[[], object]) -> Cost:
 
 def cost_of(name: str, size: Size) -> Cost:
     """What one method needs for all images at once."""
+    flush_subnormals()  # as jobs do
     method = METHODS[name]
     context, images = problem(size, "patches" in method.needs)
     values = method.scaled(method.fixed, context.logit_scale)

@@ -43,6 +43,18 @@ def assert_one_thread(report: dict) -> None:
     assert report["tokenizers"] == "false"
 
 
+def test_threads_take_what_is_not_normal_for_zero_from_then_on() -> None:
+    script = """
+import torch
+from susx.core.compute import flush_subnormals
+torch.set_num_threads(2)
+halves = lambda n: (torch.full((n,), 2.0**-130) * 0.5).view(torch.int32).count_nonzero().item()
+print(halves(10), flush_subnormals(), halves(1_000_000))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.split() in (["10", "True", "0"], ["10", "False", "1000000"]), done.stderr
+
+
 def test_one_thread_set_before_imports_means_one_thread_everywhere() -> None:
     (report,) = reported(f"{LIMIT}limit_threads(1)\n{IMPORT}")
     assert_one_thread(report)
