@@ -30,7 +30,7 @@ SWITCH = "SUSX_FORKS"
 """Environment variable that is 0 where every job is to start as a Python of its own."""
 TEMPORARY = ("TMPDIR", "TMP", "TEMPDIR", "TEMP")
 """What Snakemake sets for the scripts that it runs."""
-STOPS = (signal.SIGINT, signal.SIGTERM)
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """How a run is told to end: no job is to begin then."""
 KILLED = 255
 """Exit code of a fork whose server was killed, and it with it."""

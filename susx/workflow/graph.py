@@ -30,7 +30,7 @@ from susx.planning.run import Decision, PlannedJob, RunJobs
 from susx.planning.targets import RULES_ONLY, PathForm, Rules, Wish
 from susx.workflow.forks import start_as_forks
 from susx.workflow.functions import RefusedRun, refusals
-from susx.workflow.scheduler import look_once_per_span, tell_failures
+from susx.workflow.scheduler import end_with_terminal, look_once_per_span, tell_failures
 from susx.workflow.waits import Waits
 
 UNPLANNABLE = (AmbiguousRuleException, CyclicGraphException, IOException, MissingRuleException)
@@ -65,6 +65,7 @@ def decide_before_jobs(
     if workflow.exec_mode != ExecMode.DEFAULT:
         on_known_jobs(workflow, lambda dag: Waits(dag).add(noted_groups(dag)))
         return
+    end_with_terminal()
     execute, create_report = workflow.execute, workflow.create_report
     reports = False
 

@@ -1,7 +1,9 @@
-"""Snakemake's scheduler, where it tells nobody of failures, and looks for jobs far too often."""
+"""Snakemake's scheduler, where it tells nobody of failures, looks for jobs far too often, and is
+ended on the spot when its terminal is closed."""
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -23,6 +25,15 @@ def tell_failures(told: Callable[[Iterable[Any]], None]) -> None:
             told(job if job.is_group() else [job])
 
     JobScheduler._handle_error = handled
+
+
+def end_with_terminal() -> None:
+    """Let a run whose terminal is closed end as one that is interrupted: jobs end, locks go.
+
+    One that ignores it, as under nohup, goes on.
+    """
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def look_once_per_span() -> None:

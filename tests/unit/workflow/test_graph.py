@@ -4,7 +4,9 @@ import ast
 import base64
 import inspect
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +26,7 @@ from susx.workflow import graph, waits
 from susx.workflow.graph import LOCKED
 from susx.workflow.scheduler import look_once_per_span
 from tests import warm
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
 OBJECTS = ("workflow", "dag", "job")
@@ -76,6 +79,10 @@ rule make:
     output: "made.txt"
     params: kept=None
     shell: "echo made > {output}"
+
+rule wait:
+    output: "wait.txt"
+    shell: "touch waiting; test -e enough || sleep 300; touch {output}"
 
 decide_before_jobs(workflow, decide, require)
 """
@@ -190,7 +197,8 @@ def test_names_that_no_rule_has_or_makes_end_the_call_before_anything_is_said(
     ]
     copied = {"pattern": "{name}.txt", "allowed": {"name": "end|other"}, "is_shown": False}
     made = {"pattern": "made.txt", "allowed": {}, "is_shown": False}
-    assert forms == {"all": [], "copy": [copied], "make": [made]}
+    waited = {"pattern": "wait.txt", "allowed": {}, "is_shown": False}
+    assert forms == {"all": [], "copy": [copied], "make": [made], "wait": [waited]}
     assert attempt(tmp_path, [], "nowhere.txt", "--summary")[1].endswith("these are unknown\n")
 
 
@@ -247,6 +255,41 @@ def test_a_run_looks_for_jobs_once_per_span(monkeypatch: pytest.MonkeyPatch) -> 
     assert not run._open_jobs.acquire(timeout=0.1)
     JobScheduler._schedule_reevalutation(run, 0.01)
     assert run._open_jobs.acquire(timeout=60)
+
+
+def test_a_closed_terminal_ends_a_run_and_leaves_no_lock(tmp_path: Path) -> None:
+    assert attempt(tmp_path, [])[0] == 0
+    run = waiting_run(tmp_path, "--default-signal=HUP")
+    os.killpg(run.pid, signal.SIGHUP)
+    assert run.wait(timeout=60) == 1
+    (tmp_path / "enough").touch()
+    status, said = attempt(tmp_path, [], "wait.txt")
+    assert status == 0, said
+
+
+def test_a_run_that_ignores_a_closed_terminal_goes_on(tmp_path: Path) -> None:
+    assert attempt(tmp_path, [])[0] == 0
+    run = waiting_run(tmp_path, "--ignore-signal=HUP")
+    os.killpg(run.pid, signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.wait(timeout=2)  # others end in less than one
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+
+
+def waiting_run(folder: Path, hang_up: str) -> subprocess.Popen[bytes]:
+    """The small workflow at work, in a session of its own, with an option of `env`."""
+    command = ["env", hang_up, sys.executable, "-m", "snakemake", "--cores", "1", "wait.txt"]
+    run = subprocess.Popen(
+        [*command, "--configfile", "config.json"],
+        cwd=folder,
+        env=warm.clean_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    until((folder / "waiting").exists)
+    return run
 
 
 def test_private_parts_are_touched_in_three_modules() -> None:
