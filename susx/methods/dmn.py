@@ -65,8 +65,8 @@ def given_rows(context: Context) -> list[Tensor]:
     texts = [row[None] for row in in_double(context.text)]
     if context.support is None:
         return texts
-    shots, labels = in_double(context.support), context.required_labels
-    own = (shots[(labels == label).to(shots.device)] for label in range(len(texts)))
+    shots, labels = context.required_support, context.required_labels
+    own = (in_double(shots[labels == label]) for label in range(len(texts)))
     return [torch.cat(rows) for rows in zip(texts, own, strict=True)]
 
 
@@ -78,7 +78,7 @@ def summed(context: Context, features: Tensor, order: Tensor) -> Tensor:
     """
     import torch
 
-    x, given = in_double(features)[order], given_rows(context)
+    x, given = in_double(features[order]), given_rows(context)
     total = (context.logit_scale * x @ in_double(context.text).T).log_softmax(dim=1)
     entropy, labels = entropies(total).tolist(), total.argmax(dim=1)
     scores = torch.empty_like(total)

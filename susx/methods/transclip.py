@@ -140,6 +140,8 @@ def _variance(features: Tensor, means: Tensor, z: Tensor, given: Labelled | None
 
     They are differences of squares near 1 / d, of which float32 would leave rounding alone.
     """
+    import torch
+
     centres = in_double(means)
     second = centres.new_zeros(features.shape[1])
     for rows in row_blocks(len(features), max(features.shape[1], len(means))):
@@ -149,7 +151,11 @@ def _variance(features: Tensor, means: Tensor, z: Tensor, given: Labelled | None
         second += shares.sum(dim=0) @ centres.square()
     variance = second / len(features)
     if given is not None:
-        within = (in_double(given.features) - centres[given.labels]).square().mean(dim=0)
+        within, labels = torch.zeros_like(second), given.labels.to(second.device)
+        for rows in row_blocks(*given.features.shape):
+            block = in_double(given.features[rows]) - centres[labels[rows]]
+            within += block.square().sum(dim=0)
+        within /= len(given.labels)
         variance = (variance + given.weight * within) / (1 + given.weight)
     return variance.clamp(min=VARIANCE_FLOOR / len(second))
 

@@ -89,6 +89,8 @@ def fuse(context: Context, features: Tensor) -> Fused:
         context: text classifier and, if any, support set.
         features: the images.
     """
+    import torch
+
     support = support_view(context)
     parts = pool(context, support, features)
     text, pooled = zero_shot_logits(context, features), parts.logits(features)
@@ -109,12 +111,12 @@ def fuse(context: Context, features: Tensor) -> Fused:
         scores = left_out_scores(images, shares, model)
         sharpness = _sharpness(parts, scores.noise, scores.borrowed, len(features), len(counts))
         textual = parts.share * parts.temperature * text
-        view = textual + parts.gaussians * sharpness * scores.densities
+        view = torch.add(textual, scores.densities, alpha=parts.gaussians * sharpness)
         prior = concentrations(view.softmax(dim=1).sum(dim=0))
         frequencies = log_frequencies(shares, prior)
-        logits = bounded(pooled, view + frequencies)
+        logits = bounded(pooled, view.add_(frequencies))
         honest = parts.gaussians * min(parts.sharpness, sharpness)
-        calibrated = textual + honest * scores.densities + frequencies
+        calibrated = textual.add_(scores.densities, alpha=honest).add_(frequencies)
         shares, sure = logits.softmax(dim=1), calibrated.softmax(dim=1)
     return Fused(parts.temperature * text, pooled, logits, calibrated)
 
@@ -146,9 +148,11 @@ def bounded(anchor: Tensor, logits: Tensor) -> Tensor:
     The mean cross entropy of the result's posteriors with the anchor's must not exceed the mean
     entropy of the anchor's: of true classes it would be just that, were the anchor calibrated.
     """
-    allowed = _cross_entropy(anchor, anchor)
+    import torch
+
+    allowed, way = _cross_entropy(anchor, anchor), logits - anchor
     for step in STEPS:
-        made = anchor + step * (logits - anchor)
+        made = torch.add(anchor, way, alpha=step)
         if _cross_entropy(made, anchor) <= allowed:
             return made
     return anchor
@@ -164,7 +168,8 @@ def _cross_entropy(logits: Tensor, anchor: Tensor) -> float:
 
 def mean_confidence(logits: Tensor) -> float:
     """Mean probability of the likeliest class."""
-    return float(logits.softmax(dim=1).amax(dim=1).mean())
+    blocks = (logits[rows].softmax(dim=1) for rows in row_blocks(*logits.shape))
+    return sum(float(block.amax(dim=1).sum()) for block in blocks) / max(1, len(logits))
 
 
 def tempered(logits: Tensor, confidence: float) -> Tensor:
