@@ -199,6 +199,8 @@ def terms(context: Context, images: Images) -> Terms:
 
 def growing(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Grown]:
     """The logits with each part of the support set added; see `Method.growing`."""
+    import torch
+
     context, values, features = fitted.context, fitted.hyperparameters, images.features
     zero_shot = zero_shot_logits(context, features)
     p, negentropy = _distributions(context, features)
@@ -219,8 +221,9 @@ def growing(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Gr
         scale = Rescaling.of(cosines, divergences.range)
         for rows in row_blocks(*zero_shot.shape):
             penalty = _penalty((p[rows], negentropy[rows]), class_sums, counts, scale)
-            logits = votes[:, rows].T.contiguous().mul_(values["alpha"]).add_(zero_shot[rows])
-            logits.sub_(penalty.mul_(values["gamma"]))
+            # Of one image or one class, `contiguous` would be the votes, and not a copy.
+            logits = votes[:, rows].T.clone(memory_format=torch.contiguous_format)
+            logits.mul_(values["alpha"]).add_(zero_shot[rows]).sub_(penalty.mul_(values["gamma"]))
             yield Grown(n_parts, rows, logits, scale.constants)
 
 

@@ -202,6 +202,22 @@ def test_a_support_set_that_grows_gives_what_a_new_fit_gives(
             assert_close(constant, expected, random_walk(8 + 16), scale=float(expected[1]) ** 2)
 
 
+@pytest.mark.parametrize("method", ["tip-adapter", "tip-x"])
+@pytest.mark.parametrize(("support", "n"), [((6,), 3), ((3, 3, 3), 1)], ids=["class", "image"])
+def test_a_support_set_grows_with_one_class_or_one_image(
+    method: str, support: tuple[int, ...], n: int
+) -> None:
+    problem = make_problem(9, n=n, support=support)
+    where, shown, values = context(problem), Images(images(problem)), METHODS[method].fixed
+    places = torch.arange(len(where.required_labels))
+    for found in grown(METHODS[method].fit(where, values), shown, places.split(2)):
+        some = slice(0, 2 * found.n_parts)
+        support_of = {"support": where.required_support, "support_labels": where.required_labels}
+        known = replace(where, **{name: rows[some] for name, rows in support_of.items()})
+        expected = METHODS[method].fit(known, values).logits(shown)
+        assert_close(found.logits, expected, random_walk(8 + 9))
+
+
 @pytest.mark.parametrize("n_rows", [0, 1, 5, 6, 7])
 def test_row_blocks_cover_every_row_once(monkeypatch: pytest.MonkeyPatch, n_rows: int) -> None:
     monkeypatch.setattr("susx.methods.base.BLOCK_ELEMENTS", 10)
