@@ -48,13 +48,12 @@ def describe_sizes(analysis: Analysis) -> str:
     for method in dict.fromkeys(point.case.method for point in analysis.sizes):
         points = [point for point in analysis.sizes if point.case.method == method]
         first, last = points[0], points[-1]
-        parts.append(
-            f"{method} {decimal(first.top1)} % with {first.per_class} and "
-            f"{decimal(last.top1)} % with {last.per_class}"
-        )
+        ends = [first, last] if len(points) > 1 else [last]
+        said = " and ".join(f"{decimal(end.top1)} % with {end.per_class}" for end in ends)
+        parts.append(f"{method} {said}")
     left_out = ""
     if names := " and ".join(analysis.sizes_left_out):
-        left_out = f" Without {names}: fitting it anew for every size would take long."
+        left_out = f" No curve of {names}: fitting anew for every size would take long."
     return (
         f"Test accuracy with the first support images of every class, hyper-parameters as tuned "
         f"with all of them: {'; '.join(parts)}; zero-shot {decimal(_zero_shot(analysis))} %. "

@@ -142,7 +142,7 @@ def test_a_peer_that_would_take_long_is_left_out_and_named(
     found = analysed(files, evaluation)
     assert {point.case.method for point in found.sizes} == {"tip-x", "tip-adapter"}
     assert found.sizes_left_out == ["fusion"]
-    assert "Without fusion: fitting it anew for every size" in describe_sizes(found)
+    assert "No curve of fusion: fitting anew for every size" in describe_sizes(found)
 
 
 def test_examples_are_changed_images_with_their_strongest_voters(

@@ -16,7 +16,7 @@ from susx.report import figures
 from susx.report.draw_surface import LEVELS, _steps
 from susx.report.drawing import COLOURS, INK
 from susx.report.schema import Analysis
-from tests.made.analysis import NAMES, analysis, surface, thousand_classes
+from tests.made.analysis import NAMES, analysis, size_point, surface, thousand_classes
 from tests.made.result import full_result, result, run, spread
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -199,6 +199,15 @@ def test_what_there_is_not_is_not_drawn() -> None:
     assert figures.describe_confusions(bare) == "No test image is taken for another class."
     assert figures.describe_shots(empty) == "No few-shot support set was evaluated."
     assert figures.describe_methods(empty) == "No row can be compared."
+
+
+def test_a_row_with_one_size_is_told_once() -> None:
+    one = analysis(
+        sizes=[size_point("fusion", 4, 65.0)], sizes_left_out=["fusion", "real-linear-exact"]
+    )
+    said = figures.describe_sizes(one)
+    assert "fusion 65.0 % with 4; zero-shot" in said
+    assert "No curve of fusion and real-linear-exact: fitting anew" in said
 
 
 def test_few_shot_curves_are_of_one_protocol_and_encoder() -> None:
