@@ -187,7 +187,8 @@ class Terms:
     """The parts of a method's logits on N given images.
 
     Attributes:
-        zero_shot: (N, C) scaled cosines of images and text.
+        zero_shot: (N, C) scaled cosines of images and text, in memory of their own: a fit adds the
+            other terms to them in place, block by block.
         votes: function of a slice of rows and P points of the nonlinear hyper-parameters, giving
             the (P, n, C) term that alpha weighs, by 1 in a method without alpha; or None.
         nonlinear: the hyper-parameters that the votes depend on.
