@@ -39,6 +39,9 @@ SIMILARITY_WEIGHT = 0.5
 """Share of the channels that is kept, and weight w: near the means of the 11 published settings."""
 EPSILON = 1e-6
 """Least probability in a divergence, as in the authors' code."""
+VOTE_BLOCKS = 8
+"""Blocks' room that the votes of all sizes may take: eight sizes of 1,000 classes fit in, so that
+the products with a block of support images are still as large as is fast."""
 SHORTEST = 1e-12
 """Least length that rows are divided by, as in PyTorch's `normalize`."""
 
@@ -179,7 +182,8 @@ def growing(fitted: Fit, images: Images, parts: Sequence[Tensor]) -> Iterator[Gr
     support, labels = context.required_support, context.required_labels
     refined = list(refinements(fitted, parts))
     masks = torch.stack([one.channels for one in refined])
-    for rows in row_blocks(len(images), SUPPORT_ROWS):
+    votes_per_image = len(parts) * context.n_classes
+    for rows in row_blocks(len(images), max(SUPPORT_ROWS, votes_per_image // VOTE_BLOCKS)):
         features = images.features[rows]
         lengths = (masks.to(features) @ features.square().T).sqrt_().clamp_(min=SHORTEST)
         inverse = lengths.reciprocal_()
