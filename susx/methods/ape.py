@@ -71,8 +71,10 @@ def best_channels(text: Tensor, sums: Tensor, counts: Tensor) -> Tensor:
 
 def on_channels(rows: Tensor, channels: Tensor) -> Tensor:
     """Unit rows of the chosen channels only, (n, Q)."""
+    from torch.nn.functional import normalize
+
     kept = rows.index_select(1, channels)
-    return kept.div_(kept.norm(dim=1, keepdim=True).clamp_(min=SHORTEST))
+    return normalize(kept, dim=1, eps=SHORTEST, out=kept)
 
 
 def image_scores(text: Tensor, support: Tensor, labels: Tensor) -> Tensor:
@@ -87,7 +89,7 @@ def image_scores(text: Tensor, support: Tensor, labels: Tensor) -> Tensor:
 def voting_features(context: Context, features: Tensor) -> tuple[Context, Tensor, Tensor]:
     """What votes: the context and (N, d) features on the best channels, and (M,) scores R."""
     support, labels = context.required_support, context.required_labels
-    found = exact_class_sums(support, labels, context.n_classes)
+    found = exact_class_sums([(support, labels)], context.n_classes)
     channels = best_channels(context.text, *found)
     text, support = on_channels(context.text, channels), on_channels(support, channels)
     small = Context(text, context.logit_scale, support, labels)
@@ -127,16 +129,16 @@ def refinements(fitted: Fit, parts: Sequence[Tensor]) -> Iterator[Refinement]:
 
     context, values = fitted.context, fitted.hyperparameters
     text, support, labels = context.text, context.required_support, context.required_labels
-    sums, counts = exact_class_sums(support[:0], labels[:0], context.n_classes)
+    sums, counts = exact_class_sums([(support[:0], labels[:0])], context.n_classes)
     for n_parts, part in enumerate(parts, 1):
-        more = exact_class_sums(support[part], labels[part], context.n_classes)
+        more = exact_class_sums([(support[part], labels[part])], context.n_classes)
         sums, counts = sums + more[0], counts + more[1]
         channels = best_channels(text, sums, counts)
         small = on_channels(text, channels)
         slopes = support.new_full((len(support),), torch.nan)
         offsets = slopes.clone()
         for places in place_blocks(torch.cat(list(parts[:n_parts]))):
-            kept = support[places].index_select(1, channels)
+            kept = support.index_select(0, places).index_select(1, channels)
             lengths = kept.norm(dim=1).clamp_(min=SHORTEST)
             scores = image_scores(small, kept / lengths[:, None], labels[places])
             slopes[places] = values["beta"] / lengths

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from susx.methods.base import in_double, row_blocks
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Samples = Sequence[tuple["Tensor", "Tensor"]]
+"""(M, d) rows and their (M,) classes, in parts, of which there is one at least."""
 
 
 def class_means(rows: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, Tensor]:
@@ -17,19 +21,22 @@ def class_means(rows: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, T
     return sums / counts.clamp(min=1)[:, None], counts
 
 
-def exact_class_means(rows: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, Tensor]:
+def exact_class_means(samples: Samples, n_classes: int) -> tuple[Tensor, Tensor]:
     """The same in float64, which the rows become block by block."""
-    sums, counts = exact_class_sums(rows, labels, n_classes)
+    sums, counts = exact_class_sums(samples, n_classes)
     return sums.div_(counts.clamp(min=1)[:, None]), counts
 
 
-def exact_class_sums(rows: Tensor, labels: Tensor, n_classes: int) -> tuple[Tensor, Tensor]:
-    """Sums of (M, d) rows over each class, (C, d), in float64, and (C,) counts."""
-    sums = in_double(rows.new_zeros(n_classes, rows.shape[1]))
-    labels = labels.to(sums.device)
-    counts = labels.bincount(minlength=n_classes)
-    for some in row_blocks(*rows.shape):
-        sums.index_add_(0, labels[some], in_double(rows[some]))
+def exact_class_sums(samples: Samples, n_classes: int) -> tuple[Tensor, Tensor]:
+    """Sums of the rows over each class, (C, d), in float64, and (C,) counts."""
+    first, owners = samples[0]
+    sums = in_double(first.new_zeros(n_classes, first.shape[1]))
+    counts = owners.new_zeros(n_classes, device=sums.device)
+    for rows, labels in samples:
+        labels = labels.to(sums.device)
+        counts += labels.bincount(minlength=n_classes)
+        for some in row_blocks(*rows.shape):
+            sums.index_add_(0, labels[some], in_double(rows[some]))
     return sums, counts
 
 

@@ -47,8 +47,7 @@ def text_prototypes(context: Context) -> Tensor:
     """(C, d) unit means of the texts of every class, in float64."""
     from torch.nn.functional import normalize
 
-    rows, labels = context.required_texts
-    means, _ = exact_class_means(rows, labels, context.n_classes)
+    means, _ = exact_class_means([context.required_texts], context.n_classes)
     return normalize(means, dim=1)
 
 

@@ -7,7 +7,6 @@ Bayes ridge `d ((M - 1) Sigma + tr(Sigma) I)^-1`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from susx.methods.base import (
@@ -21,14 +20,10 @@ from susx.methods.base import (
     row_blocks,
     zero_shot_logits,
 )
-from susx.methods.classes import exact_class_sums, left_to_text, linear_scores
+from susx.methods.classes import Samples, exact_class_means, left_to_text, linear_scores
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-Samples = Sequence[tuple["Tensor", "Tensor"]]
-"""(M, d) rows and their (M,) classes, in parts."""
 
 
 def discriminant(samples: Samples, n_classes: int, features: Tensor) -> Tensor:
@@ -57,11 +52,7 @@ def statistics(samples: Samples, n_classes: int) -> tuple[Tensor, Tensor, Tensor
 
     In float64, block by block.
     """
-    import torch
-
-    found = (exact_class_sums(rows, labels, n_classes) for rows, labels in samples)
-    sums, counts = (torch.stack(parts).sum(dim=0) for parts in zip(*found, strict=True))
-    means = sums.div_(counts.clamp(min=1)[:, None])
+    means, counts = exact_class_means(samples, n_classes)
     scatter = means.new_zeros(means.shape[1], means.shape[1])
     for rows, labels in samples:
         owners = labels.to(means.device)

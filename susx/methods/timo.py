@@ -20,8 +20,8 @@ from susx.methods.base import (
     in_double,
     scaled_cosines,
 )
-from susx.methods.classes import class_means, exact_class_means
-from susx.methods.gda import Samples, discriminant
+from susx.methods.classes import Samples, class_means, exact_class_means
+from susx.methods.gda import discriminant
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +43,7 @@ def guided_texts(context: Context) -> tuple[Tensor, Samples]:
 
     texts, text_labels = context.required_texts
     support, labels = context.required_support, context.required_labels
-    means, counts = exact_class_means(support, labels, context.n_classes)
+    means, counts = exact_class_means([(support, labels)], context.n_classes)
     rows = in_double(texts)
     cosines = (rows * normalize(means, dim=1)[text_labels]).sum(dim=1)
     squares = cosines.new_zeros(context.n_classes).index_add_(0, text_labels, cosines.square())

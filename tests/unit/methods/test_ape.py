@@ -34,7 +34,7 @@ def criterion(problem: Problem) -> np.ndarray:
 def sums_of(problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
     """Class sums of the support set, (C, d), and (C,) numbers of images."""
     support, labels = problem.support, torch.from_numpy(problem.support_labels)
-    return exact_class_sums(torch.from_numpy(support), labels, len(problem.text))
+    return exact_class_sums([(torch.from_numpy(support), labels)], len(problem.text))
 
 
 def ape_logits(problem: Problem, alpha: float, beta: float, gamma: float) -> np.ndarray:

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from susx.methods import METHODS, Context, Images
-from susx.methods.gda import Samples, discriminant
+from susx.methods.classes import Samples
+from susx.methods.gda import discriminant
 from tests.closeness import assert_close, random_walk
 from tests.helpers import Problem, make_problem, unit_rows
 
