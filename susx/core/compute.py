@@ -65,7 +65,7 @@ def end_quickly() -> None:
 def flush_subnormals() -> bool:
     """Let PyTorch take numbers too small to be normal for zeros; False if it cannot.
 
-    Processors work them out some twenty times slower, and posteriors of many classes are full of
+    Processors work them out some thirty times slower, and posteriors of many classes are full of
     them: without this `fusion` takes three times as long at the size of ImageNet
     (`tests/benchmarks/bench_methods.py`). Call it before PyTorch's first work: threads that it
     starts later do as the one that calls, which is why no library function should.

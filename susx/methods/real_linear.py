@@ -65,10 +65,10 @@ class ProbeLoss:
         self.text = text @ self.axes
         n = len(support) + len(texts)
         self._rotated = text.new_empty(n, len(moments), dtype=torch.float32)
-        self._shares = text.new_empty(n, dtype=torch.float32)
+        self._factors = text.new_empty(n, 1, dtype=torch.float32)
         for places, share, x, _ in self._blocks():
             self._rotated[places] = (x @ self.axes).float()
-            self._shares[places] = share
+            self._factors[places] = self.scale**2 * share
         self._posteriors = text.new_empty(n, len(text), dtype=torch.float32)
 
     def _blocks(self) -> Iterator[tuple[slice, float, Tensor, Tensor]]:
@@ -114,9 +114,8 @@ class ProbeLoss:
 
     def _rough_blocks(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """(n, C) posteriors of some samples, (n, d) rows and (n, 1) factors, in float32."""
-        factors = self.scale**2 * self._shares[:, None]
         for some in row_blocks(*self._rotated.shape):
-            yield self._posteriors[some], self._rotated[some], factors[some]
+            yield self._posteriors[some], self._rotated[some], self._factors[some]
 
 
 def solved(

@@ -140,8 +140,6 @@ def _variance(features: Tensor, means: Tensor, z: Tensor, given: Labelled | None
 
     They are differences of squares near 1 / d, of which float32 would leave rounding alone.
     """
-    import torch
-
     centres = in_double(means)
     second = centres.new_zeros(features.shape[1])
     for rows in row_blocks(len(features), max(features.shape[1], len(means))):
@@ -151,7 +149,7 @@ def _variance(features: Tensor, means: Tensor, z: Tensor, given: Labelled | None
         second += shares.sum(dim=0) @ centres.square()
     variance = second / len(features)
     if given is not None:
-        within, labels = torch.zeros_like(second), given.labels.to(second.device)
+        within, labels = second.new_zeros(len(second)), given.labels.to(second.device)
         for rows in row_blocks(*given.features.shape):
             block = in_double(given.features[rows]) - centres[labels[rows]]
             within += block.square().sum(dim=0)

@@ -111,8 +111,8 @@ def main() -> None:
     parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     limit_threads(chosen.threads)
-    flush_subnormals()  # as jobs do
     if chosen.step:
+        flush_subnormals()  # as jobs do
         name, folder = chosen.step
         STEPS[name](Path(folder), chosen.method)
         print(peak_mib())
